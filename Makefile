@@ -1,0 +1,49 @@
+# One environment, two stamps: `make app` installs what runs, `make test` what checks it too.
+PYTHON := $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+SHELL := /bin/bash
+
+.PHONY: app test check train bench clean
+.DEFAULT_GOAL := app
+
+app: $(VENV)/.runtime
+	@$(BIN)/deqviz app
+
+# pytest comes last and nothing after it: its closing line is the verdict.
+test: check
+	@$(BIN)/pytest
+
+check: $(VENV)/.dev
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports
+
+# make train RECIPE=convex_ridge DATA=path/to/bsds400
+train: $(VENV)/.runtime
+	@$(BIN)/deqviz train $(RECIPE) $(if $(DATA),--data "$(DATA)")
+
+# make bench KIND=quality DATA=path/to/test
+KIND ?= speed
+bench: $(VENV)/.runtime
+	@$(BIN)/deqviz bench $(KIND) $(if $(DATA),--data "$(DATA)")
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find deqviz tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "DEQViz needs Python 3.11 or newer: install python3.11 and its venv module, then try again."; exit 1; }
+	@"$(PYTHON)" -m venv $(VENV) \
+	  || { rm -rf $(VENV); echo "Python's venv module is missing: install python3-venv, then try again."; exit 1; }
+
+# A stamp is remade when the pins or the metadata change, not at every call.
+$(VENV)/.runtime: requirements.txt pyproject.toml | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt requirements.txt pyproject.toml | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $(VENV)/.runtime $@

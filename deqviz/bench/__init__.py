@@ -1,0 +1,31 @@
+"""Benchmarks: every claim about quality and speed is a row printed from here."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(argv: Sequence[str]) -> int:
+    """`deqviz bench quality|speed|tune`; returns 0 when every target holds, 1 when one is missed."""
+    from deqviz.bench.rows import report
+
+    parser = argparse.ArgumentParser(prog="deqviz bench", description=__doc__)
+    parser.add_argument("suite", choices=("quality", "speed", "tune"))
+    parser.add_argument("--data", type=Path, help="folder with train/bsds400, test/bsd68 and test/set12")
+    parser.add_argument("--json", type=Path, help="also write the rows to this file")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--only", default="", help="only rows whose name contains this text")
+    args = parser.parse_args(list(argv))
+    if args.suite == "speed":
+        from deqviz.bench import speed
+
+        return report(speed.rows(args.device, args.only), args.json)
+    if args.data is None or not args.data.is_dir():
+        parser.error("--data FOLDER must name a folder with train/bsds400, test/bsd68 and test/set12")
+    if args.suite == "tune":
+        from deqviz.bench import tune
+
+        return report(tune.rows(args.data, args.device, args.only), args.json)
+    from deqviz.bench import quality
+
+    return report(quality.rows(args.data, args.device, args.only), args.json)

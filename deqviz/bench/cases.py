@@ -1,0 +1,120 @@
+"""The problems and methods of the quality tables, and how one reconstruction is judged."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image as Pillow
+
+from deqviz import images
+from deqviz.core.metrics import psnr
+from deqviz.core.records import Problem
+from deqviz.core.registry import Choice
+from deqviz.core.space import Image, Space
+from deqviz.core.stop import settle
+from deqviz.scenario import METHODS, NOISES, OPERATORS
+
+TUNED = Path(__file__).parent / "tuned.json"
+"""Strengths tuned on the validation pictures by `deqviz bench tune`."""
+
+VALIDATION = slice(360, 400)
+"""The last 40 pictures of bsds400: neither trained on nor tested on."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A degradation: operator and noise."""
+
+    key: str
+    title: str
+    operator: Choice
+    noise: Choice
+
+
+CASES = (
+    Case("denoise25", "denoising σ = 25/255", Choice("denoising"), Choice("gaussian", {"std": 25 / 255})),
+    Case("denoise5", "denoising σ = 5/255", Choice("denoising"), Choice("gaussian", {"std": 5 / 255})),
+    Case("blur", "Gaussian blur 1.6 px, noise 0.01", Choice("gaussian_blur", {"width": 1.6}), Choice("gaussian")),
+    Case("fourier", "Fourier sampling 25 %, noise 0.01", Choice("fourier", {"fraction": 0.25}), Choice("gaussian")),
+)
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A method with the parameters that are tuned: the strength α and, where it has one, the level σ."""
+
+    key: str
+    title: str
+    level: bool
+
+    def choice(self, weight: float, level: float) -> Choice:
+        """The method at this strength and level."""
+        if self.key == "tv":
+            return Choice("tv", {"weight": weight})
+        inner: dict[str, Any] = {"sigma": level}
+        if self.key == "contractive":
+            inner["contraction"] = 0.99
+        return Choice("equilibrium", {"weight": weight, "regularizer": Choice(self.key, inner)})
+
+
+RIVALS = (
+    Rival("tv", "total variation", level=False),
+    Rival("convex_ridge", "convex ridge equilibrium", level=True),
+    Rival("contractive", "contractive equilibrium", level=True),
+)
+
+
+def pictures(folder: Path, side: int | None = None) -> Iterator[Image]:
+    """The pictures of a folder in the order of their names, grey, in [0, 1]; larger ones cut to `side`²."""
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".png", ".jpg"))
+    if not files:
+        raise ValueError(f"{folder} holds no pictures")
+    for file in files:
+        with Pillow.open(file) as picture:
+            x = images.from_array(np.asarray(picture.convert("L")))
+        if side is not None:
+            top, left = (x.shape[-2] - side) // 2, (x.shape[-1] - side) // 2
+            x = x[..., top : top + side, left : left + side]
+        yield x.contiguous()
+
+
+def problem(case: Case, truth: Image, seed: int) -> Problem:
+    """The data of one picture, drawn from the seed."""
+    space = Space(tuple(truth.shape[1:]), truth.dtype, str(truth.device))
+    operator = OPERATORS[case.operator.key].build(case.operator.params, image=space)
+    noise = NOISES[case.noise.key].build(case.noise.params)
+    clean = operator(truth)
+    rng = torch.Generator().manual_seed(seed)
+    return Problem(operator, noise.add(clean, operator, rng), noise.level(clean))
+
+
+def quality(
+    case: Case, rival: Rival, weight: float, level: float, truths: Sequence[Image], tolerance: float, device: str
+) -> float:
+    """Mean PSNR in dB over pictures, each with its own noise seed."""
+    method = METHODS[rival.key if rival.key == "tv" else "equilibrium"].build(
+        rival.choice(weight, level).params
+    )
+    total = 0.0
+    for seed, truth in enumerate(truths):
+        here = truth.to(device)
+        end = settle(
+            method.iterates(problem(case, here, seed)),
+            tolerance=tolerance,
+            max_steps=600 if rival.key == "tv" else 400,
+            look_every=1 if device == "cpu" else 10,
+        )
+        total += psnr(end.x, here)
+    return total / len(truths) if truths else math.nan
+
+
+def tuned() -> dict[str, dict[str, float]]:
+    """The tuned strengths by "case/rival"; raises FileNotFoundError saying how to make them."""
+    if not TUNED.exists():
+        raise FileNotFoundError(f"{TUNED} is missing: run `deqviz bench tune --data FOLDER` first")
+    return json.loads(TUNED.read_text())

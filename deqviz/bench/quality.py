@@ -1,0 +1,39 @@
+"""The quality tables: BSD68 denoising, Set12 deblurring and Fourier sampling."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from deqviz.bench.cases import CASES, RIVALS, pictures, quality, tuned
+from deqviz.bench.rows import Row
+
+
+def _target(case: str, rival: str, tv: float) -> float | None:
+    """What the table is held against; None for total variation itself."""
+    if rival == "tv":
+        return None
+    if rival == "contractive":
+        return round(tv, 3)
+    if case.startswith("denoise"):
+        return {"denoise25": 28.0, "denoise5": 36.8}[case]
+    return round(tv + 0.5, 3)
+
+
+def rows(data: Path, device: str, only: str) -> Iterator[Row]:
+    """Mean PSNR on the test pictures at the strengths tuned on validation pictures."""
+    settings = tuned()
+    sets = {
+        "BSD68": list(pictures(data / "test" / "bsd68")),
+        "Set12 256²": list(pictures(data / "test" / "set12", side=256)),
+    }
+    for case in CASES:
+        name = "BSD68" if case.key.startswith("denoise") else "Set12 256²"
+        tv = 0.0
+        for rival in RIVALS:
+            if only not in f"{case.key}/{rival.key}" and rival.key != "tv":
+                continue
+            if only and only.split("/")[0] not in f"{case.key}/{rival.key}":
+                continue
+            s = settings[f"{case.key}/{rival.key}"]
+            value = quality(case, rival, s["weight"], s["sigma"], sets[name], 1e-5, device)
+            tv = value if rival.key == "tv" else tv
+            yield Row(f"{name}, {case.title}, {rival.title}", value, "dB", _target(case.key, rival.key, tv))

@@ -1,0 +1,1 @@
+"""Spaces, operators, records and registries: no input or output, no randomness of its own."""

@@ -1,0 +1,24 @@
+"""The registries. Packages fill them by being imported; see `discover`."""
+
+import importlib
+import pkgutil
+
+from deqviz.core.operator import ForwardModel
+from deqviz.core.records import Diagnostic, Method, Noise, Solver
+from deqviz.core.registry import Registry
+from deqviz.core.regularizer import Regularizer
+
+OPERATORS: Registry[ForwardModel] = Registry("operator")
+NOISES: Registry[Noise] = Registry("noise")
+SOLVERS: Registry[Solver] = Registry("solver")
+REGULARIZERS: Registry[Regularizer] = Registry("regularizer")
+METHODS: Registry[Method] = Registry("method")
+DIAGNOSTICS: Registry[Diagnostic] = Registry("diagnostic")
+
+
+def discover(package: str) -> None:
+    """Import every public module of `package`, so that one new file is one new entry."""
+    root = importlib.import_module(package)
+    for info in sorted(pkgutil.iter_modules(root.__path__), key=lambda m: m.name):
+        if not info.name.startswith("_"):
+            importlib.import_module(f"{package}.{info.name}")

@@ -1,0 +1,62 @@
+"""A theorem as a live inequality."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["certified", "estimated", "void"]
+Lamp = Literal["holds", "estimated", "void", "violated", "waiting"]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Values against the iteration."""
+
+    k: Sequence[int]
+    values: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Guarantee:
+    """One inequality measured ≤ predicted, with the reason why it is known to hold, or not.
+
+    `status` is "certified" when every hypothesis is proved for this very operator, regulariser and
+    parameter; "estimated" when a constant in it was only measured; "void" when a hypothesis fails, and
+    then `reason` names it. `slack` is the relative room left for rounding. `predicted` is None where the
+    statement has no number (void) and `measured` is None until something was measured.
+    """
+
+    key: str
+    name: str
+    statement: str
+    status: Status
+    reason: str
+    predicted: Curve | float | None = None
+    measured: Curve | float | None = None
+    unit: str = ""
+    slack: float = 1e-3
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether measured ≤ predicted at every shared k; None while there is nothing to compare."""
+        match self.predicted, self.measured:
+            case Curve() as above, Curve() as below:
+                limit = dict(zip(above.k, above.values, strict=True))
+                shared = [(v, limit[k]) for k, v in zip(below.k, below.values, strict=True) if k in limit]
+                return all(v <= bound * (1 + self.slack) for v, bound in shared) if shared else None
+            case float() as above, float() as below:
+                return math.isfinite(below) and below <= above * (1 + self.slack)
+            case _:
+                return None
+
+    @property
+    def lamp(self) -> Lamp:
+        """What the panel shows: a certified inequality that is not respected is "violated"."""
+        if self.status == "void":
+            return "void"
+        if self.holds is False:
+            return "violated"
+        if self.status == "estimated":
+            return "estimated"
+        return "waiting" if self.holds is None else "holds"

@@ -1,0 +1,48 @@
+"""Matrix-free linear algebra: conjugate gradients and power iteration."""
+
+from collections.abc import Callable
+
+import torch
+
+from deqviz.core.space import Data, inner, norm, scale
+
+
+def conjugate_gradients(
+    apply: Callable[[Data], Data],
+    b: Data,
+    *,
+    start: Data | None = None,
+    tolerance: float = 1e-6,
+    max_steps: int = 200,
+) -> Data:
+    """Solve H x = b for a positive definite H until ‖b − Hx‖ ≤ tolerance·‖b‖ for every batch item.
+
+    Hestenes and Stiefel, 1952. Items that have arrived stand still, so a batch gives the same answers
+    as its members alone. Stops after `max_steps` products at the latest, or at the rounding floor.
+    """
+    x = torch.zeros_like(b) if start is None else start
+    r = b if start is None else b - apply(x)
+    p, rr = r, inner(r, r)
+    target = (tolerance * norm(b)) ** 2
+    for _ in range(max_steps):
+        active = rr > target
+        if not bool(active.any()):
+            break
+        hp = apply(p)
+        curvature = inner(p, hp)
+        step = torch.where(active & (curvature > 0), rr / curvature.clamp_min(1e-38), torch.zeros_like(rr))
+        x, r = x + scale(step, p), r - scale(step, hp)
+        fresh = inner(r, r)
+        p, rr = r + scale(fresh / rr.clamp_min(1e-38), p), fresh
+    return x
+
+
+def power_iteration(apply: Callable[[Data], Data], start: Data, *, steps: int) -> float:
+    """The largest eigenvalue of a positive semidefinite map from below: ⟨v, Hv⟩ after `steps` products."""
+    v = scale(1 / norm(start).clamp_min(1e-30), start)
+    value = 0.0
+    for _ in range(steps):
+        hv = apply(v)
+        value = float(inner(v, hv).max())
+        v = scale(1 / norm(hv).clamp_min(1e-30), hv)
+    return value

@@ -1,0 +1,37 @@
+"""How far a picture is from the truth; for the viewer only, a method never sees the truth."""
+
+import math
+
+import torch
+from torch.nn.functional import avg_pool2d
+
+from deqviz.core.space import Image
+
+
+def psnr(x: Image, truth: Image) -> float:
+    """10 log₁₀(1/MSE) in dB for pictures in [0, 1], x as it is (not clipped); ∞ when equal."""
+    error = float((x - truth).square().mean())
+    return math.inf if error == 0 else -10 * math.log10(error) if math.isfinite(error) else -math.inf
+
+
+def ssim(x: Image, truth: Image) -> float:
+    """Structural similarity with a uniform 7 × 7 window, mean over windows, for pictures in [0, 1].
+
+    Wang, Bovik, Sheikh, Simoncelli, 2004, with the sample covariance, as scikit-image computes it with
+    data_range = 1; equal to it to rounding.
+    """
+    x, truth = x.double(), truth.double()
+    count = 7 * 7
+    bias = count / (count - 1)
+    mean_x, mean_t = avg_pool2d(x, 7, 1), avg_pool2d(truth, 7, 1)
+    var_x = bias * (avg_pool2d(x * x, 7, 1) - mean_x**2)
+    var_t = bias * (avg_pool2d(truth * truth, 7, 1) - mean_t**2)
+    cov = bias * (avg_pool2d(x * truth, 7, 1) - mean_x * mean_t)
+    c1, c2 = 0.01**2, 0.03**2
+    value = (2 * mean_x * mean_t + c1) * (2 * cov + c2)
+    return float((value / ((mean_x**2 + mean_t**2 + c1) * (var_x + var_t + c2))).mean())
+
+
+def squared_error(x: Image, truth: Image) -> torch.Tensor:
+    """Mean of (x − truth)² as a 0-d tensor that stays on the device."""
+    return (x - truth).square().mean()

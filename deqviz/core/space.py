@@ -1,0 +1,60 @@
+"""Real Hilbert spaces of batched tensors; complex tensors carry the real inner product."""
+
+import math
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+Image: TypeAlias = Float[Tensor, "b c h w"]
+Data: TypeAlias = Shaped[Tensor, "b *m"]
+Batch: TypeAlias = Float[Tensor, "b"]
+
+
+@dataclass(frozen=True)
+class Space:
+    """A space of tensors `b × shape` on one device; `shape` leaves the batch axis out."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype = torch.float32
+    device: str = "cpu"
+
+    @property
+    def size(self) -> int:
+        """The number of entries of one batch item."""
+        return math.prod(self.shape)
+
+    @property
+    def real_dtype(self) -> torch.dtype:
+        """float32 for float32 and complex64, float64 for float64 and complex128."""
+        return self.dtype.to_real()
+
+    @property
+    def complex_dtype(self) -> torch.dtype:
+        """complex64 for float32, complex128 for float64."""
+        return self.dtype.to_complex()
+
+    def random(self, rng: torch.Generator, batch: int = 1) -> Tensor:
+        """Standard normal entries, drawn on the CPU so that a seed means the same on every device."""
+        return torch.randn((batch, *self.shape), dtype=self.dtype, generator=rng).to(self.device)
+
+    def zeros(self, batch: int = 1) -> Tensor:
+        """The zero of the space."""
+        return torch.zeros((batch, *self.shape), dtype=self.dtype, device=self.device)
+
+
+def inner(u: Data, v: Data) -> Batch:
+    """⟨u, v⟩ = Re Σ ū v, one number per batch item."""
+    return (u.conj() * v).flatten(1).sum(1).real
+
+
+def norm(u: Data) -> Batch:
+    """‖u‖ = √⟨u, u⟩, one number per batch item."""
+    return torch.linalg.vector_norm(u.flatten(1), dim=1)
+
+
+def scale(a: Batch, u: Data) -> Data:
+    """a·u with one number per batch item."""
+    return a.view(-1, *[1] * (u.ndim - 1)) * u

@@ -1,0 +1,1 @@
+"""Questions put to a finished run: other starts, perturbed data, the landscape of the residual."""

@@ -1,0 +1,140 @@
+"""What a finished run is asked: does every start lead here, and how far does a change of the data reach?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from deqviz.core.catalog import DIAGNOSTICS
+from deqviz.core.records import Map, Method, Problem, Subject
+from deqviz.core.space import Image, norm, scale
+from deqviz.diagnostics.trajectory import Plane, plane
+
+Path = tuple[tuple[int, Image], ...]
+
+GRID = 13
+"""Points per axis of the landscape: 169 evaluations of the map."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One answer, or how far it has come: `value` is None while it is being computed.
+
+    `path` holds a few iterates of a run from another start; `landscape` the residual of the map on the
+    plane of the run, NaN where it has not been evaluated yet.
+    """
+
+    key: str
+    title: str
+    value: float | None = None
+    path: Path = ()
+    landscape: "Landscape | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Landscape:
+    """‖T(x) − x‖ at the pictures plane.to_picture(a, b), rows by b, columns by a."""
+
+    axis: tuple[float, ...]
+    gap: torch.Tensor
+
+
+def _starts(problem: Problem, rng: torch.Generator) -> tuple[tuple[str, str, Image], ...]:
+    space = problem.operator.domain
+    noise = (0.5 + 0.25 * space.random(rng)).clamp(0, 1)
+    return (("zero", "from zero", space.zeros()), ("noise", "from noise", noise))
+
+
+def _is_last(k: int, residual: object, is_on_cpu: bool, tolerance: float, max_steps: int) -> bool:
+    # On a GPU the number is looked at every 16 iterates only: each look waits for the device.
+    if k >= max_steps:
+        return True
+    return (is_on_cpu or k % 16 == 0) and float(residual) <= tolerance  # type: ignore[arg-type]
+
+
+def _thinned(k: int) -> bool:
+    return k < 8 or k % 10 == 0
+
+
+@torch.no_grad()
+def probes(
+    method: Method,
+    problem: Problem,
+    *,
+    limit: Image,
+    tolerance: float,
+    max_steps: int,
+    seed: int,
+    main: Path = (),
+) -> Iterator[Probe]:
+    """Ask a method, whose run ended at `limit`, what its theorems speak of; yields after every iteration.
+
+    "start-zero" and "start-noise": ‖x − limit‖/‖limit‖ of runs from there; "spread": the larger of both;
+    "gain": ‖x₁ − x₂‖/‖y₁ − y₂‖ for data changed by 1 % in a random direction; "expansion": ‖J_T‖ at the
+    limit by power iteration, a lower bound; "landscape": the residual on the plane of the runs.
+    """
+    rng = torch.Generator().manual_seed(seed + 1)
+    is_on_cpu = limit.device.type == "cpu"
+    size = float(norm(limit).max())
+    paths: list[Path] = [main] if main else []
+    spread = 0.0
+    for key, title, start in _starts(problem, rng):
+        path: list[tuple[int, Image]] = []
+        x = start
+        for iterate in method.iterates(problem, start):
+            x = iterate.x
+            if _thinned(iterate.k):
+                path.append((iterate.k, x.to("cpu", copy=True)))
+                yield Probe(f"start-{key}", title, None, tuple(path))
+            else:
+                yield Probe(f"start-{key}", title, None, tuple(path))
+            if _is_last(iterate.k, iterate.residual, is_on_cpu, tolerance, max_steps):
+                break
+        distance = float(norm(x - limit).max()) / max(size, 1e-12)
+        spread = max(spread, distance)
+        paths.append(tuple(path))
+        yield Probe(f"start-{key}", title, distance, tuple(path))
+    yield Probe("spread", "largest distance between the limits", spread)
+
+    change = torch.randn(problem.data.shape, dtype=problem.data.dtype, generator=rng).to(problem.data.device)
+    if problem.operator.measured is not None:
+        change = change * problem.operator.measured
+    change = scale(0.01 * norm(problem.data) / norm(change), change)
+    x = limit
+    for iterate in method.iterates(Problem(problem.operator, problem.data + change, problem.noise), limit):
+        x = iterate.x
+        yield Probe("gain", "gain of a perturbation")
+        if _is_last(iterate.k, iterate.residual, is_on_cpu, tolerance, max_steps):
+            break
+    yield Probe("gain", "gain of a perturbation", float((norm(x - limit) / norm(change)).max()))
+
+    f = _map_of(method, problem)
+    if f is None:
+        return
+    yield Probe("expansion", "local expansion")
+    lipschitz = DIAGNOSTICS["lipschitz"].build({"iterations": 8, "seed": seed})
+    yield Probe("expansion", "local expansion", lipschitz.measure(Subject(f, limit, limit)).value)
+    points = [x for path in paths for _, x in path]
+    if len(points) >= 3:
+        yield from _landscape(f, plane(points, limit.to("cpu")), limit)
+
+
+def _map_of(method: Method, problem: Problem) -> Map | None:
+    """The map T on pictures where the method has one; None for primal-dual states and direct methods."""
+    from deqviz.methods._base import FixedPointMethod
+
+    return method.map(problem) if isinstance(method, FixedPointMethod) and method.is_on_pictures else None
+
+
+def _landscape(f: Map, chart: Plane, limit: Image) -> Iterator[Probe]:
+    """Evaluate ‖T(x) − x‖ on a grid, coarse points first, so that the shade fills in evenly."""
+    axis = torch.linspace(-1.1, 1.1, GRID).mul(chart.radius).tolist()
+    gap = torch.full((GRID, GRID), float("nan"))
+    order = sorted(
+        ((i, j) for i in range(GRID) for j in range(GRID)), key=lambda p: (p[0] % 2 + p[1] % 2, p)
+    )
+    for i, j in order:
+        x = chart.to_picture(axis[j], axis[i]).to(limit.device, limit.dtype)
+        gap[i, j] = float(norm(f(x) - x).max())
+        yield Probe("landscape", "residual on the plane", None, (), Landscape(tuple(axis), gap.clone()))
+    yield Probe("landscape", "residual on the plane", 1.0, (), Landscape(tuple(axis), gap))

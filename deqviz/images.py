@@ -1,0 +1,156 @@
+"""The gallery of ground truths: small pictures of assets/images, and one phantom that is drawn."""
+
+import re
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from PIL import Image as Pillow
+from torch import Tensor
+
+from deqviz.core.space import Image
+
+FOLDER = Path(__file__).parents[1] / "assets" / "images"
+SIDE = 256
+KEPT = 64
+"""Uploads held at once: at 256 × 256 in colour they take 50 MB."""
+
+_UPLOAD = re.compile(r"upload-[0-9a-f]{16}")
+_uploads: OrderedDict[str, Image] = OrderedDict()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One entry of the gallery; `path` is None where the picture is drawn in code."""
+
+    key: str
+    title: str
+    channels: int
+    credit: str
+    path: Path | None
+
+
+def _file(key: str, title: str, channels: int, credit: str) -> Picture:
+    return Picture(key, title, channels, credit, FOLDER / f"{key}.png")
+
+
+# The order is the one on screen. Keys stand in shared URLs and never change.
+_GALLERY = (
+    _file("camera", "Camera operator", 1, "Lav Varshney, CC0"),
+    _file("astronaut", "Astronaut", 3, "NASA, public domain"),
+    _file("coins", "Greek coins", 1, "Brooklyn Museum, no known restrictions"),
+    _file("page", "Printed page", 1, "DEQViz developers, BSD-3-Clause"),
+    _file("brain", "Brain slice", 1, "Louis Collins, McConnell Brain Imaging Centre, free use with notice"),
+    Picture("phantom", "Shepp–Logan phantom", 1, "drawn, after Toft 1996", None),
+    _file("tissue", "Cells of a gland", 3, "CMMI, no known restrictions"),
+    _file("retina", "Retina", 3, "Mikael Häggström, CC0"),
+    _file("cat", "Chelsea the cat", 3, "Stéfan van der Walt, CC0"),
+    _file("coffee", "Coffee cup", 3, "Rachel Michetti, CC0"),
+    _file("brick", "Brick wall", 1, "CC0Textures, CC0"),
+    _file("galaxies", "Hubble deep field", 3, "NASA, public domain"),
+)
+_BY_KEY = {picture.key: picture for picture in _GALLERY}
+
+# Modified Shepp-Logan phantom (Toft 1996) on [−1, 1]²: intensity, half axes, centre, angle in degrees.
+_ELLIPSES = (
+    (1.0, 0.69, 0.92, 0.0, 0.0, 0.0),
+    (-0.8, 0.6624, 0.8740, 0.0, -0.0184, 0.0),
+    (-0.2, 0.1100, 0.3100, 0.22, 0.0, -18.0),
+    (-0.2, 0.1600, 0.4100, -0.22, 0.0, 18.0),
+    (0.1, 0.2100, 0.2500, 0.0, 0.35, 0.0),
+    (0.1, 0.0460, 0.0460, 0.0, 0.1, 0.0),
+    (0.1, 0.0460, 0.0460, 0.0, -0.1, 0.0),
+    (0.1, 0.0460, 0.0230, -0.08, -0.605, 0.0),
+    (0.1, 0.0230, 0.0230, 0.0, -0.606, 0.0),
+    (0.1, 0.0230, 0.0460, 0.06, -0.605, 0.0),
+)
+
+
+def gallery() -> tuple[Picture, ...]:
+    """Every picture, in the order in which to show them."""
+    return _GALLERY
+
+
+def check(key: str) -> None:
+    """Raise ValueError, with a sentence for the user, unless `load` knows the key."""
+    if _UPLOAD.fullmatch(key):
+        if key not in _uploads:
+            raise ValueError("The uploaded picture of this link is not kept here: upload it again.")
+    elif key not in _BY_KEY:
+        raise ValueError(f"There is no picture {key!r}; known are {', '.join(_BY_KEY)}.")
+
+
+def load(key: str, dtype: torch.dtype = torch.float32) -> Image:
+    """The picture as 1 × c × h × w in [0, 1], on the CPU; c is 1 or 3, and the gallery's are 256 × 256.
+
+    Only keys of the gallery and of `keep` are read, so that a key out of a URL cannot name any other file.
+    """
+    with _lock:
+        check(key)
+        if key in _uploads:
+            _uploads.move_to_end(key)
+            return _uploads[key].to(dtype, copy=True)
+    path = _BY_KEY[key].path
+    if path is None:
+        return from_array(phantom(), dtype)
+    with Pillow.open(path) as file:
+        return from_array(np.asarray(file), dtype)
+
+
+def keep(picture: Image, digest: str) -> str:
+    """Keep an uploaded picture in memory and return its key, `upload-` and the digest's first 16 digits.
+
+    The key is the content's, so that equal keys mean equal pictures; the least used beyond 64 are dropped.
+    """
+    key = f"upload-{digest[:16]}"
+    if not _UPLOAD.fullmatch(key):
+        raise ValueError(f"a digest has at least 16 hexadecimal digits, unlike {digest!r}")
+    with _lock:
+        _uploads[key] = picture.detach().to("cpu", torch.float32, copy=True)
+        _uploads.move_to_end(key)
+        while len(_uploads) > KEPT:
+            _uploads.popitem(last=False)
+    return key
+
+
+def scaled(picture: Image, side: int) -> Float[Tensor, "b c H W"]:
+    """The picture with its longer side brought down to `side`; a smaller one is returned as it is."""
+    height, width = picture.shape[-2:]
+    if max(height, width) <= side:
+        return picture
+    shrink = side / max(height, width)
+    size = [max(1, round(height * shrink)), max(1, round(width * shrink))]
+    return F.interpolate(picture, size, mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def from_array(pixels: np.ndarray, dtype: torch.dtype = torch.float32) -> Image:
+    """h × w or h × w × c pixels as 1 × c × h × w; uint8 is divided by 255, floats are taken as they are."""
+    if pixels.ndim not in (2, 3):
+        raise ValueError(f"a picture has 2 or 3 axes, not {pixels.ndim}")
+    if pixels.dtype != np.uint8 and not np.issubdtype(pixels.dtype, np.floating):
+        raise ValueError(f"pixels are uint8 or floating point, not {pixels.dtype}")
+    planes = pixels[:, :, None] if pixels.ndim == 2 else pixels
+    # Divided in the wanted precision: 1/255 rounded to float32 first would cost float64 its digits.
+    picture = torch.tensor(np.ascontiguousarray(planes.transpose(2, 0, 1))[None]).to(dtype)
+    return picture / 255 if pixels.dtype == np.uint8 else picture
+
+
+def phantom(side: int = SIDE, oversample: int = 4) -> np.ndarray:
+    """The modified Shepp–Logan phantom, side × side in [0, 1], with edges averaged over sub-pixels."""
+    n = side * oversample
+    grid = (2 * np.arange(n) + 1 - n) / n
+    right, up = grid[None, :], -grid[:, None]
+    fine = np.zeros((n, n))
+    for value, a, b, x, y, degrees in _ELLIPSES:
+        angle = np.deg2rad(degrees)
+        along = (right - x) * np.cos(angle) + (up - y) * np.sin(angle)
+        across = (up - y) * np.cos(angle) - (right - x) * np.sin(angle)
+        fine[(along / a) ** 2 + (across / b) ** 2 <= 1] += value
+    coarse = fine.reshape(side, oversample, side, oversample).mean((1, 3))
+    return coarse.clip(0, 1)

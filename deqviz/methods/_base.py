@@ -1,0 +1,64 @@
+"""How a fixed-point method runs: a map T, a solver, and records of what T does at every iterate.
+
+`map` has three readers: `iterates` for the user, diagnostics for theory, training through `Implicit`.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import torch
+
+from deqviz.core.records import Iterate, Map, Method, Problem, Scalar, Solver
+from deqviz.core.registry import Pick
+from deqviz.core.space import Batch, Data, Image, norm
+from deqviz.solvers.anderson import Anderson
+
+DISTANCE = "distance from start"
+"""The scalar ‖x_k − x₀‖ of every eighth iterate: what the a-posteriori bound is checked against."""
+
+
+@dataclass(frozen=True)
+class FixedPointMethod(Method):
+    """A method that seeks x = T(x) with any solver; subclasses give `map`."""
+
+    is_on_pictures: ClassVar[bool] = True
+    """Whether the state z is the picture itself, so that `map` may be studied on pictures."""
+
+    solver: Annotated[Solver, Pick("solver", "Solver", help="How the fixed point is sought")] = Anderson()
+
+    @abstractmethod
+    def map(self, problem: Problem) -> Map:
+        """T, whose fixed points are the reconstructions; a pure function of the state, batched."""
+
+    def start(self, problem: Problem) -> Data:
+        """The first state: the trivial reconstruction."""
+        return problem.operator.baseline(problem.data)
+
+    def readout(self, z: Data) -> Image:
+        """The picture in a state."""
+        return z
+
+    def objective(self, problem: Problem, x: Image) -> Batch | None:  # noqa: ARG002 - for those without one
+        """The function that equilibria minimise; None where there is none. Too dear for every iterate."""
+        return None
+
+    # The decorator, not a `with` block: a suspended `with torch.no_grad()` would leak into the caller.
+    @torch.no_grad()
+    def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:
+        """One record per step of the solver, without end; numbers stay on the device."""
+        z0 = self.start(problem) if start is None else start
+        for step in self.solver.steps(self.map(problem), z0):
+            gap, residual = gap_and_residual(step.z, step.fz)
+            scalars: dict[str, Scalar] = {}
+            # Every eighth only: the guarantee needs a few of them, and the loop must cost what T costs.
+            if step.k % 8 == 0:
+                scalars[DISTANCE] = norm(step.z - z0).max()
+            yield Iterate(step.k, self.readout(step.z), residual, gap, step.evaluations, None, scalars)
+
+
+def gap_and_residual(z: Data, fz: Data) -> tuple[Scalar, Scalar]:
+    """‖f(z) − z‖ and ‖f(z) − z‖/‖f(z)‖, the worst of the batch, with one norm each."""
+    gap, size = norm(fz - z), norm(fz).clamp_min(1e-12)
+    return (gap[0], (gap / size)[0]) if len(gap) == 1 else (gap.max(), (gap / size).max())

@@ -1,0 +1,314 @@
+"""What is proved of a map T, and the rows of the guarantee panel made of it.
+
+Everything here is arithmetic on a few floats and on the marks of a run: ten calls a second must not be felt.
+The theorems T1, T3, T7 are those of the project's notes on equilibrium regularisation.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+
+from deqviz.core.guarantee import Curve, Guarantee, Status
+from deqviz.core.operator import ForwardModel
+from deqviz.core.records import Evidence, Mark, Solver
+from deqviz.methods._base import DISTANCE
+from deqviz.solvers._accelerated import FAILURES, LEAST, SHARE, Accelerated
+
+ROUNDING = 1e-12
+"""What the few operations that make a margin may lose: a margin above −10⁻¹² counts as 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Certified numbers of A: top ≥ ‖A‖² and 0 ≤ bottom ≤ σ_min(A)²; and what arithmetic can resolve.
+
+    `rounding` is the relative error of one evaluation of A*A, `solving` of one resolvent before its
+    amplification by the condition number.
+    """
+
+    top: float
+    bottom: float
+    rounding: float
+    solving: float
+
+
+@lru_cache(maxsize=64)
+def bounds(operator: ForwardModel) -> Bounds:
+    """The bounds of one operator, computed once: some norms take a while."""
+    top, low = operator.norm_bound().value ** 2, operator.smallest_singular_value().value
+    rounding = 4 * torch.finfo(operator.image.real_dtype).eps
+    inexact = operator.resolvent_kind == "conjugate gradients"
+    # The two tolerances are those that ForwardModel.resolvent promises.
+    tolerance = 1e-12 if operator.image.real_dtype == torch.float64 else 1e-6
+    # A computed singular value below 10⁻⁵‖A‖ is rounding, and its square says nothing in any case.
+    bottom = low**2 if low > 0 and low**2 > 1e-10 * top else 0.0
+    return Bounds(top, bottom, rounding, tolerance if inexact else rounding)
+
+
+@dataclass(frozen=True, slots=True)
+class Theory:
+    """What is proved of T: its contraction, its fixed points, and how far rounding lets one look.
+
+    `margin` is 1 − κ for a certified Lipschitz constant κ of T, negative where T may expand, None where no
+    constant is known. `error` is the certified E with ‖x − x*‖ ≤ E ‖T(x) − x‖ for every x, which also says
+    that there is one fixed point only; None where that is not proved. `gain` is the certified Lipschitz
+    constant of y ↦ x*. `floor` is the relative residual that rounding and inexact solves leave.
+    """
+
+    margin: float | None
+    error: float | None
+    gain: float | None
+    is_averaged: bool
+    floor: float
+    because: str
+    """Why κ has this value, with the numbers."""
+    obstacle: str = ""
+    """The hypothesis that fails where T is not known to contract."""
+    several: str = ""
+    """The hypothesis that fails where more than one fixed point is possible; `obstacle` where empty."""
+    gain_statement: str = "‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖"
+    gain_reason: str = ""
+    noun: str = "equilibrium"
+
+    @property
+    def kappa(self) -> float | None:
+        """κ itself."""
+        return None if self.margin is None else 1 - self.margin
+
+    @property
+    def is_contraction(self) -> bool:
+        """Whether κ < 1 is proved."""
+        return self.margin is not None and self.margin > 0
+
+    @property
+    def is_nonexpansive(self) -> bool:
+        """Whether κ ≤ 1 is proved, up to the rounding of the constants themselves."""
+        return self.margin is not None and self.margin >= -ROUNDING
+
+
+def panel(theory: Theory, solver: Solver, evidence: Evidence) -> tuple[Guarantee, ...]:
+    """All rows that every fixed-point method has, in the order of the panel."""
+    return (
+        uniqueness(theory, evidence),
+        _contraction(theory, solver, evidence),
+        _expansion(theory, evidence),
+        _rate(theory, solver, evidence.marks)
+        if theory.is_contraction
+        else _monotone(theory, solver, evidence),
+        a_posteriori(theory, evidence.marks),
+        stability(theory, evidence),
+    )
+
+
+def uniqueness(theory: Theory, evidence: Evidence) -> Guarantee:
+    # Two pictures with residuals ≤ r both lie within E r of the one fixed point. The residual at which the
+    # other runs stopped is a probe of its own; without it nothing may be compared.
+    stopped, predicted = evidence.probes.get("spread_residual"), None
+    if theory.error is not None and stopped is not None:
+        predicted = 2 * theory.error * (stopped + theory.floor)
+    return Guarantee(
+        "uniqueness",
+        f"One {theory.noun}",
+        "spread of the limits ≤ 2 ‖T(x) − x‖/(1 − κ)",
+        "void" if theory.error is None else "certified",
+        (theory.several or theory.obstacle) if theory.error is None else theory.because,
+        predicted,
+        evidence.probes.get("spread"),
+    )
+
+
+def _contraction(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
+    # ‖T(x_k) − x_k‖ is the distance of two successive pictures only when the iteration is T itself.
+    measured = _largest_ratio(theory, evidence.marks) if solver.contraction(0.0) == 0.0 else None
+    if theory.is_contraction:
+        reason = theory.because
+    elif theory.is_nonexpansive:
+        reason = f"T does not expand, but does not contract either: {theory.obstacle}"
+    else:
+        reason = theory.obstacle
+    return Guarantee(
+        "contraction",
+        "Contraction factor" if theory.is_contraction or not theory.is_nonexpansive else "Nonexpansive map",
+        "‖T(x) − T(z)‖ ≤ κ ‖x − z‖",
+        "certified" if theory.is_nonexpansive else "void",
+        reason,
+        min(theory.kappa, 1.0) if theory.is_nonexpansive and theory.kappa is not None else None,
+        measured,
+    )
+
+
+def _largest_ratio(theory: Theory, marks: Sequence[Mark]) -> float | None:
+    pairs = zip(marks, marks[1:], strict=False)
+    # Rounding in the numerator is floor·‖x‖, so the ratio is off by floor/residual: 10⁻³ of slack covers it
+    # from 2000 floors on.
+    ratios = [
+        b.gap / a.gap for a, b in pairs if b.k == a.k + 1 and a.gap > 0 and a.residual > 2000 * theory.floor
+    ]
+    return max(ratios) if ratios else None
+
+
+def _expansion(theory: Theory, evidence: Evidence) -> Guarantee:
+    measured = evidence.probes.get("expansion")
+    known = theory.is_nonexpansive and theory.kappa is not None
+    if known:
+        reason = "the power iteration bounds ‖J_T(x)‖ from below, κ bounds it from above"
+    elif measured is None:
+        reason = theory.obstacle
+    elif measured > 1:
+        reason = f"T expands at this picture: ‖J_T(x)‖ ≥ {measured:.3g}"
+    else:
+        reason = f"‖J_T(x)‖ ≥ {measured:.3g} at this picture, which proves nothing elsewhere"
+    return Guarantee(
+        "expansion",
+        "Local expansion",
+        "‖J_T(x)‖ ≤ κ",
+        "certified" if known else "void",
+        reason,
+        min(theory.kappa, 1.0) if known and theory.kappa is not None else None,
+        measured,
+    )
+
+
+def line(marks: Sequence[Mark], bound: Callable[[int], float]) -> Curve | None:
+    """bound(k) · gap₀ as a relative residual, with each mark's own ‖T(x_k)‖."""
+    if not marks or not marks[0].gap > 0:
+        return None
+    first, values = marks[0], []
+    for m in marks:
+        size = m.gap / m.residual if m.gap > 0 and math.isfinite(m.gap) else first.gap / first.residual
+        values.append(bound(m.k - first.k) * first.gap / size)
+    return Curve([m.k for m in marks], values)
+
+
+def above(marks: Sequence[Mark], floor: float) -> Curve | None:
+    """The relative residuals that are more than rounding; not a number counts, for a run must not hide it."""
+    seen = [m for m in marks if not m.residual <= floor]
+    return Curve([m.k for m in seen], [m.residual for m in seen]) if seen else None
+
+
+def solver_bound(solver: Solver, kappa: float) -> Callable[[int], float] | None:
+    """k ↦ B_k with gap_k ≤ B_k gap_0, proved for this solver on every map that contracts by κ ≤ 1."""
+    factor = solver.contraction(kappa)
+    if factor is not None:
+        return lambda k: factor**k
+    if isinstance(solver, Accelerated):
+        # What the safeguard enforces, see `_accelerated`: an accepted step reduces the gap by the bar, and
+        # at most FAILURES + SHARE·k steps are not accepted.
+        mixing = float(getattr(solver, "mixing", 1.0))
+        bar = 1 - mixing + mixing * max(kappa, LEAST)
+        return lambda k: bar ** max(0.0, k - FAILURES - SHARE * k)
+    return None
+
+
+def _rate(theory: Theory, solver: Solver, marks: Sequence[Mark]) -> Guarantee:
+    """‖T(x_k) − x_k‖ ≤ B_k ‖T(x₀) − x₀‖, drawn as a relative residual; B_k = κᵏ for the plain iteration.
+
+    Only residuals above 2 `floor`/(1 − κ) are compared: d ≤ κ d + 2e is what evaluations with error e give,
+    and below its fixed point 2e/(1 − κ) the line is arithmetic, not theory.
+    """
+    assert theory.kappa is not None and theory.margin is not None
+    name, kappa = "Predicted rate", theory.kappa
+    statement = "‖T(x_k) − x_k‖ ≤ κᵏ ‖T(x₀) − x₀‖"
+    bound = solver_bound(solver, kappa)
+    if bound is None:
+        reason = "the line is that of the plain iteration; no rate is proved for this solver"
+        plain = line(marks, lambda k: kappa**k)
+        return Guarantee("rate", name, statement, "estimated", reason, plain)
+    reason = theory.because
+    if solver.contraction(kappa) is None:
+        statement = "‖T(x_k) − x_k‖ ≤ max(κ, 0.9)^(0.9k − 2) ‖T(x₀) − x₀‖"
+        reason = f"what the solver's safeguard enforces, and usually far exceeds; {reason}"
+    seen = above(marks, 2 * theory.floor / theory.margin)
+    return Guarantee("rate", name, statement, "certified", reason, line(marks, bound), seen)
+
+
+def _monotone(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
+    """‖T(x_{k+1}) − x_{k+1}‖ ≤ ‖T(x_k) − x_k‖ for a nonexpansive T, damped or safeguarded too."""
+    statement = "‖T(x_k₊₁) − x_k₊₁‖ ≤ ‖T(x_k) − x_k‖"
+    name = "Residual never grows"
+    if not theory.is_nonexpansive:
+        return Guarantee("monotone", name, statement, "void", theory.obstacle)
+    if solver_bound(solver, 1.0) is None:
+        reason = "proved for the plain iteration only; no such statement is known for this solver"
+        return Guarantee("monotone", name, statement, "estimated", reason)
+    idle = solver.contraction(0.0)
+    if idle is None:
+        reason = "the solver's safeguard refuses steps that would raise it; where it ends is not proved"
+    elif theory.is_averaged or idle > 0:
+        reason = f"T is averaged: this iteration converges wherever a solution exists ({theory.noun})"
+    else:
+        reason = "T is nonexpansive, not averaged: it may turn for ever; a damping below 1 makes it converge"
+    return Guarantee(
+        "monotone", name, statement, "certified", reason, *never_grows(evidence.marks, theory.floor)
+    )
+
+
+def never_grows(marks: Sequence[Mark], floor: float) -> tuple[Curve | None, Curve | None]:
+    """The residual of the step before, as a limit, and the residual; while rounding is 10⁻³ of it or less."""
+    ks: list[int] = []
+    limit: list[float] = []
+    seen: list[float] = []
+    for a, b in zip(marks, marks[1:], strict=False):
+        if b.k == a.k + 1 and not b.residual <= 2000 * floor:
+            ks.append(b.k)
+            # gap/residual is ‖T(x_k)‖; written so that equal gaps give equal numbers.
+            limit.append(b.residual * (a.gap / b.gap) if math.isfinite(b.gap) else a.residual)
+            seen.append(b.residual)
+    return (Curve(ks, limit), Curve(ks, seen)) if ks else (None, None)
+
+
+def a_posteriori(theory: Theory, marks: Sequence[Mark]) -> Guarantee:
+    """‖x_k − x*‖ ≤ E ‖T(x_k) − x_k‖ for any x_k, whichever solver made it; relative to ‖T(x_k)‖.
+
+    The limit being unknown, what is measured is a lower bound of the same error: gap/(1 + κ) everywhere, and
+    at the start ‖x₀ − x_k‖ less the error of x_k, which comes close to the truth once x_k has.
+    """
+    name, statement = "Distance to the limit", "‖x_k − x*‖ ≤ ‖T(x_k) − x_k‖/(1 − κ)"
+    if theory.error is None:
+        return Guarantee("error", name, statement, "void", theory.several or theory.obstacle)
+    reason = f"holds for every picture, however found; {theory.because}"
+    if not marks:
+        return Guarantee("error", name, statement, "certified", reason)
+    bound = [theory.error * (m.residual + theory.floor) for m in marks]
+    expands = 1 + max(theory.kappa, 0.0) if theory.kappa is not None else math.inf
+    below = [max(m.residual - theory.floor, 0.0) / expands for m in marks]
+    first = marks[0]
+    if first.gap > 0 and first.residual > 0:
+        size = first.gap / first.residual
+        for m, b in zip(marks, bound, strict=True):
+            if DISTANCE in m.scalars and m.residual > 0:
+                travelled = m.scalars[DISTANCE] - b * m.gap / m.residual
+                below[0] = max(below[0], travelled / size)
+    ks = [m.k for m in marks]
+    return Guarantee("error", name, statement, "certified", reason, Curve(ks, bound), Curve(ks, below))
+
+
+def stability(theory: Theory, evidence: Evidence) -> Guarantee:
+    """‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖ with the certified C."""
+    measured = evidence.probes.get("gain")
+    return Guarantee(
+        "stability",
+        "Stability",
+        theory.gain_statement,
+        "void" if theory.gain is None else "certified",
+        (theory.several or theory.obstacle) if theory.gain is None else theory.gain_reason or theory.because,
+        theory.gain,
+        measured,
+    )
+
+
+def equilibrium_gain(bound: Bounds, weight: float, monotonicity: float) -> float | None:
+    """C with ‖x₁ − x₂‖ ≤ C‖y₁ − y₂‖ for A*(Ax − y) + αR(x) = 0 (T3, with σ = σ_min(A) used too).
+
+    From αc‖h‖² + ‖Ah‖² ≤ ‖e‖‖Ah‖ and ‖Ah‖ ≥ σ‖h‖: C = σ/(σ² + αc) if σ² ≥ αc, else 1/(2√(αc)). None where
+    σ² + αc ≤ 0. The first case also covers c < 0.
+    """
+    strong = weight * monotonicity
+    if bound.bottom + strong <= 0:
+        return None
+    if bound.bottom >= strong:
+        return math.sqrt(bound.bottom) / (bound.bottom + strong)
+    return 1 / (2 * math.sqrt(strong))

@@ -1,0 +1,27 @@
+"""The trivial reconstructions, which every other method must beat."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+
+from deqviz.core.catalog import METHODS
+from deqviz.core.records import Iterate, Method, Problem
+from deqviz.core.space import Image
+
+
+@METHODS.register("baseline", title="Filtered back-projection, zero-filled or adjoint")
+class Baseline(Method):
+    """The data turned into a picture in one step, by the field's own shortcut.
+
+    x = A⁺_field y: filtered back-projection for tomography, zero-filled inverse transform for Fourier data, A*y
+    otherwise. No regularisation, no iteration, no guarantee; the start of every other method.
+    """
+
+    equation: ClassVar[str] = "x = baseline(y), e.g. A*y"
+
+    @torch.no_grad()
+    def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:
+        """One record; there is nothing to start from."""
+        del start
+        yield Iterate(0, problem.operator.baseline(problem.data), 0.0, 0.0, 0)

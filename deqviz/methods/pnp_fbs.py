@@ -1,0 +1,91 @@
+"""Plug-and-play forward-backward splitting."""
+
+import math
+from typing import Annotated, ClassVar, Literal
+
+from deqviz.core.catalog import METHODS
+from deqviz.core.guarantee import Guarantee
+from deqviz.core.records import Evidence, Map, Problem, Solver
+from deqviz.core.registry import Options, Pick, Range
+from deqviz.core.space import Image
+from deqviz.methods import _denoisers, _theory
+from deqviz.methods._base import FixedPointMethod
+from deqviz.solvers.picard import Picard
+
+
+@METHODS.register("pnp_fbs", title="Plug-and-play (forward-backward)")
+class PnpFbs(FixedPointMethod):
+    """A gradient step on the data, then a denoiser in the place of a proximal map.
+
+    x ← D(x − sA*(Ax − y)), D = (1 − λ)Id + λD_σ. With the 1-Lipschitz denoiser and s ≤ 2/‖A‖² the map does not expand,
+    and for λ < 1 it is averaged: the iteration converges wherever a fixed point exists. With the unconstrained
+    denoiser nothing is known and it may diverge. Venkatakrishnan, Bouman and Wohlberg, 2013; Ryu et al., 2019.
+    """
+
+    equation: ClassVar[str] = "x = D_σ(x − sA*(Ax − y))"
+
+    solver: Annotated[Solver, Pick("solver", "Solver")] = Picard()
+    denoiser: Annotated[
+        Literal["contractive", "unconstrained"],
+        Options("Denoiser", "1-Lipschitz by construction, or better and without any promise"),
+    ] = "contractive"
+    sigma: Annotated[
+        float,
+        Range(0.2 / 255, 50 / 255, "Denoiser level σ", log=True, symbol="σ", help="Noise removed per step"),
+    ] = 3 / 255
+    step: Annotated[
+        float,
+        Range(
+            0.05,
+            1.5,
+            "Step",
+            symbol="s",
+            help="As a share of 2/‖A‖²; above 1 the guarantee ends",
+            advanced=True,
+        ),
+    ] = 0.9
+    relaxation: Annotated[
+        float,
+        Range(0.1, 1.0, "Relaxation", symbol="λ", help="Below 1 the map is averaged", advanced=True),
+    ] = 0.95
+
+    def map(self, problem: Problem) -> Map:
+        """T."""
+        A = problem.operator
+        back, s = A.adjoint(problem.data), self.step * 2 / _theory.bounds(A).top
+        D = _denoisers.relaxed(self.denoiser, self.sigma, self.relaxation, A.image.dtype, A.image.device)
+
+        def f(x: Image) -> Image:
+            return D(x - s * (A.gram(x) - back))
+
+        return f
+
+    def theory(self, problem: Problem) -> _theory.Theory:
+        """κ = Lip(D) max|1 − sλ| over the spectrum of A*A."""
+        bound = _theory.bounds(problem.operator)
+        limit = _denoisers.relaxed_lipschitz(self.denoiser, self.relaxation)
+        s = self.step * 2 / bound.top
+        if limit is None:
+            return _theory.Theory(
+                None, None, None, False, bound.rounding, "", _denoisers.UNKNOWN, noun="fixed point"
+            )
+        kappa = limit * max(abs(1 - s * bound.bottom), 2 * self.step - 1)
+        margin = 1 - kappa
+        error = 1 / margin if margin > 0 else None
+        too_long = f"the step {s:.3g} exceeds 2/‖A‖² = {2 / bound.top:.3g}" if self.step > 1 else ""
+        return _theory.Theory(
+            margin,
+            error,
+            limit * s * math.sqrt(bound.top) * error if error is not None else None,
+            is_averaged=self.relaxation < 1 and self.step < 1 and margin >= -_theory.ROUNDING,
+            floor=bound.rounding,
+            because=f"Lip(D) ≤ {limit:.4g} by construction, κ = Lip(D) max|1 − sλ| = {kappa:.5g} for s = {s:.4g}",
+            obstacle=too_long
+            or "A has directions that it (nearly) annihilates, and Lip(D) ≤ 1 is not below 1",
+            gain_statement="‖x₁ − x₂‖ ≤ s‖A‖ Lip(D)/(1 − κ) ‖y₁ − y₂‖",
+            noun="fixed point",
+        )
+
+    def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
+        """The panel of the map."""
+        return _theory.panel(self.theory(problem), self.solver, evidence)

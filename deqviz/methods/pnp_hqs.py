@@ -1,0 +1,78 @@
+"""Plug-and-play half-quadratic splitting."""
+
+from typing import Annotated, ClassVar, Literal
+
+from deqviz.core.catalog import METHODS
+from deqviz.core.guarantee import Guarantee
+from deqviz.core.records import Evidence, Map, Problem, Solver
+from deqviz.core.registry import Options, Pick, Range
+from deqviz.core.space import Image
+from deqviz.methods import _denoisers, _theory
+from deqviz.methods._base import FixedPointMethod
+from deqviz.solvers.picard import Picard
+
+
+@METHODS.register("pnp_hqs", title="Plug-and-play (half-quadratic)")
+class PnpHqs(FixedPointMethod):
+    """A Tikhonov step towards the data, then a denoiser, with no step size.
+
+    x ← D(z), z = (A*A + ρ)⁻¹(A*y + ρx), D = (1 − λ)Id + λD_σ, at one fixed ρ. The Tikhonov step is firmly nonexpansive, so
+    with the 1-Lipschitz denoiser T does not expand; for λ < 1 it is averaged. With the unconstrained denoiser
+    nothing is known and it may diverge. Geman and Yang, 1995; Zhang, Zuo, Gu and Zhang, 2017.
+    """
+
+    equation: ClassVar[str] = "x = D_σ((A*A + ρ)⁻¹(A*y + ρx))"
+
+    solver: Annotated[Solver, Pick("solver", "Solver")] = Picard()
+    denoiser: Annotated[
+        Literal["contractive", "unconstrained"],
+        Options("Denoiser", "1-Lipschitz by construction, or better and without any promise"),
+    ] = "contractive"
+    sigma: Annotated[
+        float,
+        Range(0.2 / 255, 50 / 255, "Denoiser level σ", log=True, symbol="σ", help="Noise removed per step"),
+    ] = 5 / 255
+    penalty: Annotated[
+        float, Range(1e-4, 10.0, "Penalty ρ", log=True, symbol="ρ", help="How far the data may pull per step")
+    ] = 0.1
+    relaxation: Annotated[
+        float,
+        Range(0.1, 1.0, "Relaxation", symbol="λ", help="Below 1 the map is averaged", advanced=True),
+    ] = 0.95
+
+    def map(self, problem: Problem) -> Map:
+        """T."""
+        A, rho = problem.operator, self.penalty
+        back = A.adjoint(problem.data)
+        D = _denoisers.relaxed(self.denoiser, self.sigma, self.relaxation, A.image.dtype, A.image.device)
+
+        def f(x: Image) -> Image:
+            return D(A.resolvent(back + rho * x, rho, start=x))
+
+        return f
+
+    def theory(self, problem: Problem) -> _theory.Theory:
+        """κ = Lip(D) ρ/(σ_min² + ρ)."""
+        bound, rho = _theory.bounds(problem.operator), self.penalty
+        limit = _denoisers.relaxed_lipschitz(self.denoiser, self.relaxation)
+        floor = bound.solving * (bound.top + rho) / (bound.bottom + rho)
+        if limit is None:
+            return _theory.Theory(None, None, None, False, floor, "", _denoisers.UNKNOWN, noun="fixed point")
+        margin = (bound.bottom + rho * (1 - limit)) / (bound.bottom + rho)
+        error = 1 / margin if margin > 0 else None
+        step_gain = _theory.equilibrium_gain(bound, rho, 1.0)
+        return _theory.Theory(
+            margin,
+            error,
+            limit * step_gain * error if error is not None and step_gain is not None else None,
+            is_averaged=self.relaxation < 1 and margin >= -_theory.ROUNDING,
+            floor=floor,
+            because=f"Lip(D) ≤ {limit:.4g} by construction, κ = Lip(D) ρ/(σ_min² + ρ) = {1 - margin:.5g}",
+            obstacle="A has directions that it (nearly) annihilates, and Lip(D) ≤ 1 is not below 1",
+            gain_statement="‖x₁ − x₂‖ ≤ Lip(D) max_σ σ/(σ² + ρ)/(1 − κ) ‖y₁ − y₂‖",
+            noun="fixed point",
+        )
+
+    def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
+        """The panel of the map."""
+        return _theory.panel(self.theory(problem), self.solver, evidence)

@@ -1,0 +1,1 @@
+"""Small networks whose constants are computed from their weights."""

@@ -1,0 +1,37 @@
+"""Noise-dependent thresholds: one increasing power law per filter and per range of noise."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+_KNOTS = tuple(level / 255 for level in (2.5, 5.0, 10.0, 15.0, 25.0, 40.0))
+_REFERENCE = 25 / 255
+
+
+class Thresholds(nn.Module):
+    """τᵢ(σ) > 0, increasing in σ: log τᵢ is piecewise linear in log σ with slopes ≥ 0, and extrapolates as a power law.
+
+    τ → 0 as σ → 0, so whatever it limits fades out; σ below 1e-6 is treated as 1e-6.
+    """
+
+    def __init__(self, count: int, at_reference: float, exponent: float = 1.2) -> None:
+        super().__init__()
+        self.level = nn.Parameter(torch.full((count,), math.log(at_reference)))
+        self.slopes = nn.Parameter(torch.full((len(_KNOTS) + 1, count), math.log(math.expm1(exponent))))
+
+    def forward(self, sigma: float | Tensor) -> Float[Tensor, "b n 1 1"]:
+        """One row per noise level: a number gives one row, a vector as many as it has entries."""
+        level = self.level
+        u = torch.as_tensor(sigma, dtype=level.dtype, device=level.device).reshape(-1, 1).clamp_min(1e-6).log()
+        knots = torch.tensor([-math.inf, *map(math.log, _KNOTS), math.inf], dtype=level.dtype, device=level.device)
+        # How far u lies from the reference within each range; the first and last ranges are unbounded.
+        reference = torch.full_like(u, math.log(_REFERENCE))
+        travelled = _within(u, knots) - _within(reference, knots)
+        return (level + travelled @ F.softplus(self.slopes)).exp()[:, :, None, None]
+
+
+def _within(u: Tensor, knots: Tensor) -> Tensor:
+    return torch.minimum(torch.maximum(u, knots[:-1]), knots[1:])

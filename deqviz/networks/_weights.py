@@ -1,0 +1,124 @@
+"""Trained weights: a safetensors file with a card beside it; nothing is loaded whose sha256 differs from its card's."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from safetensors.torch import load as parse
+from safetensors.torch import save as serialise
+from torch import nn
+
+from deqviz.networks.contractive import ContractiveDenoiser
+from deqviz.networks.convex_ridge import ConvexRidge
+from deqviz.networks.unconstrained import UnconstrainedDenoiser
+
+_PACKAGE = Path(__file__).parents[1]
+# A checkout keeps the weights at its root; a wheel may carry them inside the package.
+_FOLDERS = (_PACKAGE.parent / "pretrained", _PACKAGE / "_pretrained")
+
+_NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
+    "ConvexRidge": ConvexRidge,
+    "ContractiveDenoiser": ContractiveDenoiser,
+    "UnconstrainedDenoiser": UnconstrainedDenoiser,
+}
+
+Net = TypeVar("Net", bound=nn.Module)
+
+
+class WeightsError(RuntimeError):
+    """Weights are missing, damaged or do not fit their card; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """Where one weight file comes from and what is known about it."""
+
+    key: str
+    title: str
+    network: str  # a class of deqviz.networks
+    arguments: Mapping[str, int]  # of its constructor
+    recipe: Mapping[str, float | int | str]
+    data: str
+    seed: int
+    steps: int
+    validation_psnr: Mapping[str, float]  # dB per noise level in units of 1/255
+    constants: Mapping[str, float]  # certified upper bounds; empty where nothing is promised
+    sha256: str
+    torch_version: str
+    date: str
+    license: str = "BSD-3-Clause"
+    notes: str = ""
+    parameters: int = field(default=0)
+
+
+def read_card(path: Path) -> Card:
+    """The card in a JSON file."""
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    return Card(**raw)
+
+
+def write(net: nn.Module, card: Callable[[str], Card], folder: Path) -> Card:
+    """Store weights and card in `folder`; `card` is given the sha256 of the weight file."""
+    state = {name: value.detach().cpu().float().contiguous() for name, value in net.state_dict().items()}
+    blob = serialise(state)
+    written = card(hashlib.sha256(blob).hexdigest())
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{written.key}.safetensors").write_bytes(blob)
+    text = json.dumps(asdict(written), indent=2, ensure_ascii=False)
+    (folder / f"{written.key}.json").write_text(text + "\n", encoding="utf-8")
+    return written
+
+
+def read(key: str, folder: Path) -> nn.Module:
+    """The network `key` of a folder in eval mode, float32, without gradients."""
+    path = folder / f"{key}.json"
+    if not path.is_file():
+        raise WeightsError(_advice(f"there is no card {path}", key))
+    card = read_card(path)
+    weights = path.with_suffix(".safetensors")
+    if not weights.is_file():
+        raise WeightsError(_advice(f"the card {path.name} has no {weights.name} beside it", key))
+    blob = weights.read_bytes()
+    found = hashlib.sha256(blob).hexdigest()
+    if found != card.sha256:
+        problem = f"{weights} has sha256 {found[:12]}… but its card says {card.sha256[:12]}…"
+        raise WeightsError(_advice(problem, key))
+    net = _NETWORKS[card.network](**card.arguments)
+    net.load_state_dict(parse(blob))
+    return net.eval().requires_grad_(False)
+
+
+@cache
+def load(key: str, dtype: torch.dtype = torch.float32, device: str = "cpu") -> nn.Module:
+    """The shipped network `key`, read once per (key, dtype, device): treat it as immutable."""
+    return read(key, _folder(key)).to(dtype=dtype, device=device)
+
+
+def load_as(kind: type[Net], key: str, dtype: torch.dtype = torch.float32, device: str = "cpu") -> Net:
+    """`load` for callers that need one class: the same object, checked."""
+    net = load(key, dtype, device)
+    if not isinstance(net, kind):
+        raise WeightsError(f"weights {key!r} hold a {type(net).__name__}, not a {kind.__name__}")
+    return net
+
+
+def cards() -> tuple[Card, ...]:
+    """The cards of all shipped weights, by key."""
+    found = {path.stem: path for folder in reversed(_FOLDERS) for path in folder.glob("*.json")}
+    return tuple(read_card(found[key]) for key in sorted(found))
+
+
+def _folder(key: str) -> Path:
+    return next((folder for folder in _FOLDERS if (folder / f"{key}.json").is_file()), _FOLDERS[0])
+
+
+def _advice(problem: str, key: str) -> str:
+    return (
+        f"{problem}. Restore the file from the repository (git checkout -- pretrained), or train it anew: "
+        f"python -m deqviz.training {key} --data FOLDER --out pretrained"
+    )

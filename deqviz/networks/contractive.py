@@ -1,0 +1,62 @@
+"""A denoiser that is 1-Lipschitz by construction: convex potential layers, each mixed with its input picture."""
+
+import torch
+from torch import Tensor, nn
+
+from deqviz.core.space import Image
+from deqviz.networks._conv import analysis, certified_norm_squared, synthesis
+from deqviz.networks._threshold import Thresholds
+from deqviz.networks.convex_ridge import clip
+
+
+class PotentialLayer(nn.Module):
+    """x ↦ (1 − m)(x − W* clip(Wx, ±τ)) + m y, with a learned mixing weight 0 < m(σ) < 1.
+
+    Where ‖W‖² ≤ 2 the bracket is nonexpansive: its derivative is Id − W*DW with 0 ≤ D ≤ Id, so its spectrum lies in [−1, 1]
+    (Meunier et al., 2022).
+    """
+
+    def __init__(self, filters: int, size: int, at_reference: float) -> None:
+        super().__init__()
+        self.filters = nn.Parameter(torch.zeros(filters, 1, size, size))
+        self.thresholds = Thresholds(filters, at_reference)
+        self.mixing = nn.Parameter(torch.tensor([-2.0, 0.0]))
+
+    def mix(self, sigma: float | Tensor) -> Tensor:
+        """m(σ) = logistic(a + b log(255 σ / 25)), strictly between 0 and 1."""
+        a, b = self.mixing
+        level = torch.as_tensor(sigma, dtype=a.dtype, device=a.device).reshape(-1, 1, 1, 1)
+        return torch.sigmoid(a + b * (level.clamp_min(1e-6) * (255 / 25)).log())
+
+    def forward(self, x: Image, y: Image, sigma: float | Tensor) -> Image:
+        """One layer; y is the network's input."""
+        step = synthesis(clip(analysis(x, self.filters), self.thresholds(sigma)), self.filters)
+        return torch.lerp(x - step, y, self.mix(sigma))
+
+
+class ContractiveDenoiser(nn.Module):
+    """D_σ = layer_K ∘ … ∘ layer_1, nonexpansive for every σ and every picture size.
+
+    If y ↦ x_k is ℓ_k-Lipschitz, then ℓ_{k+1} ≤ (1 − m) max(1, ‖W_k‖² − 1) ℓ_k + m, and ℓ_0 = 1: with ‖W_k‖² ≤ 2 every ℓ_k ≤ 1.
+    Not a gradient in general: the layers have different filters.
+    """
+
+    def __init__(self, layers: int = 8, filters: int = 48, size: int = 7) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(PotentialLayer(filters, size, at_reference=0.02) for _ in range(layers))
+
+    def forward(self, x: Image, sigma: float | Tensor) -> Image:
+        """D_σ(x) on a one-channel picture with circular borders; σ in the unit of x, pictures being in [0, 1]."""
+        y = x
+        for layer in self.layers:
+            x = layer(x, y, sigma)
+        return x
+
+    def lipschitz(self) -> float:
+        """An upper bound on Lip(D_σ) for every σ and picture size, computed in float64 from the stored filters."""
+        bound = 1.0
+        for layer in self.layers:
+            assert isinstance(layer, PotentialLayer)
+            # The mixing with y only averages with 1, so leaving it out keeps the bound valid for every σ.
+            bound = max(1.0, max(1.0, certified_norm_squared(layer.filters) - 1) * bound)
+        return bound

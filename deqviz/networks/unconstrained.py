@@ -1,0 +1,48 @@
+"""The same layers without the constraint: a better denoiser that promises nothing."""
+
+import torch
+from torch import Tensor, nn
+
+from deqviz.core.space import Image
+from deqviz.networks._conv import analysis, synthesis
+from deqviz.networks._threshold import Thresholds
+from deqviz.networks.convex_ridge import clip
+
+
+class FreeLayer(nn.Module):
+    """x ↦ x − V* φ_σ(Wx) + m (y − x), with φ(t) = clip(t, ±τ) + g clip(t, ±τ′) of either sign and V ≠ W (Chen and Pock, 2017).
+
+    With g < 0 the influence φ falls again for large t, which spares edges and is no longer monotone.
+    """
+
+    def __init__(self, filters: int, size: int, at_reference: float) -> None:
+        super().__init__()
+        self.filters = nn.Parameter(torch.zeros(filters, 1, size, size))
+        self.synthesis_filters = nn.Parameter(torch.zeros(filters, 1, size, size))
+        self.inner = Thresholds(filters, at_reference)
+        self.outer = Thresholds(filters, 4 * at_reference)
+        self.gain = nn.Parameter(torch.zeros(filters, 1, 1))
+        self.mixing = nn.Parameter(torch.tensor([0.1, 0.0]))
+
+    def forward(self, x: Image, y: Image, sigma: float | Tensor) -> Image:
+        """One layer; y is the network's input."""
+        h = analysis(x, self.filters)
+        h = clip(h, self.inner(sigma)) + self.gain * clip(h, self.outer(sigma))
+        level = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).reshape(-1, 1, 1, 1)
+        mix = self.mixing[0] + self.mixing[1] * (level.clamp_min(1e-6) * (255 / 25)).log()
+        return x - synthesis(h, self.synthesis_filters) + mix * (y - x)
+
+
+class UnconstrainedDenoiser(nn.Module):
+    """D_σ = layer_K ∘ … ∘ layer_1 with free norms: Lip(D_σ) is unknown and above 1, so plug-and-play may diverge."""
+
+    def __init__(self, layers: int = 6, filters: int = 48, size: int = 7) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(FreeLayer(filters, size, at_reference=0.02) for _ in range(layers))
+
+    def forward(self, x: Image, sigma: float | Tensor) -> Image:
+        """D_σ(x) on a one-channel picture with circular borders; σ in the unit of x, pictures being in [0, 1]."""
+        y = x
+        for layer in self.layers:
+            x = layer(x, y, sigma)
+        return x

@@ -1,0 +1,1 @@
+"""Ways to spoil clean data, one file each."""

@@ -1,0 +1,1 @@
+"""Forward models of imaging, one file each."""

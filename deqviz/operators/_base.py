@@ -1,0 +1,80 @@
+"""What the blurs share: a periodic convolution is a product in Fourier space.
+
+With ĥ the discrete Fourier transform of the kernel, A = F*ĥF for the unitary F. So |ĥ| are the singular
+values of A, and each function of A*A is a product with the same function of |ĥ|².
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from deqviz.core.estimate import Estimate
+from deqviz.core.operator import ForwardModel
+from deqviz.core.space import Image, Space
+
+
+@dataclass(frozen=True)
+class Convolution(ForwardModel):
+    """Periodic convolution A x = F*(ĥ · F x) with a real kernel h."""
+
+    resolvent_kind = "closed form"
+
+    @property
+    def codomain(self) -> Space:
+        """The blurred picture lives where the sharp one does."""
+        return self.image
+
+    @abstractmethod
+    def spectrum(self) -> Tensor:
+        """ĥ in double precision on the CPU, on the half plane h × (w/2 + 1) of `rfft2`."""
+
+    @cached_property
+    def _spectrum(self) -> Tensor:
+        return self.spectrum()
+
+    @cached_property
+    def _transfer(self) -> Tensor:
+        dtype = self.image.complex_dtype if self._spectrum.is_complex() else self.image.real_dtype
+        return self._spectrum.to(self.image.device, dtype)
+
+    @cached_property
+    def _power(self) -> Tensor:
+        return self._spectrum.abs().square().to(self.image.device, self.image.real_dtype)
+
+    def _filter(self, x: Image, transfer: Tensor) -> Image:
+        return torch.fft.irfft2(torch.fft.rfft2(x) * transfer, s=self.image.shape[-2:])
+
+    def apply(self, x: Image) -> Image:
+        """h ∗ x, periodic."""
+        return self._filter(x, self._transfer)
+
+    def adjoint(self, y: Image) -> Image:
+        """The correlation with h: the conjugate transfer."""
+        return self._filter(y, self._transfer.conj())
+
+    def gram(self, x: Image) -> Image:
+        """F*(|ĥ|² · F x)."""
+        return self._filter(x, self._power)
+
+    def resolvent(self, b: Image, weight: float, start: Image | None = None) -> Image:
+        """F*(F b / (|ĥ|² + ρ)), exact."""
+        return torch.fft.irfft2(torch.fft.rfft2(b) / (self._power + weight), s=self.image.shape[-2:])
+
+    def norm(self) -> Estimate:
+        """max |ĥ|, exact on this very grid."""
+        return Estimate("‖A‖", float(self._spectrum.abs().max()), "exact")
+
+    def norm_bound(self) -> Estimate:
+        """‖A‖ itself."""
+        return self.norm()
+
+    def smallest_singular_value(self) -> Estimate:
+        """min |ĥ|, exact on this very grid."""
+        return Estimate("σ_min(A)", float(self._spectrum.abs().min()), "exact")
+
+    def baseline(self, y: Image) -> Image:
+        """The blurred picture as it is."""
+        return y

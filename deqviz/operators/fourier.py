@@ -1,0 +1,148 @@
+"""Magnetic resonance with one coil: some Fourier coefficients of the picture are measured."""
+
+import math
+from functools import cached_property
+from typing import Annotated, Literal
+
+import torch
+from torch import Generator, Tensor
+
+from deqviz.core.catalog import OPERATORS
+from deqviz.core.estimate import Estimate
+from deqviz.core.operator import ForwardModel
+from deqviz.core.registry import Options, Range
+from deqviz.core.space import Data, Image, Space
+
+_DECAY = 3.0
+"""The sampling density of random lines and points falls like (1 − r)³ towards the edge, r = 1."""
+
+
+def _best(priority: Tensor, count: int) -> Tensor:
+    """The mask of the `count` largest entries."""
+    mask = torch.zeros_like(priority)
+    mask.view(-1)[priority.flatten().argsort(descending=True, stable=True)[:count]] = 1
+    return mask
+
+
+def _variable_density(distance: Tensor, count: int, centre: int, rng: Generator) -> Tensor:
+    """`count` places without replacement, the `centre` nearest ones always (Gumbel's trick)."""
+    density = _DECAY * torch.log((1 - distance).clamp_min(1e-3))
+    gumbel = -torch.log(-torch.log(torch.rand(distance.shape, dtype=torch.float64, generator=rng)))
+    nearest = _best(-distance, min(centre, count)) > 0
+    return _best((density + gumbel).masked_fill(nearest, math.inf), count)
+
+
+def _radial(h: int, w: int, count: int, rng: Generator) -> Tensor:
+    """As many spokes, turned by the golden angle each, as it takes to reach `count` places."""
+    # Enough to reach every place up to the radius where half of the spokes would do.
+    spokes = 16 + math.ceil(3 * count / min(h, w))
+    angle = math.pi * (torch.rand(1, generator=rng, dtype=torch.float64) + torch.arange(spokes) / 1.618033988749895)
+    reach = torch.arange(-max(h, w), max(h, w) + 0.25, 0.5, dtype=torch.float64)
+    row = (reach * angle.sin()[:, None]).round().long() + h // 2
+    column = (reach * angle.cos()[:, None]).round().long() + w // 2
+    inside = (row >= 0) & (row < h) & (column >= 0) & (column < w)
+    place = (row * w + column)[inside]
+    number = torch.arange(spokes)[:, None].expand_as(row)[inside]
+    first = torch.full((h * w,), spokes).scatter_reduce(0, place, number, "amin")
+    last = first.sort().values[count - 1]
+    return (first <= last).double().view(h, w)
+
+
+@OPERATORS.register("fourier", title="Fourier sampling (single-coil MRI)")
+class Fourier(ForwardModel):
+    """Subsampled unitary Fourier transform, A x = m · F x, of real pictures; the data is complex.
+
+    Zero frequency stands at ⌊h/2⌋, ⌊w/2⌋, the middle of the data, which keeps the picture's shape with
+    zeros where nothing is measured. As x is real, A*y = Re F*(m · y), and A*A multiplies frequency k by
+    (m(k) + m(−k))/2, which is 0, ½ or 1: gram, resolvent and σ_min(A) are exact for any mask.
+    ‖A‖ = 1, because zero frequency is always measured.
+
+    Lustig, Donoho, Pauly 2007 for the variable density; Winkelmann et al. 2007 for golden-angle spokes.
+    """
+
+    resolvent_kind = "closed form"
+
+    pattern: Annotated[
+        Literal["lines", "radial", "points"],
+        Options("Pattern", "Whole rows (Cartesian), spokes, or single points, denser in the middle."),
+    ] = "lines"
+    fraction: Annotated[
+        float, Range(0.05, 1.0, "Sampled", symbol="p", help="Share of the Fourier coefficients that is measured.")
+    ] = 0.25
+    centre: Annotated[
+        float,
+        Range(
+            0.0,
+            0.2,
+            "Full centre",
+            help="Share measured without gaps around zero frequency; spokes do this by themselves.",
+            advanced=True,
+        ),
+    ] = 0.08
+    seed: Annotated[int, Range(0, 9999, "Seed", help="Repeats the pattern.", advanced=True)] = 0
+
+    @property
+    def codomain(self) -> Space:
+        """Complex pictures of Fourier coefficients, zero frequency in the middle."""
+        return Space(self.image.shape, self.image.complex_dtype, self.image.device)
+
+    def _pattern(self) -> Tensor:
+        """The mask in double precision, zero frequency in the middle."""
+        h, w = self.image.shape[-2:]
+        rng = torch.Generator().manual_seed(self.seed)
+        row = (torch.arange(h, dtype=torch.float64) - h // 2)[:, None]
+        column = torch.arange(w, dtype=torch.float64) - w // 2
+        match self.pattern:
+            case "lines":
+                count, centre = max(1, round(self.fraction * h)), max(1, round(self.centre * h))
+                return _variable_density(row.abs() / (h / 2), count, centre, rng).expand(h, w)
+            case "points":
+                count, centre = max(1, round(self.fraction * h * w)), max(1, round(self.centre * h * w))
+                distance = torch.hypot(row / (h / 2), column / (w / 2)) / math.sqrt(2)
+                return _variable_density(distance, count, centre, rng)
+            case "radial":
+                return _radial(h, w, max(1, round(self.fraction * h * w)), rng)
+
+    @cached_property
+    def _mask(self) -> Tensor:
+        return self._pattern().to(self.image.device, self.image.dtype)
+
+    @cached_property
+    def _power(self) -> Tensor:
+        """(m(k) + m(−k))/2 on the half plane of `rfft2`, zero frequency first."""
+        mask = torch.fft.ifftshift(self._mask, dim=(-2, -1))
+        mirrored = mask.flip((-2, -1)).roll((1, 1), (-2, -1))
+        return ((mask + mirrored) / 2)[:, : self.image.shape[-1] // 2 + 1].contiguous()
+
+    @property
+    def measured(self) -> Tensor:
+        """The mask, once per channel."""
+        return self._mask.expand(self.image.shape)
+
+    def apply(self, x: Image) -> Data:
+        """m · F x."""
+        return torch.fft.fftshift(torch.fft.fft2(x, norm="ortho"), dim=(-2, -1)) * self._mask
+
+    def adjoint(self, y: Data) -> Image:
+        """Re F*(m · y), the zero-filled reconstruction."""
+        return torch.fft.ifft2(torch.fft.ifftshift(y * self._mask, dim=(-2, -1)), norm="ortho").real
+
+    def gram(self, x: Image) -> Image:
+        """F*((m(k) + m(−k))/2 · F x)."""
+        return torch.fft.irfft2(torch.fft.rfft2(x) * self._power, s=self.image.shape[-2:])
+
+    def resolvent(self, b: Image, weight: float, start: Image | None = None) -> Image:
+        """F*(F b / ((m(k) + m(−k))/2 + ρ)), exact."""
+        return torch.fft.irfft2(torch.fft.rfft2(b) / (self._power + weight), s=self.image.shape[-2:])
+
+    def norm(self) -> Estimate:
+        """‖A‖ = 1."""
+        return Estimate("‖A‖", 1.0, "exact")
+
+    def norm_bound(self) -> Estimate:
+        """‖A‖ itself."""
+        return self.norm()
+
+    def smallest_singular_value(self) -> Estimate:
+        """The root of the least (m(k) + m(−k))/2: 0, √½ or 1."""
+        return Estimate("σ_min(A)", math.sqrt(float(self._power.min())), "exact")

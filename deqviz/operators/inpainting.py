@@ -1,0 +1,119 @@
+"""Pixels are lost, the others are seen as they are."""
+
+from functools import cached_property
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
+from torch import Tensor
+
+from deqviz.core.catalog import OPERATORS
+from deqviz.core.estimate import Estimate
+from deqviz.core.operator import ForwardModel
+from deqviz.core.registry import Options, Range, Text
+from deqviz.core.space import Image, Space
+
+
+def _letters(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("The text over the picture needs at least one letter and no line breaks.")
+    return text
+
+
+def _written(text: str, height: int, width: int) -> np.ndarray:
+    """Where the letters of `text`, repeated over the whole picture, cover a pixel."""
+    font = ImageFont.load_default(size=max(8, height // 10))
+    page = Pillow.new("L", (width, height), 0)
+    pen = ImageDraw.Draw(page)
+    once = pen.textlength(text + " ", font=font)
+    line = (text + " ") * (2 + int(width / max(once, 1)))
+    top, bottom = (round(v) for v in font.getbbox("Äg")[1::2])
+    for n, row in enumerate(range(-top, height, max(4, round(1.5 * (bottom - top))))):
+        # Every other line starts half a text earlier, so that no column stays free of letters.
+        pen.text((-(n % 2) * once / 2, row), line, fill=255, font=font)
+    return np.asarray(page) > 127
+
+
+@OPERATORS.register("inpainting", title="Inpainting")
+class Inpainting(ForwardModel):
+    """Pixels are lost where the mask m is 0, A x = m · x, the same ones in every channel.
+
+    An orthogonal projection: A = A* = A*A and ‖A‖ = 1; σ_min(A) = 0 as soon as one pixel is lost. The
+    data keeps the picture's shape, with zeros at lost pixels, and no noise falls on those.
+    """
+
+    resolvent_kind = "closed form"
+
+    mask: Annotated[
+        Literal["random", "block", "text"], Options("Mask", "Lose random pixels, one block, or those under a text.")
+    ] = "random"
+    kept: Annotated[
+        float, Range(0.02, 1.0, "Kept pixels", symbol="p", help="Share of pixels kept by the random mask.")
+    ] = 0.5
+    block: Annotated[
+        float, Range(0.05, 0.9, "Block", help="Side of the lost block in the middle, as a share of the picture's.")
+    ] = 0.3
+    text: Annotated[
+        str, Text(_letters, "Text", "Written over the whole picture by the text mask.", max_length=60)
+    ] = "equilibrium"
+    seed: Annotated[int, Range(0, 9999, "Seed", help="Repeats the random mask.", advanced=True)] = 0
+
+    @property
+    def codomain(self) -> Space:
+        """The space of pictures."""
+        return self.image
+
+    @cached_property
+    def _mask(self) -> Tensor:
+        h, w = self.image.shape[-2:]
+        kept = torch.ones(h, w, dtype=self.image.dtype)
+        match self.mask:
+            case "random":
+                order = torch.randperm(h * w, generator=torch.Generator().manual_seed(self.seed))
+                kept.view(-1)[order[max(1, round(self.kept * h * w)) :]] = 0
+            case "block":
+                m, n = max(1, round(self.block * h)), max(1, round(self.block * w))
+                kept[(h - m) // 2 : (h + m) // 2, (w - n) // 2 : (w + n) // 2] = 0
+            case "text":
+                kept[torch.from_numpy(_written(self.text, h, w))] = 0
+        return kept.to(self.image.device)
+
+    @property
+    def measured(self) -> Tensor:
+        """The mask, once per channel."""
+        return self._mask.expand(self.image.shape)
+
+    def apply(self, x: Image) -> Image:
+        """m · x."""
+        return x * self._mask
+
+    def adjoint(self, y: Image) -> Image:
+        """m · y."""
+        return y * self._mask
+
+    def gram(self, x: Image) -> Image:
+        """m · x, as m² = m."""
+        return x * self._mask
+
+    def resolvent(self, b: Image, weight: float, start: Image | None = None) -> Image:
+        """b/(m + ρ), exact."""
+        return b / (self._mask + weight)
+
+    def norm(self) -> Estimate:
+        """‖A‖ = 1: at least one pixel is kept."""
+        return Estimate("‖A‖", 1.0, "exact")
+
+    def norm_bound(self) -> Estimate:
+        """‖A‖ itself."""
+        return self.norm()
+
+    def smallest_singular_value(self) -> Estimate:
+        """0 when a pixel is lost, else 1."""
+        return Estimate("σ_min(A)", float(self._mask.min()), "exact")
+
+    def baseline(self, y: Image) -> Image:
+        """The data with each lost pixel set to the mean of its channel's known pixels."""
+        mean = (y * self._mask).sum((-2, -1), keepdim=True) / self._mask.sum()
+        return torch.where(self._mask > 0, y, mean)

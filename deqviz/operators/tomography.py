@@ -1,0 +1,183 @@
+"""X-ray computed tomography with parallel beams."""
+
+import math
+import warnings
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+from torch import Tensor
+from torch.autograd import Function
+
+from deqviz.core.catalog import OPERATORS
+from deqviz.core.estimate import Estimate
+from deqviz.core.operator import ForwardModel
+from deqviz.core.registry import Options, Range
+from deqviz.core.space import Data, Image, Space
+
+
+class _Product(Function):
+    """M v with M* given, for derivatives of every order that cost one sparse product each."""
+
+    @staticmethod
+    def forward(v: Tensor, matrix: Tensor, transpose: Tensor) -> Tensor:
+        del transpose
+        return matrix @ v
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+        del output
+        _, ctx.matrix, ctx.transpose = inputs
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
+        return _Product.apply(grad_outputs[0], ctx.transpose, ctx.matrix), None, None  # pyright: ignore[reportReturnType]
+
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Tensor) -> Tensor:
+        return ctx.matrix @ grad_inputs[0]
+
+
+def _left_of(t: np.ndarray, cosine: np.ndarray, sine: np.ndarray) -> np.ndarray:
+    """The share of a unit square's shadow that falls left of t; the shadow is a trapezoid around 0."""
+    long, short = np.maximum(cosine, sine), np.minimum(cosine, sine).clip(1e-12)
+    into = np.maximum((cosine + sine) / 2 - np.abs(t), 0)
+    ramp = np.minimum(into, short)
+    tail = (into - ramp * (1 - ramp / (2 * short))) / long
+    return np.where(t < 0, tail, 1 - tail)
+
+
+@OPERATORS.register("tomography", title="Computed tomography (parallel beam)")
+class Tomography(ForwardModel):
+    """Strip integrals: (A x)_{θj} = (1/S) Σ_i |pixel i ∩ strip j of view θ|/d · x_i, strips d wide.
+
+    Exact for pictures that are constant on each pixel. View k of V looks along θ_k = k·span/V, turned
+    from the picture's columns; the detector covers the whole diagonal, so corners count. A is a sparse
+    matrix and A* its very transpose, kept as a second matrix: about 150 MB together for 256² and 60 views.
+
+    The scale S makes ‖A‖ ≤ 1: S² = max_i (WᵀWp)_i/p_i bounds ‖W‖² for every p > 0 when W ≥ 0 (Collatz
+    1942, Wielandt 1950), and p from up to twelve power iterations brings it within 1 % of ‖W‖² as a rule.
+    """
+
+    views: Annotated[int, Range(10, 180, "Views", symbol="V", help="Number of directions.")] = 60
+    span: Annotated[
+        float, Range(30.0, 180.0, "Angular range", unit="°", help="Below 180° some directions are never seen.")
+    ] = 180.0
+    bin: Annotated[
+        float, Range(1.0, 4.0, "Detector bin", unit="px", symbol="d", help="Width of a detector bin.", advanced=True)
+    ] = 1.0
+    window: Annotated[
+        Literal["hann", "ramp"],
+        Options("Filter", "Window on the ramp filter of the filtered back-projection.", advanced=True),
+    ] = "hann"
+
+    @property
+    def _bins(self) -> int:
+        """Enough for the diagonal, and one bin on each side."""
+        return math.ceil(math.hypot(*self.image.shape[-2:]) / self.bin) + 2
+
+    @property
+    def codomain(self) -> Space:
+        """Sinograms, c × views × bins."""
+        return Space((self.image.shape[0], self.views, self._bins), self.image.dtype, self.image.device)
+
+    def _shadows(self) -> csr_array:
+        """Wᵀ, pixels × (views · bins): each pixel meets at most three bins of a view, as d ≥ 1."""
+        h, w = self.image.shape[-2:]
+        theta = math.radians(self.span) / self.views * np.arange(self.views)
+        cosine, sine = np.abs(np.cos(theta)), np.abs(np.sin(theta))
+        across = (np.arange(w)[:, None] - (w - 1) / 2) * np.cos(theta) + self._bins / 2 * self.bin
+        offset = np.arange(self.views, dtype=np.int32) * self._bins
+        single = self.image.dtype == torch.float32
+        shares = np.empty((h, w, self.views, 3), np.float32 if single else np.float64)
+        bins = np.empty((h, w, self.views, 3), np.int32)
+        # Row by row of the picture: the work arrays stay in the cache and the results are contiguous.
+        for i in range(h):
+            place = across + (i - (h - 1) / 2) * np.sin(theta)
+            low = np.floor((place - (cosine + sine) / 2) / self.bin)
+            border = (low + 1) * self.bin - place
+            first, two = (_left_of(border + n * self.bin, cosine, sine) for n in (0, 1))
+            shares[i, ..., 0], shares[i, ..., 1], shares[i, ..., 2] = first, two - first, 1 - two
+            column = low.astype(np.int32) + offset
+            bins[i, ..., 0], bins[i, ..., 1], bins[i, ..., 2] = column, column + 1, column + 2
+        if self.bin != 1:
+            shares /= self.bin
+        starts = np.arange(0, bins.size + 1, 3 * self.views, dtype=np.int32)
+        size = (h * w, self.views * self._bins)
+        matrix = csr_array((shares.reshape(-1), bins.reshape(-1), starts), shape=size)
+        matrix.eliminate_zeros()
+        return matrix
+
+    @cached_property
+    def _matrices(self) -> tuple[Tensor, Tensor, float, float]:
+        """A, A*, the scale S, and a lower bound of ‖A‖."""
+        shadows = self._shadows()
+        columns = shadows.tocsc()
+        (n, m), norm = shadows.shape, 0.0
+        projection = _sparse(columns.indptr, columns.indices, columns.data, (m, n))
+        shadow = _sparse(shadows.indptr, shadows.indices, shadows.data, (n, m))
+        p, square = torch.ones(n, dtype=self.image.dtype), math.inf
+        for _ in range(12):
+            image = projection @ p
+            q = shadow @ image
+            norm, square = float(image.norm() / p.norm()), min(square, float((q / p).max()))
+            p = q / q.max()
+            if norm**2 >= 0.99 * square:
+                break
+        # Nonnegative sums of fewer than 800 terms: rounding in single precision stays below 800 · 2⁻²⁴.
+        scale = math.sqrt(square * (1 + 1e-4))
+        for matrix in (projection, shadow):
+            matrix.values().div_(scale)
+        device = self.image.device
+        return projection.to(device), shadow.to(device), scale, norm / scale
+
+    @staticmethod
+    def _times(v: Tensor, matrix: Tensor, transpose: Tensor) -> Tensor:
+        """Every row of the b × c × n batch v is multiplied by the matrix."""
+        flat = v.flatten(0, 1)
+        product: Tensor = _Product.apply(flat[0] if len(flat) == 1 else flat.mT, matrix, transpose)  # pyright: ignore[reportAssignmentType]
+        return (product[None] if len(flat) == 1 else product.mT.contiguous()).unflatten(0, v.shape[:2])
+
+    def apply(self, x: Image) -> Data:
+        """The sinograms of x."""
+        project, back, _, _ = self._matrices
+        return self._times(x.flatten(-2), project, back).unflatten(-1, (self.views, self._bins))
+
+    def adjoint(self, y: Data) -> Image:
+        """The back-projection, by the transposed matrix."""
+        project, back, _, _ = self._matrices
+        return self._times(y.flatten(-2), back, project).unflatten(-1, self.image.shape[-2:])
+
+    def norm(self) -> Estimate:
+        """‖Ap‖/‖p‖ for the positive p of the class's docstring, within 0.5 % as a rule."""
+        return Estimate("‖A‖", self._matrices[3], "lower bound")
+
+    def norm_bound(self) -> Estimate:
+        """1, by the choice of the scale."""
+        return Estimate("‖A‖", 1.0, "upper bound")
+
+    def baseline(self, y: Data) -> Image:
+        """Filtered back-projection with the ramp of Kak and Slaney 1988, eq. 3.61, and the chosen window."""
+        size = 2 ** math.ceil(math.log2(2 * self._bins))
+        place = torch.fft.fftfreq(size, 1 / size, dtype=torch.float64)
+        kernel = torch.where(place % 2 == 1, -1 / (math.pi * place).square(), 0.0)
+        kernel[0] = 0.25
+        response = torch.fft.rfft(kernel).real
+        if self.window == "hann":
+            response = response * (1 + torch.cos(math.pi * torch.linspace(0, 1, size // 2 + 1))) / 2
+        response = response.to(y.device, y.dtype)
+        filtered = torch.fft.irfft(torch.fft.rfft(y, n=size) * response, n=size)[..., : self._bins]
+        # ∫ dθ over the span; A* carries 1/(S d) per share, the data 1/S, the ramp 1/d per sample.
+        weight = math.radians(self.span) / self.views * self._matrices[2] ** 2
+        return self.adjoint(filtered) * weight
+
+
+def _sparse(starts: np.ndarray, places: np.ndarray, values: np.ndarray, size: tuple[int, int]) -> Tensor:
+    """A compressed sparse row tensor on the CPU; 32-bit indices, which MKL and cuSPARSE take as they are."""
+    indices = (torch.from_numpy(part.astype(np.int32, copy=False)) for part in (starts, places))
+    with warnings.catch_warnings():
+        # torch says once per process that sparse CSR is in beta.
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.sparse_csr_tensor(*indices, torch.from_numpy(values), size, check_invariants=False)

@@ -1,0 +1,51 @@
+"""The contractive residual: R = Id − N with N a network of known Lipschitz constant."""
+
+from functools import cache
+from typing import Annotated
+
+from deqviz.core.catalog import REGULARIZERS
+from deqviz.core.estimate import Estimate
+from deqviz.core.registry import Range
+from deqviz.core.regularizer import Constants, Regularizer
+from deqviz.core.space import Image
+from deqviz.networks import _weights
+from deqviz.regularizers._channels import per_channel
+
+
+@cache
+def _lipschitz() -> float:
+    return _weights.load("contractive").lipschitz()
+
+
+@REGULARIZERS.register("contractive", title="Contractive residual (learned)")
+class Contractive(Regularizer):
+    """R(x) = x − N(x) with N(x) = ½ + L (D_σ(x) − ½) and a learned denoiser D_σ that is 1-Lipschitz.
+
+    Lip(N) ≤ L by construction for every picture size, hence c = 1 − L and ℓ = 1 + L; not a gradient.
+    L ≥ 1 breaks the guarantee on purpose. N shrinks contrast around middle grey, which is the price of
+    L < 1. Obmann and Haltmeier, 2023, arXiv 2306.01421.
+    """
+
+    contraction: Annotated[
+        float, Range(0.0, 1.5, "Lipschitz constant L", symbol="L", help="Below 1: exactly one equilibrium")
+    ] = 0.9
+    sigma: Annotated[
+        float, Range(0.5 / 255, 50 / 255, "Denoiser level σ", log=True, symbol="σ", help="Noise it removes")
+    ] = 15 / 255
+
+    def __call__(self, x: Image) -> Image:
+        """x − N(x), channel by channel."""
+        network = _weights.load("contractive", x.dtype, str(x.device))
+        denoised = per_channel(lambda u: network(u, self.sigma), x)
+        return x - (self.contraction * denoised + 0.5 * (1 - self.contraction))
+
+    def constants(self) -> Constants:
+        """c = 1 − L Lip(D), ℓ = 1 + L Lip(D), and Id − R contracts by L Lip(D)."""
+        limit = self.contraction * _lipschitz()
+        return Constants(
+            Estimate("c", 1 - limit, "lower bound"),
+            Estimate("ℓ", 1 + limit, "upper bound"),
+            1.0,
+            Estimate("L", limit, "upper bound"),
+            f"Lip(N) ≤ {limit:.4g} by construction, for every picture size",
+        )

@@ -1,0 +1,57 @@
+"""The learned convex ridge regulariser."""
+
+from functools import cache
+from typing import Annotated
+
+from deqviz.core.catalog import REGULARIZERS
+from deqviz.core.estimate import Estimate
+from deqviz.core.registry import Range
+from deqviz.core.regularizer import Constants, Regularizer
+from deqviz.core.space import Batch, Image
+from deqviz.networks import _weights
+from deqviz.regularizers._channels import per_channel, sum_over_channels
+
+
+@cache
+def _lipschitz() -> float:
+    return _weights.load("convex_ridge").lipschitz()
+
+
+@REGULARIZERS.register("convex_ridge", title="Convex ridge (learned)")
+class ConvexRidge(Regularizer):
+    """R_σ(x) = W*φ_σ(Wx), the gradient of a learned convex function of filter responses.
+
+    c = 0 and ℓ = ‖W‖², bounded for every picture size. Monotone but not strongly: where A has a null
+    space the equilibria may form a convex set. Goujon, Neumayer, Bohra, Ducotterd and Unser, 2022.
+    """
+
+    sigma: Annotated[
+        float,
+        Range(0.5 / 255, 50 / 255, "Ridge level σ", log=True, symbol="σ", help="Noise it was trained for"),
+    ] = 10 / 255
+
+    def __call__(self, x: Image) -> Image:
+        """R_σ(x), channel by channel."""
+        network = _weights.load("convex_ridge", x.dtype, str(x.device))
+        return per_channel(lambda u: network(u, self.sigma), x)
+
+    def constants(self) -> Constants:
+        """c = 0 and the certified ℓ."""
+        limit = _lipschitz()
+        return Constants(
+            Estimate("c", 0.0, "lower bound"),
+            Estimate("ℓ", limit, "upper bound"),
+            limit / 2,
+            Estimate("L", limit / 2, "upper bound"),
+            f"R is the gradient of a convex function with ‖W‖² ≤ {limit:.4g} for every picture size",
+        )
+
+    @property
+    def is_gradient(self) -> bool:
+        """Of `potential`."""
+        return True
+
+    def potential(self, x: Image) -> Batch:
+        """The learned convex function, summed over channels."""
+        network = _weights.load("convex_ridge", x.dtype, str(x.device))
+        return sum_over_channels(lambda u: network.potential(u, self.sigma), x)

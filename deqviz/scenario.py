@@ -1,0 +1,209 @@
+"""A run written down: everything needed to build it, nothing that runs.
+
+The URL, the settings file, the test id and the cache key of a run are this one object.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Annotated, Any
+
+import torch
+
+from deqviz import images
+from deqviz.core.catalog import METHODS, NOISES, OPERATORS, discover
+from deqviz.core.operator import ForwardModel
+from deqviz.core.records import Iterate, Method, Problem
+from deqviz.core.registry import REGISTRIES, Choice, Param, Pick, Range, params_of
+from deqviz.core.space import Image, Space
+
+for _package in ("operators", "noises", "solvers", "regularizers", "diagnostics", "methods"):
+    discover(f"deqviz.{_package}")
+
+_PICKS = {"operator": OPERATORS, "noise": NOISES, "method": METHODS}
+
+
+def _choice(value: Any) -> Choice:
+    """A Choice from its plain-data form {"key": …, "params": {…}}; raises ValueError otherwise."""
+    if not isinstance(value, dict) or value.keys() - {"key", "params"} or not isinstance(value.get("key"), str):
+        raise ValueError(f'expected {{"key": …, "params": {{…}}}}, not {value!r}')
+    params = value.get("params", {})
+    if not isinstance(params, dict):
+        raise ValueError(f"the parameters of {value['key']} must be an object, not {params!r}")
+    return Choice(value["key"], {k: _choice(v) if isinstance(v, dict) else v for k, v in params.items()})
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One reconstruction as plain data; equal scenarios give equal numbers on the same device."""
+
+    image: str = "camera"
+    size: Annotated[int, Range(32, 512, "Longer side", unit="px", help="Pictures are scaled down to it")] = 256
+    operator: Choice = Choice("gaussian_blur")
+    noise: Choice = Choice("gaussian")
+    method: Choice = Choice("equilibrium")
+    seed: Annotated[int, Range(0, 9999, "Seed", help="Draws the noise and every random mask")] = 0
+    iterations: Annotated[int, Range(1, 5000, "Iterations at most", log=True)] = 200
+    tolerance: Annotated[
+        float, Range(1e-9, 1e-1, "Stop at residual", log=True, help="‖T(x) − x‖/‖T(x)‖ at which the run ends")
+    ] = 1e-6
+
+    def validated(self) -> "Scenario":
+        """The same scenario with every default written out; raises ValueError naming what is wrong."""
+        values: dict[str, Any] = {p.name: p.check(getattr(self, p.name)) for p in params_of(type(self))}
+        for name, registry in _PICKS.items():
+            choice: Choice = getattr(self, name)
+            values[name] = Choice(choice.key, registry[choice.key].validate(choice.params))
+        images.check(self.image)
+        return replace(self, **values)
+
+    def to_json(self) -> str:
+        """The scenario as a JSON text with sorted keys."""
+        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Scenario":
+        """The scenario of a JSON text, validated; raises ValueError with a sentence for the user."""
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"The settings are not JSON: {error.msg} in line {error.lineno}.") from None
+        if not isinstance(data, dict) or data.keys() - set(cls.__dataclass_fields__):
+            raise ValueError(f"Settings have the fields {', '.join(cls.__dataclass_fields__)} and no others.")
+        plain = {k: _choice(v) if k in _PICKS else v for k, v in data.items()}
+        return cls(**plain).validated()
+
+    def to_query(self) -> dict[str, str]:
+        """The scenario as URL parameters: what differs from the defaults, floats by `repr`, hence exact."""
+        query: dict[str, str] = {}
+        default = Scenario()
+        for p in params_of(type(self)):
+            if getattr(self, p.name) != p.default:
+                query[p.name] = repr(getattr(self, p.name))
+        if self.image != default.image:
+            query["image"] = self.image
+        for name, registry in _PICKS.items():
+            choice: Choice = getattr(self, name)
+            if choice.key != getattr(default, name).key:
+                query[name] = choice.key
+            _write(query, name, registry[choice.key].params, choice.params)
+        return query
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> "tuple[Scenario, tuple[str, ...]]":
+        """The scenario of URL parameters, and one sentence for each that was refused.
+
+        A refused parameter falls back to its default, so that a damaged link still opens; names that
+        no scenario has are reported too.
+        """
+        reader = _Reader(query)
+        values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(cls)}
+        default = cls()
+        values["image"] = reader.checked("image", default.image, images.check)
+        for name, registry in _PICKS.items():
+            fallback: Choice = getattr(default, name)
+            key = reader.checked(name, fallback.key, registry.__getitem__)
+            values[name] = Choice(key, reader.params(name, registry[key].params))
+        return cls(**values).validated(), reader.complaints()
+
+    def truth(self, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Image:
+        """The ground truth, scaled and cropped to a size that the operator accepts; the only door to it."""
+        picture = images.scaled(images.load(self.image, dtype), self.size)
+        entry = OPERATORS[self.operator.key]
+        height, width = entry.cls.legal_size(*picture.shape[-2:], entry.validate(self.operator.params))
+        top, left = (picture.shape[-2] - height) // 2, (picture.shape[-1] - width) // 2
+        return picture[..., top : top + height, left : left + width].contiguous().to(device)
+
+    def problem(self, truth: Image) -> Problem:
+        """The operator on the space of `truth` and the data y = A x† + noise, drawn from the seed."""
+        space = Space(tuple(truth.shape[1:]), truth.dtype, str(truth.device))
+        operator: ForwardModel = OPERATORS[self.operator.key].build(self.operator.params, image=space)
+        noise = NOISES[self.noise.key].build(self.noise.params)
+        clean = operator(truth)
+        data = noise.add(clean, operator, torch.Generator().manual_seed(self.seed))
+        return Problem(operator, data, noise.level(clean))
+
+    def build_method(self) -> Method:
+        """The method with its parameters."""
+        return METHODS[self.method.key].build(self.method.params)
+
+    def run(self, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Iterator[Iterate]:
+        """The iterates, without end unless the method is direct; stopping is the caller's."""
+        return self.build_method().iterates(self.problem(self.truth(device, dtype)))
+
+
+def _write(query: dict[str, str], prefix: str, specs: tuple[Param, ...], params: Mapping[str, Any]) -> None:
+    """Add what differs from the defaults, nested choices below their own prefix."""
+    for p in specs:
+        value, name = params.get(p.name, p.default), f"{prefix}.{p.name}"
+        if isinstance(p.domain, Pick):
+            if value.key != p.default.key:
+                query[name] = value.key
+            _write(query, name, REGISTRIES[p.domain.kind][value.key].params, value.params)
+        elif value != p.default:
+            query[name] = value if isinstance(value, str) else repr(value)
+
+
+@dataclass
+class _Reader:
+    """Reads URL parameters one by one and remembers which were refused or never asked for."""
+
+    query: Mapping[str, str]
+    refused: list[str] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+
+    def checked(self, name: str, default: str, check: Any) -> str:
+        """The text under `name` if `check` accepts it, else `default` and a complaint."""
+        self.seen.add(name)
+        text = self.query.get(name, default)
+        try:
+            check(text)
+        except ValueError as error:
+            self.refused.append(f"{error} The default {default!r} is used.")
+            return default
+        return text
+
+    def value(self, name: str, p: Param) -> Any:
+        """The value of one parameter, parsed by its type."""
+        self.seen.add(name)
+        text = self.query.get(name)
+        if text is None:
+            return p.default
+        try:
+            return p.check(_parse(text, p))
+        except ValueError as error:
+            self.refused.append(f"{error} The default {p.default!r} is used.")
+            return p.default
+
+    def params(self, prefix: str, specs: tuple[Param, ...]) -> dict[str, Any]:
+        """The parameters below `prefix`, nested choices included."""
+        values: dict[str, Any] = {}
+        for p in specs:
+            name = f"{prefix}.{p.name}"
+            if isinstance(p.domain, Pick):
+                registry = REGISTRIES[p.domain.kind]
+                key = self.checked(name, p.default.key, registry.__getitem__)
+                nested = self.params(name, registry[key].params)
+                values[p.name] = Choice(key, nested)
+            else:
+                values[p.name] = self.value(name, p)
+        return values
+
+    def complaints(self) -> tuple[str, ...]:
+        """All complaints, those about unknown names last."""
+        unknown = sorted(set(self.query) - self.seen)
+        return (*self.refused, *(f"The link's parameter {name!r} is unknown and was ignored." for name in unknown))
+
+
+def _parse(text: str, p: Param) -> Any:
+    """`text` as p's type; raises ValueError with the parameter's name."""
+    if p.type is str:
+        return text
+    if p.type is bool:
+        if text not in ("True", "False"):
+            raise ValueError(f"{p.label or p.name} must be True or False, not {text!r}.")
+        return text == "True"
+    try:
+        return p.type(text)
+    except ValueError:
+        raise ValueError(f"{p.label or p.name} must be a number, not {text!r}.") from None

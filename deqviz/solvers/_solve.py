@@ -1,0 +1,36 @@
+"""The one place that says when a solver has arrived."""
+
+from deqviz.core.records import Map, Solver, Step
+from deqviz.core.space import Data
+
+
+class Diverged(ArithmeticError):
+    """The iteration did not arrive; `k` is the step at which that was seen."""
+
+    def __init__(self, message: str, k: int) -> None:
+        """Keep the step beside the sentence for the user."""
+        super().__init__(message)
+        self.k = k
+
+
+def solve(
+    solver: Solver, f: Map, z0: Data, *, tol: float, max_steps: int, check_every: int = 1
+) -> Step:
+    """The first step, among every `check_every`-th, whose residual ‖f(z) − z‖/‖f(z)‖ is at most `tol`.
+
+    The worst item of the batch decides. After `max_steps` steps the last one is returned as it is, so
+    the caller must look at its residual where that matters. Each check waits for the device. Raises
+    Diverged when the residual is not finite.
+    """
+    if max_steps < 1 or check_every < 1:
+        raise ValueError(f"max_steps and check_every must be at least 1, not {max_steps} and {check_every}.")
+    for step in solver.steps(f, z0):
+        last = step.k + 1 >= max_steps
+        if last or step.k % check_every == 0:
+            residual = float(step.residual)
+            # max() propagates NaN, and an infinite f(z) gives inf/inf: one test sees both.
+            if not residual < float("inf"):
+                raise Diverged(f"The iteration is no longer finite at step {step.k}.", step.k)
+            if last or residual <= tol:
+                return step
+    raise RuntimeError("a solver must not end by itself")

@@ -1,0 +1,45 @@
+"""The constraint on a filter bank while it trains; the exported network stores the projected filters."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from deqviz.networks._conv import symbol_bound
+
+# Filters are rounded to float32 after the projection: aim a little lower, so that the float64 certificate stays below.
+_MARGIN = 1 - 1e-6
+
+
+class BoundedBank(nn.Module):
+    """Filters of mean zero with certified ‖W‖² ≤ limit: w ↦ w − mean(w), divided by √(bound/limit) where that is above 1."""
+
+    def __init__(self, limit: float) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def forward(self, free: Tensor) -> Tensor:
+        """Project; the division is differentiated too, which plain projected gradients would not do."""
+        filters = free - free.mean((1, 2, 3), keepdim=True)
+        excess = symbol_bound(filters) / (self.limit * _MARGIN)
+        return filters / excess.clamp_min(1.0).sqrt()
+
+
+class ZeroMean(nn.Module):
+    """Filters of mean zero, otherwise free."""
+
+    def forward(self, free: Tensor) -> Tensor:
+        """Subtract the mean of each filter."""
+        return free - free.mean((1, 2, 3), keepdim=True)
+
+
+def cosine_bank(count: int, size: int) -> Tensor:
+    """The first `count` two-dimensional cosines of a size × size patch without the constant, by rising frequency; unit norm."""
+    if count > size**2 - 1:
+        raise ValueError(f"a {size} × {size} patch has {size**2 - 1} cosines besides the constant, not {count}")
+    position = (torch.arange(size, dtype=torch.float64) + 0.5) * math.pi / size
+    waves = torch.cos(torch.arange(size)[:, None] * position)
+    waves = waves / waves.norm(dim=1, keepdim=True)
+    pairs = sorted(((i, j) for i in range(size) for j in range(size)), key=lambda p: (p[0] ** 2 + p[1] ** 2, p))
+    bank = torch.stack([torch.outer(waves[i], waves[j]) for i, j in pairs[1 : count + 1]])
+    return bank[:, None].float()

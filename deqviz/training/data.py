@@ -1,0 +1,46 @@
+"""Training pictures: a folder of grey pictures as one tensor, and random patches from an explicit generator."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image as Picture
+from torch import Tensor
+
+from deqviz.core.space import Image
+
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
+
+
+def pictures(folder: Path) -> list[Tensor]:
+    """Every picture of the folder in sorted order, each 1 × h × w in [0, 1]; colour is turned to grey."""
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES) if folder.is_dir() else []
+    if not paths:
+        raise FileNotFoundError(f"no pictures in {folder}: give a folder of PNG or JPEG files with --data")
+    return [torch.from_numpy(np.array(Picture.open(path).convert("L"), dtype=np.float32) / 255)[None] for path in paths]
+
+
+def split(folder: Path, validation: int) -> tuple[list[Tensor], list[Tensor]]:
+    """(training, validation): the last `validation` pictures, in sorted order, are never trained on."""
+    found = pictures(folder)
+    if len(found) <= validation:
+        raise ValueError(f"{folder} has {len(found)} pictures, but the last {validation} are kept for validation")
+    return found[:-validation], found[-validation:]
+
+
+def patches(source: list[Tensor], count: int, size: int, rng: torch.Generator) -> Image:
+    """`count` random square patches, each from a random picture, turned or mirrored at random."""
+    drawn = []
+    for _ in range(count):
+        picture = source[_below(len(source), rng)]
+        height, width = picture.shape[-2:]
+        if min(height, width) < size:
+            raise ValueError(f"a picture of {height} × {width} is smaller than the patch, {size} × {size}")
+        top, left = _below(height - size + 1, rng), _below(width - size + 1, rng)
+        patch = torch.rot90(picture[:, top : top + size, left : left + size], _below(4, rng), (1, 2))
+        drawn.append(patch.flip(2) if _below(2, rng) else patch)
+    return torch.stack(drawn)
+
+
+def _below(high: int, rng: torch.Generator) -> int:
+    return int(torch.randint(high, (), generator=rng))

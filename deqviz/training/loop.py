@@ -1,0 +1,127 @@
+"""The training loop: a generator of frozen `Epoch` records that can be stopped after any of them and resumed exactly."""
+
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from deqviz.training.data import patches, split
+from deqviz.training.recipes import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one stretch of training brought: `psnr` in dB per validation noise level (in 1/255), `eta` in seconds."""
+
+    step: int
+    steps: int
+    loss: float
+    psnr: Mapping[str, float]
+    seconds: float
+    eta: float
+    net: nn.Module  # plain, in eval mode: safe to keep and to save
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where and how one recipe is run; none of it changes the result but seed, steps and data."""
+
+    data: Path
+    out: Path
+    seed: int = 0
+    steps: int | None = None  # of the whole schedule; None: as the recipe says
+    minutes: float = math.inf  # stop after this long; the checkpoint continues later
+    device: str = "cpu"
+    resume: bool = True
+    every: int = 500  # steps per epoch
+    watched: int = 8  # validation pictures looked at in every epoch; the last epoch uses all
+
+
+def train(recipe: Recipe, run: Run) -> Iterator[Epoch]:
+    """Train until the schedule or the time is over, saving a checkpoint before each record is handed out."""
+    training, validation = split(run.data, recipe.validation)
+    total = run.steps or recipe.steps
+    rng = torch.Generator().manual_seed(run.seed)
+    net = recipe.build().to(run.device)
+    optimizer = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99))
+    checkpoint = run.out / f"{recipe.key}.checkpoint.pt"
+    step, spent = 0, 0.0
+    if run.resume and checkpoint.exists():
+        step, spent = _restore(checkpoint, net, optimizer, rng)
+    started = time.perf_counter()
+
+    while step < total:
+        running, first = 0.0, step
+        while step < min(first + run.every, total):
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.learning_rate * _schedule(step / total)
+            clean = patches(training, recipe.batch, recipe.patch, rng)
+            sigma = recipe.noise_levels(rng)
+            y = clean + sigma[:, None, None, None] * torch.randn(clean.shape, generator=rng)
+            loss = recipe.loss(net, clean.to(run.device), y.to(run.device), sigma.to(run.device))
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimizer.step()
+            running += float(loss.detach())
+            step += 1
+        seconds = spent + time.perf_counter() - started
+        _save(checkpoint, net, optimizer, rng, step, seconds)
+        plain = recipe.plain(net)
+        watched = validation if step == total else validation[: run.watched]
+        yield Epoch(
+            step,
+            total,
+            loss=running / (step - first),
+            psnr=validate(recipe, plain, watched, run.device),
+            seconds=seconds,
+            eta=seconds / step * (total - step),
+            net=plain.cpu(),
+        )
+        if time.perf_counter() - started > 60 * run.minutes:
+            return
+
+
+def validate(recipe: Recipe, net: nn.Module, pictures: list[Tensor], device: str = "cpu") -> dict[str, float]:
+    """Mean PSNR per noise level, with noise that depends on the picture's place only: comparable between runs."""
+    net = net.to(device)
+    result = {}
+    for sigma in recipe.sigmas:
+        total = 0.0
+        for place, picture in enumerate(pictures):
+            noise = torch.randn(picture.shape, generator=torch.Generator().manual_seed(place))
+            estimate = recipe.denoise(net, (picture + sigma * noise)[None].to(device), sigma)[0].cpu()
+            total -= 10 * math.log10(float((estimate - picture).square().mean()))
+        result[f"{255 * sigma:g}"] = total / len(pictures)
+    return result
+
+
+def _schedule(fraction: float) -> float:
+    """Warm up over 2 %, then fall by half a cosine to 1 %."""
+    return min(1.0, fraction / 0.02 + 0.01) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fraction)))
+
+
+def _save(
+    path: Path, net: nn.Module, optimizer: torch.optim.Optimizer, rng: torch.Generator, step: int, seconds: float
+) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    state = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "rng": rng.get_state()}
+    torch.save(state | {"step": step, "seconds": seconds}, partial)
+    # Replacing is atomic: a run killed at any time leaves either the old checkpoint or the new one.
+    os.replace(partial, path)
+
+
+def _restore(
+    path: Path, net: nn.Module, optimizer: torch.optim.Optimizer, rng: torch.Generator
+) -> tuple[int, float]:
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    net.load_state_dict(state["net"])
+    optimizer.load_state_dict(state["optimizer"])
+    rng.set_state(state["rng"])
+    return state["step"], state["seconds"]

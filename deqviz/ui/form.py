@@ -1,0 +1,141 @@
+"""The sidebar: a scenario in widgets. Knows nothing of runs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from deqviz import images
+from deqviz.core.registry import Choice, Entry, Registry, params_of
+from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario
+from deqviz.ui import loader
+from deqviz.ui.gallery import gallery
+from deqviz.ui.widgets import entry_form, merge, pick, prefill, widget
+
+_PARTS: Mapping[str, Registry[Any]] = {"operator": OPERATORS, "noise": NOISES, "method": METHODS}
+_OWN = {p.name: p for p in params_of(Scenario)}
+
+PRESETS: Mapping[str, tuple[str, Scenario]] = {
+    "Contraction lost": (
+        "L = 1.2: the network may expand, the guarantees end, several limits become possible",
+        Scenario(
+            method=Choice(
+                "equilibrium",
+                {"regularizer": Choice("contractive", {"contraction": 1.2}), "solver": Choice("picard")},
+            )
+        ),
+    ),
+    "Step too long": (
+        "An explicit step beyond the certified limit",
+        Scenario(
+            method=Choice(
+                "equilibrium",
+                {
+                    "regularizer": Choice("quadratic"),
+                    "splitting": "explicit",
+                    "step": 1.3,
+                    "solver": Choice("picard"),
+                },
+            )
+        ),
+    ),
+    "Nothing to hide": (
+        "The same network without constraints, plug-and-play: no guarantee, watch what happens",
+        Scenario(method=Choice("pnp_fbs", {"denoiser": "unconstrained"})),
+    ),
+    "Sparse-view CT": (
+        "60 views, convex ridge regulariser",
+        Scenario(
+            image="phantom",
+            operator=Choice("tomography"),
+            method=Choice("equilibrium", {"regularizer": Choice("convex_ridge"), "splitting": "explicit"}),
+        ),
+    ),
+}
+"""Scenarios worth a click: name, what to look at, the scenario."""
+
+
+def fill(scenario: Scenario) -> None:
+    """Write a scenario into the widgets; before any of them is drawn in this run of the script."""
+    st.session_state["w.image"] = scenario.image
+    for name in _OWN:
+        st.session_state[f"w.{name}"] = getattr(scenario, name)
+    for name, registry in _PARTS.items():
+        choice: Choice = getattr(scenario, name)
+        st.session_state[f"w.{name}"] = choice.key
+        prefill(f"w.{name}.{choice.key}", registry[choice.key].params, choice.params)
+
+
+def form() -> Scenario:
+    """Draw the sidebar's widgets and return what they say, not yet validated as a whole."""
+    st.markdown("##### Picture")
+    _picture()
+    st.markdown("##### Degradation")
+    operator = _part("operator", "Operator")
+    st.markdown("##### Noise")
+    noise = _part("noise", "Kind")
+    seed = widget(_OWN["seed"], "w.seed")
+    st.markdown("##### Method")
+    entry = pick(METHODS, "w.method", "Method", Scenario().method.key)
+    prefix = f"w.method.{entry.key}"
+    basic = entry_form(entry, prefix)
+    with st.expander("Advanced"):
+        advanced = entry_form(entry, prefix, advanced=True)
+        iterations = widget(_OWN["iterations"], "w.iterations")
+        tolerance = widget(_OWN["tolerance"], "w.tolerance")
+        size = widget(_OWN["size"], "w.size")
+    return Scenario(
+        image=st.session_state["w.image"],
+        size=size,
+        operator=operator,
+        noise=noise,
+        method=Choice(entry.key, merge(basic, advanced)),
+        seed=seed,
+        iterations=iterations,
+        tolerance=tolerance,
+    )
+
+
+def _part(name: str, label: str) -> Choice:
+    registry = _PARTS[name]
+    default: Choice = getattr(Scenario(), name)
+    entry: Entry[Any] = pick(registry, f"w.{name}", label, default.key)
+    prefix = f"w.{name}.{entry.key}"
+    basic = entry_form(entry, prefix)
+    if any(p.advanced for p in entry.params):
+        with st.expander("More"):
+            basic = merge(basic, entry_form(entry, prefix, advanced=True))
+    return Choice(entry.key, basic)
+
+
+def _picture() -> None:
+    st.session_state.setdefault("w.image", Scenario().image)
+    picked = gallery(st.session_state["w.image"], key="gallery")
+    if picked is not None and picked != st.session_state["w.image"]:
+        st.session_state["w.image"] = picked
+        st.rerun()
+    with st.expander("Use your own picture"):
+        file = st.file_uploader(
+            "PNG, JPEG, TIFF, WEBP, NPY or NPZ, up to 10 MB", key="upload", type=list(loader.SUFFIXES)
+        )
+        if file is None:
+            st.session_state.pop("uploaded", None)
+        elif st.session_state.get("uploaded") != file.file_id:
+            _receive(file.name, file.getvalue(), file.file_id)
+        if note := st.session_state.get("upload_note"):
+            st.caption(note)
+        if error := st.session_state.get("upload_error"):
+            st.error(error)
+
+
+def _receive(name: str, data: bytes, file_id: str) -> None:
+    """Read an upload once; a bad one leaves the picture that was there."""
+    st.session_state.uploaded = file_id
+    try:
+        upload = loader.read(name, data, side=512)
+    except loader.UploadError as error:
+        st.session_state.upload_error, st.session_state.upload_note = str(error), None
+        return
+    st.session_state["w.image"] = images.keep(upload.image, upload.digest)
+    st.session_state.upload_error, st.session_state.upload_note = None, upload.note
+    st.rerun()

@@ -1,0 +1,125 @@
+"""The live view: one component that owns pictures, charts and controls and is updated in place.
+
+How a page uses it, `job` being whatever runs the solver in a thread:
+
+    live.show_pictures(Pictures(run=job.id, truth=truth, measured=measured))
+    if job.state != "running":
+        live.show_frames(Frames(job.id, *job.kept()))
+
+    @st.fragment(run_every=0.12 if job.state in ("queued", "running") else None)
+    def panel() -> None:
+        live.show(job.view(), on_command=act)
+        if (job.state in ("queued", "running")) != alive:
+            st.rerun()
+
+    panel()
+
+`on_command` is called before the fragment's body: the view built in the body already shows its effect,
+and tells the browser which commands were heard. It is bound when the component is mounted, so it should
+look the job up in the session state instead of closing over it.
+"""
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from deqviz.ui.live.assets import plotly_script, plotly_source
+from deqviz.ui.live.protocol import (
+    Command,
+    CommandName,
+    Curve,
+    Explanation,
+    Frames,
+    Path,
+    Pictures,
+    Row,
+    Shade,
+    State,
+    Trajectory,
+    View,
+    number,
+    pack,
+    pack_script,
+    parse_commands,
+    row,
+)
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
+
+__all__ = [
+    "Command",
+    "CommandName",
+    "Curve",
+    "Explanation",
+    "Frames",
+    "Path",
+    "Pictures",
+    "Row",
+    "Shade",
+    "State",
+    "Trajectory",
+    "View",
+    "number",
+    "row",
+    "show",
+    "show_frames",
+    "show_pictures",
+]
+
+
+def show_pictures(pictures: Pictures, key: str = "live_pictures") -> None:
+    """Hand the browser what stays the same in a run; takes no room on the page.
+
+    Call it in the script, outside the fragment that calls `show`, so that it is sent once per run.
+    """
+    _component()(key=key, data=pack(pictures))
+    if plotly_script() is None:  # the component's folder cannot be written: through the websocket then
+        _component()(key=f"{key}_plotly", data=_plotly_packet())
+
+
+def show_frames(frames: Frames, key: str = "live_frames") -> None:
+    """Hand the browser the kept iterates, so that it can scrub without the server; takes no room.
+
+    Call it outside the fragment too, once a run is paused or over.
+    """
+    _component()(key=key, data=pack(frames))
+
+
+def show(view: View, key: str = "live", on_command: Callable[[Command], object] | None = None) -> None:
+    """Draw the view in place and call `on_command` for everything that was clicked since."""
+    heard = partial(_hear, key, on_command)
+    data = pack(view, ack=st.session_state.get(_heard(key), 0), plotly=plotly_script())
+    _component()(key=key, data=data, on_command_change=heard)
+
+
+def _hear(key: str, act: Callable[[Command], object] | None) -> None:
+    """Act once on every command that the trigger carries, oldest first.
+
+    The browser repeats a command until it is acknowledged: Streamlit keeps only the latest trigger
+    of a name between two runs, and three quick steps must stay three.
+    """
+    sent = st.session_state.get(key, {}).get("command")
+    for command in parse_commands(sent, after=st.session_state.get(_heard(key), 0)):
+        st.session_state[_heard(key)] = command.number
+        if act is not None:
+            act(command)
+
+
+def _heard(key: str) -> str:
+    return f"_{key}_heard"
+
+
+@cache
+def _component() -> "ComponentRenderer":
+    # no shadow root: Plotly puts its style sheet into the document's head
+    return st.components.v2.component(
+        "deqviz.live", html="<div class='dqv'></div>", css="style.css", js="index.js", isolate_styles=False
+    )
+
+
+@cache
+def _plotly_packet() -> bytes:
+    return pack_script(plotly_source().read_bytes())

@@ -1,0 +1,151 @@
+"""The Reconstruct page: form, run, live view."""
+
+import html
+import math
+
+import streamlit as st
+
+from deqviz import images
+from deqviz.scenario import METHODS, NOISES, OPERATORS, REGULARIZERS, Scenario
+from deqviz.ui import form, live, screen, session
+from deqviz.ui.job import OVER, Job
+from deqviz.ui.worker import worker
+
+REFRESH = 0.12
+"""Seconds between two looks at a run that is going on."""
+
+
+def render() -> None:
+    """Draw the page; called once per script run."""
+    asked = session.from_address()
+    if asked is not None:
+        scenario, complaints = asked
+        st.session_state.complaints = complaints
+        form.fill(scenario)
+        session.start(scenario)
+    with st.sidebar:
+        st.html('<p class="deqviz-logo">DEQ<b>Viz</b></p>')
+        draft = _draft()
+        _presets()
+    job = session.current()
+    assert job is not None  # the first script run of a session always starts one
+    job = _follow(job, draft)
+    _header(job)
+    for complaint in st.session_state.get("complaints", ()):
+        st.warning(complaint)
+    _screen(job)
+
+
+def _draft() -> Scenario | None:
+    """What the widgets say, validated; None when they contradict each other, and then the page says so."""
+    try:
+        return form.form().validated()
+    except ValueError as error:
+        st.error(str(error))
+        return None
+
+
+def _follow(job: Job, draft: Scenario | None) -> Job:
+    """Start what the widgets say, at once when nothing is running, else when "Run" is pressed."""
+    if draft is None or draft == job.scenario:
+        return job
+    if job.state in OVER or job.state == "checking":
+        st.session_state.complaints = ()
+        return session.start(draft)
+    left, right = st.columns([4, 1], vertical_alignment="center")
+    left.info("A run is going on. Your new settings wait until you press Run.")
+    if right.button("Run", type="primary", key="run", width="stretch"):
+        session.start(draft)
+        st.rerun()
+    return job
+
+
+def _presets() -> None:
+    st.markdown("##### Presets")
+    for name, (what, scenario) in form.PRESETS.items():
+        if st.button(name, key=f"preset.{name}", help=what, type="tertiary"):
+            scenario = scenario.validated()
+            st.session_state.next = scenario
+            st.query_params.from_dict(scenario.to_query())
+            st.session_state.query = None
+            st.rerun()
+
+
+def describe(scenario: Scenario) -> str:
+    """The scenario in a line: picture, operator, noise, method."""
+    title = next((p.title for p in images.gallery() if p.key == scenario.image), "your picture")
+    method = METHODS[scenario.method.key].title
+    regularizer = scenario.method.params.get("regularizer")
+    if regularizer is not None:
+        method += f", {REGULARIZERS[regularizer.key].title.lower()}"
+    parts = (title, OPERATORS[scenario.operator.key].title, NOISES[scenario.noise.key].title, method)
+    return " · ".join(parts)
+
+
+def _header(job: Job) -> None:
+    st.html(
+        '<div class="deqviz-head"><h1>Reconstruct</h1>'
+        f"<span>{html.escape(describe(job.scenario))}</span>"
+        f'<span class="chip">{html.escape(session.device_name())}</span></div>'
+    )
+
+
+def _act(command: live.Command) -> None:
+    """Carry out what was clicked in the live view; called before the fragment is drawn."""
+    job = session.current()
+    if job is None or command.run != job.id:
+        return
+    match command.name:
+        case "play":
+            job.play()
+        case "pause":
+            job.pause()
+        case "step":
+            job.step()
+        case "stop":
+            job.stop()
+        case "reset":
+            fresh = session.start(job.scenario)
+            fresh.set_speed(_per_second())
+        case "speed":
+            st.session_state.speed = command.value
+            job.set_speed(_per_second())
+    worker().wake()
+
+
+def _per_second() -> float:
+    return st.session_state.get("speed", 0) or math.inf
+
+
+def _screen(job: Job) -> None:
+    """The live view: pictures and kept iterates outside the fragment, everything that moves inside."""
+    job.ready.wait(1.0)
+    shot = job.snapshot()
+    pictures = screen.pictures(job, shot)
+    if pictures is not None:
+        live.show_pictures(pictures)
+    is_moving = _is_moving(job)
+    if shot.state == "paused" or shot.state in OVER or shot.state == "checking":
+        live.show_frames(screen.frames(job, shot))
+
+    @st.fragment(run_every=REFRESH if is_moving else None)
+    def panel() -> None:
+        now = session.current()
+        if now is None:
+            return
+        shot = now.snapshot()
+        worker().wake()
+        speed = st.session_state.get("speed", 0)
+        live.show(screen.view(now, shot, session.device_name(), now.guarantees(), speed), on_command=_act)
+        # A new run, its pictures, or its end concern what stands outside the fragment.
+        if now is not job or _is_moving(now) != is_moving or (shot.setup is None) != (pictures is None):
+            st.rerun()
+        if (shot.state == "checking") != (st.session_state.get("phase") == "checking"):
+            st.session_state.phase = shot.state
+            st.rerun()
+
+    panel()
+
+
+def _is_moving(job: Job) -> bool:
+    return job.state in ("preparing", "running", "checking")

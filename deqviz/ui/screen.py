@@ -1,0 +1,151 @@
+"""From a run to what the live view draws; pure, no Streamlit."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from deqviz.core.guarantee import Curve as Line
+from deqviz.core.guarantee import Guarantee
+from deqviz.core.records import Mark
+from deqviz.scenario import METHODS
+from deqviz.ui.cloud import Cloud
+from deqviz.ui.job import Job, Snapshot
+from deqviz.ui.job import State as JobState
+from deqviz.ui.live.protocol import (
+    Curve,
+    Explanation,
+    Frames,
+    Pictures,
+    Row,
+    Shade,
+    State,
+    Trajectory,
+    View,
+    row,
+)
+
+_STATES: Mapping[JobState, State] = {
+    "preparing": "queued",
+    "running": "running",
+    "paused": "paused",
+    "checking": "done",
+    "done": "done",
+    "stopped": "stopped",
+    "diverged": "diverged",
+    "failed": "error",
+}
+
+
+def pictures(job: Job, shot: Snapshot) -> Pictures | None:
+    """What never changes in a run; None while the problem is being built."""
+    if shot.setup is None:
+        return None
+    return Pictures(job.id, shot.setup.truth, shot.setup.measured, measured_psnr=shot.setup.measured_psnr)
+
+
+def frames(job: Job, shot: Snapshot) -> Frames:
+    """The kept iterates."""
+    return Frames(job.id, [f.k for f in shot.frames], [f.pixels for f in shot.frames])
+
+
+def view(job: Job, shot: Snapshot, device: str, guarantees: Sequence[Guarantee], speed: int) -> View:
+    """The run as it is now."""
+    last = shot.marks[-1] if shot.marks else None
+    entry = METHODS[job.scenario.method.key]
+    return View(
+        run=job.id,
+        state=_STATES[shot.state],
+        k=shot.latest.k if shot.latest else 0,
+        k_max=job.scenario.iterations,
+        message=_message(shot),
+        evaluations=last.evaluations if last else None,
+        rate=shot.rate or None,
+        residual=last.residual if last else None,
+        psnr=shot.latest.psnr if shot.latest else None,
+        error_max=shot.latest.error_max if shot.latest else None,
+        speed=speed,
+        device=device,
+        method=entry.title,
+        iterate=shot.latest.pixels if shot.latest else None,
+        columns=_columns(shot, guarantees),
+        quality=_quality(shot),
+        trajectory=_trajectory(job.cloud, shot),
+        guarantees=tuple(_row(g) for g in guarantees),
+        explanation=Explanation(entry.cls.equation, _paragraph(entry.cls), entry.cls.hint),
+    )
+
+
+def _message(shot: Snapshot) -> str:
+    if shot.state == "preparing":
+        return "Building the problem …"
+    if shot.state == "checking":
+        what = shot.probes[-1].title if shot.probes else "other starts"
+        return f"{shot.message} Checking what the theorems say: {what} …".strip()
+    return shot.message
+
+
+def _paragraph(cls: type) -> str:
+    """The first paragraph of a docstring as running text."""
+    return " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
+
+
+def _array(values: Sequence[float]) -> np.ndarray:
+    return np.asarray(values, np.float32)
+
+
+def _columns(shot: Snapshot, guarantees: Sequence[Guarantee]) -> dict[str, np.ndarray]:
+    marks: Sequence[Mark] = shot.marks
+    psnr = _array(shot.psnr)
+    columns = {
+        "k": _array([m.k for m in marks]),
+        "residual": _array([m.residual for m in marks]),
+        "psnr": psnr,
+        "error": _array([math.sqrt(10 ** (-p / 10)) if math.isfinite(p) else math.nan for p in shot.psnr]),
+        "evaluations": _array([m.evaluations for m in marks]),
+    }
+    if marks and marks[0].objective is not None:
+        columns["objective"] = _array([math.nan if m.objective is None else m.objective for m in marks])
+    for name in marks[-1].scalars if marks else ():
+        columns[name] = _array([m.scalars.get(name, math.nan) for m in marks])
+    rate = next((g for g in guarantees if g.key == "rate"), None)
+    if rate is not None and rate.status != "void" and isinstance(rate.predicted, Line):
+        columns["predicted_k"] = _array(rate.predicted.k)
+        columns["predicted"] = _array(rate.predicted.values)
+    # Where the quality was not computed the line goes on: a chart joins what it is given.
+    known = np.isfinite(psnr)
+    if not known.all():
+        columns["judged_k"] = columns["k"][known]
+        columns["psnr"], columns["error"] = psnr[known], columns["error"][known]
+    return columns
+
+
+def _quality(shot: Snapshot) -> tuple[Curve, ...]:
+    x = "k" if all(math.isfinite(p) for p in shot.psnr) else "judged_k"
+    base = shot.setup.measured_psnr if shot.setup else None
+    curves = [Curve("psnr", "PSNR", "PSNR (dB)", x=x, baseline=base)]
+    error = None if base is None or not math.isfinite(base) else 10 ** (-base / 20)
+    curves.append(
+        Curve("error", "Error", "root mean square error", x=x, log=True, baseline=error)
+    )
+    if shot.marks and shot.marks[0].objective is not None:
+        curves.append(Curve("objective", "Objective", "objective"))
+    for name in shot.marks[-1].scalars if shot.marks else ():
+        curves.append(Curve(name, name.capitalize(), name, log=all(m.scalars.get(name, 1) > 0 for m in shot.marks)))
+    return tuple(curves)
+
+
+def _trajectory(cloud: Cloud, shot: Snapshot) -> Trajectory | None:
+    chart = cloud.chart()
+    if chart is None:
+        return None
+    shade = None
+    landscape = next((p.landscape for p in shot.probes if p.landscape is not None), None)
+    if landscape is not None and chart.is_final:
+        gap = landscape.gap.numpy()
+        shade = Shade(landscape.axis, landscape.axis, np.log10(np.maximum(gap, 1e-12)))
+    return Trajectory(chart.paths, (0.0, 0.0) if chart.is_final else None, shade)
+
+
+def _row(guarantee: Guarantee) -> Row:
+    return row(guarantee)

@@ -1,0 +1,143 @@
+"""Parameter specs to Streamlit widgets: the only place that knows both.
+
+Every widget's key is the parameter's name in the URL behind "w.", so that a scenario is written into the
+widgets by `prefill` and read out of them by `entry_form`.
+"""
+
+import bisect
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from deqviz.core.registry import REGISTRIES, Choice, Entry, Param, Pick, Range, Registry, Text
+
+# R10 preferred numbers: ten steps a decade that a reader can say aloud.
+_STEPS = (1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.3, 8.0)
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def pretty(value: float) -> str:
+    """A number for people: 0.02, 25, 2.5·10⁻⁴."""
+    if value == 0 or 1e-2 <= abs(value) < 1e4:
+        return f"{value:.4g}"
+    mantissa, exponent = f"{value:.2e}".split("e")
+    mantissa = mantissa.rstrip("0").rstrip(".")
+    power = "10" + str(int(exponent)).translate(_SUPERSCRIPT)
+    return power if mantissa == "1" else f"{mantissa}·{power}"
+
+
+def log_options(low: float, high: float, value: float) -> list[float]:
+    """Preferred numbers in [low, high], both ends and `value` itself included."""
+    grid = {low, high}
+    for decade in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1):
+        grid |= {v for s in _STEPS if low <= (v := float(f"{s}e{decade}")) <= high}
+    options = sorted(grid)
+    if value not in grid:
+        bisect.insort(options, value)
+    return options
+
+
+def prefill(prefix: str, specs: tuple[Param, ...], params: Mapping[str, Any]) -> None:
+    """Write parameters into the session's widgets, nested choices included."""
+    for p in specs:
+        key, value = f"{prefix}.{p.name}", params.get(p.name, p.default)
+        if isinstance(p.domain, Pick):
+            registry = REGISTRIES[p.domain.kind]
+            st.session_state[key] = value.key
+            prefill(f"{key}.{value.key}", registry[value.key].params, value.params)
+        else:
+            st.session_state[key] = value
+
+
+def pick(registry: Registry[Any], key: str, label: str, default: str, help: str = "") -> Entry[Any]:
+    """A select box over a registry; its value in the session is the entry's key."""
+    keys = registry.keys()
+    if st.session_state.get(key) not in keys:
+        st.session_state[key] = default
+    chosen = st.selectbox(
+        label, keys, key=key, format_func=lambda k: registry[k].title, help=help or None
+    )
+    return registry[chosen]
+
+
+def entry_form(entry: Entry[Any], prefix: str, advanced: bool = False) -> dict[str, Any]:
+    """One widget per parameter that is advanced, or not; returns their values by name."""
+    values: dict[str, Any] = {}
+    for p in entry.params:
+        key = f"{prefix}.{p.name}"
+        if isinstance(p.domain, Pick):
+            values |= _nested(p, p.domain, key, advanced)
+        elif p.advanced == advanced:
+            values[p.name] = widget(p, key)
+    return values
+
+
+def _nested(p: Param, domain: Pick, key: str, advanced: bool) -> dict[str, Any]:
+    """A choice from another registry and its parameters; each pass draws only its own half."""
+    registry = REGISTRIES[domain.kind]
+    if p.advanced == advanced:
+        entry = pick(registry, key, p.label or p.name.capitalize(), p.default.key, p.help)
+    else:
+        # The other half of the form draws the select box: read what it says, or will say.
+        chosen = st.session_state.get(key, p.default.key)
+        entry = registry[chosen if chosen in registry.keys() else p.default.key]
+    inner = entry_form(entry, f"{key}.{entry.key}", advanced)
+    return {p.name: Choice(entry.key, inner)}
+
+
+def merge(basic: Mapping[str, Any], advanced: Mapping[str, Any]) -> dict[str, Any]:
+    """The two halves of a form put together."""
+    out = dict(basic)
+    for name, value in advanced.items():
+        old = out.get(name)
+        if isinstance(old, Choice) and isinstance(value, Choice):
+            out[name] = Choice(old.key, merge(old.params, value.params))
+        else:
+            out[name] = value
+    return out
+
+
+def widget(p: Param, key: str) -> Any:
+    """The widget of one parameter."""
+    label, text = p.label or p.name.capitalize(), p.help or None
+    value = st.session_state.get(key, p.default)
+    match p.domain:
+        case Range() as r:
+            return _number(p, r, key, value)
+        case Text():
+            st.session_state.setdefault(key, p.default)
+            return st.text_area(label, key=key, help=text, height=68, max_chars=p.domain.max_length)
+        case tuple(options):
+            if value not in options:
+                value = p.default
+            st.session_state[key] = value
+            # Short alternatives lie side by side; long ones would wrap, so they become a select box.
+            if sum(len(o) for o in options) <= 26 and len(options) <= 3:
+                return st.segmented_control(label, options, key=key, help=text, required=True)
+            return st.selectbox(label, options, key=key, help=text)
+        case _:
+            st.session_state.setdefault(key, p.default)
+            return st.toggle(label, key=key, help=text)
+
+
+def _number(p: Param, r: Range, key: str, value: Any) -> Any:
+    label = " ".join(filter(None, (r.label or p.name.capitalize(), r.symbol)))
+    if r.unit:
+        label += f" ({r.unit})"
+    if value not in r:
+        value = p.default
+    st.session_state[key] = p.type(value)
+    text = r.help or None
+    if r.log and p.type is float:
+        options = log_options(r.low, r.high, float(value))
+        return st.select_slider(label, options, key=key, format_func=pretty, help=text)
+    if p.type is int and r.high - r.low > 400:
+        return st.number_input(label, int(r.low), int(r.high), key=key, help=text, step=1)
+    if p.type is int:
+        return st.slider(label, int(r.low), int(r.high), key=key, help=text)
+    span = r.high - r.low
+    step = 10.0 ** (math.floor(math.log10(span)) - 2)
+    digits = max(0, -math.floor(math.log10(step)))
+    return st.slider(label, float(r.low), float(r.high), key=key, step=step, format=f"%.{digits}f", help=text)

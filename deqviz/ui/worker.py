@@ -1,0 +1,111 @@
+"""The one thread that runs solvers, and the thread policy. No Streamlit in here.
+
+Every OS thread gets its own OpenMP pool, and Streamlit runs each script in a fresh thread, so a solver
+started there loses up to a hundred times its speed on small tensors. One long-lived thread pulls all jobs
+in turn, each for a short slice: a slice is a few calls of `next`, so nobody waits for anybody's end, a
+paused job costs nothing, and there is never more than one team of torch threads on the cores.
+"""
+
+import os
+import threading
+import time
+from collections import deque
+from typing import Protocol
+
+import torch
+
+SLICE = 0.1
+"""Seconds a job may run while others are waiting."""
+
+SMALL = 128 * 128
+"""Pictures up to this many pixels run on one torch thread: below it, splitting costs more than it saves."""
+
+
+class Task(Protocol):
+    """What the worker runs."""
+
+    def is_runnable(self) -> bool:
+        """Whether `advance` would do anything now."""
+        ...
+
+    def is_over(self) -> bool:
+        """Whether the task can be forgotten."""
+        ...
+
+    def advance(self, deadline: float) -> None:
+        """Work until `deadline` (on time.monotonic), or until there is nothing to do; never raises."""
+        ...
+
+    @property
+    def pixels(self) -> int:
+        """The size of the picture, for the thread policy."""
+        ...
+
+
+def thread_count(pixels: int) -> int:
+    """The torch threads for a picture of `pixels`, as measured by `deqviz bench speed`."""
+    return 1 if pixels <= SMALL else max(1, len(os.sched_getaffinity(0)))
+
+
+class Worker:
+    """One daemon thread that gives every task a slice in turn."""
+
+    def __init__(self) -> None:
+        """Start the thread."""
+        self._tasks: deque[Task] = deque()
+        self._wake = threading.Condition()
+        self._thread = threading.Thread(target=self._loop, name="deqviz-worker", daemon=True)
+        self._thread.start()
+
+    def submit(self, task: Task) -> None:
+        """Add a task to the round."""
+        with self._wake:
+            self._tasks.append(task)
+            self._wake.notify()
+
+    def wake(self) -> None:
+        """Tell the worker that a task may have become runnable."""
+        with self._wake:
+            self._wake.notify()
+
+    @property
+    def load(self) -> int:
+        """The number of tasks that want to run now."""
+        with self._wake:
+            return sum(task.is_runnable() for task in self._tasks)
+
+    def _next(self) -> tuple[Task, bool]:
+        """The next runnable task, and whether others are waiting; sleeps until there is one."""
+        with self._wake:
+            while True:
+                for task in [t for t in self._tasks if t.is_over()]:
+                    self._tasks.remove(task)
+                runnable = [t for t in self._tasks if t.is_runnable()]
+                if runnable:
+                    task = runnable[0]
+                    self._tasks.remove(task)
+                    self._tasks.append(task)
+                    return task, len(runnable) > 1
+                # A short time-out as well: slow motion becomes runnable by the clock alone.
+                self._wake.wait(0.02 if self._tasks else None)
+
+    def _loop(self) -> None:
+        while True:
+            task, is_crowded = self._next()
+            count = thread_count(task.pixels)
+            if torch.get_num_threads() != count:
+                torch.set_num_threads(count)
+            task.advance(time.monotonic() + (SLICE if is_crowded else 0.5))
+
+
+_lock = threading.Lock()
+_worker: Worker | None = None
+
+
+def worker() -> Worker:
+    """The worker of this process, started on first use."""
+    global _worker
+    with _lock:
+        if _worker is None:
+            _worker = Worker()
+        return _worker

@@ -1,0 +1,104 @@
+"""A run as plain data: URL, JSON and back, bit for bit; damaged links still open."""
+
+import dataclasses
+import json
+import re
+
+import pytest
+import torch
+
+from deqviz.core.records import Problem
+from deqviz.core.registry import Choice
+from deqviz.scenario import METHODS, OPERATORS, Scenario
+
+SMALL = Scenario(size=48)
+
+
+def changed() -> Scenario:
+    inner = {"weight": 0.1 + 0.2, "regularizer": Choice("quadratic"), "solver": Choice("picard", {"damping": 1 / 3})}
+    return Scenario(
+        image="coins",
+        size=64,
+        operator=Choice("gaussian_blur", {"width": 2.3456789012345}),
+        noise=Choice("gaussian", {"std": 0.1 / 3}),
+        method=Choice("equilibrium", inner),
+        seed=7,
+        iterations=33,
+        tolerance=1e-4,
+    ).validated()
+
+
+@pytest.mark.parametrize("scenario", [Scenario().validated(), changed()], ids=["default", "changed"])
+def test_url_and_json_restore_exactly(scenario):
+    restored, complaints = Scenario.from_query(scenario.to_query())
+    assert complaints == ()
+    assert restored == scenario
+    assert Scenario.from_json(scenario.to_json()) == scenario
+
+
+def test_the_default_has_an_empty_url():
+    assert Scenario().validated().to_query() == {}
+
+
+@pytest.mark.parametrize("key", OPERATORS.keys())
+@pytest.mark.parametrize("method", METHODS.keys())
+def test_every_pair_survives_the_url(key, method):
+    scenario = Scenario(operator=Choice(key), method=Choice(method)).validated()
+    assert Scenario.from_query(scenario.to_query()) == (scenario, ())
+
+
+@pytest.mark.parametrize(
+    ("query", "part"),
+    [
+        ({"operator": "../etc/passwd"}, "no operator"),
+        ({"image": "../../secret"}, "no picture"),
+        ({"image": "upload-0000"}, "upload it again"),
+        ({"operator.width": "1e9"}, "allowed is"),
+        ({"operator.width": "nan"}, "must be|allowed is"),
+        ({"operator.width": "wide"}, "must be a number"),
+        ({"seed": "1.5"}, "must be a number"),
+        ({"seed": "-1"}, "allowed is"),
+        ({"iterations": "10000000"}, "allowed is"),
+        ({"method": "magic"}, "no method"),
+        ({"method.solver": "magic"}, "no solver"),
+        ({"colour": "green"}, "unknown and was ignored"),
+    ],
+)
+def test_a_damaged_link_opens_and_says_what_was_wrong(query, part):
+    scenario, complaints = Scenario.from_query(query)
+    assert scenario == Scenario().validated()
+    assert len(complaints) == 1
+    assert re.search(part, complaints[0])
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"seed": "x"}', '{"secret": 1}', '{"operator": 3}', '{"size": 1}'])
+def test_bad_settings_raise_a_sentence(text):
+    with pytest.raises(ValueError, match=r"[a-z]{3}"):
+        Scenario.from_json(text)
+
+
+def test_same_scenario_same_numbers():
+    first, second = SMALL.problem(SMALL.truth()), SMALL.problem(SMALL.truth())
+    assert torch.equal(first.data, second.data)
+    other = dataclasses.replace(SMALL, seed=1)
+    assert not torch.equal(first.data, other.problem(other.truth()).data)
+
+
+def test_the_global_generator_is_untouched():
+    before = torch.get_rng_state()
+    SMALL.problem(SMALL.truth())
+    next(SMALL.run())
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_problem_holds_no_truth():
+    """Law 4: a method is handed operator, data and noise level, and there is no field for more."""
+    assert [f.name for f in dataclasses.fields(Problem)] == ["operator", "data", "noise"]
+    truth = SMALL.truth()
+    problem = SMALL.problem(truth)
+    held = [v for v in vars(problem.operator).values() if isinstance(v, torch.Tensor)]
+    assert not any(v.shape == truth.shape and torch.equal(v, truth) for v in held)
+
+
+def test_the_json_is_plain():
+    assert json.loads(changed().to_json())["operator"]["params"]["width"] == 2.3456789012345
