@@ -43,7 +43,7 @@ class Scenario:
     noise: Choice = Choice("gaussian")
     method: Choice = Choice("equilibrium")
     seed: Annotated[int, Range(0, 9999, "Seed", help="Draws the noise and every random mask")] = 0
-    iterations: Annotated[int, Range(1, 5000, "Iterations at most", log=True)] = 200
+    iterations: Annotated[int, Range(1, 20000, "Iterations at most", log=True)] = 200
     tolerance: Annotated[
         float, Range(1e-9, 1e-1, "Stop at residual", log=True, help="‖T(x) − x‖/‖T(x)‖ at which the run ends")
     ] = 1e-6

@@ -61,6 +61,7 @@ class Convolution(ForwardModel):
 
     def resolvent(self, b: Image, weight: float, start: Image | None = None) -> Image:
         """F*(F b / (|ĥ|² + ρ)), exact."""
+        del start
         return torch.fft.irfft2(torch.fft.rfft2(b) / (self._power + weight), s=self.image.shape[-2:])
 
     def norm(self) -> Estimate:

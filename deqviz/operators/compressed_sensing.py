@@ -84,6 +84,7 @@ class CompressedSensing(ForwardModel):
 
     def resolvent(self, b: Image, weight: float, start: Image | None = None) -> Image:
         """(b − A*A b/(1 + ρ))/ρ, exact as AA* = I."""
+        del start
         return (b - self.gram(b) / (1 + weight)) / weight
 
     def norm(self) -> Estimate:

@@ -31,6 +31,7 @@ class Denoising(ForwardModel):
 
     def resolvent(self, b: Image, weight: float, start: Image | None = None) -> Image:
         """b/(1 + ρ)."""
+        del start
         return b / (1 + weight)
 
     def norm(self) -> Estimate:

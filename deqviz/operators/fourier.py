@@ -36,7 +36,9 @@ def _radial(h: int, w: int, count: int, rng: Generator) -> Tensor:
     """As many spokes, turned by the golden angle each, as it takes to reach `count` places."""
     # Enough to reach every place up to the radius where half of the spokes would do.
     spokes = 16 + math.ceil(3 * count / min(h, w))
-    angle = math.pi * (torch.rand(1, generator=rng, dtype=torch.float64) + torch.arange(spokes) / 1.618033988749895)
+    angle = math.pi * (
+        torch.rand(1, generator=rng, dtype=torch.float64) + torch.arange(spokes) / 1.618033988749895
+    )
     reach = torch.arange(-max(h, w), max(h, w) + 0.25, 0.5, dtype=torch.float64)
     row = (reach * angle.sin()[:, None]).round().long() + h // 2
     column = (reach * angle.cos()[:, None]).round().long() + w // 2
@@ -67,7 +69,8 @@ class Fourier(ForwardModel):
         Options("Pattern", "Whole rows (Cartesian), spokes, or single points, denser in the middle."),
     ] = "lines"
     fraction: Annotated[
-        float, Range(0.05, 1.0, "Sampled", symbol="p", help="Share of the Fourier coefficients that is measured.")
+        float,
+        Range(0.05, 1.0, "Sampled", symbol="p", help="Share of the Fourier coefficients that is measured."),
     ] = 0.25
     centre: Annotated[
         float,
@@ -133,6 +136,7 @@ class Fourier(ForwardModel):
 
     def resolvent(self, b: Image, weight: float, start: Image | None = None) -> Image:
         """F*(F b / ((m(k) + m(−k))/2 + ρ)), exact."""
+        del start
         return torch.fft.irfft2(torch.fft.rfft2(b) / (self._power + weight), s=self.image.shape[-2:])
 
     def norm(self) -> Estimate:

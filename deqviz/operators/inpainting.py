@@ -47,13 +47,15 @@ class Inpainting(ForwardModel):
     resolvent_kind = "closed form"
 
     mask: Annotated[
-        Literal["random", "block", "text"], Options("Mask", "Lose random pixels, one block, or those under a text.")
+        Literal["random", "block", "text"],
+        Options("Mask", "Lose random pixels, one block, or those under a text."),
     ] = "random"
     kept: Annotated[
         float, Range(0.02, 1.0, "Kept pixels", symbol="p", help="Share of pixels kept by the random mask.")
     ] = 0.5
     block: Annotated[
-        float, Range(0.05, 0.9, "Block", help="Side of the lost block in the middle, as a share of the picture's.")
+        float,
+        Range(0.05, 0.9, "Block", help="Side of the lost block in the middle, as a share of the picture's."),
     ] = 0.3
     text: Annotated[
         str, Text(_letters, "Text", "Written over the whole picture by the text mask.", max_length=60)
@@ -99,6 +101,7 @@ class Inpainting(ForwardModel):
 
     def resolvent(self, b: Image, weight: float, start: Image | None = None) -> Image:
         """b/(m + ρ), exact."""
+        del start
         return b / (self._mask + weight)
 
     def norm(self) -> Estimate:

@@ -22,7 +22,9 @@ def _number(word: str) -> float:
     except ValueError:
         raise ValueError(f"The kernel contains {word!r}, which is not a number.") from None
     if not math.isfinite(value) or abs(value) > LARGEST_ENTRY:
-        raise ValueError(f"The kernel contains {word}; entries lie between -{LARGEST_ENTRY:g} and {LARGEST_ENTRY:g}.")
+        raise ValueError(
+            f"The kernel contains {word}; entries lie between -{LARGEST_ENTRY:g} and {LARGEST_ENTRY:g}."
+        )
     return value
 
 
@@ -39,7 +41,8 @@ def parse_kernel(text: str) -> tuple[tuple[float, ...], ...]:
     if len(set(widths)) > 1:
         odd = next(k for k, n in enumerate(widths) if n != widths[0])
         raise ValueError(
-            f"The kernel's rows differ in length: row 1 has {widths[0]} numbers, row {odd + 1} has {widths[odd]}."
+            f"The kernel's rows differ in length: row 1 has {widths[0]} numbers, "
+            f"row {odd + 1} has {widths[odd]}."
         )
     if max(len(rows), widths[0]) > LARGEST_SIDE:
         raise ValueError(

@@ -20,10 +20,14 @@ class MotionBlur(Convolution):
     the line, where nothing of the picture survives: σ_min(A) = min |ĥ| on this grid, often almost 0.
     """
 
-    length: Annotated[float, Range(1.0, 40.0, "Length", unit="px", symbol="ℓ", help="Length of the path.")] = 9.0
+    length: Annotated[
+        float, Range(1.0, 40.0, "Length", unit="px", symbol="ℓ", help="Length of the path.")
+    ] = 9.0
     angle: Annotated[
         float,
-        Range(0.0, 180.0, "Angle", unit="°", symbol="θ", help="Direction, counter-clockwise from horizontal."),
+        Range(
+            0.0, 180.0, "Angle", unit="°", symbol="θ", help="Direction, counter-clockwise from horizontal."
+        ),
     ] = 30.0
 
     def spectrum(self) -> Tensor:

@@ -31,14 +31,22 @@ class SuperResolution(ForwardModel):
 
     resolvent_kind = "closed form"
 
-    factor: Annotated[int, Range(2, 4, "Factor", symbol="s", unit="×", help="Fine pixels per coarse pixel.")] = 2
+    factor: Annotated[
+        int, Range(2, 4, "Factor", symbol="s", unit="×", help="Fine pixels per coarse pixel.")
+    ] = 2
     filter: Annotated[
-        Literal["gaussian", "box"], Options("Anti-alias", "A Gaussian, or the mean over each block of pixels.")
+        Literal["gaussian", "box"],
+        Options("Anti-alias", "A Gaussian, or the mean over each block of pixels."),
     ] = "gaussian"
     width: Annotated[
         float,
         Range(
-            0.2, 1.0, "Filter width", unit="coarse px", help="Standard deviation of the Gaussian.", advanced=True
+            0.2,
+            1.0,
+            "Filter width",
+            unit="coarse px",
+            help="Standard deviation of the Gaussian.",
+            advanced=True,
         ),
     ] = 0.4
 
@@ -90,6 +98,7 @@ class SuperResolution(ForwardModel):
 
     def resolvent(self, b: Image, weight: float, start: Image | None = None) -> Image:
         """(b − V(λ/(λ + ρ) · V*b))/ρ for A*A = VλV*, exact."""
+        del start
         squares, vh, vw = self._svd
         shrunk = (vh @ b @ vw) * (squares / (squares + weight))
         return (b - vh.mT @ shrunk @ vw.mT) / weight

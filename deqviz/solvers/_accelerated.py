@@ -15,7 +15,7 @@ stays on the device: nothing here waits for a GPU.
 from abc import abstractmethod
 from collections.abc import Iterator
 from itertools import count
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -29,62 +29,70 @@ FAILURES, SHARE, LEAST = 2, 0.09, 0.9
 class Memory(Protocol):
     """What one run remembers, as flat real tensors `b × n`, all of them detached."""
 
+    def learn(self, last: "Point", new: "Point", good: Tensor) -> None:
+        """Take in the move between two accepted points, and forget the items that are not `good`."""
+        ...
+
     def correction(self, wanted: Tensor) -> tuple[Tensor, Tensor]:
         """What to add to f(z), and the items that get it: those `wanted` for which it exists."""
         ...
 
-    def learn(self, r: Tensor, dr: Tensor, df: Tensor, failed: Tensor) -> None:
-        """Take in the accepted residual, how it and f(z) moved, and forget the items that `failed`."""
-        ...
+
+class Point(NamedTuple):
+    """An accepted f(z) and its residual r = f(z) − z, flat, with ‖r‖."""
+
+    fz: Tensor
+    r: Tensor
+    gap: Tensor
+
+    @classmethod
+    def of(cls, z: Data, fz: Data) -> "Point":
+        """The point outside any graph."""
+        flat = _flat(fz)
+        r = flat - _flat(z)
+        return cls(flat, r, torch.linalg.vector_norm(r, dim=1))
 
 
 class Accelerated(Solver):
     """A solver that corrects the plain step. Through a graph, the corrections count as constants."""
 
     @abstractmethod
-    def _memory(self, r: Tensor) -> Memory:
-        """An empty memory; `r` is the first residual."""
+    def _memory(self, first: Point) -> Memory:
+        """A memory that knows the first point only."""
 
     def _bar(self, rate: Tensor) -> Tensor:
         """The factor by which an accepted correction must reduce the gap."""
-        return rate.clamp(LEAST, 1.0)
+        return rate
 
     def steps(self, f: Map, z0: Data) -> Iterator[Step]:
         """One evaluation per step; a step whose correction failed shows the accepted z once more."""
         z, fz = z0, f(z0)
         yield Step(0, z, fz, 1)
-        flat = _flat(fz)
-        r = flat - _flat(z)
-        gap = torch.linalg.vector_norm(r, dim=1)
-        memory = self._memory(r)
-        eps, tiny = torch.finfo(r.dtype).eps, torch.finfo(r.dtype).tiny
-        rate, failures = torch.zeros_like(gap), torch.zeros_like(gap)
-        wanted = torch.zeros_like(gap, dtype=torch.bool)
+        now = Point.of(z, fz)
+        memory = self._memory(now)
+        eps, tiny = torch.finfo(now.r.dtype).eps, torch.finfo(now.r.dtype).tiny
+        rate, failures = torch.full_like(now.gap, LEAST), torch.zeros_like(now.gap)
+        tried = torch.zeros_like(now.gap, dtype=torch.bool)
+        trial = fz
         for k in count(1):
-            if k == 1:
-                trial, tried = fz, wanted
-            else:
-                correction, tried = memory.correction(wanted)
-                trial = fz + _like(correction, fz)
             f_trial = f(trial)
-            flat_trial = _flat(f_trial)
-            r_trial = flat_trial - _flat(trial)
-            gap_trial = torch.linalg.vector_norm(r_trial, dim=1)
+            new = Point.of(trial, f_trial)
             # The floor: what rounding alone does to f(z) must not count as a failure.
-            floor = 0.5 * eps * torch.linalg.vector_norm(flat, dim=1)
-            good = ~tried | (gap_trial <= self._bar(rate) * gap + floor)
-            failed = ~good
-            plain = torch.maximum(rate, gap_trial / gap.clamp_min(tiny)).nan_to_num(1.0, 1.0)
+            floor = 0.5 * eps * torch.linalg.vector_norm(now.fz, dim=1)
+            good = (new.gap <= self._bar(rate) * now.gap + floor) | ~tried
+            plain = torch.maximum(rate, (new.gap / (now.gap + tiny)).clamp_max(1.0))
             rate = torch.where(tried, rate, plain)
-            failures = failures + failed
-
-            z, fz = _select(good, trial, z), _select(good, f_trial, fz)
-            r_old, r = r, _select(good, r_trial, r)
-            flat_old, flat = flat, _select(good, flat_trial, flat)
-            gap = torch.where(good, gap_trial, gap)
-            memory.learn(r, r - r_old, flat - flat_old, failed)
-            wanted = good & (failures <= FAILURES - 1 + SHARE * (k + 1))
+            # The CPU can see at no cost that nobody failed, and then needs no copies.
+            if good.device.type != "cpu" or not bool(good.all()):
+                failures = failures + ~good
+                new = Point(*(_where(good, a, b) for a, b in zip(new, now, strict=True)))
+                trial, f_trial = _where(good, trial, z), _where(good, f_trial, fz)
+            memory.learn(now, new, good)
+            z, fz, now = trial, f_trial, new
             yield Step(k, z, fz, k + 1)
+            wanted = good & (failures <= FAILURES - 1 + SHARE * (k + 1))
+            correction, tried = memory.correction(wanted)
+            trial = fz + _like(correction, fz)
 
 
 def _flat(z: Tensor) -> Tensor:
@@ -98,8 +106,6 @@ def _like(flat: Tensor, z: Tensor) -> Tensor:
     return torch.view_as_complex(flat.view(*z.shape, 2)) if z.is_complex() else flat.view(z.shape)
 
 
-def _select(mask: Tensor, new: Tensor, old: Tensor) -> Tensor:
-    """`torch.where` per batch item, without the copy where the CPU can see that none is needed."""
-    if mask.device.type == "cpu" and bool(mask.all()):
-        return new
+def _where(mask: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    """`torch.where` per batch item."""
     return torch.where(mask.view(-1, *[1] * (new.ndim - 1)), new, old)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from deqviz.core.catalog import SOLVERS
 from deqviz.core.registry import Range
-from deqviz.solvers._accelerated import Accelerated, Memory
+from deqviz.solvers._accelerated import Accelerated, Memory, Point
 
 
 @SOLVERS.register("anderson", title="Anderson acceleration")
@@ -29,71 +29,67 @@ class Anderson(Accelerated):
         ),
     ] = 1e-10
 
-    def _memory(self, r: Tensor) -> Memory:
-        return _Window(r, self.memory, self.mixing, self.ridge)
+    def _memory(self, first: Point) -> Memory:
+        return _Window(first, self.memory, self.mixing, self.ridge)
 
     def _bar(self, rate: Tensor) -> Tensor:
         # A mixed step contracts by 1 − β + βκ at best: its bar must not be the plain step's.
-        return 1 - self.mixing + self.mixing * super()._bar(rate)
+        return rate if self.mixing == 1 else 1 - self.mixing + self.mixing * rate
 
 
 class _Window:
     """The last m + 1 residuals, the m moves between them, and the residuals' Gram matrix in float64.
 
     Rings of fixed slots: a step writes one slot and one row of the Gram matrix, and nothing is copied.
-    The residuals are held in float64, since products of float32 would lose the small differences.
+    The residuals are held in float64, since products of float32 would lose the small differences, which
+    are formed in the small matrix. Slot i holds residual i and the move that led there from slot i − 1.
     """
 
-    def __init__(self, r: Tensor, memory: int, mixing: float, ridge: float) -> None:
-        """Start from the first residual, in slot 0."""
-        self.m, self.mixing, self.ridge, self.slot = memory, mixing, ridge, 0
-        b, n = r.shape
-        self.moves = r.new_zeros(b, memory + 1, n)
-        self.residuals = r.new_zeros((b, memory + 1, n), dtype=torch.float64)
-        self.gram = r.new_zeros((b, memory + 1, memory + 1), dtype=torch.float64)
-        self.known = r.new_zeros(b)
-        # Age of the columns, newest first, to be compared with how many moves are known.
-        self.age = torch.arange(memory, 0, -1, device=r.device)
-        self.eye = torch.eye(memory, dtype=torch.float64, device=r.device)
-        self.r, self.noise = r, torch.zeros_like(r[:, 0], dtype=torch.float64)
-        self._write(r)
+    def __init__(self, first: Point, memory: int, mixing: float, ridge: float) -> None:
+        """Start from the first point, in slot 0."""
+        (b, n), device = first.r.shape, first.r.device
+        slots, exact = memory + 1, {"dtype": torch.float64, "device": device}
+        self.mixing, self.slot, self.r = mixing, 0, first.r
+        self.moves = first.r.new_zeros(b, slots, n)
+        self.residuals = torch.zeros(b, slots, n, **exact)
+        self.gram = torch.zeros(b, slots, slots, **exact)
+        self.known = torch.zeros(b, **exact)
+        eye = torch.eye(slots, **exact)
+        self.difference, self.ridge = eye - eye.roll(-1, 1), ridge * eye
+        here = torch.arange(slots, **exact)
+        # ages[s, i]: how old the move in slot i is when s is the newest; the oldest has lost its start.
+        self.ages = (here[:, None] - here) % slots
+        self.ages[self.ages == memory] = torch.inf
+        self._write(first.r)
 
     def _write(self, r: Tensor) -> None:
         """Put r in the current slot and renew its row of the Gram matrix."""
+        self.r = r
         row = self.residuals[:, self.slot]
         row.copy_(r)
         products = torch.bmm(self.residuals, row.unsqueeze(2)).squeeze(2)
         self.gram[:, self.slot] = products
         self.gram[:, :, self.slot] = products
 
-    def learn(self, r: Tensor, dr: Tensor, df: Tensor, failed: Tensor) -> None:  # noqa: ARG002
-        """Take in one move; the differences of the residuals are formed in the small matrix."""
-        self.r, self.slot = r, (self.slot + 1) % (self.m + 1)
-        self.moves[:, self.slot] = df
-        self._write(r)
-        self.known = torch.where(failed, 0.0, self.known + 1)
+    def learn(self, last: Point, new: Point, good: Tensor) -> None:
+        """Take in one move; that of an item which failed is zero and counts for nothing."""
+        self.slot = (self.slot + 1) % len(self.ages)
+        torch.sub(new.fz, last.fz, out=self.moves[:, self.slot])
+        self._write(new.r)
+        self.known = (self.known + 1) * good
 
     def correction(self, wanted: Tensor) -> tuple[Tensor, Tensor]:
         """−Σ γᵢ Δfᵢ − (1 − β)(r − Σ γᵢ Δrᵢ), where γ minimises ‖r − Σ γᵢ Δrᵢ‖ with a ridge."""
-        shift = -(self.slot + 1)
-        ordered = self.gram.roll((shift, shift), (1, 2))
-        across = ordered.diff(dim=2)
-        normal, right = across.diff(dim=1), across[:, -1]
-        size = normal.diagonal(dim1=1, dim2=2)
+        across = self.difference @ self.gram
+        normal, right = across @ self.difference.mT, across[:, :, self.slot]
         # Scaled to unit columns, so that the ridge means the same at every residual and every age.
-        usable = (self.age <= self.known[:, None]) & (size > 0)
-        scale = torch.where(usable, size.clamp_min(1e-300).rsqrt(), 0.0)
-        system = normal * scale[:, :, None] * scale[:, None, :]
-        # Unused columns become rows of the identity: their weight is zero.
-        system = system + self.eye * torch.where(usable, self.ridge, 1.0)[:, None, :]
+        scale = (normal.diagonal(dim1=1, dim2=2) + 1e-300).rsqrt() * (self.ages[self.slot] < self.known[:, None])
+        system = normal * scale[:, :, None] * scale[:, None, :] + self.ridge
         weights = scale * torch.linalg.solve_ex(system, scale * right)[0]
         tried = wanted & weights.isfinite().all(1)
-        weights = torch.where(tried[:, None], weights, 0.0)
-        ring = torch.nn.functional.pad(weights, (1, 0)).roll(-shift, 1)
-        change = torch.bmm(ring.to(self.moves.dtype).unsqueeze(1), self.moves).squeeze(1).neg()
+        weights = torch.where(tried[:, None], -weights, 0.0).unsqueeze(1)
+        change = torch.bmm(weights.to(self.moves.dtype), self.moves).squeeze(1)
         if self.mixing < 1:
-            # Σ γᵢ Δrᵢ as a combination of the residuals themselves.
-            a = (ring - ring.roll(-1, 1)).unsqueeze(1)
-            rest = self.r - torch.bmm(a, self.residuals).squeeze(1).to(self.r.dtype)
-            change = change - (1 - self.mixing) * torch.where(tried[:, None], rest, 0.0)
+            mixed = self.r + torch.bmm(weights @ self.difference, self.residuals).squeeze(1).to(self.r.dtype)
+            change = change - (1 - self.mixing) * torch.where(tried[:, None], mixed, 0.0)
         return change, tried

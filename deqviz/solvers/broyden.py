@@ -8,7 +8,7 @@ from torch import Tensor
 from deqviz.core.catalog import SOLVERS
 from deqviz.core.registry import Options, Range
 from deqviz.core.space import inner
-from deqviz.solvers._accelerated import Accelerated, Memory
+from deqviz.solvers._accelerated import Accelerated, Memory, Point
 
 
 @SOLVERS.register("broyden", title="Broyden (limited memory)")
@@ -26,45 +26,53 @@ class Broyden(Accelerated):
         Literal["bad", "good"], Options("Update", help="The names are Broyden's; here bad is better.", advanced=True)
     ] = "bad"
 
-    def _memory(self, r: Tensor) -> Memory:
-        return _Inverse(r, self.memory, self.update == "good")
+    def _memory(self, first: Point) -> Memory:
+        return _Inverse(first, self.memory, self.update == "good")
 
 
 class _Inverse:
     """H = −I + Σ uᵢ vᵢᵀ by the formula of Sherman and Morrison, in rings of fixed slots."""
 
-    def __init__(self, r: Tensor, memory: int, good: bool) -> None:
+    def __init__(self, first: Point, memory: int, good: bool) -> None:
         """Start at H = −I."""
-        b, n = r.shape
-        self.m, self.good, self.slot, self.r = memory, good, 0, r
-        self.left, self.right = r.new_zeros(b, memory, n), r.new_zeros(b, memory, n)
-        self.tiny = torch.finfo(r.dtype).tiny
+        b, n = first.r.shape
+        self.good, self.slot, self.r = good, 0, first.r
+        self.left, self.right = first.r.new_zeros(b, memory, n), first.r.new_zeros(b, memory, n)
+        self.tiny = torch.finfo(first.r.dtype).tiny
 
-    def learn(self, r: Tensor, dr: Tensor, df: Tensor, failed: Tensor) -> None:
-        """The secant equation H dr = s of the move s, damped away from a singular H."""
-        self.r, s = r, df - dr
-        if failed.device.type != "cpu" or bool(failed.any()):
-            self.left = torch.where(failed[:, None, None], 0.0, self.left)
-        self.left[:, self.slot] = 0
-        hy = torch.bmm(torch.bmm(self.right, dr.unsqueeze(2)).mT, self.left).squeeze(1) - dr
+    def learn(self, last: Point, new: Point, good: Tensor) -> None:
+        """The secant equation H y = s of a move s that changed the residual by y."""
+        self.r, y = new.r, new.r - last.r
+        s = new.fz - last.fz - y
+        if good.device.type != "cpu" or not bool(good.all()):
+            self.left *= good[:, None, None]
+        hy = _times(self.right, y, self.left, self.slot) - y
         if self.good:
-            v = torch.bmm(torch.bmm(self.left, s.unsqueeze(2)).mT, self.right).squeeze(1) - s
+            v = _times(self.left, s, self.right, self.slot) - s
             ss, curvature = inner(s, s), inner(s, hy)
-            # Moré and Trangenstein, 1976: the new determinant stays at least a tenth of the old one.
-            ratio = curvature / ss.clamp_min(self.tiny)
+            # Moré and Trangenstein, 1976: the determinant keeps at least a tenth of its size.
+            ratio = curvature / (ss + self.tiny)
             sign = torch.where(ratio < 0, -1.0, 1.0)
             theta = torch.where(ratio.abs() < 0.1, (1 - 0.1 * sign) / (1 - ratio), 1.0)
             size = theta / ((1 - theta) * ss + theta * curvature)
         else:
-            v, size = dr, 1 / inner(dr, dr)
+            v, size = y, 1 / inner(y, y)
+        # A move of nothing, as after a failure, teaches nothing.
         usable = size.isfinite()[:, None]
-        self.left[:, self.slot] = torch.where(usable, size[:, None] * (s - hy), 0.0)
-        self.right[:, self.slot] = torch.where(usable, v, 0.0)
-        self.slot = (self.slot + 1) % self.m
+        torch.mul(s - hy, torch.where(usable, size[:, None], 0.0), out=self.left[:, self.slot])
+        self.right[:, self.slot] = v
+        self.slot = (self.slot + 1) % self.left.shape[1]
 
     def correction(self, wanted: Tensor) -> tuple[Tensor, Tensor]:
         """−Σ uᵢ ⟨vᵢ, r⟩, which added to f(z) = z + r makes z − H r."""
         weights = torch.bmm(self.right, self.r.unsqueeze(2)).mT
-        tried = wanted & weights.isfinite().all(2).squeeze(1)
-        weights = torch.where(tried[:, None, None], weights, 0.0)
-        return -torch.bmm(weights, self.left).squeeze(1), tried
+        tried = wanted & weights.isfinite().flatten(1).all(1)
+        weights = torch.where(tried[:, None, None], -weights, 0.0)
+        return torch.bmm(weights, self.left).squeeze(1), tried
+
+
+def _times(inward: Tensor, x: Tensor, outward: Tensor, without: int) -> Tensor:
+    """Σᵢ outwardᵢ ⟨inwardᵢ, x⟩, less the slot that is about to be overwritten."""
+    weights = torch.bmm(inward, x.unsqueeze(2)).mT
+    weights[:, :, without] = 0
+    return torch.bmm(weights, outward).squeeze(1)

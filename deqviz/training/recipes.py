@@ -78,8 +78,8 @@ class ConvexRidgeRecipe(Recipe):
     filters: int = 48
     size: int = 7
     lipschitz: float = 16.0  # ‖W‖² ≤ this: larger follows edges more sharply, and needs √ as many steps to solve
-    descent: int = 30
-    adjoint: int = 14
+    descent: int = 24
+    adjoint: int = 10
 
     def build(self) -> ConvexRidge:
         """The cosine bank at the largest admitted norm."""
@@ -104,7 +104,7 @@ class ConvexRidgeRecipe(Recipe):
     def denoise(self, net: nn.Module, y: Image, sigma: float) -> Image:
         """The minimiser, to a relative residual far below what the PSNR can see."""
         assert isinstance(net, ConvexRidge)
-        return minimiser(net.filters, net.thresholds(sigma), y, self.lipschitz, 2 * self.descent)
+        return minimiser(net.filters, net.thresholds(sigma), y, self.lipschitz, 3 * self.descent)
 
     def constants(self, net: nn.Module) -> Mapping[str, float]:
         """c = 0 holds by construction; the Lipschitz bound is computed."""
@@ -215,7 +215,7 @@ class UnconstrainedRecipe(Recipe):
 RECIPES: Mapping[str, Recipe] = {
     recipe.key: recipe
     for recipe in (
-        ConvexRidgeRecipe("convex_ridge", "Convex ridge regulariser", steps=16_000, learning_rate=2e-3),
+        ConvexRidgeRecipe("convex_ridge", "Convex ridge regulariser", steps=14_000, learning_rate=2e-3),
         ContractiveRecipe("contractive", "1-Lipschitz denoiser", steps=16_000, learning_rate=1e-3),
         UnconstrainedRecipe("unconstrained", "Unconstrained denoiser", steps=12_000, learning_rate=1e-3),
     )

@@ -2,7 +2,7 @@
 
 import { el, icon, ICONS, mark, say, select } from "./dom.js";
 import { decibels, number } from "./protocol.js";
-import { GREY, HEAT, paint, paintError } from "./pixels.js";
+import { HEAT, paint, paintError } from "./pixels.js";
 import { choices } from "./store.js";
 import { Zoom } from "./zoom.js";
 
@@ -105,6 +105,7 @@ export class Panels {
     say(this.sub, String(k));
     say(iterate.note, decibels(psnr));
     this.k = k;
+    this.psnr = psnr;
     this.errorMax = errorMax;
     if (!this.pictures || !pixels || pixels.length !== this.pictures.truth.length) return this.clear();
     this.pixels = pixels;
@@ -231,4 +232,3 @@ export class Panels {
   }
 }
 
-export { GREY };

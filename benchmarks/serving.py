@@ -1,0 +1,204 @@
+"""What a watcher costs the solver: iterations per second served to a scripted client, against headless.
+
+    python benchmarks/serving.py [--json FILE]
+
+The client speaks Streamlit's own websocket protocol: it opens the page, answers every automatic rerun as a
+browser would, and reads the iteration number out of the frames. No browser runs on the same cores. Headless
+is the same scenario pulled in a loop, in this process's child, with the same number of torch threads.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import websockets
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+from deqviz.core.registry import Choice
+from deqviz.scenario import Scenario
+from deqviz.ui.live.protocol import unpack
+
+ROOT = Path(__file__).parents[1]
+SECONDS = 8.0
+REPEATS = 5
+
+SCENARIOS = {
+    "iterated Tikhonov": Scenario(
+        method=Choice("iterated_tikhonov", {"weight": 1.0}), iterations=20000, tolerance=1e-9
+    ),
+    "total variation": Scenario(method=Choice("tv"), iterations=20000, tolerance=1e-9),
+    "contractive equilibrium": Scenario(
+        method=Choice("equilibrium", {"solver": Choice("picard")}), iterations=20000, tolerance=1e-9
+    ),
+}
+
+HEADLESS = """
+import sys, time, torch
+from deqviz.scenario import Scenario
+from deqviz.ui.worker import thread_count
+scenario = Scenario.from_json(sys.argv[1]); seconds = float(sys.argv[2])
+torch.set_num_threads(thread_count(scenario.size ** 2))
+stream = scenario.run()
+next(stream); begun = time.perf_counter(); count = 0
+while time.perf_counter() - begun < seconds:
+    float(next(stream).residual); count += 1
+print(count / (time.perf_counter() - begun))
+"""
+
+
+def headless(scenario: Scenario, seconds: float) -> float:
+    """Iterations per second in a fresh process."""
+    command = [sys.executable, "-c", HEADLESS, scenario.to_json(), str(seconds)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def serve(port: int) -> subprocess.Popen[bytes]:
+    """The app on a port, ready to answer."""
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    process = subprocess.Popen(
+        [*command, "--server.address", "127.0.0.1"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=dict(os.environ),
+    )
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).read()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return process
+    process.kill()
+    raise SystemExit("the server did not answer within 30 s")
+
+
+class Client:
+    """A scripted visitor of the page."""
+
+    def __init__(self, socket_: websockets.ClientConnection, query: str) -> None:
+        self.socket, self.query = socket_, query
+        self.page = self.fragment = ""
+        self.interval = 0.12
+        self.finished = asyncio.Event()
+        self.seen: list[tuple[float, int]] = []
+        self.updates = 0
+        self.first_picture: float | None = None
+
+    async def read(self) -> None:
+        async for raw in self.socket:
+            message = ForwardMsg()
+            message.ParseFromString(raw)
+            match message.WhichOneof("type"):
+                case "new_session":
+                    self.page = message.new_session.page_script_hash
+                case "auto_rerun":
+                    self.fragment = message.auto_rerun.fragment_id
+                    self.interval = message.auto_rerun.interval
+                case "script_finished":
+                    self.finished.set()
+                case "delta" if message.delta.new_element.WhichOneof("type") == "bidi_component":
+                    self._frame(message.delta.new_element.bidi_component.bytes)
+
+    def _frame(self, data: bytes) -> None:
+        if not data or data[:4] == b"\0\0\0\0":
+            return
+        head, _ = unpack(data)
+        if head.get("kind") == "view" and head["k"]:
+            self.updates += 1
+            now = time.perf_counter()
+            self.first_picture = self.first_picture or now
+            if not self.seen or head["k"] > self.seen[-1][1]:
+                self.seen.append((now, head["k"]))
+
+    async def run(self, is_fragment: bool) -> None:
+        """One run of the script, or of its fragment, to its end."""
+        message = BackMsg()
+        message.rerun_script.query_string = self.query
+        message.rerun_script.page_script_hash = self.page
+        if is_fragment:
+            message.rerun_script.fragment_id = self.fragment
+            message.rerun_script.is_auto_rerun = True
+        self.finished.clear()
+        await self.socket.send(message.SerializeToString())
+        await asyncio.wait_for(self.finished.wait(), 60)
+
+
+async def watch(port: int, scenario: Scenario, seconds: float) -> tuple[float, float, float]:
+    """Iterations per second while watched, updates per second, seconds to the first picture."""
+    query = urllib.parse.urlencode(scenario.to_query())
+    origin = f"http://127.0.0.1:{port}"
+    async with websockets.connect(
+        f"ws://127.0.0.1:{port}/_stcore/stream", subprotocols=["streamlit"], max_size=None, origin=origin
+    ) as socket_:
+        client = Client(socket_, query)
+        reader = asyncio.create_task(client.read())
+        begun = time.perf_counter()
+        await client.run(is_fragment=False)
+        while time.perf_counter() - begun < seconds:
+            due = time.perf_counter() + client.interval
+            await client.run(is_fragment=bool(client.fragment))
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        reader.cancel()
+    # The first second builds the problem and warms up.
+    steady = [(t, k) for t, k in client.seen if t > begun + 1.5]
+    (t0, k0), (t1, k1) = steady[0], steady[-1]
+    first = (client.first_picture or float("nan")) - begun
+    return (k1 - k0) / (t1 - t0), client.updates / seconds, first
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--repeats", type=int, default=REPEATS)
+    args = parser.parse_args()
+    port = free_port()
+    begun = time.perf_counter()
+    server = serve(port)
+    started = time.perf_counter() - begun
+    rows = [{"name": "server answers after", "value": started, "unit": "s", "target": 10.0, "holds": started <= 10}]
+    try:
+        asyncio.run(watch(port, SCENARIOS["iterated Tikhonov"], 3))
+        for name, scenario in SCENARIOS.items():
+            kept, updates, first = [], [], []
+            for _ in range(args.repeats):
+                alone = headless(scenario, SECONDS / 2)
+                served, rate, seconds = asyncio.run(watch(port, scenario, SECONDS))
+                kept.append(served / alone)
+                updates.append(rate)
+                first.append(seconds)
+            share = statistics.median(kept)
+            rows += [
+                {"name": f"{name}: served over headless", "value": share, "unit": "×", "target": 0.85,
+                 "holds": share >= 0.85},
+                {"name": f"{name}: updates", "value": statistics.median(updates), "unit": "1/s"},
+                {"name": f"{name}: first picture", "value": statistics.median(first), "unit": "s", "target": 3.0,
+                 "holds": statistics.median(first) <= 3},
+            ]
+            for row in rows[-3:]:
+                print(row)
+    finally:
+        server.terminate()
+        server.wait(10)
+    if args.json:
+        args.json.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

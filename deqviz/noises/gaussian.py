@@ -1,0 +1,34 @@
+"""The noise of many small causes."""
+
+from typing import Annotated
+
+from torch import Generator
+
+from deqviz.core.catalog import NOISES
+from deqviz.core.operator import ForwardModel
+from deqviz.core.records import Noise
+from deqviz.core.registry import Range
+from deqviz.core.space import Data
+from deqviz.noises._base import white
+
+
+@NOISES.register("gaussian", title="White Gaussian")
+class Gaussian(Noise):
+    """Independent normal noise y = A x + s n on every measured entry.
+
+    E|n|² = 1 per entry: a complex entry gets the variance s²/2 in each of its two parts, so that
+    ‖y − A x‖ ≈ s √(number of measured entries) for real and complex data alike.
+    """
+
+    std: Annotated[
+        float, Range(0.0, 0.5, "Noise level", symbol="s", help="Standard deviation per entry of the data.")
+    ] = 0.01
+
+    def add(self, clean: Data, operator: ForwardModel, rng: Generator) -> Data:
+        """A x + s n."""
+        return clean + self.std * white(clean, operator, rng)
+
+    def level(self, clean: Data) -> float:
+        """s."""
+        del clean
+        return self.std

@@ -1,0 +1,169 @@
+// The three charts as Plotly figures: pure functions of the data and the look.
+
+import { horizon } from "./protocol.js";
+
+const FLOOR = 1e-16;
+const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "x"];
+
+function base(look, run) {
+  return {
+    autosize: true,
+    uirevision: run,
+    margin: { l: 54, r: 14, t: 10, b: 40 },
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: look.font, size: 12, color: look.mute },
+    hovermode: "x unified",
+    hoverdistance: -1,
+    hoverlabel: { bgcolor: look.panel, bordercolor: look.line, font: { family: look.font, size: 12, color: look.text } },
+    showlegend: true,
+    dragmode: "zoom",
+  };
+}
+
+function axis(look, title, more = {}) {
+  return {
+    title: { text: title, standoff: 6, font: { size: 12 } },
+    gridcolor: look.grid, linecolor: look.line, zeroline: false, tickfont: { size: 11.5 }, fixedrange: false, ...more,
+  };
+}
+
+function legend(look, x, y, more = {}) {
+  return {
+    x, y, xanchor: x > 0.5 ? "right" : "left", yanchor: y > 0.5 ? "top" : "bottom", font: { size: 11.5, color: look.mute },
+    bgcolor: look.veil, itemclick: false, itemdoubleclick: false, ...more,
+  };
+}
+
+/** Logarithmic axis of values: decades when there are several, plain ticks when there are not. */
+function logAxis(look, title, series) {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const values of series) {
+    for (const v of values) {
+      if (v > 0 && Number.isFinite(v)) {
+        if (v < low) low = v;
+        if (v > high) high = v;
+      }
+    }
+  }
+  const decades = Math.log10(high / low);
+  const more = { type: "log", exponentformat: "power", minor: { showgrid: false } };
+  if (decades >= 1) more.dtick = Math.max(1, Math.ceil(decades / 6));
+  else Object.assign(more, { nticks: 5, tickformat: ".2~e" });
+  return axis(look, title, more);
+}
+
+const floored = (values) => Array.from(values, (v) => (Number.isFinite(v) ? Math.max(v, FLOOR) : null));
+const finite = (values) => Array.from(values, (v) => (Number.isFinite(v) ? v : null));
+
+function kAxis(look, view) {
+  const k = view.columns.k;
+  const end = horizon(k?.length ? k[k.length - 1] : 0, view.head.k_max);
+  return axis(look, "iteration k", {
+    range: [-0.02 * end, 1.02 * end], tickformat: ",d", hoverformat: ",d", nticks: 6, unifiedhovertitle: { text: "k = %{x}" },
+  });
+}
+
+/** Residual against k with its certified bound. */
+export function residualFigure(view, look) {
+  const { k = [], residual = [], predicted, predicted_k: pk = k } = view.columns;
+  const x = kAxis(look, view);
+  const line = floored(residual);
+  const traces = [];
+  if (predicted?.length) {
+    const shown = Array.from(pk).filter((v) => v <= x.range[1]).length;
+    const bound = floored(predicted.slice(0, Math.min(predicted.length, shown + 1)));
+    traces.push({
+      x: Array.from(pk).slice(0, bound.length), y: bound, name: "predicted ≤", mode: "lines",
+      line: { color: look.predicted, width: 1.6, dash: "dash" }, hovertemplate: "%{y:.2~e}",
+    });
+  }
+  traces.push({
+    x: Array.from(k), y: line, name: "measured", mode: line.length < 2 ? "markers" : "lines",
+    line: { color: look.iterate, width: 2.2 }, hovertemplate: "%{y:.2~e}",
+  });
+  const layout = base(look, view.head.run);
+  layout.xaxis = x;
+  layout.yaxis = logAxis(look, "residual", traces.map((t) => t.y));
+  layout.legend = legend(look, 0.99, 0.99);
+  return { traces, layout, table: [["k", k], ["residual", residual], ["predicted_k", predicted ? pk : []], ["predicted", predicted ?? []]] };
+}
+
+/** One of the quality curves against k, with its baseline. */
+export function qualityFigure(view, look, curve) {
+  const layout = base(look, view.head.run);
+  layout.xaxis = kAxis(look, view);
+  if (!curve) return { traces: [], layout, table: [] };
+  const [column, label, title, xName, log, baseline, baselineLabel] = curve;
+  const x = view.columns[xName] ?? [];
+  const raw = view.columns[column] ?? [];
+  const y = log ? floored(raw) : finite(raw);
+  const traces = [{
+    x: Array.from(x), y, name: label, mode: y.length < 2 ? "markers" : "lines",
+    line: { color: look.iterate, width: 2.2 }, hovertemplate: log ? "%{y:.2~e}" : "%{y:.4~g}",
+  }];
+  if (baseline !== null && baseline !== undefined) {
+    traces.push({
+      x: layout.xaxis.range, y: [baseline, baseline], name: baselineLabel, mode: "lines", hoverinfo: "skip",
+      line: { color: look.measured, width: 1.8, dash: "dot" },
+    });
+  }
+  layout.yaxis = log ? logAxis(look, title, traces.map((t) => t.y)) : axis(look, title, { nticks: 6, exponentformat: "power" });
+  const falls = y.length > 1 && y.at(-1) < y[0];
+  layout.legend = legend(look, 0.99, falls ? 0.99 : 0.12);
+  return { traces, layout, table: [[xName, x], [column, raw]] };
+}
+
+/** The ways of the iterates over the shade of the residual. */
+export function pathFigure(view, look) {
+  const { trajectory } = view.head;
+  const layout = base(look, view.head.run);
+  Object.assign(layout, { hovermode: "closest", hoverdistance: 20, margin: { l: 14, r: 14, t: 30, b: 30 } });
+  const plain = { showgrid: false, showticklabels: false, ticks: "" };
+  layout.xaxis = axis(look, trajectory?.axis ?? "", plain);
+  layout.yaxis = axis(look, "", { ...plain, scaleanchor: "x" });
+  layout.legend = legend(look, 0, 1.01, { orientation: "h", yanchor: "bottom", bgcolor: "rgba(0,0,0,0)" });
+  if (!trajectory) return { traces: [], layout, table: [] };
+  const traces = [];
+  if (trajectory.shade) traces.push(shade(view.blocks, look));
+  const table = [[], [], [], []];
+  trajectory.paths.forEach((name, i) => {
+    const [a, b, k] = thirds(view.blocks[`path:${i}`]);
+    const color = look.starts[i % look.starts.length];
+    traces.push({
+      x: finite(a), y: finite(b), customdata: Array.from(k), name, mode: "lines+markers",
+      line: { color, width: 1.8 }, marker: { color, size: 5, symbol: SYMBOLS[i % SYMBOLS.length] },
+      hovertemplate: `k = %{customdata}<extra>${escaped(name)}</extra>`,
+    });
+    for (let j = 0; j < a.length; j++) [name, k[j], a[j], b[j]].forEach((v, c) => table[c].push(v));
+  });
+  if (trajectory.limit) {
+    traces.push({
+      x: [trajectory.limit[0]], y: [trajectory.limit[1]], name: "limit", mode: "markers",
+      marker: { symbol: "star", size: 14, color: look.text, line: { color: look.panel, width: 1 } }, hovertemplate: "limit<extra></extra>",
+    });
+  }
+  return { traces, layout, table: [["start", table[0]], ["k", table[1]], ["a", table[2]], ["b", table[3]]] };
+}
+
+function shade(blocks, look) {
+  const { "shade:a": a, "shade:b": b, "shade:z": z } = blocks;
+  const rows = Array.from(b, (_, i) => finite(z.subarray(i * a.length, (i + 1) * a.length)));
+  return {
+    type: "contour", x: Array.from(a), y: Array.from(b), z: rows, showscale: false, showlegend: false, ncontours: 9,
+    colorscale: look.shade, line: { width: 0.6, color: look.line }, contours: { coloring: "fill" },
+    hovertemplate: "residual 10<sup>%{z:.1f}</sup><extra></extra>",
+  };
+}
+
+/** The three rows of a path: both coordinates and k. */
+export function thirds(block) {
+  const n = block.length / 3;
+  return [block.subarray(0, n), block.subarray(n, 2 * n), block.subarray(2 * n)];
+}
+
+/** Plotly reads names as markup. */
+function escaped(text) {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}

@@ -1,0 +1,242 @@
+// The live view: Streamlit calls the default export with every packet; one LiveView per place on the page.
+
+import { Charts } from "./charts.js";
+import { el, mark } from "./dom.js";
+import { Guarantees } from "./guarantees.js";
+import { supplyPlotly } from "./loader.js";
+import { lookOf } from "./look.js";
+import { Panels } from "./panels.js";
+import { columnsOf, decode, valueAt } from "./protocol.js";
+import { runOf, subscribe, take } from "./store.js";
+import { Transport } from "./transport.js";
+
+const PATIENCE = 5000; // ms until an unanswered command is given up
+const EXPECTED = { play: "running", pause: "paused", step: "paused", stop: "stopped" };
+
+const views = new Map(); // place on the page -> LiveView
+let count = Date.now(); // commands are numbered across all views and visits
+
+/** Streamlit's entry: draw, store or ignore what came. */
+export default function (component) {
+  const { data, parentElement, setTriggerValue } = component;
+  if (!(data instanceof Uint8Array)) return undefined;
+  const packet = decode(data);
+  if (packet.head.kind !== "view") {
+    parentElement.querySelector(".dqv")?.classList.add("dqv-store");
+    if (packet.head.kind === "script") supplyPlotly(packet.blocks.script);
+    else take(packet);
+    return undefined;
+  }
+  const view = views.get(parentElement) ?? new LiveView(parentElement);
+  views.set(parentElement, view);
+  view.send = (commands) => setTriggerValue("command", { commands });
+  view.receive(packet);
+  return () => {
+    view.destroy();
+    views.delete(parentElement);
+  };
+}
+
+class LiveView {
+  constructor(parent) {
+    this.root = parent.querySelector(".dqv");
+    this.view = null; // the newest packet that was drawn
+    this.cursor = null; // the k a person scrubbed to, null while following the run
+    this.outbox = []; // commands that the server has not acknowledged
+    this.transport = new Transport({
+      command: (name, value) => this.command(name, value),
+      scrub: (k) => this.scrub(k),
+      live: () => this.scrub(Infinity),
+      replay: () => this.replay(),
+    });
+    this.panels = new Panels();
+    this.charts = new Charts((k) => this.scrub(k));
+    this.guarantees = new Guarantees();
+    this.root.replaceChildren(this.transport.node, this.panels.node, this.charts.node, this.guarantees.node);
+    this.root.tabIndex = -1; // a click anywhere brings the keys here
+    this.listener = (event) => this.key(event);
+    this.root.addEventListener("keydown", this.listener);
+    this.unsubscribe = subscribe((id) => id === this.view?.head.run && this.drawPictures());
+    this.observer = new ResizeObserver(() => this.panels.sharpen());
+    this.observer.observe(this.root);
+    this.painted = 0;
+  }
+
+  /** A packet from the server. Only the newest is drawn; every iterate is kept. */
+  receive(packet) {
+    packet.columns = columnsOf(packet.blocks);
+    const { head, blocks } = packet;
+    if (blocks.iterate) runOf(head.run).keep(head.k, blocks.iterate.slice(), false);
+    const before = this.outbox.length;
+    this.outbox = this.outbox.filter((command) => command.number > head.ack);
+    if (before && !this.outbox.length) clearTimeout(this.timer);
+    this.next = packet;
+    if (!this.busy) this.pump();
+  }
+
+  async pump() {
+    this.busy = true;
+    try {
+      while (this.next && !this.gone) {
+        const packet = this.next;
+        this.next = null;
+        // after Pause was pressed the picture stands still, whatever was on its way
+        if (this.frozen && this.view?.head.run === packet.head.run) continue;
+        this.apply(packet);
+        await this.charts.update(packet, this.look, this.shownK);
+        await new Promise(requestAnimationFrame);
+        this.root.dataset.painted = ++this.painted;
+      }
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  get frozen() {
+    return ["paused", "stopped"].includes(this.expected?.state);
+  }
+
+  /** What the unanswered commands will make of the run, by themselves. */
+  get expected() {
+    const last = this.outbox.findLast((command) => command.name in EXPECTED);
+    return last && { state: EXPECTED[last.name] };
+  }
+
+  apply(packet) {
+    if (this.view?.head.run !== packet.head.run) {
+      this.cursor = null;
+      this.stopReplay();
+    }
+    this.view = packet;
+    this.look = lookOf(this.root, this.look);
+    this.drawPictures();
+    this.guarantees.update(packet.head.guarantees, packet.head.explanation);
+  }
+
+  get shownK() {
+    return this.cursor ?? this.view.head.k;
+  }
+
+  /** Pictures, captions and the bar for the iterate that is to be seen. */
+  drawPictures() {
+    if (!this.view) return;
+    const { head, columns, blocks } = this.view;
+    const run = runOf(head.run);
+    const live = this.cursor === null;
+    const k = this.shownK;
+    this.panels.setPictures(run.pictures);
+    const at = (name) => valueAt(columns, name, k);
+    this.panels.draw(live ? (blocks.iterate ?? run.frames.get(k)?.pixels ?? null) : run.frames.get(k)?.pixels, {
+      k, psnr: live ? (head.psnr ?? at("psnr")) : at("psnr"), errorMax: live ? (head.error_max ?? at("error_max")) : at("error_max"),
+    });
+    this.drawBar();
+  }
+
+  drawBar() {
+    const { head, columns } = this.view;
+    const run = runOf(head.run);
+    const live = this.cursor === null;
+    const k = this.shownK;
+    const speed = this.outbox.findLast((command) => command.name === "speed")?.value ?? head.speed;
+    const state = this.expected?.state ?? head.state;
+    this.transport.update({
+      state, speed, k, live,
+      enabled: this.expected ? (state === "running" ? ["pause", "step", "stop", "reset", "speed"] : state === "paused" ? ["play", "step", "stop", "reset", "speed"] : ["reset"]) : head.enabled,
+      message: this.failed ?? head.message,
+      rate: head.rate,
+      device: head.device,
+      kMax: head.k_max,
+      last: Math.max(head.k, run.ks.at(-1) ?? 0),
+      ks: run.ks,
+      residual: live ? (head.residual ?? valueAt(columns, "residual", k)) : valueAt(columns, "residual", k),
+      evaluations: live ? (head.evaluations ?? valueAt(columns, "evaluations", k)) : valueAt(columns, "evaluations", k),
+      replaying: Boolean(this.replayTimer),
+    });
+    mark(this.root, "data-state", head.state);
+    mark(this.root, "data-run", head.run);
+    mark(this.root, "data-k", k);
+    mark(this.root, "data-newest", head.k);
+  }
+
+  /** Show a kept iterate at once, without the server; the newest one means following the run again. */
+  scrub(k) {
+    if (!this.view) return;
+    if (!this.stepping) this.stopReplay();
+    const { ks } = runOf(this.view.head.run);
+    const last = ks.at(-1) ?? 0;
+    const near = ks.reduce((best, one) => (Math.abs(one - k) < Math.abs(best - k) ? one : best), last);
+    this.cursor = k >= last || near === last ? null : near;
+    this.drawPictures();
+    this.charts.moveCursor(this.shownK);
+  }
+
+  /** Play the kept iterates from the browser's memory. */
+  replay() {
+    if (this.replayTimer) {
+      this.stopReplay();
+      this.drawBar();
+      return;
+    }
+    const { ks } = runOf(this.view.head.run);
+    let i = this.cursor === null ? 0 : ks.indexOf(this.cursor);
+    const pause = 1000 / Math.min(this.view.head.speed || 12, 12);
+    this.replayTimer = setInterval(() => {
+      if (i >= ks.length - 1) this.stopReplay();
+      this.stepping = true;
+      this.scrub(ks[Math.min(i++, ks.length - 1)]);
+      this.stepping = false;
+    }, pause);
+    this.drawBar();
+  }
+
+  stopReplay() {
+    clearInterval(this.replayTimer);
+    this.replayTimer = null;
+  }
+
+  /** Ask the server for something; the bar shows the wished state until the answer comes. */
+  command(name, value = 0) {
+    if (!this.view) return;
+    this.failed = null;
+    this.stopReplay();
+    if (name === "play" || name === "step" || name === "reset") this.cursor = null;
+    count = Math.max(count + 1, Date.now());
+    this.outbox.push({ name, value, run: this.view.head.run, number: count, at: performance.now() });
+    this.send(this.outbox.map(({ name: n, value: v, run, number }) => ({ name: n, value: v, run, number })));
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.giveUp(), PATIENCE);
+    this.drawPictures();
+  }
+
+  giveUp() {
+    if (!this.outbox.length) return;
+    this.outbox = [];
+    this.failed = "The server did not answer; please try again.";
+    this.drawBar();
+  }
+
+  key(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input, select, textarea")) {
+      if (!(event.key === " " && event.target.matches("input[type=range]"))) return;
+    }
+    if (event.key === " " && event.target.closest("button")) return; // the button's own key
+    const moves = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
+    if (event.key === " ") this.transport.press();
+    else if (event.key in moves) this.transport.move(moves[event.key]);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  destroy() {
+    this.gone = true;
+    clearTimeout(this.timer);
+    this.stopReplay();
+    this.unsubscribe();
+    this.observer.disconnect();
+    this.root.removeEventListener("keydown", this.listener);
+    this.panels.destroy();
+    this.charts.destroy();
+    this.root.replaceChildren(el("span"));
+  }
+}

@@ -1,0 +1,201 @@
+"""A run under a viewer's hands: pause, step, stop, divergence, failure, several at once."""
+
+import dataclasses
+import math
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from deqviz.core.registry import Choice
+from deqviz.scenario import Scenario
+from deqviz.ui.job import OVER, Job, kept
+from deqviz.ui.worker import Worker
+
+ENDLESS = Scenario(
+    size=48,
+    method=Choice("iterated_tikhonov", {"weight": 1.0}),
+    iterations=20000,
+    tolerance=1e-9,
+)
+
+
+@pytest.fixture(scope="module")
+def worker():
+    return Worker()
+
+
+def until(condition, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.002)
+
+
+def start(worker, scenario, *, is_checked=False, **kwargs):
+    job = Job(scenario.validated(), is_checked=is_checked, **kwargs)
+    worker.submit(job)
+    return job
+
+
+def test_runs_to_its_end_and_keeps_what_a_viewer_needs(worker):
+    job = start(worker, dataclasses.replace(ENDLESS, iterations=40))
+    until(lambda: job.state in OVER)
+    shot = job.snapshot()
+    assert shot.state == "done"
+    assert [m.k for m in shot.marks] == list(range(41))
+    assert len(shot.psnr) == 41
+    assert [f.k for f in shot.frames] == [k for k in range(41) if kept(k)]
+    assert shot.setup is not None
+    assert shot.setup.truth.shape == (1, 48, 48)
+    assert shot.setup.truth.dtype == np.uint8
+
+
+def test_a_viewer_s_numbers_are_those_of_the_bare_run(worker):
+    scenario = dataclasses.replace(ENDLESS, iterations=10).validated()
+    job = start(worker, scenario)
+    until(lambda: job.state in OVER)
+    stream = scenario.run()
+    bare = [float(next(stream).residual) for _ in range(11)]
+    assert [m.residual for m in job.snapshot().marks] == bare
+
+
+def test_pause_holds_and_play_goes_on(worker):
+    job = start(worker, ENDLESS)
+    until(lambda: len(job.snapshot().marks) > 3)
+    job.pause()
+    time.sleep(0.05)
+    count = len(job.snapshot().marks)
+    time.sleep(0.1)
+    assert len(job.snapshot().marks) == count
+    until(lambda: job.is_settled)
+    assert job.snapshot().latest.k == job.snapshot().marks[-1].k
+    job.step()
+    worker.wake()
+    until(lambda: len(job.snapshot().marks) == count + 1)
+    time.sleep(0.05)
+    assert len(job.snapshot().marks) == count + 1
+    job.play()
+    worker.wake()
+    until(lambda: len(job.snapshot().marks) > count + 5)
+    job.stop()
+    until(lambda: job.is_settled)
+    assert job.state == "stopped"
+
+
+def test_slow_motion_keeps_its_pace(worker):
+    job = start(worker, ENDLESS)
+    job.set_speed(20)
+    until(lambda: len(job.snapshot().marks) >= 1)
+    begun, first = time.monotonic(), len(job.snapshot().marks)
+    time.sleep(0.6)
+    made = len(job.snapshot().marks) - first
+    assert made <= 20 * (time.monotonic() - begun) + 2
+    assert made >= 3
+    job.stop()
+
+
+def test_two_runs_share_the_worker(worker):
+    one, two = start(worker, ENDLESS), start(worker, dataclasses.replace(ENDLESS, seed=1))
+    until(lambda: min(len(one.snapshot().marks), len(two.snapshot().marks)) > 20)
+    assert one.state == two.state == "running"
+    one.stop()
+    two.stop()
+
+
+def test_a_diverging_run_stops_says_so_and_keeps_its_history(worker):
+    method = Choice(
+        "equilibrium",
+        {
+            "regularizer": Choice("quadratic"),
+            "splitting": "explicit",
+            "step": 1.5,
+            "solver": Choice("picard"),
+            "weight": 10.0,
+        },
+    )
+    job = start(worker, Scenario(size=48, method=method, iterations=5000))
+    until(lambda: job.state in OVER)
+    shot = job.snapshot()
+    assert shot.state == "diverged"
+    assert "iteration" in shot.message
+    assert len(shot.marks) > 5
+    assert all(math.isfinite(m.residual) for m in shot.marks[:-1])
+
+
+class Broken:
+    """A method that turns into not-a-number, or fails, at iteration 3."""
+
+    def __init__(self, inner, fault):
+        self.inner, self.fault = inner, fault
+
+    def iterates(self, problem, start=None):
+        for iterate in self.inner.iterates(problem, start):
+            if iterate.k == 3 and self.fault == "raise":
+                raise RuntimeError("the sky fell")
+            bad = iterate.k >= 3
+            yield dataclasses.replace(iterate, residual=math.nan, gap=math.nan) if bad else iterate
+
+    def guarantees(self, problem, evidence):
+        return ()
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "part"), [("nan", "diverged", "iteration 3"), ("raise", "failed", "the sky fell")]
+)
+def test_faults_become_states_with_a_sentence(worker, monkeypatch, fault, state, part):
+    original = Scenario.build_method
+    monkeypatch.setattr(Scenario, "build_method", lambda self: Broken(original(self), fault))
+    job = start(worker, ENDLESS)
+    until(lambda: job.state in OVER)
+    shot = job.snapshot()
+    assert (shot.state, part in shot.message) == (state, True), shot.message
+    assert len(shot.marks) >= 3
+
+
+def test_an_impossible_problem_is_told_in_its_own_words(worker):
+    job = start(worker, Scenario(size=48, operator=Choice("fourier"), noise=Choice("poisson")))
+    until(lambda: job.state in OVER)
+    assert job.state == "failed"
+    assert "Poisson" in job.snapshot().message
+
+
+def test_after_the_run_the_theorems_are_put_to_the_test(worker):
+    method = Choice("equilibrium", {"regularizer": Choice("quadratic"), "weight": 0.1})
+    job = start(worker, Scenario(size=48, method=method), is_checked=True)
+    until(lambda: job.state in OVER, 60)
+    shot = job.snapshot()
+    assert {"spread", "spread_residual", "gain", "expansion", "landscape"} <= {p.key for p in shot.probes}
+    lamps = {g.key: g.lamp for g in job.guarantees()}
+    assert lamps["uniqueness"] == "holds"
+    assert lamps["stability"] == "holds"
+    assert "violated" not in lamps.values()
+    assert job.chart() is not None
+    assert job.chart().is_final
+
+
+def test_kept_iterates_stay_few():
+    assert len([k for k in range(20001) if kept(k)]) < 100
+
+
+def test_commands_from_many_threads_do_no_harm(worker):
+    job = start(worker, ENDLESS)
+
+    def hammer():
+        for _ in range(50):
+            job.pause()
+            job.step()
+            job.play()
+            job.snapshot()
+            worker.wake()
+
+    threads = [threading.Thread(target=hammer) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    job.stop()
+    until(lambda: job.is_settled)
+    ks = [m.k for m in job.snapshot().marks]
+    assert ks == list(range(len(ks)))

@@ -1,0 +1,103 @@
+"""Training writes usable weights, and resuming continues exactly where it stopped."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as Picture
+
+from deqviz.networks import _weights
+from deqviz.networks.contractive import ContractiveDenoiser
+from deqviz.training.__main__ import main
+from deqviz.training.data import patches, split
+from deqviz.training.loop import Run, train
+from deqviz.training.recipes import RECIPES, ConvexRidgeRecipe, Recipe, minimiser
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three small pictures of random rectangles."""
+    target = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for place in range(3):
+        picture = np.full((24, 26), 90, np.uint8)
+        picture[5 : 12 + place, 6:18] = rng.integers(120, 250)
+        Picture.fromarray(picture).save(target / f"{place}.png")
+    return target
+
+
+def _small(key: str) -> Recipe:
+    size: dict[str, int] = {} if key == "convex_ridge" else {"layers": 2}
+    return dataclasses.replace(
+        RECIPES[key], batch=2, patch=16, margin=2, validation=1, filters=5, size=3, sigmas=(0.1,), **size
+    )
+
+
+@pytest.mark.parametrize("key", sorted(RECIPES))
+def test_resuming_continues_exactly(key: str, folder: Path, tmp_path: Path) -> None:
+    recipe = _small(key)
+    before = torch.get_rng_state()
+    whole = list(train(recipe, Run(folder, tmp_path / "whole", steps=3, every=1)))
+    stopped = train(recipe, Run(folder, tmp_path / "parts", steps=3, every=1))
+    assert next(stopped).step == 1
+    stopped.close()
+    rest = list(train(recipe, Run(folder, tmp_path / "parts", steps=3, every=1)))
+    assert [epoch.step for epoch in rest] == [2, 3]
+    assert [epoch.loss for epoch in rest] == [epoch.loss for epoch in whole[1:]]
+    for one, other in zip(whole[-1].net.state_dict().items(), rest[-1].net.state_dict().items(), strict=True):
+        assert one[0] == other[0]
+        assert torch.equal(one[1], other[1])
+    assert torch.equal(before, torch.get_rng_state())
+    assert not list((tmp_path / "parts").glob("*.partial"))
+
+
+def test_the_constraint_is_baked_into_what_is_exported(folder: Path, tmp_path: Path) -> None:
+    (epoch,) = train(_small("contractive"), Run(folder, tmp_path, steps=2, every=2))
+    assert isinstance(epoch.net, ContractiveDenoiser)
+    assert epoch.net.lipschitz() <= 1.0
+    assert not any("parametrizations" in name for name in epoch.net.state_dict())
+
+
+def test_command_writes_weights_that_load(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("deqviz.training.__main__.RECIPES", {"contractive": _small("contractive")})
+    arguments = ["contractive", "--data", str(folder), "--out", str(tmp_path), "--steps", "2", "--device", "cpu"]
+    assert main(arguments) == 0
+    assert "step 2/2" in capsys.readouterr().out
+    card = _weights.read_card(tmp_path / "contractive.json")
+    assert card.steps == 2
+    assert card.constants["lipschitz"] <= 1.0
+    assert isinstance(_weights.read("contractive", tmp_path), ContractiveDenoiser)
+    assert main(arguments) == 0
+    assert "already trained" in capsys.readouterr().out
+
+
+def test_command_names_a_folder_without_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["contractive", "--data", str(tmp_path), "--out", str(tmp_path)]) == 2
+    assert "no pictures in" in capsys.readouterr().err
+
+
+def test_implicit_gradient_is_that_of_a_converged_unrolled_solve() -> None:
+    recipe = dataclasses.replace(RECIPES["convex_ridge"], filters=5, size=3, descent=400, adjoint=60)
+    assert isinstance(recipe, ConvexRidgeRecipe)
+    net = recipe.build().double()
+    rng = torch.Generator().manual_seed(0)
+    y = torch.rand((2, 1, 9, 10), generator=rng, dtype=torch.float64)
+    sigma = torch.tensor([0.05, 0.1], dtype=torch.float64)
+    weights = [parameter for _, parameter in net.named_parameters()]
+    implicit = torch.autograd.grad(recipe.estimate(net, y, sigma).square().sum(), weights)
+    unrolled_x = minimiser(net.filters, net.thresholds(sigma), y, recipe.lipschitz, 400)
+    unrolled = torch.autograd.grad(unrolled_x.square().sum(), weights)
+    for one, other in zip(implicit, unrolled, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
+
+
+def test_patches_come_from_the_generator_alone(folder: Path) -> None:
+    training, validation = split(folder, 1)
+    assert (len(training), len(validation)) == (2, 1)
+    one, other = (patches(training, 4, 12, torch.Generator().manual_seed(7)) for _ in range(2))
+    assert one.shape == (4, 1, 12, 12)
+    assert torch.equal(one, other)
