@@ -41,9 +41,11 @@ $(BIN)/python:
 
 # A stamp is remade when the pins or the metadata change, not at every call.
 $(VENV)/.runtime: requirements.txt pyproject.toml | $(BIN)/python
+	@echo "Installing what DEQViz needs into $(VENV): once, and a few minutes."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt requirements.txt pyproject.toml | $(BIN)/python
+	@echo "Installing what DEQViz and its tests need into $(VENV): once, and a few minutes."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $(VENV)/.runtime $@

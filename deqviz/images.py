@@ -79,7 +79,7 @@ def gallery() -> tuple[Picture, ...]:
 
 def check(key: str) -> None:
     """Raise ValueError, with a sentence for the user, unless `load` knows the key."""
-    if _UPLOAD.fullmatch(key):
+    if key.startswith("upload-"):
         if key not in _uploads:
             raise ValueError("The uploaded picture of this link is not kept here: upload it again.")
     elif key not in _BY_KEY:

@@ -70,7 +70,11 @@ class Scenario:
             raise ValueError(f"The settings are not JSON: {error.msg} in line {error.lineno}.") from None
         if not isinstance(data, dict) or data.keys() - set(cls.__dataclass_fields__):
             raise ValueError(f"Settings have the fields {', '.join(cls.__dataclass_fields__)} and no others.")
+        if not isinstance(data.get("image", ""), str):
+            raise ValueError(f"The picture must be a text, not {data['image']!r}.")
         plain = {k: _choice(v) if k in _PICKS else v for k, v in data.items()}
+        for p in params_of(cls):
+            plain[p.name] = p.check(plain.get(p.name, p.default))
         return cls(**plain).validated()
 
     def to_query(self) -> dict[str, str]:

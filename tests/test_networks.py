@@ -216,11 +216,11 @@ def test_shipped_networks_denoise() -> None:
 
 
 def test_missing_and_damaged_weights_say_what_to_do(tmp_path) -> None:
-    with pytest.raises(_weights.WeightsError, match="python -m deqviz.training convex_ridge"):
+    with pytest.raises(_weights.WeightsError, match=r"python -m deqviz\.training convex_ridge"):
         _weights.read("convex_ridge", tmp_path)
     source = _weights._FOLDERS[0]
     (tmp_path / "contractive.json").write_bytes((source / "contractive.json").read_bytes())
-    with pytest.raises(_weights.WeightsError, match="no contractive.safetensors"):
+    with pytest.raises(_weights.WeightsError, match=r"no contractive\.safetensors"):
         _weights.read("contractive", tmp_path)
     blob = bytearray((source / "contractive.safetensors").read_bytes())
     blob[-1] ^= 1

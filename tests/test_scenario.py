@@ -15,7 +15,11 @@ SMALL = Scenario(size=48)
 
 
 def changed() -> Scenario:
-    inner = {"weight": 0.1 + 0.2, "regularizer": Choice("quadratic"), "solver": Choice("picard", {"damping": 1 / 3})}
+    inner = {
+        "weight": 0.1 + 0.2,
+        "regularizer": Choice("quadratic"),
+        "solver": Choice("picard", {"damping": 1 / 3}),
+    }
     return Scenario(
         image="coins",
         size=64,
@@ -71,7 +75,9 @@ def test_a_damaged_link_opens_and_says_what_was_wrong(query, part):
     assert re.search(part, complaints[0])
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"seed": "x"}', '{"secret": 1}', '{"operator": 3}', '{"size": 1}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"seed": "x"}', '{"secret": 1}', '{"operator": 3}', '{"size": 1}']
+)
 def test_bad_settings_raise_a_sentence(text):
     with pytest.raises(ValueError, match=r"[a-z]{3}"):
         Scenario.from_json(text)

@@ -64,7 +64,7 @@ def test_command_writes_weights_that_load(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("deqviz.training.__main__.RECIPES", {"contractive": _small("contractive")})
-    arguments = ["contractive", "--data", str(folder), "--out", str(tmp_path), "--steps", "2", "--device", "cpu"]
+    arguments = ["contractive", "--data", str(folder), "--out", str(tmp_path), "--steps", "2"]
     assert main(arguments) == 0
     assert "step 2/2" in capsys.readouterr().out
     card = _weights.read_card(tmp_path / "contractive.json")

@@ -35,6 +35,7 @@ class Probe:
 class Landscape:
     """‖T(x) − x‖ at the pictures plane.to_picture(a, b), rows by b, columns by a."""
 
+    plane: Plane
     axis: tuple[float, ...]
     gap: torch.Tensor
 
@@ -53,7 +54,7 @@ def _is_last(k: int, residual: object, is_on_cpu: bool, tolerance: float, max_st
 
 
 def _thinned(k: int) -> bool:
-    return k < 8 or k % 10 == 0
+    return k < 8 or (k < 100 and k % 10 == 0) or k % 100 == 0
 
 
 @torch.no_grad()
@@ -65,11 +66,13 @@ def probes(
     tolerance: float,
     max_steps: int,
     seed: int,
+    residual: float = 0.0,
     main: Path = (),
 ) -> Iterator[Probe]:
     """Ask a method, whose run ended at `limit`, what its theorems speak of; yields after every iteration.
 
-    "start-zero" and "start-noise": ‖x − limit‖/‖limit‖ of runs from there; "spread": the larger of both;
+    "start-zero" and "start-noise": ‖x − limit‖/‖limit‖ of runs from there; "spread": the larger of both, and
+    "spread_residual": the largest relative residual at which any of the runs stopped;
     "gain": ‖x₁ − x₂‖/‖y₁ − y₂‖ for data changed by 1 % in a random direction; "expansion": ‖J_T‖ at the
     limit by power iteration, a lower bound; "landscape": the residual on the plane of the runs.
     """
@@ -77,23 +80,24 @@ def probes(
     is_on_cpu = limit.device.type == "cpu"
     size = float(norm(limit).max())
     paths: list[Path] = [main] if main else []
-    spread = 0.0
+    spread, stopped = 0.0, residual
     for key, title, start in _starts(problem, rng):
         path: list[tuple[int, Image]] = []
         x = start
         for iterate in method.iterates(problem, start):
             x = iterate.x
-            if _thinned(iterate.k):
+            is_last = _is_last(iterate.k, iterate.residual, is_on_cpu, tolerance, max_steps)
+            if is_last or _thinned(iterate.k):
                 path.append((iterate.k, x.to("cpu", copy=True)))
-                yield Probe(f"start-{key}", title, None, tuple(path))
-            else:
-                yield Probe(f"start-{key}", title, None, tuple(path))
-            if _is_last(iterate.k, iterate.residual, is_on_cpu, tolerance, max_steps):
+            if is_last:
+                stopped = max(stopped, float(iterate.residual))
                 break
+            yield Probe(f"start-{key}", title, None, tuple(path))
         distance = float(norm(x - limit).max()) / max(size, 1e-12)
         spread = max(spread, distance)
         paths.append(tuple(path))
         yield Probe(f"start-{key}", title, distance, tuple(path))
+    yield Probe("spread_residual", "residual at which the runs stopped", stopped)
     yield Probe("spread", "largest distance between the limits", spread)
 
     change = torch.randn(problem.data.shape, dtype=problem.data.dtype, generator=rng).to(problem.data.device)
@@ -112,7 +116,8 @@ def probes(
     if f is None:
         return
     yield Probe("expansion", "local expansion")
-    lipschitz = DIAGNOSTICS["lipschitz"].build({"iterations": 8, "seed": seed})
+    # A learned map costs ten evaluations per product with its Jacobian and transpose; eight suffice to see it.
+    lipschitz = DIAGNOSTICS["lipschitz"].build({"products": 8, "seed": seed})
     yield Probe("expansion", "local expansion", lipschitz.measure(Subject(f, limit, limit)).value)
     points = [x for path in paths for _, x in path]
     if len(points) >= 3:
@@ -128,13 +133,12 @@ def _map_of(method: Method, problem: Problem) -> Map | None:
 
 def _landscape(f: Map, chart: Plane, limit: Image) -> Iterator[Probe]:
     """Evaluate ‖T(x) − x‖ on a grid, coarse points first, so that the shade fills in evenly."""
-    axis = torch.linspace(-1.1, 1.1, GRID).mul(chart.radius).tolist()
+    reach = 1.08 * float(chart.coordinates.abs().max())
+    axis = torch.linspace(-reach, reach, GRID).tolist()
     gap = torch.full((GRID, GRID), float("nan"))
-    order = sorted(
-        ((i, j) for i in range(GRID) for j in range(GRID)), key=lambda p: (p[0] % 2 + p[1] % 2, p)
-    )
-    for i, j in order:
+    cells = [(i, j) for i in range(GRID) for j in range(GRID)]
+    for i, j in sorted(cells, key=lambda c: (c[0] % 2 + c[1] % 2, c)):
         x = chart.to_picture(axis[j], axis[i]).to(limit.device, limit.dtype)
         gap[i, j] = float(norm(f(x) - x).max())
-        yield Probe("landscape", "residual on the plane", None, (), Landscape(tuple(axis), gap.clone()))
-    yield Probe("landscape", "residual on the plane", 1.0, (), Landscape(tuple(axis), gap))
+        yield Probe("landscape", "residual on the plane", None, (), Landscape(chart, tuple(axis), gap.clone()))
+    yield Probe("landscape", "residual on the plane", 1.0, (), Landscape(chart, tuple(axis), gap))

@@ -8,10 +8,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import torch
 
-from deqviz.core.guarantee import Curve, Guarantee, Status
+from deqviz.core.guarantee import Curve, Guarantee
 from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Evidence, Mark, Solver
 from deqviz.methods._base import DISTANCE
@@ -21,12 +22,16 @@ ROUNDING = 1e-12
 """What the few operations that make a margin may lose: a margin above −10⁻¹² counts as 0."""
 
 
+def significant(margin: float) -> float:
+    """`margin`, or 0 where it is so small and positive that κ < 1 would be true and useless."""
+    return 0.0 if -ROUNDING < margin < 1e-8 else margin
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """Certified numbers of A: top ≥ ‖A‖² and 0 ≤ bottom ≤ σ_min(A)²; and what arithmetic can resolve.
 
-    `rounding` is the relative error of one evaluation of A*A, `solving` of one resolvent before its
-    amplification by the condition number.
+    `rounding` is the relative error allowed to one evaluation of a map, `solving` to one Tikhonov step.
     """
 
     top: float
@@ -39,13 +44,13 @@ class Bounds:
 def bounds(operator: ForwardModel) -> Bounds:
     """The bounds of one operator, computed once: some norms take a while."""
     top, low = operator.norm_bound().value ** 2, operator.smallest_singular_value().value
-    rounding = 4 * torch.finfo(operator.image.real_dtype).eps
+    rounding = 2 * torch.finfo(operator.image.real_dtype).eps
     inexact = operator.resolvent_kind == "conjugate gradients"
     # The two tolerances are those that ForwardModel.resolvent promises.
     tolerance = 1e-12 if operator.image.real_dtype == torch.float64 else 1e-6
     # A computed singular value below 10⁻⁵‖A‖ is rounding, and its square says nothing in any case.
     bottom = low**2 if low > 0 and low**2 > 1e-10 * top else 0.0
-    return Bounds(top, bottom, rounding, tolerance if inexact else rounding)
+    return Bounds(top, bottom, rounding, max(tolerance, rounding) if inexact else rounding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,8 @@ class Theory:
     `margin` is 1 − κ for a certified Lipschitz constant κ of T, negative where T may expand, None where no
     constant is known. `error` is the certified E with ‖x − x*‖ ≤ E ‖T(x) − x‖ for every x, which also says
     that there is one fixed point only; None where that is not proved. `gain` is the certified Lipschitz
-    constant of y ↦ x*. `floor` is the relative residual that rounding and inexact solves leave.
+    constant of y ↦ x*. `floor` is the relative error of one evaluation of T, by rounding or inexact
+    solves; `bias` that of what was computed once for all evaluations.
     """
 
     margin: float | None
@@ -65,18 +71,31 @@ class Theory:
     floor: float
     because: str
     """Why κ has this value, with the numbers."""
+    bias: float = 0.0
+    single: str = ""
+    """Why there is one fixed point; `because` where empty."""
     obstacle: str = ""
     """The hypothesis that fails where T is not known to contract."""
     several: str = ""
     """The hypothesis that fails where more than one fixed point is possible; `obstacle` where empty."""
     gain_statement: str = "‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖"
-    gain_reason: str = ""
+    error_statement: str = "‖x_k − x*‖ ≤ ‖T(x_k) − x_k‖/(1 − κ)"
     noun: str = "equilibrium"
 
     @property
     def kappa(self) -> float | None:
         """κ itself."""
         return None if self.margin is None else 1 - self.margin
+
+    @property
+    def why_single(self) -> str:
+        """The reason for one fixed point."""
+        return self.single or self.because
+
+    @property
+    def why_several(self) -> str:
+        """The reason why there may be more than one."""
+        return self.several or self.obstacle
 
     @property
     def is_contraction(self) -> bool:
@@ -108,13 +127,13 @@ def uniqueness(theory: Theory, evidence: Evidence) -> Guarantee:
     # other runs stopped is a probe of its own; without it nothing may be compared.
     stopped, predicted = evidence.probes.get("spread_residual"), None
     if theory.error is not None and stopped is not None:
-        predicted = 2 * theory.error * (stopped + theory.floor)
+        predicted = 2 * theory.error * (stopped + theory.floor + theory.bias)
     return Guarantee(
         "uniqueness",
         f"One {theory.noun}",
-        "spread of the limits ≤ 2 ‖T(x) − x‖/(1 − κ)",
+        "‖x − x′‖ ≤ twice their distance to it, from all starts",
         "void" if theory.error is None else "certified",
-        (theory.several or theory.obstacle) if theory.error is None else theory.because,
+        theory.why_single if theory.error is not None else theory.why_several,
         predicted,
         evidence.probes.get("spread"),
     )
@@ -141,11 +160,13 @@ def _contraction(theory: Theory, solver: Solver, evidence: Evidence) -> Guarante
 
 
 def _largest_ratio(theory: Theory, marks: Sequence[Mark]) -> float | None:
-    pairs = zip(marks, marks[1:], strict=False)
-    # Rounding in the numerator is floor·‖x‖, so the ratio is off by floor/residual: 10⁻³ of slack covers it
-    # from 2000 floors on.
+    """The largest gap_{k+1}/gap_k, less what errors e of T may add: gap_{k+1} ≤ κ gap_k + 2e."""
     ratios = [
-        b.gap / a.gap for a, b in pairs if b.k == a.k + 1 and a.gap > 0 and a.residual > 2000 * theory.floor
+        max(b.residual - 2 * theory.floor, 0.0) / b.residual * (b.gap / a.gap)
+        if math.isfinite(b.gap)
+        else b.gap
+        for a, b in pairwise(marks)
+        if b.k == a.k + 1 and math.isfinite(a.gap) and a.gap > 0 and b.residual > 0
     ]
     return max(ratios) if ratios else None
 
@@ -209,7 +230,8 @@ def _rate(theory: Theory, solver: Solver, marks: Sequence[Mark]) -> Guarantee:
     Only residuals above 2 `floor`/(1 − κ) are compared: d ≤ κ d + 2e is what evaluations with error e give,
     and below its fixed point 2e/(1 − κ) the line is arithmetic, not theory.
     """
-    assert theory.kappa is not None and theory.margin is not None
+    assert theory.kappa is not None
+    assert theory.margin is not None
     name, kappa = "Predicted rate", theory.kappa
     statement = "‖T(x_k) − x_k‖ ≤ κᵏ ‖T(x₀) − x₀‖"
     bound = solver_bound(solver, kappa)
@@ -247,15 +269,16 @@ def _monotone(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
 
 
 def never_grows(marks: Sequence[Mark], floor: float) -> tuple[Curve | None, Curve | None]:
-    """The residual of the step before, as a limit, and the residual; while rounding is 10⁻³ of it or less."""
+    """The gap of the step before, with twice the rounding, as a limit of the residual; and that."""
     ks: list[int] = []
     limit: list[float] = []
     seen: list[float] = []
-    for a, b in zip(marks, marks[1:], strict=False):
-        if b.k == a.k + 1 and not b.residual <= 2000 * floor:
+    for a, b in pairwise(marks):
+        # A residual that is no number must be seen, not skipped.
+        if b.k == a.k + 1 and not b.gap <= 0:
             ks.append(b.k)
-            # gap/residual is ‖T(x_k)‖; written so that equal gaps give equal numbers.
-            limit.append(b.residual * (a.gap / b.gap) if math.isfinite(b.gap) else a.residual)
+            # gap/residual is ‖T(x_k)‖.
+            limit.append(b.residual * (a.gap / b.gap) + 2 * floor if math.isfinite(b.gap) else a.residual)
             seen.append(b.residual)
     return (Curve(ks, limit), Curve(ks, seen)) if ks else (None, None)
 
@@ -266,23 +289,25 @@ def a_posteriori(theory: Theory, marks: Sequence[Mark]) -> Guarantee:
     The limit being unknown, what is measured is a lower bound of the same error: gap/(1 + κ) everywhere, and
     at the start ‖x₀ − x_k‖ less the error of x_k, which comes close to the truth once x_k has.
     """
-    name, statement = "Distance to the limit", "‖x_k − x*‖ ≤ ‖T(x_k) − x_k‖/(1 − κ)"
+    name, statement = "Distance to the limit", theory.error_statement
     if theory.error is None:
-        return Guarantee("error", name, statement, "void", theory.several or theory.obstacle)
-    reason = f"holds for every picture, however found; {theory.because}"
-    if not marks:
+        return Guarantee("error", name, statement, "void", theory.why_several)
+    reason = f"holds for every picture, however it was found; {theory.why_single}"
+    finite = [m for m in marks if math.isfinite(m.gap) and math.isfinite(m.residual)]
+    if not finite:
         return Guarantee("error", name, statement, "certified", reason)
-    bound = [theory.error * (m.residual + theory.floor) for m in marks]
+    bound = [theory.error * (m.residual + theory.floor + theory.bias) for m in finite]
     expands = 1 + max(theory.kappa, 0.0) if theory.kappa is not None else math.inf
-    below = [max(m.residual - theory.floor, 0.0) / expands for m in marks]
-    first = marks[0]
+    below = [max(m.residual - theory.floor - theory.bias, 0.0) / expands for m in finite]
+    first = finite[0]
     if first.gap > 0 and first.residual > 0:
         size = first.gap / first.residual
-        for m, b in zip(marks, bound, strict=True):
-            if DISTANCE in m.scalars and m.residual > 0:
+        for m, b in zip(finite, bound, strict=True):
+            # A run that went away says nothing about where it began: only closer pictures may.
+            if DISTANCE in m.scalars and 0 < m.gap <= first.gap:
                 travelled = m.scalars[DISTANCE] - b * m.gap / m.residual
                 below[0] = max(below[0], travelled / size)
-    ks = [m.k for m in marks]
+    ks = [m.k for m in finite]
     return Guarantee("error", name, statement, "certified", reason, Curve(ks, bound), Curve(ks, below))
 
 
@@ -294,7 +319,7 @@ def stability(theory: Theory, evidence: Evidence) -> Guarantee:
         "Stability",
         theory.gain_statement,
         "void" if theory.gain is None else "certified",
-        (theory.several or theory.obstacle) if theory.gain is None else theory.gain_reason or theory.because,
+        theory.why_several if theory.gain is None else theory.why_single,
         theory.gain,
         measured,
     )

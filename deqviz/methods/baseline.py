@@ -14,8 +14,8 @@ from deqviz.core.space import Image
 class Baseline(Method):
     """The data turned into a picture in one step, by the field's own shortcut.
 
-    x = A⁺_field y: filtered back-projection for tomography, zero-filled inverse transform for Fourier data, A*y
-    otherwise. No regularisation, no iteration, no guarantee; the start of every other method.
+    Filtered back-projection for tomography, the zero-filled inverse transform for Fourier data, A*y or the
+    data itself otherwise. No regularisation, no iteration, no guarantee; where other methods start.
     """
 
     equation: ClassVar[str] = "x = baseline(y), e.g. A*y"

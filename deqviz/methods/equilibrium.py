@@ -2,6 +2,8 @@
 
 from typing import Annotated, ClassVar, Literal
 
+import torch
+
 from deqviz.core.catalog import METHODS
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Map, Problem
@@ -10,6 +12,7 @@ from deqviz.core.regularizer import Constants, Regularizer
 from deqviz.core.space import Batch, Image, norm
 from deqviz.methods import _theory
 from deqviz.methods._base import FixedPointMethod
+from deqviz.methods._resolvent import tikhonov_step
 from deqviz.regularizers.contractive import Contractive
 
 
@@ -17,9 +20,9 @@ from deqviz.regularizers.contractive import Contractive
 class Equilibrium(FixedPointMethod):
     """A picture at which the pull of the data and that of the regulariser cancel.
 
-    A*(Ax − y) + αR(x) = 0. Implicit splitting: T(x) = (A*A + αβ)⁻¹(A*y + α(βx − R(x))), no step size; explicit:
-    T(x) = x − s (A*(Ax − y) + αR(x)). Both have the same fixed points. R need not be a gradient; with a
-    convex potential the picture minimises ½‖Ax − y‖² + αR. Unique for every y where σ_min(A)² + αc > 0.
+    A*(Ax − y) + αR(x) = 0. Implicit splitting: T(x) = (A*A + αβ)⁻¹(A*y + α(βx − R(x))), no step size;
+    explicit: T(x) = x − s(A*(Ax − y) + αR(x)). Both have the same fixed points. R need not be a gradient;
+    if it is, of a convex Ψ, the picture minimises ½‖Ax − y‖² + αΨ(x). Unique where σ_min(A)² + αc > 0.
     Obmann and Haltmeier, 2023, arXiv 2306.01421; Gilton, Ongie and Willett, 2021.
     """
 
@@ -49,18 +52,18 @@ class Equilibrium(FixedPointMethod):
     def map(self, problem: Problem) -> Map:
         """T of the chosen splitting."""
         A, R, alpha = problem.operator, self.regularizer, self.weight
-        back = A.adjoint(problem.data)
         if self.splitting == "explicit":
-            s = self._step(_theory.bounds(A))
+            s, back = self._step(_theory.bounds(A)), A.adjoint(problem.data)
 
             def explicit(x: Image) -> Image:
                 return x - s * (A.gram(x) - back + alpha * R(x))
 
             return explicit
         beta, _ = self._center()
+        solve = tikhonov_step(problem, alpha * beta)
 
         def implicit(x: Image) -> Image:
-            return A.resolvent(back + alpha * (beta * x - R(x)), alpha * beta, start=x)
+            return solve(torch.sub(x, R(x), alpha=1 / beta), x)
 
         return implicit
 
@@ -74,8 +77,8 @@ class Equilibrium(FixedPointMethod):
     def _center(self) -> tuple[float, float]:
         """β and Lip(βId − R) as the implicit splitting uses them.
 
-        Where Lip(βId − R) = β, as for a convex potential with β = ℓ/2, the forward step Id − R/β only reflects and
-        need not converge on the null space of A; β + t with t = β/10 averages it, at Lip ≤ β + t.
+        Where Lip(βId − R) = β, as for a convex potential with β = ℓ/2, the forward step Id − R/β may reflect
+        and never settle on the null space of A; β + t with t = β/10 averages it, at Lip ≤ β + t.
         """
         constants = self.regularizer.constants()
         beta, limit = constants.center, constants.contraction.value
@@ -91,53 +94,56 @@ class Equilibrium(FixedPointMethod):
         bound, constants, alpha = _theory.bounds(problem.operator), self.regularizer.constants(), self.weight
         c = constants.monotonicity.value
         # A*A + αR is strongly monotone with this modulus: one equilibrium for every y, by Browder and Minty.
-        modulus = bound.bottom + alpha * c
+        modulus = _theory.significant(bound.bottom + alpha * c)
+        numbers = f"σ_min(A)² ≥ {bound.bottom:.3g}, ‖A‖² ≤ {bound.top:.4g}"
         if self.splitting == "implicit":
-            margin, error, floor, rule = self._implicit(bound)
-            is_averaged = margin >= -_theory.ROUNDING
+            beta, limit = self._center()
+            low = bound.bottom + alpha * beta
+            margin = _theory.significant((bound.bottom + alpha * (beta - limit)) / low)
+            candidates, averaged = [], True
+            floor, bias = bound.solving, bound.rounding * (bound.top + alpha * beta) / low
+            rule = f"κ = αL/(αβ + σ_min²) = {1 - margin:.5g}, {numbers}"
         else:
-            margin, error, floor, rule = self._explicit(bound, modulus)
-            is_averaged = margin >= -_theory.ROUNDING and self.step < 1
-        gain = _theory.equilibrium_gain(bound, alpha, c)
-        strong = alpha * c > bound.bottom
-        formula = "‖y₁ − y₂‖/(2√(αc))" if strong else "σ_min ‖y₁ − y₂‖/(σ_min² + αc)"
+            s, averaged = self._step(bound), self.step < 1
+            margin = self._explicit_margin(bound, s)
+            # ‖x − x*‖ ≤ ‖A*(Ax − y) + αR(x)‖/modulus needs no contraction of T.
+            candidates = [1 / (s * modulus)] if modulus > 0 else []
+            floor, bias = bound.rounding, 0.0
+            rule = f"κ = max|1 − s(λ + αβ)| + sαL = {1 - margin:.5g}, s = {s:.4g}, {numbers}"
+        if margin > 0:
+            candidates.append(1 / margin)
+        several = self._several(bound, constants)
+        gain = _theory.equilibrium_gain(bound, alpha, c) if modulus > 0 else None
+        by_c = gain is None or alpha * c > bound.bottom
         return _theory.Theory(
             margin,
-            error,
+            min(candidates) if candidates else None,
             gain,
-            is_averaged,
+            averaged and margin >= -_theory.ROUNDING,
             floor,
-            because=f"{constants.known}; σ_min(A)² ≥ {bound.bottom:.3g}, ‖A‖² ≤ {bound.top:.4g}, α = {alpha:.3g}: {rule}",
-            obstacle=self._too_long(bound) or self._several(bound, constants),
-            several=self._several(bound, constants),
-            gain_statement=f"‖x₁ − x₂‖ ≤ {formula}" if gain is not None else "‖x₁ − x₂‖ ≤ ‖y₁ − y₂‖/(2√(αc))",
-            gain_reason=f"{constants.known}, so c ≥ {c:.3g}" if gain is not None else "",
+            because=f"{constants.known}; {rule}",
+            bias=bias,
+            single=f"A*A + αR is strongly monotone: σ_min(A)² + αc ≥ {modulus:.3g}; {constants.known}",
+            obstacle=self._too_long(bound) or several,
+            several=several,
+            error_statement="‖x_k − x*‖ ≤ ‖T(x_k) − x_k‖/"
+            + ("(1 − κ)" if margin > 0 or self.splitting == "implicit" else "(s(σ_min² + αc))"),
+            gain_statement="‖x₁ − x₂‖ ≤ "
+            + ("‖y₁ − y₂‖/(2√(αc))" if by_c else "σ_min ‖y₁ − y₂‖/(σ_min² + αc)"),
         )
 
-    def _implicit(self, bound: _theory.Bounds) -> tuple[float, float | None, float, str]:
-        beta, limit = self._center()
-        low, alpha = bound.bottom + self.weight * beta, self.weight
-        margin = (bound.bottom + alpha * (beta - limit)) / low
-        floor = bound.solving * (bound.top + alpha * beta) / low
-        rule = f"κ = αL/(αβ + σ_min²) = {1 - margin:.5g}"
-        return margin, (1 / margin if margin > 0 else None), floor, rule
-
-    def _explicit(self, bound: _theory.Bounds, modulus: float) -> tuple[float, float | None, float, str]:
+    def _explicit_margin(self, bound: _theory.Bounds, s: float) -> float:
+        """1 − κ, the worse of both ends of the spectrum of A*A."""
         constants, alpha = self.regularizer.constants(), self.weight
-        beta, limit, s = constants.center, constants.contraction.value, self._step(bound)
+        beta, limit = constants.center, constants.contraction.value
 
         def margin_at(square: float) -> float:
             # 1 − |1 − s(λ + αβ)| − sαL, written so that nothing near 1 is subtracted from 1.
-            reach = s * (square + alpha * beta)
-            return (reach if reach <= 1 else 2 - reach) - s * alpha * limit
+            if s * (square + alpha * beta) <= 1:
+                return s * (square + alpha * (beta - limit))
+            return 2 - s * (square + alpha * (beta + limit))
 
-        margin = min(margin_at(bound.top), margin_at(bound.bottom))
-        candidates = [1 / margin] if margin > 0 else []
-        if modulus > 0:
-            # ‖x − x*‖ ≤ ‖A*(Ax − y) + αR(x)‖/modulus needs no contraction of T.
-            candidates.append(1 / (s * modulus))
-        rule = f"κ = max|1 − s(λ + αβ)| + sαL = {1 - margin:.5g} for s = {s:.4g}"
-        return margin, (min(candidates) if candidates else None), bound.rounding, rule
+        return _theory.significant(min(margin_at(bound.top), margin_at(bound.bottom)))
 
     def _too_long(self, bound: _theory.Bounds) -> str:
         if self.splitting == "implicit" or self.step <= 1:
@@ -153,8 +159,8 @@ class Equilibrium(FixedPointMethod):
                 f" and σ_min(A)² ≥ {bound.bottom:.3g} does not make up for it"
             )
         return (
-            "A has directions that it (nearly) annihilates, and R is monotone but not strongly: the equilibria form"
-            " a closed convex set, perhaps of more than one picture"
+            "A has directions that it (nearly) annihilates, and R is monotone but not strongly: the"
+            " equilibria form a closed convex set, perhaps of more than one picture"
         )
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:

@@ -9,6 +9,7 @@ from deqviz.core.registry import Pick, Range
 from deqviz.core.space import Batch, Image, norm
 from deqviz.methods import _theory
 from deqviz.methods._base import FixedPointMethod
+from deqviz.methods._resolvent import tikhonov_step
 from deqviz.solvers.picard import Picard
 
 
@@ -16,9 +17,10 @@ from deqviz.solvers.picard import Picard
 class IteratedTikhonov(FixedPointMethod):
     """Tikhonov around the last iterate, again and again: detail comes first, noise later.
 
-    x ← (A*A + α)⁻¹(A*y + αx). After j plain steps from 0 the spectral filter is 1 − (α/(σ² + α))ʲ: the bias falls with j,
-    the noise grows, so the run must be stopped (‖Ax_j − y‖ ≤ noise, Morozov). The fixed points solve A*Ax = A*y, which
-    is no regularisation at all; a fast solver only gets there faster. King and Chillingworth, 1979.
+    x ← (A*A + α)⁻¹(A*y + αx). After j plain steps from 0 the spectral filter is 1 − (α/(σ² + α))ʲ: the bias
+    falls with j, the noise grows, so the run must be stopped (Morozov: once ‖Ax_j − y‖ is the noise). The
+    fixed points solve A*Ax = A*y, which is no regularisation at all; a fast solver gets there faster.
+    King and Chillingworth, 1979.
     """
 
     equation: ClassVar[str] = "x ← (A*A + α)⁻¹(A*y + αx), stopped early"
@@ -30,13 +32,8 @@ class IteratedTikhonov(FixedPointMethod):
 
     def map(self, problem: Problem) -> Map:
         """T."""
-        A, alpha = problem.operator, self.weight
-        back = A.adjoint(problem.data)
-
-        def f(x: Image) -> Image:
-            return A.resolvent(back + alpha * x, alpha, start=x)
-
-        return f
+        solve = tikhonov_step(problem, self.weight)
+        return lambda x: solve(x, x)
 
     def start(self, problem: Problem) -> Image:
         """Zero, from which the spectral filter of j steps is the textbook's."""
@@ -55,7 +52,8 @@ class IteratedTikhonov(FixedPointMethod):
             1 / margin if margin > 0 else None,
             bound.bottom**-0.5 if bound.bottom > 0 else None,
             is_averaged=True,
-            floor=bound.solving * (bound.top + alpha) / (bound.bottom + alpha),
+            floor=bound.solving,
+            bias=bound.rounding * (bound.top + alpha) / (bound.bottom + alpha),
             because=f"κ = α/(σ_min² + α) = {1 - margin:.5g} with σ_min(A)² ≥ {bound.bottom:.3g}",
             obstacle="A has directions that it (nearly) annihilates, and the limit regularises none of them",
             gain_statement="‖x₁ − x₂‖ ≤ ‖y₁ − y₂‖/σ_min in the limit",

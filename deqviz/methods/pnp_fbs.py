@@ -17,9 +17,10 @@ from deqviz.solvers.picard import Picard
 class PnpFbs(FixedPointMethod):
     """A gradient step on the data, then a denoiser in the place of a proximal map.
 
-    x ← D(x − sA*(Ax − y)), D = (1 − λ)Id + λD_σ. With the 1-Lipschitz denoiser and s ≤ 2/‖A‖² the map does not expand,
-    and for λ < 1 it is averaged: the iteration converges wherever a fixed point exists. With the unconstrained
-    denoiser nothing is known and it may diverge. Venkatakrishnan, Bouman and Wohlberg, 2013; Ryu et al., 2019.
+    x ← D(x − sA*(Ax − y)), D = (1 − λ)Id + λD_σ. With the 1-Lipschitz denoiser and s ≤ 2/‖A‖² the map does
+    not expand, and for λ < 1 it is averaged: the iteration converges wherever a fixed point exists. With
+    the unconstrained denoiser nothing is known and it may diverge.
+    Venkatakrishnan, Bouman and Wohlberg, 2013; Ryu et al., 2019.
     """
 
     equation: ClassVar[str] = "x = D_σ(x − sA*(Ax − y))"
@@ -70,7 +71,7 @@ class PnpFbs(FixedPointMethod):
                 None, None, None, False, bound.rounding, "", _denoisers.UNKNOWN, noun="fixed point"
             )
         kappa = limit * max(abs(1 - s * bound.bottom), 2 * self.step - 1)
-        margin = 1 - kappa
+        margin = _theory.significant(1 - kappa)
         error = 1 / margin if margin > 0 else None
         too_long = f"the step {s:.3g} exceeds 2/‖A‖² = {2 / bound.top:.3g}" if self.step > 1 else ""
         return _theory.Theory(
@@ -79,7 +80,7 @@ class PnpFbs(FixedPointMethod):
             limit * s * math.sqrt(bound.top) * error if error is not None else None,
             is_averaged=self.relaxation < 1 and self.step < 1 and margin >= -_theory.ROUNDING,
             floor=bound.rounding,
-            because=f"Lip(D) ≤ {limit:.4g} by construction, κ = Lip(D) max|1 − sλ| = {kappa:.5g} for s = {s:.4g}",
+            because=f"Lip(D) ≤ {limit:.4g} by construction, κ = Lip(D) max|1 − sλ| = {kappa:.5g}, s = {s:.4g}",
             obstacle=too_long
             or "A has directions that it (nearly) annihilates, and Lip(D) ≤ 1 is not below 1",
             gain_statement="‖x₁ − x₂‖ ≤ s‖A‖ Lip(D)/(1 − κ) ‖y₁ − y₂‖",

@@ -6,9 +6,9 @@ from deqviz.core.catalog import METHODS
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Map, Problem, Solver
 from deqviz.core.registry import Options, Pick, Range
-from deqviz.core.space import Image
 from deqviz.methods import _denoisers, _theory
 from deqviz.methods._base import FixedPointMethod
+from deqviz.methods._resolvent import tikhonov_step
 from deqviz.solvers.picard import Picard
 
 
@@ -16,9 +16,9 @@ from deqviz.solvers.picard import Picard
 class PnpHqs(FixedPointMethod):
     """A Tikhonov step towards the data, then a denoiser, with no step size.
 
-    x ← D(z), z = (A*A + ρ)⁻¹(A*y + ρx), D = (1 − λ)Id + λD_σ, at one fixed ρ. The Tikhonov step is firmly nonexpansive, so
-    with the 1-Lipschitz denoiser T does not expand; for λ < 1 it is averaged. With the unconstrained denoiser
-    nothing is known and it may diverge. Geman and Yang, 1995; Zhang, Zuo, Gu and Zhang, 2017.
+    x ← D(z), z = (A*A + ρ)⁻¹(A*y + ρx), D = (1 − λ)Id + λD_σ, at one fixed ρ. The Tikhonov step is firmly
+    nonexpansive, so with the 1-Lipschitz denoiser T does not expand; for λ < 1 it is averaged. With the
+    unconstrained denoiser nothing is known and it may diverge. Geman and Yang, 1995; Zhang, Zuo, Gu and Zhang, 2017.
     """
 
     equation: ClassVar[str] = "x = D_σ((A*A + ρ)⁻¹(A*y + ρx))"
@@ -42,23 +42,19 @@ class PnpHqs(FixedPointMethod):
 
     def map(self, problem: Problem) -> Map:
         """T."""
-        A, rho = problem.operator, self.penalty
-        back = A.adjoint(problem.data)
+        A, solve = problem.operator, tikhonov_step(problem, self.penalty)
         D = _denoisers.relaxed(self.denoiser, self.sigma, self.relaxation, A.image.dtype, A.image.device)
 
-        def f(x: Image) -> Image:
-            return D(A.resolvent(back + rho * x, rho, start=x))
-
-        return f
+        return lambda x: D(solve(x, x))
 
     def theory(self, problem: Problem) -> _theory.Theory:
         """κ = Lip(D) ρ/(σ_min² + ρ)."""
         bound, rho = _theory.bounds(problem.operator), self.penalty
         limit = _denoisers.relaxed_lipschitz(self.denoiser, self.relaxation)
-        floor = bound.solving * (bound.top + rho) / (bound.bottom + rho)
+        floor = bound.solving
         if limit is None:
             return _theory.Theory(None, None, None, False, floor, "", _denoisers.UNKNOWN, noun="fixed point")
-        margin = (bound.bottom + rho * (1 - limit)) / (bound.bottom + rho)
+        margin = _theory.significant((bound.bottom + rho * (1 - limit)) / (bound.bottom + rho))
         error = 1 / margin if margin > 0 else None
         step_gain = _theory.equilibrium_gain(bound, rho, 1.0)
         return _theory.Theory(
@@ -67,6 +63,7 @@ class PnpHqs(FixedPointMethod):
             limit * step_gain * error if error is not None and step_gain is not None else None,
             is_averaged=self.relaxation < 1 and margin >= -_theory.ROUNDING,
             floor=floor,
+            bias=bound.rounding * (bound.top + rho) / (bound.bottom + rho),
             because=f"Lip(D) ≤ {limit:.4g} by construction, κ = Lip(D) ρ/(σ_min² + ρ) = {1 - margin:.5g}",
             obstacle="A has directions that it (nearly) annihilates, and Lip(D) ≤ 1 is not below 1",
             gain_statement="‖x₁ − x₂‖ ≤ Lip(D) max_σ σ/(σ² + ρ)/(1 − κ) ‖y₁ − y₂‖",

@@ -19,8 +19,9 @@ from deqviz.methods._base import DISTANCE, gap_and_residual
 class Tikhonov(Method):
     """Least squares with a quadratic penalty, the reference of all regularisation.
 
-    min ½‖Ax − y‖² + ½α‖x‖², that is (A*A + α)x = A*y. Its fixed-point map, of which residual and gap are shown, is the
-    gradient step T(x) = x − (A*Ax − A*y + αx)/(‖A‖² + α). Noise goes down with α and so does every detail.
+    min ½‖Ax − y‖² + ½α‖x‖², that is (A*A + α)x = A*y. Its fixed-point map, of which residual and gap are
+    shown, is the gradient step T(x) = x − (A*Ax − A*y + αx)/(‖A‖² + α). A larger α takes the noise out, and
+    the detail with it.
     Tikhonov, 1963; Hestenes and Stiefel, 1952.
     """
 
@@ -38,7 +39,7 @@ class Tikhonov(Method):
 
     @torch.no_grad()
     def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:
-        """Direct: the start and the solution. Else one record per product with A*A, until rounding ends it."""
+        """Direct: the start and the solution; else one record per product with A*A, until rounding."""
         A = problem.operator
         x = A.baseline(problem.data) if start is None else start
         b = A.adjoint(problem.data)
@@ -67,7 +68,7 @@ class Tikhonov(Method):
             x, r, k = x + scale(step, p), r - scale(step, hp), k + 1
             fresh = inner(r, r)
             p, rr = r + scale(fresh / rr.clamp_min(1e-38), p), fresh
-        # The recursion's residual goes on falling when the true one no longer can: the last word is the true one.
+        # The recursion's residual goes on falling when the true one cannot: the last word is the true one.
         yield _record(k, x, s * (b - A.gram(x) - self.weight * x), k + 1, x0)
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
@@ -84,6 +85,7 @@ class Tikhonov(Method):
             floor=bound.rounding,
             because=because,
             gain_statement="‖x₁ − x₂‖ ≤ max_σ σ/(σ² + α) ‖y₁ − y₂‖",
+            error_statement="‖x_k − x_α‖ ≤ ‖A*y − (A*A + α)x_k‖/(σ_min² + α)",
             noun="minimiser",
         )
         rows = [
@@ -106,5 +108,5 @@ class Tikhonov(Method):
 def _record(k: int, x: Image, change: Image, evaluations: int, x0: Image) -> Iterate:
     """The record of x, where T(x) = x + change."""
     gap, residual = gap_and_residual(x, x + change)
-    scalars: dict[str, Scalar] = {DISTANCE: norm(x - x0).max()} if k % 8 == 0 or k == 1 else {}
+    scalars: dict[str, Scalar] = {DISTANCE: norm(x - x0).max()}
     return Iterate(k, x, residual, gap, evaluations, None, scalars)

@@ -21,10 +21,10 @@ GAP = "duality gap"
 class Tv(Method):
     """The picture of least total variation that fits the data: flat regions, sharp edges, no texture.
 
-    min ½‖Ax − y‖² + α Σ|∇x| over 0 ≤ x ≤ 1, forward differences, every channel by itself, by Condat and Vũ's iteration
-    x⁺ = clip(x − τv), v = A*(Ax − y) + ∇ᵀp; p⁺ = proj_{|p| ≤ α}(p + ς∇(2x⁺ − x)), which converges for
-    1/τ − ς‖∇‖² ≥ ½‖A‖². The box makes the dual finite, so the gap Σ(α|∇x| − ⟨∇x, p⟩) + Σ(v₊x + v₋(1 − x)) is a bound
-    on the objective's distance from its minimum at every iterate, at no product with A of its own.
+    min ½‖Ax − y‖² + α Σ|∇x| over 0 ≤ x ≤ 1, forward differences, every channel by itself, by Condat and Vũ:
+    x⁺ = clip(x − τv), v = A*(Ax − y) + ∇ᵀp; p⁺ = proj_{|p| ≤ α}(p + ς∇(2x⁺ − x)). Converges where
+    1/τ − ς‖∇‖² ≥ ½‖A‖². The box makes the dual finite: the gap Σ(α|∇x| − ⟨∇x, p⟩) + Σ(v₊x + v₋(1 − x))
+    bounds the objective's distance from its minimum at every iterate, at no further product with A.
     Rudin, Osher and Fatemi, 1992; Condat, 2013; Vũ, 2013.
     """
 
@@ -66,36 +66,35 @@ class Tv(Method):
         A, alpha = problem.operator, self.weight
         tau, dual = self.steps(problem)
         back = A.adjoint(problem.data)
-        constant = 0.5 * norm(problem.data).square().sum()
-        x = (A.baseline(problem.data) if start is None else start).clamp(0, 1)
+        x = (A.baseline(problem.data) if start is None else start).clamp(0, 1).contiguous()
         b, c, h, w = x.shape
         g, g_new, p, p_new, work = (x.new_zeros(2, b, c, h, w) for _ in range(5))
         size, pull = torch.empty_like(x), torch.empty_like(x)
         _gradient(x, g)
-        k = 0
+        x0, k = x, 0
+        pull0 = A.gram(x0) - back
+        fit0 = 0.5 * norm(A(x0) - problem.data).square().sum()
         while True:
-            gram = A.gram(x)
-            # ½‖Ax − y‖² = ½⟨x, A*Ax⟩ − ⟨x, A*y⟩ + ½‖y‖² spares a product with A.
-            fit = constant + torch.dot(x.view(-1), torch.sub(gram, back, alpha=2, out=pull).view(-1)) / 2
-            v = torch.sub(gram, back, out=pull)
+            v = torch.sub(A.gram(x), back, out=pull)
+            # A quadratic has f(x) = f(x₀) + ½⟨x − x₀, ∇f(x) + ∇f(x₀)⟩: no product with A, nothing cancels.
+            fit = fit0 + _dot(torch.sub(x, x0, out=size), torch.add(v, pull0, out=work[0])) / 2
             _add_adjoint(p, v)
-            torch.linalg.vector_norm(g, dim=0, out=size)
+            torch.mul(g[0], g[0], out=size).addcmul_(g[1], g[1]).sqrt_()
             variation = alpha * size.sum()
             # v₊x + v₋(1 − x) = vx + v₋, and both sums are of terms ≥ 0 up to rounding.
-            edge = variation - torch.dot(g.view(-1), p.view(-1))
-            gap = edge + torch.dot(v.view(-1), x.view(-1)) - v.clamp_max(0).sum()
+            edge = variation - _dot(g, p)
+            gap = edge + _dot(v, x) - v.clamp_max(0).sum()
 
             x_new = torch.add(x, v, alpha=-tau).clamp_(0, 1)
             _gradient(x_new, g_new)
             # p⁺ = proj(p + ς∇(2x⁺ − x)), and ∇(x⁺ − x) is at hand for the metric.
             torch.sub(g_new, g, out=work)
             torch.add(g_new, work, out=p_new).mul_(dual).add_(p)
-            torch.linalg.vector_norm(p_new, dim=0, out=size)
-            p_new.mul_(size.clamp_(min=alpha).reciprocal_().mul_(alpha))
+            torch.mul(p_new[0], p_new[0], out=size).addcmul_(p_new[1], p_new[1])
+            p_new.mul_(size.rsqrt_().mul_(alpha).clamp_(max=1))
             dx, dp = x_new - x, torch.sub(p_new, p, out=g)
-            moved = torch.dot(dx.view(-1), dx.view(-1)) + (tau / dual) * torch.dot(dp.view(-1), dp.view(-1))
-            moved = (moved - 2 * tau * torch.dot(work.view(-1), dp.view(-1))).clamp_min(0).sqrt()
-            where = norm(x_new).square().sum().sqrt().clamp_min(1e-12)
+            moved = _dot(dx, dx) + (tau / dual) * _dot(dp, dp) - 2 * tau * _dot(work, dp)
+            moved, where = moved.clamp_min(0).sqrt(), _dot(x_new, x_new).sqrt().clamp_min(1e-12)
             yield Iterate(k, x, moved / where, moved, k + 1, fit + variation, {GAP: gap})
             x, g, g_new, p, p_new, k = x_new, g_new, g, p_new, p, k + 1
 
@@ -109,7 +108,7 @@ class Tv(Method):
         predicted = measured = None
         if seen:
             least = min(m.objective for m in seen if m.objective is not None)
-            # Sums of h·w terms in this precision: below a few hundred roundings of the objective they say nothing.
+            # Sums of h·w terms: below a few hundred roundings of the objective they say nothing.
             room = 500 * bound.rounding * abs(least)
             predicted = Curve([m.k for m in seen], [m.scalars[GAP] + room for m in seen])
             measured = Curve([m.k for m in seen], [(m.objective or math.nan) - least for m in seen])
@@ -144,8 +143,14 @@ class Tv(Method):
                 limit,
                 residual,
             ),
-            Guarantee("uniqueness", "One minimiser", "spread of the limits = 0", "void", reason, None, spread),
+            Guarantee(
+                "uniqueness", "One minimiser", "spread of the limits = 0", "void", reason, None, spread
+            ),
         )
+
+
+def _dot(u: Tensor, v: Tensor) -> Tensor:
+    return torch.dot(u.view(-1), v.view(-1))
 
 
 def _gradient(x: Tensor, out: Tensor) -> None:

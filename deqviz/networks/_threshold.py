@@ -12,7 +12,7 @@ _REFERENCE = 25 / 255
 
 
 class Thresholds(nn.Module):
-    """τᵢ(σ) > 0, increasing in σ: log τᵢ is piecewise linear in log σ with slopes ≥ 0, and extrapolates as a power law.
+    """τᵢ(σ) > 0, increasing in σ: log τᵢ is piecewise linear in log σ with slopes ≥ 0, a power law at either end.
 
     τ → 0 as σ → 0, so whatever it limits fades out; σ below 1e-6 is treated as 1e-6.
     """
@@ -25,8 +25,9 @@ class Thresholds(nn.Module):
     def forward(self, sigma: float | Tensor) -> Float[Tensor, "b n 1 1"]:
         """One row per noise level: a number gives one row, a vector as many as it has entries."""
         level = self.level
-        u = torch.as_tensor(sigma, dtype=level.dtype, device=level.device).reshape(-1, 1).clamp_min(1e-6).log()
-        knots = torch.tensor([-math.inf, *map(math.log, _KNOTS), math.inf], dtype=level.dtype, device=level.device)
+        noise = torch.as_tensor(sigma, dtype=level.dtype, device=level.device)
+        u = noise.reshape(-1, 1).clamp_min(1e-6).log()
+        knots = level.new_tensor([-math.inf, *map(math.log, _KNOTS), math.inf])
         # How far u lies from the reference within each range; the first and last ranges are unbounded.
         reference = torch.full_like(u, math.log(_REFERENCE))
         travelled = _within(u, knots) - _within(reference, knots)

@@ -1,4 +1,4 @@
-"""Trained weights: a safetensors file with a card beside it; nothing is loaded whose sha256 differs from its card's."""
+"""Trained weights: a safetensors file and its card; nothing is loaded whose sha256 differs from the card's."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import load as parse
@@ -42,7 +42,7 @@ class Card:
     title: str
     network: str  # a class of deqviz.networks
     arguments: Mapping[str, int]  # of its constructor
-    recipe: Mapping[str, float | int | str]
+    recipe: Mapping[str, Any]
     data: str
     seed: int
     steps: int

@@ -1,4 +1,4 @@
-"""A denoiser that is 1-Lipschitz by construction: convex potential layers, each mixed with its input picture."""
+"""A denoiser that is 1-Lipschitz by construction: convex potential layers, each mixed with the input picture."""
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,8 @@ from deqviz.networks.convex_ridge import clip
 class PotentialLayer(nn.Module):
     """x ↦ (1 − m)(x − W* clip(Wx, ±τ)) + m y, with a learned mixing weight 0 < m(σ) < 1.
 
-    Where ‖W‖² ≤ 2 the bracket is nonexpansive: its derivative is Id − W*DW with 0 ≤ D ≤ Id, so its spectrum lies in [−1, 1]
-    (Meunier et al., 2022).
+    Where ‖W‖² ≤ 2 the bracket is nonexpansive: its derivative is Id − W*DW with 0 ≤ D ≤ Id, so its spectrum lies
+    in [−1, 1] (Meunier et al., 2022).
     """
 
     def __init__(self, filters: int, size: int, at_reference: float) -> None:
@@ -37,23 +37,23 @@ class PotentialLayer(nn.Module):
 class ContractiveDenoiser(nn.Module):
     """D_σ = layer_K ∘ … ∘ layer_1, nonexpansive for every σ and every picture size.
 
-    If y ↦ x_k is ℓ_k-Lipschitz, then ℓ_{k+1} ≤ (1 − m) max(1, ‖W_k‖² − 1) ℓ_k + m, and ℓ_0 = 1: with ‖W_k‖² ≤ 2 every ℓ_k ≤ 1.
-    Not a gradient in general: the layers have different filters.
+    If y ↦ x_k is ℓ_k-Lipschitz, then ℓ_{k+1} ≤ (1 − m) max(1, ‖W_k‖² − 1) ℓ_k + m, and ℓ_0 = 1: with ‖W_k‖² ≤ 2
+    every ℓ_k ≤ 1. Not a gradient in general: the layers have different filters.
     """
 
     def __init__(self, layers: int = 8, filters: int = 48, size: int = 7) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(PotentialLayer(filters, size, at_reference=0.02) for _ in range(layers))
+        self.layers = nn.ModuleList(PotentialLayer(filters, size, at_reference=0.004) for _ in range(layers))
 
     def forward(self, x: Image, sigma: float | Tensor) -> Image:
-        """D_σ(x) on a one-channel picture with circular borders; σ in the unit of x, pictures being in [0, 1]."""
+        """D_σ(x) on a one-channel picture with circular borders; σ in the unit of x, which is in [0, 1]."""
         y = x
         for layer in self.layers:
             x = layer(x, y, sigma)
         return x
 
     def lipschitz(self) -> float:
-        """An upper bound on Lip(D_σ) for every σ and picture size, computed in float64 from the stored filters."""
+        """An upper bound on Lip(D_σ) for every σ and picture size, in float64 from the stored filters."""
         bound = 1.0
         for layer in self.layers:
             assert isinstance(layer, PotentialLayer)

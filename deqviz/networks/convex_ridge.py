@@ -12,28 +12,28 @@ from deqviz.networks._threshold import Thresholds
 class ConvexRidge(nn.Module):
     """R_σ(x) = W* clip(Wx, ±τ(σ)) = ∇Ψ_σ(x), the gradient of a convex potential (Goujon et al., 2022).
 
-    R_σ is monotone, cocoercive with 1/‖W‖², and Lipschitz with ‖W‖², because the slopes of clip are 0 or 1. All noise levels
-    share the filters; only the thresholds τᵢ(σ) move, and Ψ_σ(x) is increasing in σ.
+    R_σ is monotone, cocoercive with 1/‖W‖², and Lipschitz with ‖W‖², because the slopes of clip are 0 or 1. All
+    noise levels share the filters; only the thresholds τᵢ(σ) move, and Ψ_σ(x) is increasing in σ.
     """
 
     def __init__(self, filters: int = 48, size: int = 7) -> None:
         super().__init__()
         self.filters = nn.Parameter(torch.zeros(filters, 1, size, size))
-        self.thresholds = Thresholds(filters, at_reference=0.02)
+        self.thresholds = Thresholds(filters, at_reference=0.0035)
 
     def forward(self, x: Image, sigma: float | Tensor) -> Image:
-        """R_σ(x) on a one-channel picture with circular borders; σ in the unit of x, pictures being in [0, 1]."""
+        """R_σ(x) on a one-channel picture with circular borders; σ in the unit of x, which is in [0, 1]."""
         filters, tau = self.filters, self.thresholds(sigma)
         return synthesis(clip(analysis(x, filters), tau), filters)
 
     def potential(self, x: Image, sigma: float | Tensor) -> Float[Tensor, " b"]:
-        """Ψ_σ(x) = Σᵢ Σ_pixels huber_τᵢ((wᵢ ∗ x)), one number per picture; its gradient is exactly `forward`."""
+        """Ψ_σ(x) = Σᵢ Σ_pixels huber_τᵢ(wᵢ ∗ x), one number per picture; its gradient is exactly `forward`."""
         h, tau = analysis(x, self.filters), self.thresholds(sigma)
         inside = clip(h, tau)
         # With c = clip(h): huber = c h − c²/2, which is h²/2 inside and τ|h| − τ²/2 outside.
         return (inside * (h - inside / 2)).sum((1, 2, 3))
 
-    def lipschitz(self, sigma: float = 0.0) -> float:  # noqa: ARG002 - the bound holds for every σ
+    def lipschitz(self, sigma: float = 0.0) -> float:
         """‖W‖² from above, for pictures of every size: clip has slopes in [0, 1] whatever σ is."""
         return certified_norm_squared(self.filters)
 

@@ -10,9 +10,9 @@ from deqviz.networks.convex_ridge import clip
 
 
 class FreeLayer(nn.Module):
-    """x ↦ x − V* φ_σ(Wx) + m (y − x), with φ(t) = clip(t, ±τ) + g clip(t, ±τ′) of either sign and V ≠ W (Chen and Pock, 2017).
+    """x ↦ x − V* φ_σ(Wx) + m (y − x), with φ(t) = clip(t, ±τ) + g clip(t, ±τ′) and V ≠ W (Chen and Pock, 2017).
 
-    With g < 0 the influence φ falls again for large t, which spares edges and is no longer monotone.
+    With g < 0 the influence φ saturates late or changes sign: it is no longer monotone.
     """
 
     def __init__(self, filters: int, size: int, at_reference: float) -> None:
@@ -34,14 +34,14 @@ class FreeLayer(nn.Module):
 
 
 class UnconstrainedDenoiser(nn.Module):
-    """D_σ = layer_K ∘ … ∘ layer_1 with free norms: Lip(D_σ) is unknown and above 1, so plug-and-play may diverge."""
+    """D_σ = layer_K ∘ … ∘ layer_1 with free norms: Lip(D_σ) may exceed 1, so plug-and-play may diverge."""
 
     def __init__(self, layers: int = 6, filters: int = 48, size: int = 7) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(FreeLayer(filters, size, at_reference=0.02) for _ in range(layers))
+        self.layers = nn.ModuleList(FreeLayer(filters, size, at_reference=0.004) for _ in range(layers))
 
     def forward(self, x: Image, sigma: float | Tensor) -> Image:
-        """D_σ(x) on a one-channel picture with circular borders; σ in the unit of x, pictures being in [0, 1]."""
+        """D_σ(x) on a one-channel picture with circular borders; σ in the unit of x, which is in [0, 1]."""
         y = x
         for layer in self.layers:
             x = layer(x, y, sigma)

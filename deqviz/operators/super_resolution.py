@@ -12,7 +12,7 @@ from deqviz.core.catalog import OPERATORS
 from deqviz.core.estimate import Estimate
 from deqviz.core.operator import ForwardModel
 from deqviz.core.registry import Options, Range
-from deqviz.core.space import Image, Space
+from deqviz.core.space import Data, Image, Space
 
 
 @OPERATORS.register("super_resolution", title="Super-resolution")
@@ -86,12 +86,12 @@ class SuperResolution(ForwardModel):
         squares = (sh[:, None] * sw).square()
         return tuple(t.to(self.image.device, self.image.dtype) for t in (squares, vh, vw.mT))  # pyright: ignore[reportReturnType]
 
-    def apply(self, x: Image) -> Image:
+    def apply(self, x: Image) -> Data:
         """D_h x D_wᵀ."""
         down, across = self._samplings
         return down @ x @ across
 
-    def adjoint(self, y: Image) -> Image:
+    def adjoint(self, y: Data) -> Image:
         """D_hᵀ y D_w."""
         down, across = self._samplings
         return down.mT @ y @ across.mT
@@ -116,7 +116,7 @@ class SuperResolution(ForwardModel):
         """0: there are fewer data than pixels."""
         return Estimate("σ_min(A)", 0.0, "exact")
 
-    def baseline(self, y: Image) -> Image:
+    def baseline(self, y: Data) -> Image:
         """Bicubic interpolation of the coarse picture."""
         fine = interpolate(y, scale_factor=self.factor, mode="bicubic", align_corners=False)
         for axis in (-2, -1):

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -18,33 +19,48 @@ from deqviz.core.registry import Options, Range
 from deqviz.core.space import Data, Image, Space
 
 
+@dataclass(frozen=True, eq=False)
+class _Matrix:
+    """A sparse matrix beside its transpose. No tensor to torch.func, which cannot wrap sparse ones."""
+
+    forward: Tensor
+    backward: Tensor
+
+    @property
+    def T(self) -> "_Matrix":
+        return _Matrix(self.backward, self.forward)
+
+
 class _Product(Function):
-    """M v with M* given, for derivatives of every order that cost one sparse product each."""
+    """M v, with derivatives of every order that cost one sparse product each."""
 
     @staticmethod
-    def forward(v: Tensor, matrix: Tensor, transpose: Tensor) -> Tensor:
-        del transpose
-        return matrix @ v
+    def forward(v: Tensor, matrix: _Matrix) -> Tensor:
+        return matrix.forward @ v
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, _Matrix], output: Tensor) -> None:
         del output
-        _, ctx.matrix, ctx.transpose = inputs
+        ctx.matrix = inputs[1]
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
-        return _Product.apply(grad_outputs[0], ctx.transpose, ctx.matrix), None, None  # pyright: ignore[reportReturnType]
+    def backward(ctx: Any, *grad_outputs: Any) -> tuple[Tensor, None]:
+        return _product(grad_outputs[0], ctx.matrix.T), None
 
     @staticmethod
-    def jvp(ctx: Any, *grad_inputs: Tensor) -> Tensor:
-        return ctx.matrix @ grad_inputs[0]
+    def jvp(ctx: Any, *grad_inputs: Any) -> Tensor:
+        return _product(grad_inputs[0], ctx.matrix)
+
+
+def _product(v: Tensor, matrix: _Matrix) -> Tensor:
+    result: Tensor = _Product.apply(v, matrix)  # pyright: ignore[reportAssignmentType]
+    return result
 
 
 class _System(NamedTuple):
-    """A and A* as sparse matrices, the scale S in them, and a lower bound of ‖A‖."""
+    """A as a sparse matrix, the scale S in it, and a lower bound of ‖A‖."""
 
-    project: Tensor
-    back: Tensor
+    matrix: _Matrix
     scale: float
     norm: float
 
@@ -141,26 +157,28 @@ class Tomography(ForwardModel):
         # Sums of n nonnegative terms are right up to the factor 1 ± n·u, u half the machine epsilon.
         terms = int(np.diff(columns.indptr).max() + np.diff(shadows.indptr).max())
         scale = math.sqrt(square * (1 + (terms + 8) * torch.finfo(self.image.dtype).eps))
-        for matrix in (project, back):
-            matrix.values().div_(scale)
-        return _System(project.to(self.image.device), back.to(self.image.device), scale, norm / scale)
+        for half in (project, back):
+            half.values().div_(scale)
+        matrix = _Matrix(project.to(self.image.device), back.to(self.image.device))
+        return _System(matrix, scale, norm / scale)
 
     @staticmethod
-    def _times(v: Tensor, matrix: Tensor, transpose: Tensor) -> Tensor:
+    def _times(v: Tensor, matrix: _Matrix) -> Tensor:
         """Every row of the b × c × n batch v is multiplied by the matrix."""
         flat = v.flatten(0, 1)
-        product: Tensor = _Product.apply(flat[0] if len(flat) == 1 else flat.mT, matrix, transpose)  # pyright: ignore[reportAssignmentType]
-        return (product[None] if len(flat) == 1 else product.mT.contiguous()).unflatten(0, v.shape[:2])
+        # One row as a vector: a sparse product with a matrix of one column costs a third more.
+        rows = (
+            _product(flat[0], matrix)[None] if len(flat) == 1 else _product(flat.mT, matrix).mT.contiguous()
+        )
+        return rows.unflatten(0, v.shape[:2])
 
     def apply(self, x: Image) -> Data:
         """The sinograms of x."""
-        system = self._system
-        return self._times(x.flatten(-2), system.project, system.back).unflatten(-1, (self.views, self._bins))
+        return self._times(x.flatten(-2), self._system.matrix).unflatten(-1, (self.views, self._bins))
 
     def adjoint(self, y: Data) -> Image:
         """The back-projection, by the transposed matrix."""
-        system = self._system
-        return self._times(y.flatten(-2), system.back, system.project).unflatten(-1, self.image.shape[-2:])
+        return self._times(y.flatten(-2), self._system.matrix.T).unflatten(-1, self.image.shape[-2:])
 
     def norm(self) -> Estimate:
         """‖Ap‖/‖p‖ for the positive p of the class's docstring, within 0.5 % as a rule."""

@@ -12,10 +12,10 @@ which is plain iteration with at most a tenth more evaluations. The decision is 
 stays on the device: nothing here waits for a GPU.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from itertools import count
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,16 +26,16 @@ from deqviz.core.space import Data
 FAILURES, SHARE, LEAST = 2, 0.09, 0.9
 
 
-class Memory(Protocol):
+class Memory(ABC):
     """What one run remembers, as flat real tensors `b × n`, all of them detached."""
 
+    @abstractmethod
     def learn(self, last: "Point", new: "Point", good: Tensor) -> None:
         """Take in the move between two accepted points, and forget the items that are not `good`."""
-        ...
 
+    @abstractmethod
     def correction(self, wanted: Tensor) -> tuple[Tensor, Tensor]:
         """What to add to f(z), and the items that get it: those `wanted` for which it exists."""
-        ...
 
 
 class Point(NamedTuple):

@@ -13,9 +13,7 @@ class Diverged(ArithmeticError):
         self.k = k
 
 
-def solve(
-    solver: Solver, f: Map, z0: Data, *, tol: float, max_steps: int, check_every: int = 1
-) -> Step:
+def solve(solver: Solver, f: Map, z0: Data, *, tol: float, max_steps: int, check_every: int = 1) -> Step:
     """The first step, among every `check_every`-th, whose residual ‖f(z) − z‖/‖f(z)‖ is at most `tol`.
 
     The worst item of the batch decides. After `max_steps` steps the last one is returned as it is, so

@@ -25,7 +25,12 @@ class Anderson(Accelerated):
     ridge: Annotated[
         float,
         Range(
-            1e-14, 1e-2, "Ridge", log=True, advanced=True, help="Relative to the remembered residual differences."
+            1e-14,
+            1e-2,
+            "Ridge",
+            log=True,
+            advanced=True,
+            help="Relative to the remembered residual differences.",
         ),
     ] = 1e-10
 
@@ -37,7 +42,7 @@ class Anderson(Accelerated):
         return rate if self.mixing == 1 else 1 - self.mixing + self.mixing * rate
 
 
-class _Window:
+class _Window(Memory):
     """The last m + 1 residuals, the m moves between them, and the residuals' Gram matrix in float64.
 
     Rings of fixed slots: a step writes one slot and one row of the Gram matrix, and nothing is copied.
@@ -83,7 +88,9 @@ class _Window:
         across = self.difference @ self.gram
         normal, right = across @ self.difference.mT, across[:, :, self.slot]
         # Scaled to unit columns, so that the ridge means the same at every residual and every age.
-        scale = (normal.diagonal(dim1=1, dim2=2) + 1e-300).rsqrt() * (self.ages[self.slot] < self.known[:, None])
+        scale = (normal.diagonal(dim1=1, dim2=2) + 1e-300).rsqrt() * (
+            self.ages[self.slot] < self.known[:, None]
+        )
         system = normal * scale[:, :, None] * scale[:, None, :] + self.ridge
         weights = scale * torch.linalg.solve_ex(system, scale * right)[0]
         tried = wanted & weights.isfinite().all(1)

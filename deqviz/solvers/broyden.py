@@ -23,14 +23,15 @@ class Broyden(Accelerated):
 
     memory: Annotated[int, Range(1, 30, "Memory", unit="ranks", symbol="m")] = 10
     update: Annotated[
-        Literal["bad", "good"], Options("Update", help="The names are Broyden's; here bad is better.", advanced=True)
+        Literal["bad", "good"],
+        Options("Update", help="The names are Broyden's; here bad is better.", advanced=True),
     ] = "bad"
 
     def _memory(self, first: Point) -> Memory:
         return _Inverse(first, self.memory, self.update == "good")
 
 
-class _Inverse:
+class _Inverse(Memory):
     """H = −I + Σ uᵢ vᵢᵀ by the formula of Sherman and Morrison, in rings of fixed slots."""
 
     def __init__(self, first: Point, memory: int, good: bool) -> None:

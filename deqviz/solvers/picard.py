@@ -18,7 +18,8 @@ class Picard(Solver):
     """
 
     damping: Annotated[
-        float, Range(0.01, 1.0, "Damping", symbol="d", help="1 is the plain iteration; less is slower, steadier.")
+        float,
+        Range(0.01, 1.0, "Damping", symbol="d", help="1 is the plain iteration; less is slower, steadier."),
     ] = 1.0
 
     def steps(self, f: Map, z0: Data) -> Iterator[Step]:

@@ -5,7 +5,7 @@ import dataclasses
 import datetime
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="deqviz train", description="Train the weights of one network.")
     parser.add_argument("recipe", choices=sorted(RECIPES))
     parser.add_argument("--data", type=Path, required=True, help="folder of pictures; the last 40 validate")
-    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder of weights, card and checkpoint")
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="for weights, card and checkpoint")
     parser.add_argument("--steps", type=int, help="length of the whole schedule")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after this long; resume later")
     parser.add_argument("--every", type=int, default=500, help="steps between validations")
@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         resume=args.resume,
         every=args.every,
     )
+    card = None
     try:
         for epoch in train(recipe, run):
             # Written at every epoch, so that a stopped run leaves usable weights; the last one is the result.
@@ -51,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (FileNotFoundError, ValueError) as error:
         print(f"deqviz train: {error}", file=sys.stderr)
         return 2
-    print(f"{run.out / recipe.key}.safetensors, sha256 {card.sha256}" if "card" in locals() else "already trained")
+    weights = run.out / f"{recipe.key}.safetensors"
+    print(f"{weights}: sha256 {card.sha256}" if card else f"{weights}: already trained")
     return 0
 
 
@@ -64,10 +66,8 @@ def line(epoch: Epoch) -> str:
 
 def export(recipe: Recipe, run: Run, epoch: Epoch) -> Card:
     """Write the weights of an epoch and their card."""
-    arguments = {name: getattr(recipe, name) for name in ("layers", "filters", "size") if hasattr(recipe, name)}
-    settings: Mapping[str, float | int | str] = {
-        name: value for name, value in dataclasses.asdict(recipe).items() if isinstance(value, int | float | str)
-    }
+    settings = dataclasses.asdict(recipe)
+    arguments = {name: settings[name] for name in ("layers", "filters", "size") if name in settings}
 
     def card(sha256: str) -> Card:
         return Card(
@@ -75,7 +75,7 @@ def export(recipe: Recipe, run: Run, epoch: Epoch) -> Card:
             title=recipe.title,
             network=type(epoch.net).__name__,
             arguments=arguments,
-            recipe={**settings, "steps": epoch.steps},
+            recipe=settings | {"steps": epoch.steps},
             data=f"{run.data.name}, all pictures but the last {recipe.validation}",
             seed=run.seed,
             steps=epoch.step,

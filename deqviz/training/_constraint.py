@@ -34,12 +34,13 @@ class ZeroMean(nn.Module):
 
 
 def cosine_bank(count: int, size: int) -> Tensor:
-    """The first `count` two-dimensional cosines of a size × size patch without the constant, by rising frequency; unit norm."""
+    """The first `count` two-dimensional cosines of a square patch without the constant, by rising frequency; unit norm."""
     if count > size**2 - 1:
-        raise ValueError(f"a {size} × {size} patch has {size**2 - 1} cosines besides the constant, not {count}")
+        raise ValueError(f"{count} filters of size {size} asked for, but there are {size**2 - 1} cosines")
     position = (torch.arange(size, dtype=torch.float64) + 0.5) * math.pi / size
     waves = torch.cos(torch.arange(size)[:, None] * position)
     waves = waves / waves.norm(dim=1, keepdim=True)
-    pairs = sorted(((i, j) for i in range(size) for j in range(size)), key=lambda p: (p[0] ** 2 + p[1] ** 2, p))
+    pairs = [(i, j) for i in range(size) for j in range(size)]
+    pairs.sort(key=lambda pair: (pair[0] ** 2 + pair[1] ** 2, pair))
     bank = torch.stack([torch.outer(waves[i], waves[j]) for i, j in pairs[1 : count + 1]])
     return bank[:, None].float()

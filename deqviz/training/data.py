@@ -14,17 +14,17 @@ _SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
 
 def pictures(folder: Path) -> list[Tensor]:
     """Every picture of the folder in sorted order, each 1 × h × w in [0, 1]; colour is turned to grey."""
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES) if folder.is_dir() else []
+    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in _SUFFIXES)
     if not paths:
         raise FileNotFoundError(f"no pictures in {folder}: give a folder of PNG or JPEG files with --data")
-    return [torch.from_numpy(np.array(Picture.open(path).convert("L"), dtype=np.float32) / 255)[None] for path in paths]
+    return [torch.from_numpy(_grey(path))[None] for path in paths]
 
 
 def split(folder: Path, validation: int) -> tuple[list[Tensor], list[Tensor]]:
     """(training, validation): the last `validation` pictures, in sorted order, are never trained on."""
     found = pictures(folder)
     if len(found) <= validation:
-        raise ValueError(f"{folder} has {len(found)} pictures, but the last {validation} are kept for validation")
+        raise ValueError(f"{folder} has {len(found)} pictures, and the last {validation} only validate")
     return found[:-validation], found[-validation:]
 
 
@@ -40,6 +40,11 @@ def patches(source: list[Tensor], count: int, size: int, rng: torch.Generator) -
         patch = torch.rot90(picture[:, top : top + size, left : left + size], _below(4, rng), (1, 2))
         drawn.append(patch.flip(2) if _below(2, rng) else patch)
     return torch.stack(drawn)
+
+
+def _grey(path: Path) -> np.ndarray:
+    with Picture.open(path) as picture:
+        return np.asarray(picture.convert("L"), dtype=np.float32) / 255
 
 
 def _below(high: int, rng: torch.Generator) -> int:

@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from deqviz.training._constraint import BoundedBank, ZeroMean, cosine_bank
 
 @dataclass(frozen=True)
 class Recipe(ABC):
-    """A denoiser trained for all noise levels at once; subclasses say what is trained and what its output is."""
+    """A denoiser trained for all noise levels at once; subclasses say what is trained and what it returns."""
 
     key: str
     title: str
@@ -27,7 +28,7 @@ class Recipe(ABC):
     learning_rate: float
     batch: int = 8
     patch: int = 48
-    margin: int = 5  # pixels beside the patch border that do not count: the circular wrap makes a false edge there
+    margin: int = 5  # pixels at the patch border that do not count: the circular wrap makes a false edge
     sigma_min: float = 1 / 255
     sigma_max: float = 50 / 255
     validation: int = 40  # pictures, the last ones of the folder
@@ -50,7 +51,7 @@ class Recipe(ABC):
         """The certified constants of the plain network, for its card."""
 
     def plain(self, net: nn.Module) -> nn.Module:
-        """The network without its training constraints: they are baked into the weights. `net` is not changed."""
+        """A copy without the training constraints: they are baked into its weights."""
         copy = self.build()
         copy.load_state_dict(net.state_dict())
         for module in copy.modules():
@@ -64,7 +65,7 @@ class Recipe(ABC):
         return (low + (high - low) * torch.rand(self.batch, generator=rng)).square()
 
     def loss(self, net: nn.Module, clean: Image, y: Image, sigma: Tensor) -> Tensor:
-        """Mean squared error over σ^1.25: good denoisers err in proportion to that, so every σ counts alike in decibels."""
+        """Mean squared error over σ^1.25, to which a good denoiser's is proportional: every σ counts alike in dB."""
         error = self.estimate(net, y, sigma) - clean
         m = self.margin
         per_picture = error[..., m : error.shape[-2] - m, m : error.shape[-1] - m].square().mean((1, 2, 3))
@@ -77,9 +78,9 @@ class ConvexRidgeRecipe(Recipe):
 
     filters: int = 48
     size: int = 7
-    lipschitz: float = 16.0  # ‖W‖² ≤ this: larger follows edges more sharply, and needs √ as many steps to solve
-    descent: int = 24
-    adjoint: int = 10
+    lipschitz: float = 32.0  # ‖W‖² ≤ this: larger follows edges more sharply, and takes √ as many steps
+    descent: int = 34
+    adjoint: int = 14
 
     def build(self) -> ConvexRidge:
         """The cosine bank at the largest admitted norm."""
@@ -96,9 +97,11 @@ class ConvexRidgeRecipe(Recipe):
         filters, tau = net.filters, net.thresholds(sigma)
         with torch.no_grad():
             x = minimiser(filters, tau, y, self.lipschitz, self.descent)
-        # x̂ = x − J⁻¹(x − y + R_θ(x)) has the right derivative in θ when J⁻¹ meets the cotangent only: one Newton step.
+        # One Newton step x − J⁻¹(x − y + R_θ(x)): zero in value, and with the derivative of x̂ in θ.
         residual = x - y + synthesis(clip(analysis(x, filters), tau), filters)
-        return _ImplicitStep.apply(x, residual, filters.detach(), tau.detach(), self.adjoint)  # type: ignore[return-value]
+        step = _ImplicitStep.apply(x, residual, filters.detach(), tau.detach(), self.adjoint)
+        assert isinstance(step, Tensor)
+        return step
 
     @torch.no_grad()
     def denoise(self, net: nn.Module, y: Image, sigma: float) -> Image:
@@ -113,7 +116,7 @@ class ConvexRidgeRecipe(Recipe):
 
 
 def minimiser(filters: Tensor, tau: Tensor, y: Image, lipschitz: float, steps: int) -> Image:
-    """argmin ½‖x − y‖² + Ψ(x) by Nesterov's method for strong convexity 1 and smoothness 1 + lipschitz, started at y."""
+    """argmin ½‖x − y‖² + Ψ(x) from y on by Nesterov's method for strong convexity 1, smoothness 1 + lipschitz."""
     momentum = (math.sqrt(1 + lipschitz) - 1) / (math.sqrt(1 + lipschitz) + 1)
     x = previous = y
     for _ in range(steps):
@@ -124,17 +127,17 @@ def minimiser(filters: Tensor, tau: Tensor, y: Image, lipschitz: float, steps: i
 
 
 class _ImplicitStep(torch.autograd.Function):
-    """x as a value, −J⁻¹ applied to the cotangent of the residual; J = Id + W*DW with D = 1 where |Wx| < τ."""
+    """The value x; backwards −J⁻¹ meets the cotangent, J = Id + W*DW with D = 1 where |Wx| < τ."""
 
     @staticmethod
-    def forward(ctx, x, residual, filters, tau, steps):  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, residual: Tensor, filters: Tensor, tau: Tensor, steps: int) -> Tensor:
         ctx.save_for_backward(x, filters, tau)
         ctx.steps = steps
-        return x.clone()
+        return x + 0 * residual
 
     @staticmethod
-    def backward(ctx, g):  # type: ignore[override]
-        x, filters, tau = ctx.saved_tensors
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, Tensor, None, None, None]:
+        (x, filters, tau), (g,) = ctx.saved_tensors, grads
         inside = (analysis(x, filters).abs() < tau).to(x.dtype)
         u = torch.zeros_like(g)
         r = p = g
@@ -207,7 +210,7 @@ class UnconstrainedRecipe(Recipe):
         """One pass through the network."""
         return net(y, sigma)
 
-    def constants(self, net: nn.Module) -> Mapping[str, float]:  # noqa: ARG002 - nothing can be certified
+    def constants(self, net: nn.Module) -> Mapping[str, float]:
         """None: nothing is promised."""
         return {}
 
@@ -215,8 +218,8 @@ class UnconstrainedRecipe(Recipe):
 RECIPES: Mapping[str, Recipe] = {
     recipe.key: recipe
     for recipe in (
-        ConvexRidgeRecipe("convex_ridge", "Convex ridge regulariser", steps=14_000, learning_rate=2e-3),
-        ContractiveRecipe("contractive", "1-Lipschitz denoiser", steps=16_000, learning_rate=1e-3),
-        UnconstrainedRecipe("unconstrained", "Unconstrained denoiser", steps=12_000, learning_rate=1e-3),
+        ConvexRidgeRecipe("convex_ridge", "Convex ridge regulariser", steps=10_000, learning_rate=2e-3),
+        ContractiveRecipe("contractive", "1-Lipschitz denoiser", steps=11_000, learning_rate=1e-3),
+        UnconstrainedRecipe("unconstrained", "Unconstrained denoiser", steps=7_000, learning_rate=1e-3),
     )
 }

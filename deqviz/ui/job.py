@@ -15,11 +15,13 @@ from typing import Literal
 import numpy as np
 import torch
 
+from deqviz.core.guarantee import Guarantee
 from deqviz.core.metrics import squared_error, ssim
 from deqviz.core.records import Evidence, Iterate, Mark, Method, Problem
 from deqviz.core.space import Image
 from deqviz.experiments.probe import Probe, probes
 from deqviz.scenario import Scenario
+from deqviz.ui.chart import Chart, draw
 
 State = Literal["preparing", "running", "paused", "checking", "done", "stopped", "diverged", "failed"]
 
@@ -124,6 +126,11 @@ class Job:
         self._stream: Iterator[Iterate] | None = None
         self._checks: Iterator[Probe] | None = None
         self._current: Iterate | None = None
+        self._chart: Chart | None = None
+        self._chart_due = 0.0
+        self._panel: tuple[Guarantee, ...] = ()
+        self._panel_due = 0.0
+        self._smallest_gap = math.inf
         self.problem: Problem | None = None
         self.method: Method | None = None
         self.truth: Image | None = None
@@ -173,6 +180,13 @@ class Job:
         """The state now."""
         return self._state
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing on the page will change by itself: over or held, with the newest picture shown."""
+        if self._state not in OVER and (self._state != "paused" or self._credit > 0):
+            return False
+        return self._current is None or (self._latest is not None and self._latest.k == self._current.k)
+
     def is_over(self) -> bool:
         """Whether nothing is left to do."""
         return self._state in OVER and not self._wants_picture()
@@ -207,6 +221,7 @@ class Job:
                 self._check(deadline)
             if self._wanted or self._state in OVER:
                 self._show()
+                self._draw()
         except Exception as error:  # the page must tell any failure, and the worker must survive it
             self._fail(error)
         finally:
@@ -231,6 +246,8 @@ class Job:
             psnr = _psnr(float(squared_error(measured, truth)))
         self.truth, self.problem, self.method = truth, problem, self.scenario.build_method()
         self._stream = self.method.iterates(problem)
+        # The constants of the theorems may take a moment; here nobody waits for them.
+        self.method.guarantees(problem, Evidence())
         _, channels, height, width = truth.shape
         setup = Setup(to_bytes(truth), to_bytes(measured), psnr, (channels, height, width))
         with self._lock:
@@ -271,6 +288,7 @@ class Job:
             self._not_before = begun + 1 / self._speed
         if self._wanted and self.device == "cpu":
             self._show()
+            self._draw()
         if self._state in ("running", "paused") and iterate.k >= self.scenario.iterations:
             self._flush()
             self._finish("done", "")
@@ -302,8 +320,7 @@ class Job:
             if not (math.isfinite(mark.residual) and math.isfinite(mark.gap)):
                 self._finish("diverged", f"The iterate is no longer a finite number since iteration {mark.k}.")
                 continue
-            smallest = min(self._smallest_gap, mark.gap) if self._marks[0] is not mark else mark.gap
-            self._smallest_gap = smallest
+            smallest = self._smallest_gap = min(self._smallest_gap, mark.gap)
             if mark.gap > GROWTH * max(smallest, 1e-12) and mark.residual > 1e-2:
                 self._finish(
                     "diverged",
@@ -312,8 +329,6 @@ class Job:
                 )
             elif mark.residual <= self.scenario.tolerance:
                 self._finish("done", f"Residual {mark.residual:.1e} is below {self.scenario.tolerance:.0e}.")
-
-    _smallest_gap: float = field(default=math.inf, init=False, repr=False)
 
     def _finish(self, state: State, message: str) -> None:
         if self._current is not None and (not self._frames or self._frames[-1].k != self._current.k):
@@ -332,6 +347,8 @@ class Job:
                 tolerance=self.scenario.tolerance,
                 max_steps=self.scenario.iterations,
                 seed=self.scenario.seed,
+                residual=self._marks[-1].residual if self._marks else 0.0,
+                main=self.iterates(),
             )
 
     def _check(self, deadline: float) -> None:
@@ -358,7 +375,32 @@ class Job:
         with self._lock:
             self._latest = frame
 
+    def _draw(self) -> None:
+        """Renew the chart of the path; a fortieth of the time at most goes into it."""
+        now = time.monotonic()
+        if now < self._chart_due and self._state != "done":
+            return
+        self._chart = draw(self.iterates(), tuple(self._probes), is_final=self._state in ("checking", "done"))
+        self._chart_due = now + max(0.5, 40 * (time.monotonic() - now))
+
     # The viewer's side.
+
+    def chart(self) -> Chart | None:
+        """The path of the iterates as last drawn."""
+        return self._chart
+
+    def guarantees(self) -> tuple[Guarantee, ...]:
+        """The guarantees beside what was measured, renewed twice a second at most while a run goes on."""
+        now = time.monotonic()
+        if self.method is None or self.problem is None:
+            return ()
+        if now >= self._panel_due or self.is_settled:
+            with self._lock:
+                found = {p.key: p.value for p in self._probes if p.value is not None}
+                evidence = Evidence(tuple(self._marks), found)
+            self._panel = self.method.guarantees(self.problem, evidence)
+            self._panel_due = now + max(0.5, 40 * (time.monotonic() - now))
+        return self._panel
 
     def snapshot(self) -> Snapshot:
         """The run as it is now; also asks the worker for a fresh picture."""

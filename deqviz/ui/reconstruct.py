@@ -148,4 +148,4 @@ def _screen(job: Job) -> None:
 
 
 def _is_moving(job: Job) -> bool:
-    return job.state in ("preparing", "running", "checking")
+    return not job.is_settled

@@ -9,15 +9,15 @@ from deqviz.core.guarantee import Curve as Line
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Mark
 from deqviz.scenario import METHODS
-from deqviz.ui.cloud import Cloud
+from deqviz.ui.chart import Chart
 from deqviz.ui.job import Job, Snapshot
 from deqviz.ui.job import State as JobState
 from deqviz.ui.live.protocol import (
     Curve,
     Explanation,
     Frames,
+    Path,
     Pictures,
-    Row,
     Shade,
     State,
     Trajectory,
@@ -70,8 +70,8 @@ def view(job: Job, shot: Snapshot, device: str, guarantees: Sequence[Guarantee],
         iterate=shot.latest.pixels if shot.latest else None,
         columns=_columns(shot, guarantees),
         quality=_quality(shot),
-        trajectory=_trajectory(job.cloud, shot),
-        guarantees=tuple(_row(g) for g in guarantees),
+        trajectory=_trajectory(job.chart()),
+        guarantees=tuple(row(g) for g in guarantees),
         explanation=Explanation(entry.cls.equation, _paragraph(entry.cls), entry.cls.hint),
     )
 
@@ -135,17 +135,12 @@ def _quality(shot: Snapshot) -> tuple[Curve, ...]:
     return tuple(curves)
 
 
-def _trajectory(cloud: Cloud, shot: Snapshot) -> Trajectory | None:
-    chart = cloud.chart()
+def _trajectory(chart: Chart | None) -> Trajectory | None:
     if chart is None:
         return None
     shade = None
-    landscape = next((p.landscape for p in shot.probes if p.landscape is not None), None)
-    if landscape is not None and chart.is_final:
-        gap = landscape.gap.numpy()
-        shade = Shade(landscape.axis, landscape.axis, np.log10(np.maximum(gap, 1e-12)))
-    return Trajectory(chart.paths, (0.0, 0.0) if chart.is_final else None, shade)
-
-
-def _row(guarantee: Guarantee) -> Row:
-    return row(guarantee)
+    if chart.landscape is not None:
+        axis, gap = chart.landscape.axis, chart.landscape.gap.numpy()
+        shade = Shade(axis, axis, np.log10(np.maximum(gap, 1e-12)))
+    paths = tuple(Path(t.label, t.a, t.b, t.k) for t in chart.tracks)
+    return Trajectory(paths, (0.0, 0.0) if chart.is_final else None, shade)

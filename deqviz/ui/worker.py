@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections import deque
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -21,6 +21,7 @@ SMALL = 128 * 128
 """Pictures up to this many pixels run on one torch thread: below it, splitting costs more than it saves."""
 
 
+@runtime_checkable
 class Task(Protocol):
     """What the worker runs."""
 
@@ -44,7 +45,9 @@ class Task(Protocol):
 
 def thread_count(pixels: int) -> int:
     """The torch threads for a picture of `pixels`, as measured by `deqviz bench speed`."""
-    return 1 if pixels <= SMALL else max(1, len(os.sched_getaffinity(0)))
+    # Not every system can tell which cores this process may use.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1 if pixels <= SMALL else cores
 
 
 class Worker:

@@ -2,17 +2,22 @@
 
 How a page uses it, `job` being whatever runs the solver in a thread:
 
-    live.show_pictures(Pictures(run=job.id, truth=truth, measured=measured))
-    if job.state != "running":
-        live.show_frames(Frames(job.id, *job.kept()))
+    alive = job.state in ("queued", "running")
 
-    @st.fragment(run_every=0.12 if job.state in ("queued", "running") else None)
+    @st.fragment(run_every=0.1 if alive else None)
     def panel() -> None:
+        job = st.session_state.job
         live.show(job.view(), on_command=act)
         if (job.state in ("queued", "running")) != alive:
             st.rerun()
 
     panel()
+    live.show_pictures(Pictures(run=job.id, truth=truth, measured=measured))
+    if not alive:
+        live.show_frames(Frames(job.id, *job.kept()))
+
+The carriers of pictures and frames come after the panel: an element that appears before it would shift its
+place, and Streamlit would take the component down and build it anew.
 
 `on_command` is called before the fragment's body: the view built in the body already shows its effect,
 and tells the browser which commands were heard. It is bound when the component is mounted, so it should
@@ -73,7 +78,7 @@ __all__ = [
 def show_pictures(pictures: Pictures, key: str = "live_pictures") -> None:
     """Hand the browser what stays the same in a run; takes no room on the page.
 
-    Call it in the script, outside the fragment that calls `show`, so that it is sent once per run.
+    Call it in the script after the fragment that calls `show`, so that it is sent once per run.
     """
     _component()(key=key, data=pack(pictures))
     if plotly_script() is None:  # the component's folder cannot be written: through the websocket then
@@ -83,7 +88,7 @@ def show_pictures(pictures: Pictures, key: str = "live_pictures") -> None:
 def show_frames(frames: Frames, key: str = "live_frames") -> None:
     """Hand the browser the kept iterates, so that it can scrub without the server; takes no room.
 
-    Call it outside the fragment too, once a run is paused or over.
+    Call it after the fragment too, once a run is paused or over.
     """
     _component()(key=key, data=pack(frames))
 

@@ -6,6 +6,7 @@ import { loadPlotly } from "./loader.js";
 import { csv, nearest, number, valueAt } from "./protocol.js";
 import { choices } from "./store.js";
 
+const BUDGET = 25; // ms that the charts may take of one live update; an update of all three takes 15 to 50
 const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, scrollZoom: false };
 
 export class Charts {
@@ -29,7 +30,7 @@ export class Charts {
   }
 
   card(name, title, note) {
-    const chart = { name, title, zoom: null, visible: true, signature: "", ready: false };
+    const chart = { name, title, zoom: null, visible: true, signature: "", ready: false, drawn: 0 };
     chart.plot = el("div", { class: "plot", role: "img", "aria-label": title });
     chart.cursor = el("i", { class: name === "path" ? "here" : "cursor", hidden: true });
     chart.frame = el("div", { class: "plot-frame", "data-chart": name }, chart.plot, chart.cursor);
@@ -55,7 +56,7 @@ export class Charts {
     say(this.residualNote, view.head.residual_label);
     if (!this.Plotly) await this.load(view.head.plotly);
     if (!this.Plotly || this.gone) return;
-    for (const chart of this.charts) if (chart.visible) await this.draw(chart);
+    await this.drawSome(view.head.state === "running" ? BUDGET : Infinity);
     this.moveCursor(this.k);
   }
 
@@ -74,6 +75,15 @@ export class Charts {
     this.node.prepend(this.note);
   }
 
+  /** Draw the charts that waited longest until the time is spent: on a slow machine they take turns. */
+  async drawSome(budget) {
+    const start = performance.now();
+    for (const chart of this.charts.filter((c) => c.visible).sort((a, b) => a.drawn - b.drawn)) {
+      await this.draw(chart);
+      if (performance.now() - start > budget) return;
+    }
+  }
+
   figure(chart) {
     if (chart.name === "residual") return residualFigure(this.view, this.look);
     if (chart.name === "quality") return qualityFigure(this.view, this.look, this.curve());
@@ -84,6 +94,7 @@ export class Charts {
     const signature = this.signature(chart);
     if (signature === chart.signature) return;
     chart.signature = signature;
+    chart.drawn = performance.now();
     const { traces, layout, table } = this.figure(chart);
     chart.data = table;
     if (chart.zoom) {
@@ -203,6 +214,7 @@ export class Charts {
   resize() {
     cancelAnimationFrame(this.resized);
     this.resized = requestAnimationFrame(() => {
+      if (this.gone || !this.node.offsetParent) return;
       for (const chart of this.charts) if (chart.ready) this.Plotly.Plots.resize(chart.plot);
       if (this.view) this.moveCursor(this.k);
     });

@@ -133,7 +133,7 @@ export function pathFigure(view, look) {
     const color = look.starts[i % look.starts.length];
     traces.push({
       x: finite(a), y: finite(b), customdata: Array.from(k), name, mode: "lines+markers",
-      line: { color, width: 1.8 }, marker: { color, size: 5, symbol: SYMBOLS[i % SYMBOLS.length] },
+      line: { color, width: 1.8 }, marker: { color, size: 5, symbol: SYMBOLS[i % SYMBOLS.length], maxdisplayed: 40 },
       hovertemplate: `k = %{customdata}<extra>${escaped(name)}</extra>`,
     });
     for (let j = 0; j < a.length; j++) [name, k[j], a[j], b[j]].forEach((v, c) => table[c].push(v));

@@ -31,10 +31,17 @@ export default function (component) {
   views.set(parentElement, view);
   view.send = (commands) => setTriggerValue("command", { commands });
   view.receive(packet);
-  return () => {
-    view.destroy();
-    views.delete(parentElement);
-  };
+  return () => setTimeout(() => leave(view, parentElement));
+}
+
+/**
+ * Streamlit also calls the clean-up of a call that newer data overtook while the module was loading,
+ * and then the component is still on the page: only one that is really gone is taken down.
+ */
+function leave(view, parentElement) {
+  if (view.root.isConnected) return;
+  view.destroy();
+  views.delete(parentElement);
 }
 
 class LiveView {

@@ -1,0 +1,50 @@
+"""Write the measured tables of README.md from benchmarks/results/*.json.
+
+    python benchmarks/readme.py          writes them
+    python benchmarks/readme.py --check  says whether README.md is what the results say
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def table(name: str) -> str:
+    """The rows of one result file as a Markdown table."""
+    rows = json.loads((RESULTS / f"{name}.json").read_text())
+    lines = ["| what | measured | target | |", "|---|---:|---:|---|"]
+    for row in rows:
+        target = row.get("target")
+        sign = "≤" if row.get("direction") == "at most" else "≥"
+        aim = "" if target is None else f"{sign} {target:.4g} {row['unit']}"
+        mark = {True: "holds", False: "**missed**", None: ""}[row.get("holds")]
+        lines.append(f"| {row['name']} | {row['value']:.4g} {row['unit']} | {aim} | {mark} |")
+    return "\n".join(lines)
+
+
+def rendered(text: str) -> str:
+    """`text` with every block between <!-- table NAME --> and <!-- end --> replaced by its table."""
+    return re.sub(
+        r"(<!-- table (\w+) -->\n).*?(<!-- end -->)",
+        lambda m: f"{m[1]}{table(m[2])}\n{m[3]}",
+        text,
+        flags=re.DOTALL,
+    )
+
+
+def main() -> int:
+    text = README.read_text()
+    fresh = rendered(text)
+    if "--check" in sys.argv:
+        return int(fresh != text)
+    README.write_text(fresh)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""How far a map is from being a gradient."""
+
+from typing import Annotated
+
+import torch
+
+from deqviz.core.catalog import DIAGNOSTICS
+from deqviz.core.estimate import Estimate
+from deqviz.core.records import Diagnostic, Subject
+from deqviz.core.registry import Range
+from deqviz.core.space import inner
+from deqviz.diagnostics._jacobian import Jacobian, probe
+
+
+@DIAGNOSTICS.register("asymmetry", title="Asymmetry of the Jacobian")
+class Asymmetry(Diagnostic):
+    """‖J − J*‖_F/‖J‖_F at z by random probes: 0 for a gradient, √2 for a generic J, at most 2.
+
+    E‖Mv‖² = ‖M‖²_F for standard normal v. The mean less three of its standard errors (jackknife) is
+    reported, so it is a lower bound except about once in a thousand seeds.
+    """
+
+    probes: Annotated[int, Range(3, 200, "Probes")] = 20
+    seed: Annotated[int, Range(0, 9999, "Seed", advanced=True)] = 0
+
+    def measure(self, subject: Subject) -> Estimate:
+        """At `subject.z`."""
+        J = Jacobian(subject.f, subject.z)
+        pairs = []
+        for i in range(self.probes):
+            v = probe(J.x, 10_000 * self.seed + i)
+            forward, backward = J.apply(v), J.adjoint(v)
+            skew = forward - backward
+            # Both rows and columns estimate ‖J‖; their mean bounds the ratio by 2 for any probes.
+            size = 0.5 * (inner(forward, forward) + inner(backward, backward))
+            pairs.append(torch.stack([inner(skew, skew).sum(), size.sum()]))
+        squares = torch.stack(pairs).double()
+        total = squares.sum(0)
+        if total[1] == 0:
+            return Estimate("‖J − J*‖/‖J‖", 0.0, "exact")
+        value = (total[0] / total[1]).sqrt()
+        without = total - squares
+        left_out = (without[:, 0] / without[:, 1].clamp_min(1e-300)).sqrt()
+        n = self.probes
+        error = ((n - 1) / n * ((left_out - left_out.mean()) ** 2).sum()).sqrt()
+        return Estimate("‖J − J*‖/‖J‖", float((value - 3 * error).clamp_min(0)), "lower bound")

@@ -1,0 +1,282 @@
+"""Laws of every registered operator."""
+
+import dataclasses
+import inspect
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from deqviz.core.catalog import OPERATORS, discover
+from deqviz.core.linalg import conjugate_gradients, power_iteration
+from deqviz.core.operator import ForwardModel
+from deqviz.core.registry import Entry
+from deqviz.core.space import Space, inner, norm
+from tests.strategies import illegal, params
+
+discover("deqviz.operators")
+
+# Beside the defaults of each operator, every option of a Literal that changes the mathematics.
+_VARIANTS: dict[str, list[dict[str, Any]]] = {
+    entry.key: [{}]
+    + [{p.name: option} for p in entry.params if isinstance(p.domain, tuple) for option in p.domain[1:]]
+    for entry in OPERATORS
+}
+_VARIANTS["super_resolution"] += [{"factor": 3}, {"factor": 4, "filter": "box"}]
+_VARIANTS["tomography"] += [{"span": 60.0}, {"bin": 2.5, "views": 11}]
+_VARIANTS["kernel_blur"] += [{"kernel": "0,-1,0\n1,2,3", "scaling": "as given"}]
+_VARIANTS["fourier"] += [{"fraction": 1.0}]
+_VARIANTS["compressed_sensing"] += [{"fraction": 1.0}]
+_SHAPES = [(1, 16, 16), (3, 24, 18), (1, 17, 32)]
+_CASES = [
+    (key, variant, _SHAPES[n % 3]) for key, found in _VARIANTS.items() for n, variant in enumerate(found)
+]
+_CASES += [(key, {}, shape) for key in _VARIANTS for shape in _SHAPES[1:]]
+
+
+@cache
+def _built(case: int) -> ForwardModel:
+    key, variant, shape = _CASES[case]
+    return OPERATORS[key].build(variant, image=Space(shape, torch.float64))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(params=range(len(_CASES)), ids=lambda n: "-".join(map(str, _CASES[n])))
+def operator(request: pytest.FixtureRequest) -> ForwardModel:
+    """Every operator in float64 with every variant."""
+    return _built(request.param)
+
+
+@pytest.fixture(params=list(OPERATORS), ids=lambda entry: entry.key)
+def entry(request: pytest.FixtureRequest) -> Entry[ForwardModel]:
+    """Every registered operator."""
+    return request.param
+
+
+def _rng() -> torch.Generator:
+    return torch.Generator().manual_seed(1)
+
+
+def _pair(operator: ForwardModel, batch: int = 2) -> tuple[Tensor, Tensor]:
+    rng = _rng()
+    return operator.domain.random(rng, batch), operator.codomain.random(rng, batch)
+
+
+def _matrix(operator: ForwardModel) -> Tensor:
+    """A on one channel as a real matrix: real and imaginary parts of complex data are separate rows."""
+    image = Space((1, *operator.image.shape[1:]), torch.float64)
+    single = dataclasses.replace(operator, image=image)
+    basis = torch.eye(image.size, dtype=torch.float64).view(-1, *image.shape)
+    columns = single.apply(basis).flatten(1)
+    return torch.view_as_real(columns).flatten(1).T if columns.is_complex() else columns.T
+
+
+def test_adjoint_is_the_adjoint(operator: ForwardModel):
+    x, y = _pair(operator)
+    ax = operator.apply(x)
+    assert ax.shape[1:] == operator.codomain.shape
+    assert ax.dtype == operator.codomain.dtype
+    # Rounding is relative to the sizes of both factors, not to the product, which may be near 0.
+    assert ((inner(ax, y) - inner(x, operator.adjoint(y))).abs() <= 1e-12 * norm(x) * norm(y)).all()
+
+
+def test_adjoint_is_the_transpose_of_autograd(operator: ForwardModel):
+    x, y = _pair(operator)
+    x.requires_grad_()
+    (transpose,) = torch.autograd.grad(inner(operator.apply(x), y).sum(), x)
+    torch.testing.assert_close(operator.adjoint(y), transpose, rtol=0, atol=1e-11)
+
+
+def test_adjoint_is_differentiable(operator: ForwardModel):
+    x, y = _pair(operator)
+    y.requires_grad_()
+    (transpose,) = torch.autograd.grad(inner(x, operator.adjoint(y)).sum(), y)
+    torch.testing.assert_close(operator.apply(x), transpose, rtol=0, atol=1e-11)
+
+
+# torch 2.13's own: its forward-mode decompositions are still scripted.
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
+def test_forward_derivative_is_the_operator_itself(operator: ForwardModel):
+    x, _ = _pair(operator)
+    derivative = torch.func.jvp(operator.apply, (x,), (x.flip(0),))[1]
+    torch.testing.assert_close(derivative, operator.apply(x.flip(0)), rtol=0, atol=1e-11)
+
+
+def test_linear(operator: ForwardModel):
+    x, y = _pair(operator)
+    u, v = (
+        operator.domain.random(_rng().manual_seed(2), 2),
+        operator.codomain.random(_rng().manual_seed(3), 2),
+    )
+    torch.testing.assert_close(operator(2 * x - 3 * u), 2 * operator(x) - 3 * operator(u), rtol=0, atol=1e-11)
+    torch.testing.assert_close(
+        operator.adjoint(2 * y - 3 * v), 2 * operator.adjoint(y) - 3 * operator.adjoint(v), rtol=0, atol=1e-11
+    )
+
+
+def test_gram_is_adjoint_of_apply(operator: ForwardModel):
+    x, _ = _pair(operator)
+    torch.testing.assert_close(operator.gram(x), operator.adjoint(operator.apply(x)), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("weight", [1e-3, 0.5])
+def test_resolvent_inverts(operator: ForwardModel, weight: float):
+    b, _ = _pair(operator)
+    x = operator.resolvent(b, weight)
+    # Conjugate gradients may stop at their 200 products before they arrive; closed forms have no excuse.
+    tolerance = 1e-8 if operator.resolvent_kind == "closed form" else 1e-6
+    solved = conjugate_gradients(lambda v: operator.gram(v) + weight * v, b, tolerance=1e-12, max_steps=1000)
+    assert (norm(x - solved) <= tolerance * norm(x)).all()
+
+
+def test_norms_are_ordered(operator: ForwardModel):
+    bound, stated = operator.norm_bound(), operator.norm()
+    assert bound.is_certified_above
+    matrix = _matrix(operator)
+    singular = torch.linalg.svdvals(matrix)
+    true = float(singular[0])
+    least = float(singular[-1]) if matrix.shape[0] >= matrix.shape[1] else 0.0
+    assert true <= bound.value * (1 + 1e-12)
+    # Nobody is served by a bound that is far away: steps are chosen by it.
+    assert bound.value <= 1.02 * true
+    if stated.side == "exact":
+        assert stated.value == pytest.approx(true, rel=1e-10)
+    else:
+        assert 0.95 * true <= stated.value <= true * (1 + 1e-12)
+    smallest = operator.smallest_singular_value()
+    # 1e-8: the singular values of a matrix are only right up to rounding of the largest one.
+    assert smallest.value <= least + 1e-8
+    if smallest.side == "exact":
+        assert smallest.value == pytest.approx(least, abs=1e-8)
+    power = power_iteration(operator.gram, operator.domain.random(_rng()), steps=30) ** 0.5
+    assert power <= bound.value * (1 + 1e-12)
+
+
+def test_adjoint_and_composition_are_operators(operator: ForwardModel):
+    x, y = _pair(operator)
+    torch.testing.assert_close(operator.H(y), operator.adjoint(y))
+    torch.testing.assert_close((operator.H @ operator)(x), operator.adjoint(operator(x)))
+
+
+def test_batch_items_do_not_meet(operator: ForwardModel):
+    x, y = _pair(operator, 3)
+    for each, whole in ((operator.apply, x), (operator.adjoint, y), (operator.baseline, y)):
+        torch.testing.assert_close(each(whole)[1:2], each(whole[1:2]), rtol=0, atol=1e-11)
+
+
+def test_channels_are_treated_alike(operator: ForwardModel):
+    if operator.image.shape[0] == 1:
+        pytest.skip("one channel")
+    x, _ = _pair(operator)
+    torch.testing.assert_close(operator.apply(x.flip(1)), operator.apply(x).flip(1), rtol=0, atol=1e-12)
+
+
+def test_inputs_are_left_alone_and_outputs_are_fresh(operator: ForwardModel):
+    x, y = _pair(operator)
+    x0, y0 = x.clone(), y.clone()
+    outputs = [operator.apply(x), operator.adjoint(y), operator.resolvent(x, 0.1)]
+    for output in outputs:
+        output.zero_()
+    assert torch.equal(x, x0)
+    assert torch.equal(y, y0)
+    assert float(operator.apply(x).abs().sum()) > 0
+
+
+def test_measured_marks_the_structural_zeros(operator: ForwardModel):
+    x, _ = _pair(operator)
+    if operator.measured is not None:
+        assert operator.measured.shape == operator.codomain.shape
+        assert set(operator.measured.unique().tolist()) <= {0.0, 1.0}
+        assert torch.equal(operator.apply(x) * operator.measured, operator.apply(x))
+
+
+def test_baseline_is_a_picture(operator: ForwardModel):
+    flat = torch.full((2, *operator.image.shape), 0.5, dtype=torch.float64)
+    picture = operator.baseline(operator.apply(flat))
+    assert picture.shape == flat.shape
+    assert picture.dtype == flat.dtype
+    assert bool(picture.isfinite().all())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_precision_is_kept(entry: Entry[ForwardModel], dtype: torch.dtype):
+    operator = entry.build({}, image=Space((1, 20, 24), dtype))
+    x = operator.image.random(_rng())
+    y = operator.apply(x)
+    assert y.dtype == operator.codomain.dtype
+    assert y.real.dtype == dtype
+    for picture in (operator.adjoint(y), operator.gram(x), operator.resolvent(x, 0.1), operator.baseline(y)):
+        assert picture.dtype == dtype
+
+
+def test_single_precision_agrees_with_double(entry: Entry[ForwardModel]):
+    single, double = (entry.build({}, image=Space((1, 20, 24), t)) for t in (torch.float32, torch.float64))
+    x = single.image.random(_rng())
+    wide = double.apply(x.double())
+    # 10⁻⁴: the scale of tomography leaves room for the rounding of its precision.
+    assert float((single.apply(x).to(wide.dtype) - wide).abs().max()) <= 1e-4 * float(wide.abs().max())
+
+
+def test_seeds_repeat_and_the_global_generator_is_not_used(entry: Entry[ForwardModel]):
+    state = torch.get_rng_state()
+    results = []
+    for _ in range(2):
+        operator = entry.build({}, image=Space((1, 20, 24)))
+        x = operator.image.random(_rng())
+        y = operator.apply(x)
+        results.append((y, operator.adjoint(y), operator.resolvent(x, 0.1)))
+        operator.norm()
+        operator.norm_bound()
+        operator.smallest_singular_value()
+    assert torch.equal(torch.get_rng_state(), state)
+    for first, second in zip(*results, strict=True):
+        assert torch.equal(first, second)
+
+
+def test_another_seed_is_another_operator(entry: Entry[ForwardModel]):
+    if "seed" not in {p.name for p in entry.params}:
+        pytest.skip("nothing is drawn")
+    one, two = (entry.build({"seed": seed}, image=Space((1, 20, 24))) for seed in (1, 2))
+    x = one.image.random(_rng())
+    assert not torch.equal(one.apply(x), two.apply(x))
+
+
+def test_key_is_the_file_name_and_there_is_a_docstring(entry: Entry[ForwardModel]):
+    assert Path(inspect.getfile(entry.cls)).stem == entry.key
+    assert entry.summary.endswith(".")
+    assert all(p.label for p in entry.params)
+
+
+def test_illegal_parameters_are_refused(entry: Entry[ForwardModel]):
+    with pytest.raises(ValueError, match="no parameter"):
+        entry.validate({"surprise": 1})
+    for param in entry.params:
+        for value in illegal(param):
+            with pytest.raises(ValueError, match=r"\w"):
+                entry.validate({param.name: value})
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), size=st.tuples(st.integers(16, 21), st.integers(16, 21)))
+def test_legal_parameters_give_an_operator(
+    entry: Entry[ForwardModel], data: st.DataObject, size: tuple[int, int]
+):
+    chosen = data.draw(params(entry))
+    operator = entry.build(chosen, image=Space((1, *entry.cls.legal_size(*size, chosen)), torch.float64))
+    x, y = _pair(operator, 1)
+    ax = operator.apply(x)
+    assert ((inner(ax, y) - inner(x, operator.adjoint(y))).abs() <= 1e-12 * norm(x) * norm(y)).all()
+    assert (norm(ax) <= operator.norm_bound().value * norm(x) * (1 + 1e-12)).all()
+    assert (norm(ax) >= operator.smallest_singular_value().value * norm(x) * (1 - 1e-12)).all()

@@ -1,0 +1,227 @@
+"""The solvers against closed forms, and the safeguard's promise over a family of maps."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from deqviz.solvers._solve import Diverged, solve
+from deqviz.solvers.anderson import Anderson
+from deqviz.solvers.broyden import Broyden
+from deqviz.solvers.picard import Picard
+
+ACCELERATED = pytest.mark.parametrize(
+    "solver", [Anderson(), Broyden(), Broyden(update="good")], ids=["anderson", "broyden", "good broyden"]
+)
+
+
+def evaluations(solver, f, z0, tol, cap=3000):
+    for step in solver.steps(f, z0):
+        if step.residual <= tol or step.evaluations >= cap:
+            return step.evaluations
+    raise AssertionError
+
+
+def spread(kappa=0.95, dtype=torch.float32):
+    """A symmetric linear map on 64² pictures whose spectrum fills [0, κ]."""
+    rng = torch.Generator().manual_seed(3)
+    values = torch.linspace(0, kappa, 4096, dtype=dtype)[torch.randperm(4096, generator=rng)].view(
+        1, 1, 64, 64
+    )
+    b = torch.randn(1, 1, 64, 64, generator=rng).to(dtype)
+
+    def hartley(z):
+        z = torch.fft.fft2(z, norm="ortho")
+        return z.real - z.imag
+
+    return lambda z: hartley(values * hartley(z)) + b
+
+
+def tikhonov(n=256, width=1.6, weight=1e-2):
+    """A gradient step for ½‖Ax − y‖² + ½λ‖x‖², A a Gaussian blur; returns the map and y."""
+    w = torch.fft.fftfreq(n)
+    otf = torch.exp(-2 * (math.pi * width) ** 2 * (w[:, None] ** 2 + w[None, : n // 2 + 1].abs() ** 2))
+    rng = torch.Generator().manual_seed(0)
+    x = 0.1 * torch.randn(1, 1, n, n, generator=rng)
+    x[..., n // 4 : n // 2, n // 3 : 2 * n // 3] += 1
+    y = torch.fft.irfft2(otf * torch.fft.rfft2(x), s=(n, n)) + 0.01 * torch.randn(x.shape, generator=rng)
+    c = 0.9 * torch.fft.irfft2(otf * torch.fft.rfft2(y), s=(n, n))
+    return (lambda z: torch.fft.irfft2((1 - 0.9 * (otf**2 + weight)) * torch.fft.rfft2(z), s=(n, n)) + c), y
+
+
+def small_network(n=256, kappa=0.9):
+    """Two convolutions with a ReLU between, their product scaled to about κ, plus a picture."""
+    rng = torch.Generator().manual_seed(1)
+    first, second = torch.randn(16, 1, 3, 3, generator=rng), torch.randn(1, 16, 3, 3, generator=rng)
+    first, second = first / 9, second / 9
+    v = torch.randn(1, 1, 32, 32, generator=rng)
+    for _ in range(20):
+        v = v / v.norm()
+        u = F.conv2d(F.conv2d(v, first, padding=1), second, padding=1)
+        size, v = u.norm(), u
+    x = torch.randn(1, 1, n, n, generator=rng)
+    second = second * 1.3 * kappa / size
+    return lambda z: F.conv2d(F.relu(F.conv2d(z, first, padding=1)), second, padding=1) + x
+
+
+def family():
+    """Named maps: linear (symmetric, indefinite, orthogonal, non-normal, nilpotent) and bent ones."""
+    for seed, (kappa, n, dtype) in enumerate(
+        itertools.product((0.3, 0.7, 0.9, 0.97), (6, 40), (torch.float32, torch.float64))
+    ):
+        rng = torch.Generator().manual_seed(seed)
+        G = torch.randn(3, n, n, generator=rng, dtype=torch.float64)
+        P, Q = torch.linalg.qr(G[0])[0], torch.linalg.qr(G[1])[0]
+        d = kappa * torch.rand(n, generator=rng, dtype=torch.float64)
+        d[0] = kappa
+        matrices = {
+            "symmetric": P @ torch.diag(d) @ P.T,
+            "indefinite": P @ torch.diag(d * (-1) ** torch.arange(n)) @ P.T,
+            "orthogonal": kappa * P,
+            "two bases": P @ torch.diag(d) @ Q.T,
+            "nilpotent": G[2].triu(1) * kappa / torch.linalg.matrix_norm(G[2].triu(1), 2),
+            "shift": kappa * torch.eye(n, dtype=torch.float64).roll(1, 0),
+        }
+        b = torch.randn(1, n, generator=rng, dtype=torch.float64).to(dtype)
+        for name, W in matrices.items():
+            W = W.T.to(dtype)
+            label = f"{name} {kappa} {n} {dtype}"
+            yield label, lambda z, W=W, b=b: z @ W + b, b
+            if name in ("symmetric", "two bases"):
+                yield f"tanh {label}", lambda z, W=W, b=b: torch.tanh(z @ W + b), b
+                yield f"soft {label}", lambda z, W=W, b=b: F.softshrink(z @ W + b, 0.3), b
+                yield f"clip {label}", lambda z, W=W, b=b: (z @ W + b).clamp(-0.5, 1.0), b
+
+
+def test_picard_on_an_affine_map_is_the_geometric_series():
+    b = torch.tensor([[1.0, -2.0]], dtype=torch.float64)
+    for d in (1.0, 0.4):
+        rho = 1 - d + 0.5 * d
+        for step in itertools.islice(Picard(damping=d).steps(lambda z: 0.5 * z + b, 0 * b), 30):
+            torch.testing.assert_close(step.z, 2 * b * (1 - rho**step.k))
+            torch.testing.assert_close(step.gap, (0.5 * step.z - b).norm())
+
+
+def test_damping_tames_a_rotation():
+    def quarter_turn(z):
+        return torch.stack([-z[:, 1], z[:, 0]], 1)
+
+    z0 = torch.ones(1, 2, dtype=torch.float64)
+    *_, plain = itertools.islice(Picard().steps(quarter_turn, z0), 100)
+    *_, damped = itertools.islice(Picard(damping=0.5).steps(quarter_turn, z0), 100)
+    assert plain.gap == 2
+    assert damped.gap < 1e-14
+
+
+@ACCELERATED
+def test_third_of_the_evaluations_at_095(solver):
+    for dtype in (torch.float32, torch.float64):
+        f, z0 = spread(dtype=dtype), torch.zeros(1, 1, 64, 64, dtype=dtype)
+        assert 3 * evaluations(solver, f, z0, 1e-6) <= evaluations(Picard(), f, z0, 1e-6)
+
+
+def test_anderson_on_imaging_maps():
+    f, y = tikhonov()
+    assert evaluations(Anderson(), f, y, 1e-6) <= 60
+    g = small_network()
+    assert evaluations(Anderson(), g, torch.zeros(1, 1, 256, 256), 1e-6) <= 30
+    assert evaluations(Broyden(), f, y, 1e-6) <= 80
+    assert evaluations(Broyden(), g, torch.zeros(1, 1, 256, 256), 1e-6) <= 30
+
+
+@pytest.mark.parametrize("solver", [Anderson(), Anderson(memory=1), Broyden()], ids=lambda s: f"{s}")
+def test_never_a_tenth_worse_than_plain(solver):
+    worse, number = [], 0
+    for name, f, b in family():
+        number += 1
+        for tol in (1e-2, 1e-4) if b.dtype == torch.float32 else (1e-3, 1e-8):
+            plain, fast = evaluations(Picard(), f, 0 * b, tol), evaluations(solver, f, 0 * b, tol)
+            if fast > 1.1 * plain + 2:
+                worse.append((name, tol, plain, fast))
+    assert number >= 150
+    assert worse == []
+
+
+@ACCELERATED
+def test_certified_line_of_the_safeguard(solver):
+    # gap_k ≤ max(κ, 0.9)^(k − w) gap_0 with w ≤ 2 + 0.09 k, the module's theorem.
+    for name, f, b in family():
+        rho = max(float(next(word for word in name.split() if word.startswith("0."))), 0.9)
+        gaps = [float(s.gap) for s in itertools.islice(solver.steps(f, 0 * b), 60)]
+        floor = 1e-5 if b.dtype == torch.float32 else 1e-12
+        for k, gap in enumerate(gaps):
+            assert gap <= rho ** max(k - 2 - 0.09 * k, 0) * gaps[0] * (1 + 1e-6) + floor, (name, k)
+
+
+@ACCELERATED
+def test_expansive_maps_diverge_without_accident(solver):
+    b = torch.randn(1, 7, generator=torch.Generator().manual_seed(0))
+    for f in (lambda z: 2 * z.abs() + b.abs(), lambda z: z**2 + 1, lambda z: torch.exp(z) + 1):
+        with pytest.raises(Diverged, match="finite at step") as caught:
+            solve(solver, f, b, tol=1e-6, max_steps=500)
+        assert 1 < caught.value.k < 500
+
+
+@ACCELERATED
+def test_finds_the_fixed_point_of_an_expansive_affine_map(solver):
+    W = 1.05 * torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(0)).double())[0]
+    step = solve(solver, lambda z: z @ W + 1, torch.zeros(1, 4).double(), tol=1e-10, max_steps=60)
+    assert step.residual <= 1e-10
+
+
+@ACCELERATED
+@pytest.mark.parametrize("kappa", [0.5, 0.95, 1.0])
+def test_rounding_floor_holds(solver, kappa):
+    f = spread(kappa)
+    z0 = f(torch.zeros(1, 1, 64, 64))
+    if kappa == 1.0:
+        f = lambda z, f=f, c=z0: f(z) - c  # noqa: E731  # nonexpansive, and zero is fixed
+    residuals = [float(s.residual) for s in itertools.islice(solver.steps(f, z0), 400)]
+    best = min(residuals[:300])
+    assert best < (1e-3 if kappa == 1.0 else 1e-6)
+    assert max(residuals[300:]) <= 10 * best
+
+
+@ACCELERATED
+def test_batch_of_very_different_scales(solver):
+    f = spread()
+    z0 = torch.cat(
+        [1e-6 * torch.ones(1, 1, 64, 64), torch.ones(1, 1, 64, 64), 1e6 * torch.ones(1, 1, 64, 64)]
+    )
+    scales = torch.tensor([1e-6, 1.0, 1e6]).view(3, 1, 1, 1)
+    step = solve(solver, lambda z: scales * f(z / scales), z0, tol=1e-6, max_steps=80)
+    assert step.residual <= 1e-6
+
+
+def test_a_failed_correction_costs_one_evaluation_and_shows_the_old_state():
+    # After a while the map turns over: every remembered move misleads.
+    def f(z):
+        return torch.where(z > 2, 0.9 * z, 5 - 1.9 * (z - 2).abs().sqrt())
+
+    gaps = [float(s.gap) for s in itertools.islice(Anderson().steps(f, torch.full((1, 3), 9.0)), 60)]
+    assert all(map(math.isfinite, gaps))
+
+
+def test_solve_stops_where_it_says():
+    f, z0 = (lambda z: 0.5 * z + 1), torch.zeros(1, 3)
+    step = solve(Picard(), f, z0, tol=1e-3, max_steps=100)
+    assert step.residual <= 1e-3
+    assert step.k == 10
+    assert solve(Picard(), f, z0, tol=1e-3, max_steps=100, check_every=8).k == 16
+    assert solve(Picard(), f, z0, tol=0.0, max_steps=5, check_every=8).k == 4
+    with pytest.raises(ValueError, match="at least 1"):
+        solve(Picard(), f, z0, tol=1e-3, max_steps=0)
+
+
+def test_solve_names_the_step_of_a_nan():
+    def f(z):
+        calls.append(0)
+        return z / 2 + 1 if len(calls) < 5 else z * torch.nan
+
+    calls: list[int] = []
+    with pytest.raises(Diverged, match="step 4") as caught:
+        solve(Picard(), f, torch.zeros(2, 3), tol=1e-9, max_steps=100)
+    assert caught.value.k == 4
+    assert isinstance(caught.value, ArithmeticError)
