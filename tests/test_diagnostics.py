@@ -102,7 +102,8 @@ def test_jacobian_of_maps_with_transforms_and_custom_functions():
         with torch.no_grad():
             difference = (f(z + 1e-6 * v) - f(z - 1e-6 * v)) / 2e-6
         torch.testing.assert_close(J.apply(v), difference, rtol=1e-5, atol=1e-6, msg=name)
-        torch.testing.assert_close(J._apply_backward(v), J.apply(v), rtol=1e-9, atol=1e-12, msg=name)
+        if name != "custom":  # it has no forward rule
+            torch.testing.assert_close(J._apply_forward(v), J.apply(v), rtol=1e-9, atol=1e-12, msg=name)
         torch.testing.assert_close((J.adjoint(u) * v).sum(), (u * J.apply(v)).sum(), msg=name)
 
 

@@ -96,7 +96,8 @@ def test_memory_does_not_grow_with_the_steps():
     W, b = matrix(norm=0.95).requires_grad_(), torch.ones(1, 5).double()
     one_evaluation = held(Unrolled(Picard(), 1), W, b)
     for tol in (1e-2, 1e-12):
-        assert held(Implicit(Picard(), Picard(), tol=tol, max_steps=2000), W, b) <= one_evaluation + 40
+        # W itself is held too, for the products with J*.
+        assert held(Implicit(Picard(), Picard(), tol=tol, max_steps=2000), W, b) == one_evaluation + 8 * W.numel()
         assert held(OneStep(Picard(), tol=tol, max_steps=2000), W, b) == one_evaluation
     assert held(Unrolled(Picard(), 100), W, b) > 90 * one_evaluation
 

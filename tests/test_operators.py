@@ -16,6 +16,14 @@ from deqviz.operators.kernel_blur import KernelBlur, parse_kernel
 discover("deqviz.operators")
 
 
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def _picture(*shape: int) -> torch.Tensor:
     return torch.rand(1, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
@@ -147,9 +155,9 @@ def test_super_resolution_keeps_brightness_and_place(factor: int, kind: str, sid
     torch.testing.assert_close(A(flat), torch.ones(1, *A.codomain.shape, dtype=torch.float64))
     torch.testing.assert_close(A.baseline(A(flat)), flat)
     # A ramp comes back as the same ramp, away from the border: nothing is shifted. Half a pixel would be
-    # 0.5; torch's bicubic (a = −¾) bends a ramp of slope 4 per coarse pixel by up to 0.14.
+    # 0.5; torch's bicubic (a = −¾) bends a ramp of slope 4 per coarse pixel by up to 0.164.
     ramp = torch.arange(24, dtype=torch.float64).expand(1, 1, side, 24)
-    torch.testing.assert_close(A.baseline(A(ramp))[..., 10:14], ramp[..., 10:14], rtol=0, atol=0.15)
+    torch.testing.assert_close(A.baseline(A(ramp))[..., 10:14], ramp[..., 10:14], rtol=0, atol=0.17)
 
 
 def test_super_resolution_by_boxes_is_the_mean_over_blocks():

@@ -1,5 +1,7 @@
 """The derivative of a map at one point, as an operator and its adjoint."""
 
+import warnings
+
 import torch
 from torch.autograd import forward_ad
 
@@ -28,13 +30,14 @@ class Jacobian:
         return product
 
     def apply(self, v: Data) -> Data:
-        """J v by forward differentiation, or by two backward passes where an operation has no such rule."""
+        """J v by two backward passes, or by forward differentiation where an operation allows only one.
+
+        Not the other way round: the first use of forward differentiation imports for seconds.
+        """
         try:
-            with torch.no_grad(), forward_ad.dual_level():
-                tangent = forward_ad.unpack_dual(self.f(forward_ad.make_dual(self.x.detach(), v))).tangent
-                return torch.zeros_like(self.fx) if tangent is None else tangent.clone()
-        except (RuntimeError, NotImplementedError):
             return self._apply_backward(v)
+        except RuntimeError:
+            return self._apply_forward(v)
 
     def _apply_backward(self, v: Data) -> Data:
         """J v as the gradient of ⟨J*u, v⟩ with respect to u, which is linear in u."""
@@ -47,6 +50,15 @@ class Jacobian:
                 return torch.zeros_like(self.fx)
             (product,) = torch.autograd.grad(ju, u, v, materialize_grads=True)
         return product
+
+    def _apply_forward(self, v: Data) -> Data:
+        """J v as the tangent of f(x + t v)."""
+        with warnings.catch_warnings():
+            # Loading the rules makes PyTorch 2.13 warn of its own torch.jit.script.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            with torch.no_grad(), forward_ad.dual_level():
+                tangent = forward_ad.unpack_dual(self.f(forward_ad.make_dual(self.x.detach(), v))).tangent
+                return torch.zeros_like(self.fx) if tangent is None else tangent.clone()
 
 
 def probe(x: Data, seed: int) -> Data:

@@ -8,6 +8,7 @@ import torch
 
 from deqviz.core.space import Image
 from deqviz.networks import _weights
+from deqviz.networks.contractive import ContractiveDenoiser
 
 Name = Literal["contractive", "unconstrained"]
 
@@ -17,7 +18,9 @@ UNKNOWN = "no Lipschitz constant of this denoiser is known: the iteration may wa
 @cache
 def lipschitz(name: Name) -> float | None:
     """A certified Lipschitz constant for every noise level and picture size, or None."""
-    return _weights.load("contractive").lipschitz() if name == "contractive" else None
+    if name == "unconstrained":
+        return None
+    return _weights.load_as(ContractiveDenoiser, "contractive").lipschitz()
 
 
 def relaxed_lipschitz(name: Name, relaxation: float) -> float | None:

@@ -10,7 +10,7 @@ from deqviz.core.records import Evidence, Map, Problem
 from deqviz.core.registry import Options, Pick, Range
 from deqviz.core.regularizer import Constants, Regularizer
 from deqviz.core.space import Batch, Image, norm
-from deqviz.methods import _theory
+from deqviz.methods import _panel, _theory
 from deqviz.methods._base import FixedPointMethod
 from deqviz.methods._resolvent import tikhonov_step
 from deqviz.regularizers.contractive import Contractive
@@ -172,4 +172,4 @@ class Equilibrium(FixedPointMethod):
             "void",
             "whether R(x†) lies in the range of A* is a question about the truth, which a method never sees",
         )
-        return (*_theory.panel(self.theory(problem), self.solver, evidence), source)
+        return (*_panel.panel(self.theory(problem), self.solver, evidence), source)

@@ -8,7 +8,7 @@ from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Map, Problem, Solver
 from deqviz.core.registry import Options, Pick, Range
 from deqviz.core.space import Image
-from deqviz.methods import _denoisers, _theory
+from deqviz.methods import _denoisers, _panel, _theory
 from deqviz.methods._base import FixedPointMethod
 from deqviz.solvers.picard import Picard
 
@@ -68,7 +68,7 @@ class PnpFbs(FixedPointMethod):
         s = self.step * 2 / bound.top
         if limit is None:
             return _theory.Theory(
-                None, None, None, False, bound.rounding, "", _denoisers.UNKNOWN, noun="fixed point"
+                None, None, None, False, bound.rounding, "", obstacle=_denoisers.UNKNOWN, noun="fixed point"
             )
         kappa = limit * max(abs(1 - s * bound.bottom), 2 * self.step - 1)
         margin = _theory.significant(1 - kappa)
@@ -80,7 +80,7 @@ class PnpFbs(FixedPointMethod):
             limit * s * math.sqrt(bound.top) * error if error is not None else None,
             is_averaged=self.relaxation < 1 and self.step < 1 and margin >= -_theory.ROUNDING,
             floor=bound.rounding,
-            because=f"Lip(D) ≤ {limit:.4g} by construction, κ = Lip(D) max|1 − sλ| = {kappa:.5g}, s = {s:.4g}",
+            because=f"Lip(D) ≤ {limit:.4g}, κ = Lip(D) max|1 − sλ| = {kappa:.5g} for s = {s:.3g}",
             obstacle=too_long
             or "A has directions that it (nearly) annihilates, and Lip(D) ≤ 1 is not below 1",
             gain_statement="‖x₁ − x₂‖ ≤ s‖A‖ Lip(D)/(1 − κ) ‖y₁ − y₂‖",
@@ -89,4 +89,4 @@ class PnpFbs(FixedPointMethod):
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
         """The panel of the map."""
-        return _theory.panel(self.theory(problem), self.solver, evidence)
+        return _panel.panel(self.theory(problem), self.solver, evidence)

@@ -6,7 +6,7 @@ from deqviz.core.catalog import METHODS
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Map, Problem, Solver
 from deqviz.core.registry import Options, Pick, Range
-from deqviz.methods import _denoisers, _theory
+from deqviz.methods import _denoisers, _panel, _theory
 from deqviz.methods._base import FixedPointMethod
 from deqviz.methods._resolvent import tikhonov_step
 from deqviz.solvers.picard import Picard
@@ -18,7 +18,8 @@ class PnpHqs(FixedPointMethod):
 
     x ← D(z), z = (A*A + ρ)⁻¹(A*y + ρx), D = (1 − λ)Id + λD_σ, at one fixed ρ. The Tikhonov step is firmly
     nonexpansive, so with the 1-Lipschitz denoiser T does not expand; for λ < 1 it is averaged. With the
-    unconstrained denoiser nothing is known and it may diverge. Geman and Yang, 1995; Zhang, Zuo, Gu and Zhang, 2017.
+    unconstrained denoiser nothing is known and it may diverge.
+    Geman and Yang, 1995; Zhang, Zuo, Gu and Zhang, 2017.
     """
 
     equation: ClassVar[str] = "x = D_σ((A*A + ρ)⁻¹(A*y + ρx))"
@@ -53,7 +54,9 @@ class PnpHqs(FixedPointMethod):
         limit = _denoisers.relaxed_lipschitz(self.denoiser, self.relaxation)
         floor = bound.solving
         if limit is None:
-            return _theory.Theory(None, None, None, False, floor, "", _denoisers.UNKNOWN, noun="fixed point")
+            return _theory.Theory(
+                None, None, None, False, floor, "", obstacle=_denoisers.UNKNOWN, noun="fixed point"
+            )
         margin = _theory.significant((bound.bottom + rho * (1 - limit)) / (bound.bottom + rho))
         error = 1 / margin if margin > 0 else None
         step_gain = _theory.equilibrium_gain(bound, rho, 1.0)
@@ -72,4 +75,4 @@ class PnpHqs(FixedPointMethod):
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
         """The panel of the map."""
-        return _theory.panel(self.theory(problem), self.solver, evidence)
+        return _panel.panel(self.theory(problem), self.solver, evidence)

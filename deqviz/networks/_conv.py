@@ -54,7 +54,7 @@ def _filter_gradient(x: Tensor, h: Tensor, size: int) -> Tensor:
 
 
 def _each(matrix: Tensor, columns: Tensor) -> Tensor:
-    # Where a gradient is wanted `matmul` would fold the batch into the columns, at the price of two transposes.
+    # Where a gradient is wanted `matmul` would fold the batch into the columns: two large transposes.
     return torch.bmm(matrix.expand(columns.shape[0], -1, -1), columns)
 
 
@@ -107,17 +107,17 @@ def synthesis(h: Responses, filters: Bank) -> Image:
 def symbol_bound(filters: Bank, grid: int = 256) -> Tensor:
     """An upper bound on ‖W‖² = sup |Ŵ(ω)|² for pictures of every size; differentiable in the filters.
 
-    The symbol p(ω) = Σᵢ |ŵᵢ(ω)|² is a trigonometric polynomial of degree d = k − 1 per axis, and the eigenvalues
-    of W*W on an h × w torus are samples of it. With M = sup p = p(ω*), M. Riesz's lemma says that along one axis
-    p(ω* + t) ≥ M cos(d t) for |t| ≤ π/d; a grid of N points has one within π/N of ω*, so the maximum over that
-    axis' grid is ≥ M cos(π d/N). Once per axis: M ≤ max over the N × N grid / cos²(π d/N), a loss of 0.6 % for
-    k = 7 and N = 256 (Ehlich and Zeller, 1964). Zero padding is the compression of a larger torus to a window,
-    so the bound holds there too.
+    The symbol p(ω) = Σᵢ |ŵᵢ(ω)|² is a trigonometric polynomial of degree d = k − 1 per axis, and the
+    eigenvalues of W*W on an h × w torus are samples of it. With M = sup p = p(ω°), M. Riesz's lemma says that
+    along one axis p(ω° + t) ≥ M cos(d t) for |t| ≤ π/d; a grid of N points has one within π/N of ω°, so the
+    maximum over that axis' grid is ≥ M cos(π d/N). Once per axis: M ≤ max over the N × N grid / cos²(π d/N),
+    a loss of 0.6 % for k = 7 and N = 256 (Ehlich and Zeller, 1964). Zero padding is the compression of a
+    larger torus to a window, so the bound holds there too.
     """
     size = filters.shape[-1]
     if grid <= 2 * size:
         raise ValueError(f"grid {grid} is too coarse for filters of size {size}")
-    # p is known from its (2k − 1)² autocorrelation: one small transform per filter is enough, not an N × N one.
+    # p is known from its (2k − 1)² autocorrelation: one small transform per filter is enough.
     power = torch.fft.rfft2(filters[:, 0], s=(2 * size, 2 * size)).abs().square().sum(0)
     autocorrelation = torch.fft.irfft2(power, s=(2 * size, 2 * size))
     lags = torch.arange(-size, size, device=filters.device)

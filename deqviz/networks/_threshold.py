@@ -12,7 +12,7 @@ _REFERENCE = 25 / 255
 
 
 class Thresholds(nn.Module):
-    """τᵢ(σ) > 0, increasing in σ: log τᵢ is piecewise linear in log σ with slopes ≥ 0, a power law at either end.
+    """τᵢ(σ) > 0, increasing in σ: log τᵢ is piecewise linear in log σ, and a power law at either end.
 
     τ → 0 as σ → 0, so whatever it limits fades out; σ below 1e-6 is treated as 1e-6.
     """

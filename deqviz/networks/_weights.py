@@ -1,4 +1,4 @@
-"""Trained weights: a safetensors file and its card; nothing is loaded whose sha256 differs from the card's."""
+"""Trained weights: a safetensors file and its card; nothing is loaded whose sha256 is not the card's."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, overload
 
 import torch
 from safetensors.torch import load as parse
@@ -26,8 +26,6 @@ _NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
     "ContractiveDenoiser": ContractiveDenoiser,
     "UnconstrainedDenoiser": UnconstrainedDenoiser,
 }
-
-Net = TypeVar("Net", bound=nn.Module)
 
 
 class WeightsError(RuntimeError):
@@ -93,18 +91,24 @@ def read(key: str, folder: Path) -> nn.Module:
     return net.eval().requires_grad_(False)
 
 
-@cache
+@overload
+def load(
+    key: Literal["convex_ridge"], dtype: torch.dtype = torch.float32, device: str = "cpu"
+) -> ConvexRidge: ...
+@overload
+def load(
+    key: Literal["contractive"], dtype: torch.dtype = torch.float32, device: str = "cpu"
+) -> ContractiveDenoiser: ...
+@overload
+def load(key: str, dtype: torch.dtype = torch.float32, device: str = "cpu") -> nn.Module: ...
 def load(key: str, dtype: torch.dtype = torch.float32, device: str = "cpu") -> nn.Module:
     """The shipped network `key`, read once per (key, dtype, device): treat it as immutable."""
+    return _load(key, dtype, device)
+
+
+@cache
+def _load(key: str, dtype: torch.dtype, device: str) -> nn.Module:
     return read(key, _folder(key)).to(dtype=dtype, device=device)
-
-
-def load_as(kind: type[Net], key: str, dtype: torch.dtype = torch.float32, device: str = "cpu") -> Net:
-    """`load` for callers that need one class: the same object, checked."""
-    net = load(key, dtype, device)
-    if not isinstance(net, kind):
-        raise WeightsError(f"weights {key!r} hold a {type(net).__name__}, not a {kind.__name__}")
-    return net
 
 
 def cards() -> tuple[Card, ...]:

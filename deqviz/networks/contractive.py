@@ -1,4 +1,4 @@
-"""A denoiser that is 1-Lipschitz by construction: convex potential layers, each mixed with the input picture."""
+"""A denoiser that is 1-Lipschitz by construction: convex potential layers, each mixed with the input."""
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,8 @@ from deqviz.networks.convex_ridge import clip
 class PotentialLayer(nn.Module):
     """x ↦ (1 − m)(x − W* clip(Wx, ±τ)) + m y, with a learned mixing weight 0 < m(σ) < 1.
 
-    Where ‖W‖² ≤ 2 the bracket is nonexpansive: its derivative is Id − W*DW with 0 ≤ D ≤ Id, so its spectrum lies
-    in [−1, 1] (Meunier et al., 2022).
+    Where ‖W‖² ≤ 2 the bracket is nonexpansive: its derivative is Id − W*DW with 0 ≤ D ≤ Id, so its spectrum
+    lies in [−1, 1] (Meunier et al., 2022).
     """
 
     def __init__(self, filters: int, size: int, at_reference: float) -> None:
@@ -37,8 +37,8 @@ class PotentialLayer(nn.Module):
 class ContractiveDenoiser(nn.Module):
     """D_σ = layer_K ∘ … ∘ layer_1, nonexpansive for every σ and every picture size.
 
-    If y ↦ x_k is ℓ_k-Lipschitz, then ℓ_{k+1} ≤ (1 − m) max(1, ‖W_k‖² − 1) ℓ_k + m, and ℓ_0 = 1: with ‖W_k‖² ≤ 2
-    every ℓ_k ≤ 1. Not a gradient in general: the layers have different filters.
+    If y ↦ x_k is ℓ_k-Lipschitz, then ℓ_{k+1} ≤ (1 − m) max(1, ‖W_k‖² − 1) ℓ_k + m, and ℓ_0 = 1: with
+    ‖W_k‖² ≤ 2 every ℓ_k ≤ 1. Not a gradient in general: the layers have different filters.
     """
 
     def __init__(self, layers: int = 8, filters: int = 48, size: int = 7) -> None:

@@ -12,8 +12,8 @@ from deqviz.networks._threshold import Thresholds
 class ConvexRidge(nn.Module):
     """R_σ(x) = W* clip(Wx, ±τ(σ)) = ∇Ψ_σ(x), the gradient of a convex potential (Goujon et al., 2022).
 
-    R_σ is monotone, cocoercive with 1/‖W‖², and Lipschitz with ‖W‖², because the slopes of clip are 0 or 1. All
-    noise levels share the filters; only the thresholds τᵢ(σ) move, and Ψ_σ(x) is increasing in σ.
+    R_σ is monotone, cocoercive with 1/‖W‖², and Lipschitz with ‖W‖², because the slopes of clip are 0 or 1.
+    All noise levels share the filters; only the thresholds τᵢ(σ) move, and Ψ_σ(x) is increasing in σ.
     """
 
     def __init__(self, filters: int = 48, size: int = 7) -> None:
@@ -27,7 +27,7 @@ class ConvexRidge(nn.Module):
         return synthesis(clip(analysis(x, filters), tau), filters)
 
     def potential(self, x: Image, sigma: float | Tensor) -> Float[Tensor, " b"]:
-        """Ψ_σ(x) = Σᵢ Σ_pixels huber_τᵢ(wᵢ ∗ x), one number per picture; its gradient is exactly `forward`."""
+        """Ψ_σ(x) = Σᵢ Σ_pixels huber_τᵢ(wᵢ ∗ x), one number per picture; its gradient is `forward`."""
         h, tau = analysis(x, self.filters), self.thresholds(sigma)
         inside = clip(h, tau)
         # With c = clip(h): huber = c h − c²/2, which is h²/2 inside and τ|h| − τ²/2 outside.

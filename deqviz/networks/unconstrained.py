@@ -10,9 +10,9 @@ from deqviz.networks.convex_ridge import clip
 
 
 class FreeLayer(nn.Module):
-    """x ↦ x − V* φ_σ(Wx) + m (y − x), with φ(t) = clip(t, ±τ) + g clip(t, ±τ′) and V ≠ W (Chen and Pock, 2017).
+    """x ↦ x − V* φ_σ(Wx) + m (y − x), with φ(t) = clip(t, ±τ) + g clip(t, ±τ′), V ≠ W.
 
-    With g < 0 the influence φ saturates late or changes sign: it is no longer monotone.
+    The stage of Chen and Pock, 2017, with a simpler influence function. With g < 0 it need not be monotone.
     """
 
     def __init__(self, filters: int, size: int, at_reference: float) -> None:

@@ -52,7 +52,9 @@ class Implicit:
         if not fz.requires_grad:
             return fz
 
-        def solve_adjoint(g: Tensor) -> Tensor:
+        def solve_adjoint(g: Tensor | None) -> Tensor | None:
+            if g is None:  # how autograd writes a zero that nobody computed
+                return None
             if torch.is_grad_enabled():
                 raise NotImplementedError("Implicit gives first derivatives only: no create_graph=True.")
 

@@ -7,12 +7,12 @@ from torch import Tensor, nn
 
 from deqviz.networks._conv import symbol_bound
 
-# Filters are rounded to float32 after the projection: aim a little lower, so that the float64 certificate stays below.
+# The filters are rounded to float32 after the projection: aim lower, so that the certificate stays below.
 _MARGIN = 1 - 1e-6
 
 
 class BoundedBank(nn.Module):
-    """Filters of mean zero with certified ‖W‖² ≤ limit: w ↦ w − mean(w), divided by √(bound/limit) where that is above 1."""
+    """Filters of mean zero with certified ‖W‖² ≤ limit: v = w − mean(w), over √(bound(v)/limit) if above 1."""
 
     def __init__(self, limit: float) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class ZeroMean(nn.Module):
 
 
 def cosine_bank(count: int, size: int) -> Tensor:
-    """The first `count` two-dimensional cosines of a square patch without the constant, by rising frequency; unit norm."""
+    """The first `count` cosines of a square patch but the constant, by rising frequency, of unit norm."""
     if count > size**2 - 1:
         raise ValueError(f"{count} filters of size {size} asked for, but there are {size**2 - 1} cosines")
     position = (torch.arange(size, dtype=torch.float64) + 0.5) * math.pi / size

@@ -1,4 +1,4 @@
-"""Training pictures: a folder of grey pictures as one tensor, and random patches from an explicit generator."""
+"""Training pictures: a folder of grey pictures, and random patches from an explicit generator."""
 
 from pathlib import Path
 

@@ -1,9 +1,9 @@
-"""The training loop: a generator of frozen `Epoch` records that can be stopped after any of them and resumed exactly."""
+"""The training loop: a generator of frozen `Epoch` records; stop after any of them and resume exactly."""
 
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from deqviz.training.recipes import Recipe
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What one stretch of training brought: `psnr` in dB per validation noise level (in 1/255), `eta` in seconds."""
+    """What one stretch of training brought: `psnr` in dB per noise level (in 1/255), `eta` in seconds."""
 
     step: int
     steps: int
@@ -42,7 +42,7 @@ class Run:
     watched: int = 8  # validation pictures looked at in every epoch; the last epoch uses all
 
 
-def train(recipe: Recipe, run: Run) -> Iterator[Epoch]:
+def train(recipe: Recipe, run: Run) -> Generator[Epoch]:
     """Train until the schedule or the time is over, saving a checkpoint before each record is handed out."""
     training, validation = split(run.data, recipe.validation)
     total = run.steps or recipe.steps
@@ -88,7 +88,7 @@ def train(recipe: Recipe, run: Run) -> Iterator[Epoch]:
 
 
 def validate(recipe: Recipe, net: nn.Module, pictures: list[Tensor], device: str = "cpu") -> dict[str, float]:
-    """Mean PSNR per noise level, with noise that depends on the picture's place only: comparable between runs."""
+    """Mean PSNR per noise level; the noise depends on the picture's place only, so runs compare."""
     net = net.to(device)
     result = {}
     for sigma in recipe.sigmas:
@@ -102,7 +102,7 @@ def validate(recipe: Recipe, net: nn.Module, pictures: list[Tensor], device: str
 
 
 def _groups(net: nn.Module, rate: float) -> list[dict[str, object]]:
-    """Filters at the given rate; thresholds and mixing, which live on a logarithmic scale, three times as fast.
+    """Filters at the given rate; thresholds and mixing, which are logarithms, three times as fast.
 
     A filter whose threshold stays too high for long shrinks to zero, and from zero there is no gradient back.
     """

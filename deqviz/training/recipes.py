@@ -65,7 +65,7 @@ class Recipe(ABC):
         return (low + (high - low) * torch.rand(self.batch, generator=rng)).square()
 
     def loss(self, net: nn.Module, clean: Image, y: Image, sigma: Tensor) -> Tensor:
-        """Mean squared error over σ^1.25, to which a good denoiser's is proportional: every σ counts alike in dB."""
+        """Squared error over σ^1.25, to which a good denoiser's is proportional: every σ counts alike."""
         error = self.estimate(net, y, sigma) - clean
         m = self.margin
         per_picture = error[..., m : error.shape[-2] - m, m : error.shape[-1] - m].square().mean((1, 2, 3))
@@ -116,7 +116,7 @@ class ConvexRidgeRecipe(Recipe):
 
 
 def minimiser(filters: Tensor, tau: Tensor, y: Image, lipschitz: float, steps: int) -> Image:
-    """argmin ½‖x − y‖² + Ψ(x) from y on by Nesterov's method for strong convexity 1, smoothness 1 + lipschitz."""
+    """argmin ½‖x − y‖² + Ψ(x) by Nesterov's method for strong convexity 1 and smoothness 1 + `lipschitz`."""
     momentum = (math.sqrt(1 + lipschitz) - 1) / (math.sqrt(1 + lipschitz) + 1)
     x = previous = y
     for _ in range(steps):

@@ -34,9 +34,9 @@ def draw(main: Path, probes: Sequence[Probe], *, is_final: bool) -> Chart | None
     While a run goes on its newest iterate stands for the limit. The plane changes as the run grows and
     stands still once the landscape has been begun on it.
     """
-    if len(main) < 3:
-        return None
     labelled = [("from the data", main), *((p.title, p.path) for p in probes if p.path)]
+    if not main or sum(len(path) for _, path in labelled) < 3:
+        return None
     landscape = next((p.landscape for p in probes if p.landscape is not None), None)
     limit = main[-1][1]
     points = [x for _, path in labelled for _, x in path]

@@ -357,6 +357,8 @@ class Job:
         while self._state == "checking":
             probe = next(self._checks, None) if self._checks else None
             if probe is None:
+                self._chart_due = 0.0
+                self._draw()  # before the state says that nothing will change any more
                 with self._lock:
                     if self._state == "checking":
                         self._state = "done"
@@ -378,7 +380,7 @@ class Job:
     def _draw(self) -> None:
         """Renew the chart of the path; a fortieth of the time at most goes into it."""
         now = time.monotonic()
-        if now < self._chart_due and self._state != "done":
+        if now < self._chart_due:
             return
         self._chart = draw(self.iterates(), tuple(self._probes), is_final=self._state in ("checking", "done"))
         self._chart_due = now + max(0.5, 40 * (time.monotonic() - now))

@@ -1,0 +1,231 @@
+"""The rows of the guarantee panel: what is proved of a map beside what its run has shown.
+
+Arithmetic on a few floats and on the marks of the run: ten calls a second must not be felt.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from deqviz.core.guarantee import Curve, Guarantee
+from deqviz.core.records import Evidence, Mark, Solver
+from deqviz.methods._base import DISTANCE
+from deqviz.methods._theory import Theory
+from deqviz.solvers._accelerated import FAILURES, LEAST, SHARE, Accelerated
+
+
+def panel(theory: Theory, solver: Solver, evidence: Evidence) -> tuple[Guarantee, ...]:
+    """All rows that every fixed-point method has, in the order of the panel."""
+    return (
+        uniqueness(theory, evidence),
+        _contraction(theory, solver, evidence),
+        _expansion(theory, evidence),
+        _rate(theory, solver, evidence.marks)
+        if theory.is_contraction
+        else _monotone(theory, solver, evidence),
+        a_posteriori(theory, evidence.marks),
+        stability(theory, evidence),
+    )
+
+
+def uniqueness(theory: Theory, evidence: Evidence) -> Guarantee:
+    # Two pictures with residuals ≤ r both lie within E r of the one fixed point. The residual at which the
+    # other runs stopped is a probe of its own; without it nothing may be compared.
+    stopped, predicted = evidence.probes.get("spread_residual"), None
+    if theory.error is not None and stopped is not None:
+        predicted = 2 * theory.error * (stopped + theory.floor + theory.bias)
+    return Guarantee(
+        "uniqueness",
+        f"One {theory.noun}",
+        "‖x − x′‖ ≤ twice their distance to it, from all starts",
+        "void" if theory.error is None else "certified",
+        theory.why_single if theory.error is not None else theory.why_several,
+        predicted,
+        evidence.probes.get("spread"),
+    )
+
+
+def _contraction(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
+    # ‖T(x_k) − x_k‖ is the distance of two successive pictures only when the iteration is T itself.
+    measured = _largest_ratio(theory, evidence.marks) if solver.contraction(0.0) == 0.0 else None
+    if theory.is_contraction:
+        reason = theory.because
+    elif theory.is_nonexpansive:
+        reason = f"T does not expand, but does not contract either: {theory.obstacle}"
+    else:
+        reason = theory.obstacle
+    return Guarantee(
+        "contraction",
+        "Contraction factor" if theory.is_contraction or not theory.is_nonexpansive else "Nonexpansive map",
+        "‖T(x) − T(z)‖ ≤ κ ‖x − z‖",
+        "certified" if theory.is_nonexpansive else "void",
+        reason,
+        min(theory.kappa, 1.0) if theory.is_nonexpansive and theory.kappa is not None else None,
+        measured,
+    )
+
+
+def _largest_ratio(theory: Theory, marks: Sequence[Mark]) -> float | None:
+    """The largest gap_{k+1}/gap_k, less what errors e of T may add: gap_{k+1} ≤ κ gap_k + 2e."""
+    ratios = [
+        max(b.residual - 2 * theory.floor, 0.0) / b.residual * (b.gap / a.gap)
+        if math.isfinite(b.gap)
+        else b.gap
+        for a, b in pairwise(marks)
+        if b.k == a.k + 1 and math.isfinite(a.gap) and a.gap > 0 and b.residual > 0
+    ]
+    return max(ratios) if ratios else None
+
+
+def _expansion(theory: Theory, evidence: Evidence) -> Guarantee:
+    measured = evidence.probes.get("expansion")
+    known = theory.is_nonexpansive and theory.kappa is not None
+    if known:
+        reason = "the power iteration bounds ‖J_T(x)‖ from below, κ bounds it from above"
+    elif measured is None:
+        reason = theory.obstacle
+    elif measured > 1:
+        reason = f"T expands at this picture: ‖J_T(x)‖ ≥ {measured:.3g}"
+    else:
+        reason = f"‖J_T(x)‖ ≥ {measured:.3g} at this picture, which proves nothing elsewhere"
+    return Guarantee(
+        "expansion",
+        "Local expansion",
+        "‖J_T(x)‖ ≤ κ",
+        "certified" if known else "void",
+        reason,
+        min(theory.kappa, 1.0) if known and theory.kappa is not None else None,
+        measured,
+    )
+
+
+def line(marks: Sequence[Mark], bound: Callable[[int], float]) -> Curve | None:
+    """bound(k) · gap₀ as a relative residual, with each mark's own ‖T(x_k)‖."""
+    if not marks or not marks[0].gap > 0:
+        return None
+    first, values = marks[0], []
+    for m in marks:
+        size = m.gap / m.residual if m.gap > 0 and math.isfinite(m.gap) else first.gap / first.residual
+        values.append(bound(m.k - first.k) * first.gap / size)
+    return Curve([m.k for m in marks], values)
+
+
+def above(marks: Sequence[Mark], floor: float) -> Curve | None:
+    """The relative residuals that are more than rounding; not a number counts, for a run must not hide it."""
+    seen = [m for m in marks if not m.residual <= floor]
+    return Curve([m.k for m in seen], [m.residual for m in seen]) if seen else None
+
+
+def solver_bound(solver: Solver, kappa: float) -> Callable[[int], float] | None:
+    """k ↦ B_k with gap_k ≤ B_k gap_0, proved for this solver on every map that contracts by κ ≤ 1."""
+    factor = solver.contraction(kappa)
+    if factor is not None:
+        return lambda k: factor**k
+    if isinstance(solver, Accelerated):
+        # What the safeguard enforces, see `_accelerated`: an accepted step reduces the gap by the bar, and
+        # at most FAILURES + SHARE·k steps are not accepted.
+        mixing = float(getattr(solver, "mixing", 1.0))
+        bar = 1 - mixing + mixing * max(kappa, LEAST)
+        return lambda k: bar ** max(0.0, k - FAILURES - SHARE * k)
+    return None
+
+
+def _rate(theory: Theory, solver: Solver, marks: Sequence[Mark]) -> Guarantee:
+    """‖T(x_k) − x_k‖ ≤ B_k ‖T(x₀) − x₀‖, drawn as a relative residual; B_k = κᵏ for the plain iteration.
+
+    Only residuals above 2 `floor`/(1 − κ) are compared: d ≤ κ d + 2e is what evaluations with error e give,
+    and below its fixed point 2e/(1 − κ) the line is arithmetic, not theory.
+    """
+    assert theory.kappa is not None
+    assert theory.margin is not None
+    name, kappa = "Predicted rate", theory.kappa
+    statement = "‖T(x_k) − x_k‖ ≤ κᵏ ‖T(x₀) − x₀‖"
+    bound = solver_bound(solver, kappa)
+    if bound is None:
+        reason = "the line is that of the plain iteration; no rate is proved for this solver"
+        plain = line(marks, lambda k: kappa**k)
+        return Guarantee("rate", name, statement, "estimated", reason, plain)
+    reason = theory.because
+    if solver.contraction(kappa) is None:
+        statement = "‖T(x_k) − x_k‖ ≤ max(κ, 0.9)^(0.9k − 2) ‖T(x₀) − x₀‖"
+        reason = f"what the solver's safeguard enforces, and usually far exceeds; {reason}"
+    seen = above(marks, 2 * theory.floor / theory.margin)
+    return Guarantee("rate", name, statement, "certified", reason, line(marks, bound), seen)
+
+
+def _monotone(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
+    """‖T(x_{k+1}) − x_{k+1}‖ ≤ ‖T(x_k) − x_k‖ for a nonexpansive T, damped or safeguarded too."""
+    statement = "‖T(x_k₊₁) − x_k₊₁‖ ≤ ‖T(x_k) − x_k‖"
+    name = "Residual never grows"
+    if not theory.is_nonexpansive:
+        return Guarantee("monotone", name, statement, "void", theory.obstacle)
+    if solver_bound(solver, 1.0) is None:
+        reason = "proved for the plain iteration only; no such statement is known for this solver"
+        return Guarantee("monotone", name, statement, "estimated", reason)
+    idle = solver.contraction(0.0)
+    if idle is None:
+        reason = "the solver's safeguard refuses steps that would raise it; where it ends is not proved"
+    elif theory.is_averaged or idle > 0:
+        reason = f"T is averaged: this iteration converges wherever a solution exists ({theory.noun})"
+    else:
+        reason = "T is nonexpansive, not averaged: it may turn for ever; a damping below 1 makes it converge"
+    return Guarantee(
+        "monotone", name, statement, "certified", reason, *never_grows(evidence.marks, theory.floor)
+    )
+
+
+def never_grows(marks: Sequence[Mark], floor: float) -> tuple[Curve | None, Curve | None]:
+    """The gap of the step before, with twice the rounding, as a limit of the residual; and that."""
+    ks: list[int] = []
+    limit: list[float] = []
+    seen: list[float] = []
+    for a, b in pairwise(marks):
+        # A residual that is no number must be seen, not skipped.
+        if b.k == a.k + 1 and not b.gap <= 0:
+            ks.append(b.k)
+            # gap/residual is ‖T(x_k)‖.
+            limit.append(b.residual * (a.gap / b.gap) + 2 * floor if math.isfinite(b.gap) else a.residual)
+            seen.append(b.residual)
+    return (Curve(ks, limit), Curve(ks, seen)) if ks else (None, None)
+
+
+def a_posteriori(theory: Theory, marks: Sequence[Mark]) -> Guarantee:
+    """‖x_k − x*‖ ≤ E ‖T(x_k) − x_k‖ for any x_k, whichever solver made it; relative to ‖T(x_k)‖.
+
+    The limit being unknown, what is measured is a lower bound of the same error: gap/(1 + κ) everywhere, and
+    at the start ‖x₀ − x_k‖ less the error of x_k, which comes close to the truth once x_k has.
+    """
+    name, statement = "Distance to the limit", theory.error_statement
+    if theory.error is None:
+        return Guarantee("error", name, statement, "void", theory.why_several)
+    reason = f"holds for every picture, however it was found; {theory.why_single}"
+    finite = [m for m in marks if math.isfinite(m.gap) and math.isfinite(m.residual)]
+    if not finite:
+        return Guarantee("error", name, statement, "certified", reason)
+    bound = [theory.error * (m.residual + theory.floor + theory.bias) for m in finite]
+    expands = 1 + max(theory.kappa, 0.0) if theory.kappa is not None else math.inf
+    below = [max(m.residual - theory.floor - theory.bias, 0.0) / expands for m in finite]
+    first = finite[0]
+    if first.gap > 0 and first.residual > 0:
+        size = first.gap / first.residual
+        for m, b in zip(finite, bound, strict=True):
+            # A run that went away says nothing about where it began: only closer pictures may.
+            if DISTANCE in m.scalars and 0 < m.gap <= first.gap:
+                travelled = m.scalars[DISTANCE] - b * m.gap / m.residual
+                below[0] = max(below[0], travelled / size)
+    ks = [m.k for m in finite]
+    return Guarantee("error", name, statement, "certified", reason, Curve(ks, bound), Curve(ks, below))
+
+
+def stability(theory: Theory, evidence: Evidence) -> Guarantee:
+    """‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖ with the certified C."""
+    measured = evidence.probes.get("gain")
+    return Guarantee(
+        "stability",
+        "Stability",
+        theory.gain_statement,
+        "void" if theory.gain is None else "certified",
+        theory.why_several if theory.gain is None else theory.why_single,
+        theory.gain,
+        measured,
+    )
