@@ -1,9 +1,15 @@
 """Entry point: `streamlit run app.py`, or `deqviz app`."""
 
 import gc
+import os
+
+# Before torch is imported: its threads sleep instead of spinning while they wait for each other, or a
+# second busy process on the same cores makes every iteration several times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import streamlit as st
 
+from deqviz.ui import STYLE
 from deqviz.ui.app_pages import FOLDER
 
 st.set_page_config(page_title="DEQViz", page_icon="🔬", layout="wide")
@@ -17,5 +23,8 @@ def settle() -> None:
 
 
 settle()
-page = st.navigation([st.Page(FOLDER / "reconstruct.py", title="Reconstruct", default=True)], position="hidden")
+st.html(STYLE)
+page = st.navigation(
+    [st.Page(FOLDER / "reconstruct.py", title="Reconstruct", default=True)], position="hidden"
+)
 page.run()

@@ -1,7 +1,7 @@
 """Write the measured tables of README.md from benchmarks/results/*.json.
 
-    python benchmarks/readme.py          writes them
-    python benchmarks/readme.py --check  says whether README.md is what the results say
+python benchmarks/readme.py          writes them
+python benchmarks/readme.py --check  says whether README.md is what the results say
 """
 
 import json

@@ -172,7 +172,15 @@ def main() -> None:
     begun = time.perf_counter()
     server = serve(port)
     started = time.perf_counter() - begun
-    rows = [{"name": "server answers after", "value": started, "unit": "s", "target": 10.0, "holds": started <= 10}]
+    rows = [
+        {
+            "name": "server answers after",
+            "value": started,
+            "unit": "s",
+            "target": 10.0,
+            "holds": started <= 10,
+        }
+    ]
     try:
         asyncio.run(watch(port, SCENARIOS["iterated Tikhonov"], 3))
         for name, scenario in SCENARIOS.items():
@@ -185,11 +193,21 @@ def main() -> None:
                 first.append(seconds)
             share = statistics.median(kept)
             rows += [
-                {"name": f"{name}: served over headless", "value": share, "unit": "×", "target": 0.85,
-                 "holds": share >= 0.85},
+                {
+                    "name": f"{name}: served over headless",
+                    "value": share,
+                    "unit": "×",
+                    "target": 0.85,
+                    "holds": share >= 0.85,
+                },
                 {"name": f"{name}: updates", "value": statistics.median(updates), "unit": "1/s"},
-                {"name": f"{name}: first picture", "value": statistics.median(first), "unit": "s", "target": 3.0,
-                 "holds": statistics.median(first) <= 3},
+                {
+                    "name": f"{name}: first picture",
+                    "value": statistics.median(first),
+                    "unit": "s",
+                    "target": 3.0,
+                    "holds": statistics.median(first) <= 3,
+                },
             ]
             for row in rows[-3:]:
                 print(row)

@@ -25,7 +25,11 @@ _PICKS = {"operator": OPERATORS, "noise": NOISES, "method": METHODS}
 
 def _choice(value: Any) -> Choice:
     """A Choice from its plain-data form {"key": …, "params": {…}}; raises ValueError otherwise."""
-    if not isinstance(value, dict) or value.keys() - {"key", "params"} or not isinstance(value.get("key"), str):
+    if (
+        not isinstance(value, dict)
+        or value.keys() - {"key", "params"}
+        or not isinstance(value.get("key"), str)
+    ):
         raise ValueError(f'expected {{"key": …, "params": {{…}}}}, not {value!r}')
     params = value.get("params", {})
     if not isinstance(params, dict):
@@ -38,7 +42,9 @@ class Scenario:
     """One reconstruction as plain data; equal scenarios give equal numbers on the same device."""
 
     image: str = "camera"
-    size: Annotated[int, Range(32, 512, "Longer side", unit="px", help="Pictures are scaled down to it")] = 256
+    size: Annotated[int, Range(32, 512, "Longer side", unit="px", help="Pictures are scaled down to it")] = (
+        256
+    )
     operator: Choice = Choice("gaussian_blur")
     noise: Choice = Choice("gaussian")
     method: Choice = Choice("equilibrium")
@@ -72,7 +78,7 @@ class Scenario:
             raise ValueError(f"Settings have the fields {', '.join(cls.__dataclass_fields__)} and no others.")
         if not isinstance(data.get("image", ""), str):
             raise ValueError(f"The picture must be a text, not {data['image']!r}.")
-        plain = {k: _choice(v) if k in _PICKS else v for k, v in data.items()}
+        plain: dict[str, Any] = {k: _choice(v) if k in _PICKS else v for k, v in data.items()}
         for p in params_of(cls):
             plain[p.name] = p.check(plain.get(p.name, p.default))
         return cls(**plain).validated()
@@ -114,7 +120,9 @@ class Scenario:
         """The ground truth, scaled and cropped to a size that the operator accepts; the only door to it."""
         picture = images.scaled(images.load(self.image, dtype), self.size)
         entry = OPERATORS[self.operator.key]
-        height, width = entry.cls.legal_size(*picture.shape[-2:], entry.validate(self.operator.params))
+        height, width = entry.cls.legal_size(
+            picture.shape[-2], picture.shape[-1], entry.validate(self.operator.params)
+        )
         top, left = (picture.shape[-2] - height) // 2, (picture.shape[-1] - width) // 2
         return picture[..., top : top + height, left : left + width].contiguous().to(device)
 
@@ -196,7 +204,10 @@ class _Reader:
     def complaints(self) -> tuple[str, ...]:
         """All complaints, those about unknown names last."""
         unknown = sorted(set(self.query) - self.seen)
-        return (*self.refused, *(f"The link's parameter {name!r} is unknown and was ignored." for name in unknown))
+        return (
+            *self.refused,
+            *(f"The link's parameter {name!r} is unknown and was ignored." for name in unknown),
+        )
 
 
 def _parse(text: str, p: Param) -> Any:

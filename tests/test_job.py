@@ -10,7 +10,9 @@ import pytest
 
 from deqviz.core.registry import Choice
 from deqviz.scenario import Scenario
-from deqviz.ui.job import OVER, Job, kept
+from deqviz.ui.job import Job
+from deqviz.ui.logbook import kept
+from deqviz.ui.snapshot import OVER
 from deqviz.ui.worker import Worker
 
 ENDLESS = Scenario(
@@ -70,7 +72,9 @@ def test_pause_holds_and_play_goes_on(worker):
     time.sleep(0.1)
     assert len(job.snapshot().marks) == count
     until(lambda: job.is_settled)
-    assert job.snapshot().latest.k == job.snapshot().marks[-1].k
+    latest = job.snapshot().latest
+    assert latest is not None
+    assert latest.k == job.snapshot().marks[-1].k
     job.step()
     worker.wake()
     until(lambda: len(job.snapshot().marks) == count + 1)
@@ -172,8 +176,9 @@ def test_after_the_run_the_theorems_are_put_to_the_test(worker):
     assert lamps["uniqueness"] == "holds"
     assert lamps["stability"] == "holds"
     assert "violated" not in lamps.values()
-    assert job.chart() is not None
-    assert job.chart().is_final
+    chart = job.chart()
+    assert chart is not None
+    assert chart.is_final
 
 
 def test_kept_iterates_stay_few():

@@ -39,8 +39,18 @@ class Case:
 CASES = (
     Case("denoise25", "denoising σ = 25/255", Choice("denoising"), Choice("gaussian", {"std": 25 / 255})),
     Case("denoise5", "denoising σ = 5/255", Choice("denoising"), Choice("gaussian", {"std": 5 / 255})),
-    Case("blur", "Gaussian blur 1.6 px, noise 0.01", Choice("gaussian_blur", {"width": 1.6}), Choice("gaussian")),
-    Case("fourier", "Fourier sampling 25 %, noise 0.01", Choice("fourier", {"fraction": 0.25}), Choice("gaussian")),
+    Case(
+        "blur",
+        "Gaussian blur 1.6 px, noise 0.01",
+        Choice("gaussian_blur", {"width": 1.6}),
+        Choice("gaussian"),
+    ),
+    Case(
+        "fourier",
+        "Fourier sampling 25 %, noise 0.01",
+        Choice("fourier", {"fraction": 0.25}),
+        Choice("gaussian"),
+    ),
 )
 
 
@@ -94,7 +104,13 @@ def problem(case: Case, truth: Image, seed: int) -> Problem:
 
 
 def quality(
-    case: Case, rival: Rival, weight: float, level: float, truths: Sequence[Image], tolerance: float, device: str
+    case: Case,
+    rival: Rival,
+    weight: float,
+    level: float,
+    truths: Sequence[Image],
+    tolerance: float,
+    device: str,
 ) -> float:
     """Mean PSNR in dB over pictures, each with its own noise seed."""
     method = METHODS[rival.key if rival.key == "tv" else "equilibrium"].build(

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from deqviz.bench.rows import Row
+from deqviz.core.catalog import METHODS, OPERATORS, SOLVERS
 from deqviz.core.records import Method, Problem
 from deqviz.core.registry import Choice
 from deqviz.core.space import Space, norm
-from deqviz.core.catalog import METHODS, OPERATORS, SOLVERS
 from deqviz.scenario import Scenario
 
 SIDE = 256
@@ -58,8 +58,9 @@ def _seconds(work: Callable[[], object], device: str) -> float:
 
 def ratio(a: Callable[[], object], b: Callable[[], object], device: str) -> tuple[float, float, float]:
     """Median seconds of a, of b, and the median of the ratios a/b of neighbours in time."""
-    a(), b()
-    pairs = []
+    a()
+    b()
+    pairs: list[tuple[float, float]] = []
     for i in range(REPEATS):
         # Alternating who goes first takes out a drift of the machine.
         if i % 2:
@@ -93,9 +94,8 @@ def _bare(f: Callable[[Tensor], Tensor], x0: Tensor, count: int) -> Callable[[],
         x = x0
         for _ in range(count):
             fx = f(x)
-            residual = norm(fx - x) / norm(fx)
+            norm(fx - x) / norm(fx)  # pyright: ignore[reportUnusedExpression]
             x = fx
-        del residual
 
     return work
 
@@ -152,7 +152,11 @@ def _iterations(device: str) -> Iterator[Row]:
             "equilibrium, convex ridge, explicit",
             Choice(
                 "equilibrium",
-                {**equilibrium, "splitting": "explicit", "regularizer": Choice("convex_ridge", {"sigma": sigma})},
+                {
+                    **equilibrium,
+                    "splitting": "explicit",
+                    "regularizer": Choice("convex_ridge", {"sigma": sigma}),
+                },
             ),
             ridge_step(0.5),
             6,
@@ -185,7 +189,7 @@ def _learned(device: str) -> Iterator[Row]:
     for key in ("convex_ridge", "contractive", "unconstrained"):
         net, x = _net(key, blur), blur.data
         with torch.no_grad():
-            times = [_seconds(lambda net=net: net(x, 0.05), device) for _ in range(REPEATS)]
+            times = [_seconds(lambda net=net, x=x: net(x, 0.05), device) for _ in range(REPEATS)]
         yield Row(f"learned step, {key}: one evaluation at 256²", 1e3 * statistics.median(times), "ms")
     method = METHODS["equilibrium"].build({"regularizer": Choice("contractive")})
     time_of = statistics.median(_seconds(_pull(method, blur, 4), device) for _ in range(REPEATS)) / 4
@@ -241,7 +245,9 @@ def _threads() -> Iterator[Row]:
         method = scenario.build_method()
         count = 40
 
-        def on(threads: int, method: Method = method, problem: Problem = problem) -> Callable[[], None]:
+        def on(
+            threads: int, method: Method = method, problem: Problem = problem, count: int = count
+        ) -> Callable[[], None]:
             def work() -> None:
                 torch.set_num_threads(threads)
                 _pull(method, problem, count)()
@@ -263,7 +269,9 @@ def _imports() -> Iterator[Row]:
         return float(out.stdout)
 
     cost("import torch")
-    pairs = [(cost("import torch"), cost("import torch, deqviz"), cost("import deqviz.scenario")) for _ in range(5)]
+    pairs = [
+        (cost("import torch"), cost("import torch, deqviz"), cost("import deqviz.scenario")) for _ in range(5)
+    ]
     over = statistics.median(b - a for a, b, _ in pairs)
     yield Row("import deqviz over import torch", over, "s", 0.2, "at most")
     over = statistics.median(c - a for a, _, c in pairs)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from deqviz.core.estimate import Estimate
 from deqviz.core.linalg import conjugate_gradients, power_iteration
-from deqviz.core.space import Data, Image, Space
+from deqviz.core.space import Data, Image, Result, Space
 
 
 class LinearOperator(ABC):
@@ -27,11 +27,11 @@ class LinearOperator(ABC):
         """Y, the space of A x."""
 
     @abstractmethod
-    def apply(self, x: Data) -> Data:
+    def apply(self, x: Data) -> Result:
         """A x."""
 
     @abstractmethod
-    def adjoint(self, y: Data) -> Data:
+    def adjoint(self, y: Data) -> Result:
         """A* y, with ⟨A x, y⟩ = ⟨x, A* y⟩ to rounding."""
 
     def gram(self, x: Data) -> Data:
@@ -44,7 +44,7 @@ class LinearOperator(ABC):
         value = power_iteration(self.gram, self.domain.random(rng), steps=30) ** 0.5
         return Estimate("‖A‖", value, "lower bound")
 
-    def __call__(self, x: Data) -> Data:
+    def __call__(self, x: Data) -> Result:
         """A x."""
         return self.apply(x)
 
@@ -104,7 +104,7 @@ class ForwardModel(LinearOperator):
         """
         tolerance = 1e-12 if b.dtype == torch.float64 else 1e-6
         return conjugate_gradients(
-            lambda v: self.gram(v) + weight * v, b, start=start, tolerance=tolerance
+            lambda v: self.gram(v) + weight * v, b, start=start, tolerance=tolerance, max_steps=1000
         )
 
     def baseline(self, y: Data) -> Image:
@@ -128,11 +128,11 @@ class Adjoint(LinearOperator):
         """X."""
         return self.base.domain
 
-    def apply(self, x: Data) -> Data:
+    def apply(self, x: Data) -> Result:
         """A* x."""
         return self.base.adjoint(x)
 
-    def adjoint(self, y: Data) -> Data:
+    def adjoint(self, y: Data) -> Result:
         """A y."""
         return self.base.apply(y)
 
@@ -159,10 +159,10 @@ class Composed(LinearOperator):
         """The codomain of A."""
         return self.outer.codomain
 
-    def apply(self, x: Data) -> Data:
+    def apply(self, x: Data) -> Result:
         """A B x."""
         return self.outer.apply(self.inner.apply(x))
 
-    def adjoint(self, y: Data) -> Data:
+    def adjoint(self, y: Data) -> Result:
         """B* A* y."""
         return self.inner.adjoint(self.outer.adjoint(y))

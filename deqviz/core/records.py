@@ -72,7 +72,7 @@ class Iterate:
     gap: Scalar
     evaluations: int
     objective: Scalar | None = None
-    scalars: Mapping[str, Scalar] = field(default_factory=dict)
+    scalars: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Mark:
     gap: float
     evaluations: int
     objective: float | None = None
-    scalars: Mapping[str, float] = field(default_factory=dict)
+    scalars: Mapping[str, float] = field(default_factory=dict[str, float])
 
     @classmethod
     def of(cls, iterate: Iterate) -> "Mark":
@@ -108,7 +108,7 @@ class Evidence:
     """
 
     marks: Sequence[Mark] = ()
-    probes: Mapping[str, float] = field(default_factory=dict)
+    probes: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 class Method(ABC):

@@ -77,7 +77,7 @@ class Choice:
     """A registered class and its parameters, as plain data."""
 
     key: str
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Pick:
 
     def __contains__(self, value: object) -> bool:
         """Whether `value` names an entry of the registry; its parameters are checked when it is built."""
-        return isinstance(value, Choice) and value.key in REGISTRIES[self.kind].keys()
+        return isinstance(value, Choice) and value.key in REGISTRIES[self.kind]
 
     def __str__(self) -> str:
         """For messages."""
@@ -133,7 +133,7 @@ def _as_choice(instance: object) -> Choice:
     for registry in REGISTRIES.values():
         for entry in registry:
             if entry.cls is type(instance):
-                params = {}
+                params: dict[str, Any] = {}
                 for p in entry.params:
                     value = getattr(instance, p.name)
                     params[p.name] = _as_choice(value) if isinstance(p.domain, Pick) else value
@@ -243,6 +243,10 @@ class Registry(Generic[T]):
     def __iter__(self) -> Iterator[Entry[T]]:
         """The entries, in the order of registration."""
         return iter(self._entries.values())
+
+    def __contains__(self, key: object) -> bool:
+        """Whether there is an entry of this key."""
+        return key in self._entries
 
     def __len__(self) -> int:
         """The number of entries."""

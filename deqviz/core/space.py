@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import torch
 from jaxtyping import Float, Shaped
@@ -10,6 +10,8 @@ from torch import Tensor
 
 Image: TypeAlias = Float[Tensor, "b c h w"]
 Data: TypeAlias = Shaped[Tensor, "b *m"]
+Result: TypeAlias = Shaped[Tensor, "b *n"]
+"""Data of another shape than the argument's: jaxtyping ties equal letters within one call."""
 Batch: TypeAlias = Float[Tensor, "b"]
 
 
@@ -52,7 +54,8 @@ def inner(u: Data, v: Data) -> Batch:
 
 def norm(u: Data) -> Batch:
     """‖u‖ = √⟨u, u⟩, one number per batch item."""
-    return torch.linalg.vector_norm(u.flatten(1), dim=1)
+    flat = u.flatten(1)
+    return cast(Tensor, torch.linalg.vector_norm(flat, dim=1))  # pyright: ignore[reportUnknownMemberType]
 
 
 def scale(a: Batch, u: Data) -> Data:

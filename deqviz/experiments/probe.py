@@ -140,5 +140,7 @@ def _landscape(f: Map, chart: Plane, limit: Image) -> Iterator[Probe]:
     for i, j in sorted(cells, key=lambda c: (c[0] % 2 + c[1] % 2, c)):
         x = chart.to_picture(axis[j], axis[i]).to(limit.device, limit.dtype)
         gap[i, j] = float(norm(f(x) - x).max())
-        yield Probe("landscape", "residual on the plane", None, (), Landscape(chart, tuple(axis), gap.clone()))
+        yield Probe(
+            "landscape", "residual on the plane", None, (), Landscape(chart, tuple(axis), gap.clone())
+        )
     yield Probe("landscape", "residual on the plane", 1.0, (), Landscape(chart, tuple(axis), gap))

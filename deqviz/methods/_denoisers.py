@@ -8,7 +8,6 @@ import torch
 
 from deqviz.core.space import Image
 from deqviz.networks import _weights
-from deqviz.networks.contractive import ContractiveDenoiser
 
 Name = Literal["contractive", "unconstrained"]
 
@@ -20,7 +19,7 @@ def lipschitz(name: Name) -> float | None:
     """A certified Lipschitz constant for every noise level and picture size, or None."""
     if name == "unconstrained":
         return None
-    return _weights.load_as(ContractiveDenoiser, "contractive").lipschitz()
+    return _weights.load("contractive").lipschitz()
 
 
 def relaxed_lipschitz(name: Name, relaxation: float) -> float | None:

@@ -9,13 +9,12 @@ from deqviz.core.registry import Range
 from deqviz.core.regularizer import Constants, Regularizer
 from deqviz.core.space import Image
 from deqviz.networks import _weights
-from deqviz.networks.contractive import ContractiveDenoiser
 from deqviz.regularizers._channels import per_channel
 
 
 @cache
 def _lipschitz() -> float:
-    return _weights.load_as(ContractiveDenoiser, "contractive").lipschitz()
+    return _weights.load("contractive").lipschitz()
 
 
 @REGULARIZERS.register("contractive", title="Contractive residual (learned)")
@@ -36,7 +35,7 @@ class Contractive(Regularizer):
 
     def __call__(self, x: Image) -> Image:
         """x − N(x), channel by channel."""
-        network = _weights.load_as(ContractiveDenoiser, "contractive", x.dtype, str(x.device))
+        network = _weights.load("contractive", x.dtype, str(x.device))
         denoised = per_channel(lambda u: network(u, self.sigma), x)
         return x - (self.contraction * denoised + 0.5 * (1 - self.contraction))
 

@@ -9,13 +9,12 @@ from deqviz.core.registry import Range
 from deqviz.core.regularizer import Constants, Regularizer
 from deqviz.core.space import Batch, Image
 from deqviz.networks import _weights
-from deqviz.networks.convex_ridge import ConvexRidge as Network
 from deqviz.regularizers._channels import per_channel, sum_over_channels
 
 
 @cache
 def _lipschitz() -> float:
-    return _weights.load_as(Network, "convex_ridge").lipschitz()
+    return _weights.load("convex_ridge").lipschitz()
 
 
 @REGULARIZERS.register("convex_ridge", title="Convex ridge (learned)")
@@ -33,7 +32,7 @@ class ConvexRidge(Regularizer):
 
     def __call__(self, x: Image) -> Image:
         """R_σ(x), channel by channel."""
-        network = _weights.load_as(Network, "convex_ridge", x.dtype, str(x.device))
+        network = _weights.load("convex_ridge", x.dtype, str(x.device))
         return per_channel(lambda u: network(u, self.sigma), x)
 
     def constants(self) -> Constants:
@@ -54,5 +53,5 @@ class ConvexRidge(Regularizer):
 
     def potential(self, x: Image) -> Batch:
         """The learned convex function, summed over channels."""
-        network = _weights.load_as(Network, "convex_ridge", x.dtype, str(x.device))
+        network = _weights.load("convex_ridge", x.dtype, str(x.device))
         return sum_over_channels(lambda u: network.potential(u, self.sigma), x)

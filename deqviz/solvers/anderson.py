@@ -93,7 +93,7 @@ class _Window(Memory):
         )
         system = normal * scale[:, :, None] * scale[:, None, :] + self.ridge
         weights = scale * torch.linalg.solve_ex(system, scale * right)[0]
-        tried = wanted & weights.isfinite().all(1)
+        tried = wanted & (torch.linalg.vector_norm(weights, dim=1) < torch.inf)
         weights = torch.where(tried[:, None], -weights, 0.0).unsqueeze(1)
         change = torch.bmm(weights.to(self.moves.dtype), self.moves).squeeze(1)
         if self.mixing < 1:

@@ -12,7 +12,7 @@ _MARGIN = 1 - 1e-6
 
 
 class BoundedBank(nn.Module):
-    """Filters of mean zero with certified ‖W‖² ≤ limit: v = w − mean(w), over √(bound(v)/limit) if above 1."""
+    """Mean zero and certified ‖W‖² ≤ limit: v = w − mean(w), over √(bound(v)/limit) where that exceeds 1."""
 
     def __init__(self, limit: float) -> None:
         super().__init__()

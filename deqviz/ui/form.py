@@ -76,7 +76,7 @@ def form() -> Scenario:
     noise = _part("noise", "Kind")
     seed = widget(_OWN["seed"], "w.seed")
     st.markdown("##### Method")
-    entry = pick(METHODS, "w.method", "Method", Scenario().method.key)
+    entry = pick(METHODS, "w.method", "Method", Scenario().method.key, is_titled=True)
     prefix = f"w.method.{entry.key}"
     basic = entry_form(entry, prefix)
     with st.expander("Advanced"):
@@ -99,7 +99,7 @@ def form() -> Scenario:
 def _part(name: str, label: str) -> Choice:
     registry = _PARTS[name]
     default: Choice = getattr(Scenario(), name)
-    entry: Entry[Any] = pick(registry, f"w.{name}", label, default.key)
+    entry: Entry[Any] = pick(registry, f"w.{name}", label, default.key, is_titled=True)
     prefix = f"w.{name}.{entry.key}"
     basic = entry_form(entry, prefix)
     if any(p.advanced for p in entry.params):

@@ -6,9 +6,11 @@ import math
 import streamlit as st
 
 from deqviz import images
-from deqviz.scenario import METHODS, NOISES, OPERATORS, REGULARIZERS, Scenario
+from deqviz.core.catalog import METHODS, NOISES, OPERATORS, REGULARIZERS
+from deqviz.scenario import Scenario
 from deqviz.ui import form, live, screen, session
-from deqviz.ui.job import OVER, Job
+from deqviz.ui.job import Job
+from deqviz.ui.snapshot import OVER
 from deqviz.ui.worker import worker
 
 REFRESH = 0.12
@@ -23,6 +25,9 @@ def render() -> None:
         st.session_state.complaints = complaints
         form.fill(scenario)
         session.start(scenario)
+    if st.context.theme.type == "dark":
+        # Streamlit writes white on the primary colour, which is too light for it in the dark theme.
+        st.html('<style>[data-testid="stBaseButton-primary"] { color: #0b1220; }</style>')
     with st.sidebar:
         st.html('<p class="deqviz-logo">DEQ<b>Viz</b></p>')
         draft = _draft()
@@ -85,8 +90,7 @@ def describe(scenario: Scenario) -> str:
 def _header(job: Job) -> None:
     st.html(
         '<div class="deqviz-head"><h1>Reconstruct</h1>'
-        f"<span>{html.escape(describe(job.scenario))}</span>"
-        f'<span class="chip">{html.escape(session.device_name())}</span></div>'
+        f"<span>{html.escape(describe(job.scenario))}</span></div>"
     )
 
 

@@ -10,8 +10,7 @@ from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Mark
 from deqviz.scenario import METHODS
 from deqviz.ui.chart import Chart
-from deqviz.ui.job import Job, Snapshot
-from deqviz.ui.job import State as JobState
+from deqviz.ui.job import Job
 from deqviz.ui.live.protocol import (
     Curve,
     Explanation,
@@ -24,6 +23,8 @@ from deqviz.ui.live.protocol import (
     View,
     row,
 )
+from deqviz.ui.snapshot import Snapshot
+from deqviz.ui.snapshot import State as JobState
 
 _STATES: Mapping[JobState, State] = {
     "preparing": "queued",
@@ -125,13 +126,13 @@ def _quality(shot: Snapshot) -> tuple[Curve, ...]:
     base = shot.setup.measured_psnr if shot.setup else None
     curves = [Curve("psnr", "PSNR", "PSNR (dB)", x=x, baseline=base)]
     error = None if base is None or not math.isfinite(base) else 10 ** (-base / 20)
-    curves.append(
-        Curve("error", "Error", "root mean square error", x=x, log=True, baseline=error)
-    )
+    curves.append(Curve("error", "Error", "root mean square error", x=x, log=True, baseline=error))
     if shot.marks and shot.marks[0].objective is not None:
         curves.append(Curve("objective", "Objective", "objective"))
     for name in shot.marks[-1].scalars if shot.marks else ():
-        curves.append(Curve(name, name.capitalize(), name, log=all(m.scalars.get(name, 1) > 0 for m in shot.marks)))
+        curves.append(
+            Curve(name, name.capitalize(), name, log=all(m.scalars.get(name, 1) > 0 for m in shot.marks))
+        )
     return tuple(curves)
 
 

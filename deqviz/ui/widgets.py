@@ -51,13 +51,23 @@ def prefill(prefix: str, specs: tuple[Param, ...], params: Mapping[str, Any]) ->
             st.session_state[key] = value
 
 
-def pick(registry: Registry[Any], key: str, label: str, default: str, help: str = "") -> Entry[Any]:
-    """A select box over a registry; its value in the session is the entry's key."""
+def pick(
+    registry: Registry[Any], key: str, label: str, default: str, help: str = "", *, is_titled: bool = False
+) -> Entry[Any]:
+    """A select box over a registry; its value in the session is the entry's key.
+
+    `is_titled` hides the label where a heading above says the same; readers of the screen still hear it.
+    """
     keys = registry.keys()
     if st.session_state.get(key) not in keys:
         st.session_state[key] = default
     chosen = st.selectbox(
-        label, keys, key=key, format_func=lambda k: registry[k].title, help=help or None
+        label,
+        keys,
+        key=key,
+        format_func=lambda k: registry[k].title,
+        help=help or None,
+        label_visibility="collapsed" if is_titled else "visible",
     )
     return registry[chosen]
 
@@ -82,7 +92,7 @@ def _nested(p: Param, domain: Pick, key: str, advanced: bool) -> dict[str, Any]:
     else:
         # The other half of the form draws the select box: read what it says, or will say.
         chosen = st.session_state.get(key, p.default.key)
-        entry = registry[chosen if chosen in registry.keys() else p.default.key]
+        entry = registry[chosen if chosen in registry else p.default.key]
     inner = entry_form(entry, f"{key}.{entry.key}", advanced)
     return {p.name: Choice(entry.key, inner)}
 
@@ -123,7 +133,9 @@ def widget(p: Param, key: str) -> Any:
 
 
 def _number(p: Param, r: Range, key: str, value: Any) -> Any:
-    label = " ".join(filter(None, (r.label or p.name.capitalize(), r.symbol)))
+    label = r.label or p.name.capitalize()
+    if r.symbol and not label.endswith(r.symbol):
+        label += f" {r.symbol}"
     if r.unit:
         label += f" ({r.unit})"
     if value not in r:

@@ -6,6 +6,7 @@ pace, `?colour=1` a colour picture, `?fail=1` a divergence, `?hold=1` a start th
 
 import gc
 import itertools
+import os
 import threading
 import time
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from skimage import data, transform
 
 from deqviz.ui import live
 
+if os.environ.get("HARNESS_READ_ONLY"):
+    live.plotly_script = lambda: None
+
 NUMBERS = itertools.count(1)
 FACTOR = 0.93
 
@@ -25,7 +29,8 @@ def picture(colour: bool) -> np.ndarray:
     gc.collect()
     gc.freeze()
     full = data.astronaut().transpose(2, 0, 1) / 255 if colour else data.camera()[None] / 255.0
-    return transform.resize(full, (full.shape[0], 256, 256), anti_aliasing=True).astype(np.float32)
+    small = transform.resize(full, (full.shape[0], 256, 256), anti_aliasing=True)
+    return np.asarray(small, np.float32)
 
 
 @st.cache_resource(show_spinner=False)
@@ -130,7 +135,9 @@ class FakeJob:
             state=state,
             k=k,
             k_max=self.n,
-            message="The iterates grow without bound: ‖x‖ passed 10³ × ‖y‖ here." if state == "diverged" else "",
+            message="The iterates grow without bound: ‖x‖ passed 10³ × ‖y‖ here."
+            if state == "diverged"
+            else "",
             evaluations=2 * k + 1,
             rate=None if state != "running" else 1 / self.pace,
             residual=float(first.get("residual", np.nan)),
@@ -151,14 +158,28 @@ class FakeJob:
 
 
 ROWS = (
-    live.Row("Unique equilibrium", "Id − R contracts, L = 0.90 < 1", "holds", "from 3 starts: 4.1·10⁻⁶ apart"),
+    live.Row(
+        "Unique equilibrium", "Id − R contracts, L = 0.90 < 1", "holds", "from 3 starts: 4.1·10⁻⁶ apart"
+    ),
     live.Row("Rate", "‖x_k − x*‖ ≤ 0.90^k ‖x_0 − x*‖", "holds", "measured 0.81, predicted ≤ 0.90"),
     live.Row("Distance to the limit", "‖x_k − x*‖ ≤ κ/(1−κ) ‖x_k − x_{k−1}‖", "holds", "≤ 2.3·10⁻³ now"),
-    live.Row("Stability", "‖Δx‖ ≤ ‖Δy‖ / 2√(α(1−L))", "waiting", "nothing measured yet", "press Run on Robustness"),
     live.Row(
-        "Rate in the noise", "R(x†) ∈ range A*", "void", "not applicable", "This picture does not satisfy the source condition."
+        "Stability", "‖Δx‖ ≤ ‖Δy‖ / 2√(α(1−L))", "waiting", "nothing measured yet", "press Run on Robustness"
     ),
-    live.Row("Local expansion", "‖J_T(x_k)‖, power iteration", "estimated", "≥ 0.79", "A power iteration gives a lower bound."),
+    live.Row(
+        "Rate in the noise",
+        "R(x†) ∈ range A*",
+        "void",
+        "not applicable",
+        "This picture does not satisfy the source condition.",
+    ),
+    live.Row(
+        "Local expansion",
+        "‖J_T(x_k)‖, power iteration",
+        "estimated",
+        "≥ 0.79",
+        "A power iteration gives a lower bound.",
+    ),
     live.Row("Descent", "E(x_{k+1}) ≤ E(x_k)", "violated", "measured 3.1, predicted ≤ 3.0"),
 )
 EXPLANATION = live.Explanation(
@@ -179,7 +200,9 @@ def trajectory(k: int) -> live.Trajectory:
         paths.append(live.Path(name, radius * np.cos(angle), radius * np.sin(angle), ks))
     axis = np.linspace(-6, 6, 33)
     grid = np.hypot(axis[None] * 1.1, axis[:, None])
-    return live.Trajectory(tuple(paths), (0.0, 0.0), live.Shade(axis, axis, grid * 0.6 - 6 + 0.3 * np.sin(axis)[None]))
+    return live.Trajectory(
+        tuple(paths), (0.0, 0.0), live.Shade(axis, axis, grid * 0.6 - 6 + 0.3 * np.sin(axis)[None])
+    )
 
 
 def option(name: str, default: float) -> float:
@@ -223,7 +246,9 @@ def panel() -> None:
 
 panel()
 truth, measured = picture(job.colour), blurred(job.colour)
-live.show_pictures(live.Pictures(job.run, as_bytes(truth), as_bytes(measured), measured_psnr=psnr(truth, measured)))
+live.show_pictures(
+    live.Pictures(job.run, as_bytes(truth), as_bytes(measured), measured_psnr=psnr(truth, measured))
+)
 if not alive and job.frames:
     kept = dict(job.frames)
     live.show_frames(live.Frames(job.run, list(kept), list(kept.values())))

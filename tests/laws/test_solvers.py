@@ -16,8 +16,11 @@ def corners(entry: Entry) -> list:
     """The default and, one by one, every parameter at its ends."""
     made = [{}]
     for p in entry.params:
-        ends = (p.domain.low, p.domain.high) if isinstance(p.domain, Range) else p.domain
-        made += [{p.name: value} for value in ends]
+        match p.domain:
+            case Range(low, high):
+                made += [{p.name: low}, {p.name: high}]
+            case tuple(options):
+                made += [{p.name: value} for value in options]
     return [entry.build(params) for params in made]
 
 

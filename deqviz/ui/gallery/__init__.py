@@ -4,20 +4,24 @@ import base64
 import io
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import streamlit as st
 from PIL import Image as Pillow
+from streamlit.components.v2 import component
 
 from deqviz import images
 from deqviz.core.space import Image
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
 
 _HERE = Path(__file__).parent
 
 
 @cache
-def _component():  # noqa: ANN202  (Streamlit's callable type is private)
+def _component() -> "ComponentRenderer":
     """Register once per process."""
-    return st.components.v2.component(
+    return component(
         "deqviz_gallery",
         html='<div class="gallery" role="radiogroup" aria-label="Picture"></div>',
         css=(_HERE / "gallery.css").read_text(),

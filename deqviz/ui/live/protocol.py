@@ -13,7 +13,7 @@ import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ CommandName = Literal["play", "pause", "step", "stop", "reset", "speed"]
 Picture: TypeAlias = NDArray[np.uint8]
 """(channels, height, width) with one or three channels; 0 and 255 stand for `Pictures.low` and `high`."""
 
+Numbers: TypeAlias = Sequence[float] | NDArray[np.floating] | NDArray[np.integer]
+
 SPEEDS: Final = (0, 10, 3, 1)
 """Iterations per second that may be asked for; 0 is as fast as possible."""
 LIVE_POINTS: Final = 2000
@@ -35,6 +37,7 @@ FINAL_POINTS: Final = 20000
 FLOOR: Final = 1e-16
 """What a logarithmic axis shows for zero and below."""
 
+_NAMES: Final = get_args(CommandName)
 _ENABLED: Final[Mapping[State, tuple[CommandName, ...]]] = {
     "idle": ("play", "step", "speed"),
     "queued": ("stop", "speed"),
@@ -93,17 +96,17 @@ class Path:
     """One start's way through the plane of the two main directions."""
 
     label: str
-    a: Sequence[float] | NDArray[np.floating]
-    b: Sequence[float] | NDArray[np.floating]
-    k: Sequence[int] | NDArray[np.integer]
+    a: Numbers
+    b: Numbers
+    k: Numbers
 
 
 @dataclass(frozen=True, slots=True)
 class Shade:
     """log₁₀ of the residual on a grid: z[i, j] belongs to (a[j], b[i])."""
 
-    a: Sequence[float] | NDArray[np.floating]
-    b: Sequence[float] | NDArray[np.floating]
+    a: Numbers
+    b: Numbers
     z: NDArray[np.floating]
 
 
@@ -144,7 +147,7 @@ class Explanation:
 class View:
     """Everything that may change while a run goes on.
 
-    Known columns, all float32 and as long as "k" unless a Curve names another x: residual, psnr,
+    Known columns, sent as float32 and as long as "k" unless a Curve names another x: residual, psnr,
     error_max, evaluations fill the numbers of a scrubbed iterate; "predicted" against "predicted_k" is
     the dashed bound in the residual chart; every other column is drawn when a Curve of `quality` names it.
     `k_max` is None for a run without a planned end. `iterate` is None until there is one.
@@ -165,7 +168,7 @@ class View:
     device: str = ""
     method: str = ""
     iterate: Picture | None = None
-    columns: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    columns: Mapping[str, Numbers] = field(default_factory=dict)
     quality: tuple[Curve, ...] = ()
     residual_label: str = "‖T(x) − x‖ / ‖T(x)‖"
     trajectory: Trajectory | None = None
@@ -176,7 +179,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What a person asked for; `run` is the run that was on the screen, `number` grows from click to click."""
+    """What a person asked for; `run` is the run then on the screen, `number` grows from click to click."""
 
     name: CommandName
     run: str
@@ -314,7 +317,7 @@ def _columns(v: View) -> dict[str, NDArray[Any]]:
 
 
 def _kept(n: int, limit: int) -> slice | NDArray[np.intp]:
-    """All indices, or `limit` of them: the first tenth of those whole, the others evenly, the last for sure."""
+    """All indices, or `limit` of them: the first ones without a gap, the others evenly, the last for sure."""
     if n <= limit:
         return slice(None)
     first = limit // 10
@@ -363,13 +366,15 @@ def _command(entry: object) -> Command | None:
         return None
     name, run, count, value = (entry.get(key) for key in ("name", "run", "number", "value"))
     # bool is an int in Python; a browser that sends true for a number is not ours
-    if name not in get_args(CommandName) or not isinstance(run, str) or len(run) > 200:
+    if name not in _NAMES or not isinstance(run, str) or len(run) > 200:
         return None
     if type(count) is not int or not 0 < count < 2**53:
         return None
     if name == "speed" and (type(value) is not int or value not in SPEEDS):
         return None
-    return Command(name, run, count, value if name == "speed" and type(value) is int else 0)
+    return Command(
+        cast(CommandName, name), run, count, value if name == "speed" and type(value) is int else 0
+    )
 
 
 def _number(value: float | None) -> float | None:

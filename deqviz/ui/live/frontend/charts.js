@@ -45,19 +45,29 @@ export class Charts {
   }
 
   /**
-   * Draw what changed. Charts that nobody sees wait until they are scrolled to.
+   * Draw what changed, soon: pictures do not wait for charts, and of several updates the newest counts.
+   * Charts that nobody sees wait until they are scrolled to.
    * @param {{head: object, columns: object, blocks: object}} view
    * @param {object} look colours and font
    * @param {number} k the iterate on the screen
    */
   async update(view, look, k) {
-    Object.assign(this, { view, look, k });
+    Object.assign(this, { view, look, k, due: true });
     this.options(view.head.quality);
     say(this.residualNote, view.head.residual_label);
-    if (!this.Plotly) await this.load(view.head.plotly);
-    if (!this.Plotly || this.gone) return;
-    await this.drawSome(view.head.state === "running" ? BUDGET : Infinity);
-    this.moveCursor(this.k);
+    if (this.busy) return;
+    this.busy = true;
+    try {
+      if (!this.Plotly) await this.load(view.head.plotly);
+      while (this.due && this.Plotly && !this.gone) {
+        this.due = false;
+        await this.drawSome(this.view.head.state === "running" ? BUDGET : Infinity);
+        this.moveCursor(this.k);
+        await new Promise(requestAnimationFrame);
+      }
+    } finally {
+      this.busy = false;
+    }
   }
 
   async load(file) {

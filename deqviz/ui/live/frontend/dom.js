@@ -41,6 +41,7 @@ export function icon(d) {
   svg.setAttribute("viewBox", "0 0 16 16");
   svg.setAttribute("aria-hidden", "true");
   svg.classList.add("dqv-icon");
+  svg.setAttribute("fill-rule", "evenodd");
   const path = document.createElementNS(SVG, "path");
   path.setAttribute("d", d);
   svg.append(path);
@@ -53,7 +54,7 @@ export const ICONS = {
   step: "M3 2.8v10.4L10.2 8zM11 3h2v10h-2z",
   stop: "M3.5 3.5h9v9h-9z",
   reset: "M8 2.5a5.5 5.5 0 1 0 5.4 6.6h-1.6A4 4 0 1 1 8 4v2.4l4-3.2L8 0z",
-  wipe: "M2 3h5v10H2zM8 1h1v14H8zM10 3h4v10h-4zM11 4v8h2V4z",
+  wipe: "M1 3h6v10H1zM7.4 1h1.2v14H7.4zM9 3h6v10H9zm1.2 1.2v7.6h3.6V4.2z",
 };
 
 /** A select with its options; `label` is for those who cannot see it. */
@@ -64,18 +65,25 @@ export function select(label, options, value, onchange) {
   return node;
 }
 
+const LOWERED = "₀₁₂₃₄₅₆₇₈₉₊₋ₖₙₘᵢⱼ";
+const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵏⁿᵖᵀ";
+const PLAIN = { [LOWERED]: "0123456789+−knmij", [RAISED]: "0123456789+−knpT" };
+const MARKS = new RegExp(
+  `([_^])(?:\\{([^}]*)\\}|\\(([^)]*)\\)|([\\wα-ωΑ-Ω]+|.))|([${LOWERED}]+)|([${RAISED}]+)|([^_^${LOWERED}${RAISED}]+)|.`, "gu");
+
 /**
- * Formula text with _{sub} and ^{sup} marks (braces may be left out around one character) as nodes.
+ * Formula text as nodes: x_k, κ^{k−1}, x₀ and κᵏ all get true sub- and superscripts of one look.
  * @param {string} text
  * @returns {Node[]}
  */
 export function formula(text) {
-  const nodes = [];
-  for (const [, plain, sign, grouped, single] of text.matchAll(/([^_^]+)|([_^])(?:\{([^}]*)\}|(.))/gu)) {
-    if (plain) nodes.push(document.createTextNode(plain));
-    else nodes.push(el(sign === "_" ? "sub" : "sup", {}, grouped ?? single));
-  }
-  return nodes;
+  const flat = (run, alphabet) => [...run].map((c) => PLAIN[alphabet][[...alphabet].indexOf(c)]).join("");
+  return [...text.matchAll(MARKS)].map(([whole, sign, braces, brackets, word, low, high]) => {
+    if (sign) return el(sign === "_" ? "sub" : "sup", {}, braces ?? brackets ?? word);
+    if (low) return el("sub", {}, flat(low, LOWERED));
+    if (high) return el("sup", {}, flat(high, RAISED));
+    return document.createTextNode(whole);
+  });
 }
 
 /** Offer a text as a file. */

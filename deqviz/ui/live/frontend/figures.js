@@ -30,7 +30,7 @@ function axis(look, title, more = {}) {
 
 function legend(look, x, y, more = {}) {
   return {
-    x, y, xanchor: x > 0.5 ? "right" : "left", yanchor: y > 0.5 ? "top" : "bottom", font: { size: 11.5, color: look.mute },
+    x, y, xanchor: x > 0.3 ? "center" : "left", yanchor: y > 0.5 ? "top" : "bottom", font: { size: 11.5, color: look.mute },
     bgcolor: look.veil, itemclick: false, itemdoubleclick: false, ...more,
   };
 }
@@ -86,7 +86,8 @@ export function residualFigure(view, look) {
   const layout = base(look, view.head.run);
   layout.xaxis = x;
   layout.yaxis = logAxis(look, "residual", traces.map((t) => t.y));
-  layout.legend = legend(look, 0.99, 0.99);
+  const rises = line.length > 1 && line.at(-1) > line[0];
+  layout.legend = legend(look, 0.02, rises ? 0.98 : 0.03);
   return { traces, layout, table: [["k", k], ["residual", residual], ["predicted_k", predicted ? pk : []], ["predicted", predicted ?? []]] };
 }
 
@@ -111,7 +112,7 @@ export function qualityFigure(view, look, curve) {
   }
   layout.yaxis = log ? logAxis(look, title, traces.map((t) => t.y)) : axis(look, title, { nticks: 6, exponentformat: "power" });
   const falls = y.length > 1 && y.at(-1) < y[0];
-  layout.legend = legend(look, 0.99, falls ? 0.99 : 0.12);
+  layout.legend = legend(look, 0.5, falls ? 0.98 : 0.08);
   return { traces, layout, table: [[xName, x], [column, raw]] };
 }
 
@@ -120,7 +121,7 @@ export function pathFigure(view, look) {
   const { trajectory } = view.head;
   const layout = base(look, view.head.run);
   Object.assign(layout, { hovermode: "closest", hoverdistance: 20, margin: { l: 14, r: 14, t: 30, b: 30 } });
-  const plain = { showgrid: false, showticklabels: false, ticks: "" };
+  const plain = { showgrid: false, showticklabels: false, ticks: "", showline: false };
   layout.xaxis = axis(look, trajectory?.axis ?? "", plain);
   layout.yaxis = axis(look, "", { ...plain, scaleanchor: "x" });
   layout.legend = legend(look, 0, 1.01, { orientation: "h", yanchor: "bottom", bgcolor: "rgba(0,0,0,0)" });
@@ -141,7 +142,7 @@ export function pathFigure(view, look) {
   if (trajectory.limit) {
     traces.push({
       x: [trajectory.limit[0]], y: [trajectory.limit[1]], name: "limit", mode: "markers",
-      marker: { symbol: "star", size: 14, color: look.text, line: { color: look.panel, width: 1 } }, hovertemplate: "limit<extra></extra>",
+      marker: { symbol: "star", size: 12, color: look.text, line: { color: look.panel, width: 1 } }, hovertemplate: "limit<extra></extra>",
     });
   }
   return { traces, layout, table: [["start", table[0]], ["k", table[1]], ["a", table[2]], ["b", table[3]]] };
@@ -150,9 +151,14 @@ export function pathFigure(view, look) {
 function shade(blocks, look) {
   const { "shade:a": a, "shade:b": b, "shade:z": z } = blocks;
   const rows = Array.from(b, (_, i) => finite(z.subarray(i * a.length, (i + 1) * a.length)));
+  const edge = [...rows[0], ...rows.at(-1), ...rows.flatMap((row) => [row[0], row.at(-1)])].filter(Number.isFinite);
+  const low = rows.flat().filter(Number.isFinite).reduce((a, v) => Math.min(a, v), Infinity);
+  const high = edge.reduce((a, v) => Math.min(a, v), Infinity); // the shade fades out before its border
   return {
+    ...(high > low ? { zmin: low, zmax: high, zauto: false, autocontour: false } : {}),
     type: "contour", x: Array.from(a), y: Array.from(b), z: rows, showscale: false, showlegend: false, ncontours: 9,
-    colorscale: look.shade, line: { width: 0.6, color: look.line }, contours: { coloring: "fill" },
+    colorscale: look.shade, line: { width: 0.6, color: look.line }, 
+    contours: { coloring: "fill", showlines: true, ...(high > low ? { start: low, end: high, size: (high - low) / 8 } : {}) },
     hovertemplate: "residual 10<sup>%{z:.1f}</sup><extra></extra>",
   };
 }

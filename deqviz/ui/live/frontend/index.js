@@ -90,7 +90,6 @@ class LiveView {
         // after Pause was pressed the picture stands still, whatever was on its way
         if (this.frozen && this.view?.head.run === packet.head.run) continue;
         this.apply(packet);
-        await this.charts.update(packet, this.look, this.shownK);
         await new Promise(requestAnimationFrame);
         this.root.dataset.painted = ++this.painted;
       }
@@ -117,6 +116,7 @@ class LiveView {
     this.view = packet;
     this.look = lookOf(this.root, this.look);
     this.drawPictures();
+    this.charts.update(packet, this.look, this.shownK);
     this.guarantees.update(packet.head.guarantees, packet.head.explanation);
   }
 

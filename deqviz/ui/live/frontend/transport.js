@@ -58,8 +58,9 @@ export class Transport {
     const numbers = el("div", { class: "numbers" },
       el("span", { class: "number-k" }, "k = ", this.k, this.kMax),
       el("span", { class: "number-residual" }, "residual ", this.residual));
-    const facts = el("div", { class: "facts" },
-      el("span", {}, this.rate, " it/s"), el("span", {}, this.evaluations, " evaluations"), this.device);
+    this.pace = el("span", {}, this.rate, " it/s");
+    const facts = el("div", { class: "facts" }, this.pace,
+      el("span", {}, this.evaluations, " evaluations"), this.device);
     return el("section", { class: "card bar", "aria-label": "Transport" },
       el("div", { class: "buttons" }, this.primary, this.buttons.step, this.buttons.stop, this.buttons.reset, this.speed),
       el("div", { class: "scrub" }, this.range, this.back),
@@ -111,6 +112,7 @@ export class Transport {
     say(this.kMax, kMax ? ` / ${kMax}` : "");
     say(this.residual, number(residual));
     say(this.rate, number(rate));
+    this.pace.hidden = rate === null || rate === undefined;
     say(this.evaluations, evaluations === null || evaluations === undefined ? "–" : String(evaluations));
     say(this.device, device);
     this.back.hidden = live || state !== "running";

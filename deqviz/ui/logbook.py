@@ -1,0 +1,157 @@
+"""What is written down of a run: every number, and a few pictures. No Streamlit in here.
+
+The truth comes in here, to judge the iterates, and goes nowhere else.
+"""
+
+import math
+import threading
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from deqviz.core.metrics import squared_error, ssim
+from deqviz.core.records import Iterate, Mark
+from deqviz.core.space import Image
+from deqviz.experiments.probe import Path
+
+CHUNK = 64
+"""Iterates between two looks at the numbers on a GPU, each of which waits for it; fixed, so runs repeat."""
+SHARE = 0.05
+"""How much of a run may go into judging its iterates, beyond the first fifty and the kept ones."""
+
+
+def kept(k: int) -> bool:
+    """Whether iterate k is among the kept ones: all up to 16, then about 18 per decade."""
+    if k <= 16:
+        return True
+    index = math.floor(18 * math.log10(k))
+    return math.floor(18 * math.log10(k - 1)) < index
+
+
+def to_bytes(x: Image) -> np.ndarray:
+    """The first picture of a batch as uint8 c × h × w; values outside [0, 1] are clipped."""
+    return (x[0].real.detach().clamp(0, 1) * 255).round().to("cpu", torch.uint8).numpy()
+
+
+def decibels(mean_square: float) -> float:
+    """PSNR in dB of a mean squared error of pictures in [0, 1]; ∞ for 0, −∞ where it is no number."""
+    if not math.isfinite(mean_square):
+        return -math.inf
+    return math.inf if mean_square == 0 else -10 * math.log10(mean_square)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """An iterate as it is shown, with its quality."""
+
+    k: int
+    pixels: np.ndarray
+    psnr: float
+    error_max: float
+
+
+class Logbook:
+    """Written by the worker alone, read by anyone: the lists only grow, under the lock."""
+
+    def __init__(self, truth: Image) -> None:
+        """An empty book about reconstructions of `truth`."""
+        self._truth = truth
+        self._is_on_cpu = truth.device.type == "cpu"
+        self._lock = threading.Lock()
+        self._marks: list[Mark] = []
+        self._psnr: list[float] = []
+        self._ssim: dict[int, float] = {}
+        self._frames: list[Frame] = []
+        self._kept: list[tuple[int, Image]] = []
+        self._pending: list[tuple[Iterate, torch.Tensor | None]] = []
+        self._recent: list[tuple[float, int]] = []
+        self._judging = 0.0
+
+    def write(self, iterate: Iterate, begun: float, running: float) -> None:
+        """Take in one iterate, whose computation began at `begun`, of a run that took `running` seconds."""
+        error = None
+        if iterate.k < 50 or kept(iterate.k) or self._judging < SHARE * running:
+            started = time.monotonic()
+            error = squared_error(iterate.x, self._truth)
+            self._judging += time.monotonic() - started
+        self._pending.append((iterate, error))
+        if kept(iterate.k):
+            self.keep(iterate)
+        if not self._recent:
+            self._recent.append((begun, iterate.k - 1))
+        now = time.monotonic()
+        self._recent.append((now, iterate.k))
+        if len(self._recent) > 4096 or now - self._recent[0][0] > 4:
+            # Slow runs keep a few older entries: a rate needs two.
+            recent = [entry for entry in self._recent[-2048:-4] if now - entry[0] <= 2]
+            self._recent = recent + self._recent[-4:]
+
+    def is_due(self) -> bool:
+        """Whether the pending numbers should be taken off the device: at once where that costs nothing."""
+        return self._is_on_cpu or len(self._pending) >= CHUNK
+
+    def flush(self) -> list[Mark]:
+        """Take the pending numbers off the device; waits for it."""
+        pending, self._pending = self._pending, []
+        fresh = [(Mark.of(i), math.nan if e is None else decibels(float(e))) for i, e in pending]
+        with self._lock:
+            self._marks += [mark for mark, _ in fresh]
+            self._psnr += [quality for _, quality in fresh]
+        return [mark for mark, _ in fresh]
+
+    def keep(self, iterate: Iterate) -> None:
+        """Keep an iterate in full, once."""
+        if self._kept and self._kept[-1][0] == iterate.k:
+            return
+        frame = self.frame(iterate)
+        with self._lock:
+            self._kept.append((iterate.k, iterate.x.detach().to("cpu", copy=True)))
+            self._frames.append(frame)
+
+    def frame(self, iterate: Iterate) -> Frame:
+        """The iterate as it is shown."""
+        difference = iterate.x - self._truth
+        psnr = decibels(float(difference.square().mean()))
+        return Frame(iterate.k, to_bytes(iterate.x), psnr, float(difference.abs().max()))
+
+    def judge(self, iterate: Iterate) -> None:
+        """Add the structural similarity of an iterate, which is too dear for every one."""
+        if iterate.k not in self._ssim:
+            self._ssim[iterate.k] = ssim(iterate.x, self._truth)
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """The numbers of all iterates so far."""
+        with self._lock:
+            return tuple(self._marks)
+
+    def marks_and_quality(self) -> tuple[tuple[Mark, ...], tuple[float, ...]]:
+        """The numbers and the PSNR in dB of all iterates, equally long; NaN where it was not computed."""
+        with self._lock:
+            return tuple(self._marks), tuple(self._psnr)
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """The kept iterates as they are shown."""
+        with self._lock:
+            return tuple(self._frames)
+
+    @property
+    def ssim(self) -> dict[int, float]:
+        """Structural similarities by iteration."""
+        return dict(self._ssim)
+
+    @property
+    def path(self) -> Path:
+        """The kept iterates in full precision, on the CPU."""
+        with self._lock:
+            return tuple(self._kept)
+
+    def rate(self) -> float:
+        """Iterations per second over about the last two seconds of running; 0 before the second iterate."""
+        if len(self._recent) < 2:
+            return 0.0
+        (t0, k0), (t1, k1) = self._recent[0], self._recent[-1]
+        return (k1 - k0) / max(t1 - t0, 1e-9)

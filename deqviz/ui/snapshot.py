@@ -1,0 +1,41 @@
+"""What a viewer sees of a run at one moment, immutable."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from deqviz.core.records import Mark
+from deqviz.experiments.probe import Probe
+from deqviz.ui.logbook import Frame
+
+State = Literal["preparing", "running", "paused", "checking", "done", "stopped", "diverged", "failed"]
+
+OVER: frozenset[State] = frozenset({"done", "stopped", "diverged", "failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What is known once the problem is built."""
+
+    truth: np.ndarray
+    measured: np.ndarray
+    measured_psnr: float
+    shape: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that a page needs, immutable; `marks` and `psnr` are as long as each other."""
+
+    state: State
+    message: str
+    marks: tuple[Mark, ...]
+    psnr: tuple[float, ...]
+    ssim: Mapping[int, float]
+    latest: Frame | None
+    frames: tuple[Frame, ...]
+    rate: float
+    probes: tuple[Probe, ...]
+    setup: Setup | None
