@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deqviz.networks import _weights
-from deqviz.networks._conv import analysis, certified_norm_squared, symbol_bound, synthesis
+from deqviz.networks._conv import analysis, certified_norm_squared, sandwich, symbol_bound, synthesis
 from deqviz.networks._threshold import Thresholds
 from deqviz.networks.contractive import ContractiveDenoiser
-from deqviz.networks.convex_ridge import ConvexRidge
+from deqviz.networks.convex_ridge import ConvexRidge, clip
 from deqviz.networks.unconstrained import UnconstrainedDenoiser
 
 SIZES = ((7, 7), (9, 14), (16, 11), (32, 32))
@@ -70,6 +70,15 @@ def test_derivatives_of_the_pair() -> None:
     leaves = [t.requires_grad_() for t in (x, h, w)]
     assert torch.autograd.gradcheck(analysis, (leaves[0], leaves[2]))
     assert torch.autograd.gradcheck(synthesis, (leaves[1], leaves[2]))
+
+
+@pytest.mark.parametrize("strip", [1, 40, 10**6])
+def test_strips_give_the_same_as_the_whole(strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deqviz.networks._conv._STRIP", strip)
+    x, w, v = _randn(2, 1, 13, 9), _randn(4, 1, 5, 5, seed=1), _randn(4, 1, 5, 5, seed=2)
+    limit = torch.rand((2, 4, 1, 1), generator=_rng(), dtype=torch.float64)
+    expected = synthesis(clip(analysis(x, w), limit), v)
+    torch.testing.assert_close(sandwich(x, w, lambda h: clip(h, limit), v), expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize(("size", "count"), [(3, 1), (7, 5), (9, 2)])

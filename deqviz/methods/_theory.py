@@ -24,13 +24,24 @@ def significant(margin: float) -> float:
 class Bounds:
     """Certified numbers of A: top ≥ ‖A‖² and 0 ≤ bottom ≤ σ_min(A)²; and what arithmetic can resolve.
 
-    `rounding` is the relative error allowed to one evaluation of a map, `solving` to one Tikhonov step.
+    `rounding` is the relative error allowed to one evaluation of a map; `tolerance` is that at which the
+    resolvent's conjugate gradients stop, 0 for a closed form.
     """
 
     top: float
     bottom: float
     rounding: float
-    solving: float
+    tolerance: float
+
+    def step_error(self, weight: float) -> float:
+        """The relative error of one Tikhonov step with ρ = `weight`.
+
+        A closed form errs by rounding only. Conjugate gradients stop at their tolerance, or earlier, where
+        their residual stalls: that is rounding, and the condition number turns it into an error.
+        """
+        if self.tolerance == 0:
+            return self.rounding
+        return max(self.tolerance, self.rounding * (self.top + weight) / (self.bottom + weight))
 
 
 @lru_cache(maxsize=64)
@@ -43,7 +54,7 @@ def bounds(operator: ForwardModel) -> Bounds:
     tolerance = 1e-12 if operator.image.real_dtype == torch.float64 else 1e-6
     # A computed singular value below 10⁻⁵‖A‖ is rounding, and its square says nothing in any case.
     bottom = low**2 if low > 0 and low**2 > 1e-10 * top else 0.0
-    return Bounds(top, bottom, rounding, max(tolerance, rounding) if inexact else rounding)
+    return Bounds(top, bottom, rounding, tolerance if inexact else 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ class Equilibrium(FixedPointMethod):
             low = bound.bottom + alpha * beta
             margin = _theory.significant((bound.bottom + alpha * (beta - limit)) / low)
             candidates, averaged = [], True
-            floor, bias = bound.solving, bound.rounding * (bound.top + alpha * beta) / low
+            floor, bias = bound.step_error(alpha * beta), bound.rounding * (bound.top + alpha * beta) / low
             rule = f"κ = αL/(αβ + σ_min²) = {1 - margin:.5g}, {numbers}"
         else:
             s, averaged = self._step(bound), self.step < 1

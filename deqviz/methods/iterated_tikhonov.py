@@ -52,7 +52,7 @@ class IteratedTikhonov(FixedPointMethod):
             1 / margin if margin > 0 else None,
             bound.bottom**-0.5 if bound.bottom > 0 else None,
             is_averaged=True,
-            floor=bound.solving,
+            floor=bound.step_error(alpha),
             bias=bound.rounding * (bound.top + alpha) / (bound.bottom + alpha),
             because=f"κ = α/(σ_min² + α) = {1 - margin:.5g} with σ_min(A)² ≥ {bound.bottom:.3g}",
             obstacle="A has directions that it (nearly) annihilates, and the limit regularises none of them",

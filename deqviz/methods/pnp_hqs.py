@@ -52,7 +52,7 @@ class PnpHqs(FixedPointMethod):
         """κ = Lip(D) ρ/(σ_min² + ρ)."""
         bound, rho = _theory.bounds(problem.operator), self.penalty
         limit = _denoisers.relaxed_lipschitz(self.denoiser, self.relaxation)
-        floor = bound.solving
+        floor = bound.step_error(rho)
         if limit is None:
             return _theory.Theory(
                 None, None, None, False, floor, "", obstacle=_denoisers.UNKNOWN, noun="fixed point"

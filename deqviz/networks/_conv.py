@@ -5,6 +5,7 @@ takes six times as long. Two hand-written autograd functions, each the derivativ
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,39 +19,50 @@ Bank = Float[Tensor, "n 1 k k"]
 Responses = Float[Tensor, "b n h w"]
 
 
-def _patches(x: Tensor, size: int) -> Tensor:
-    """Every circular patch of a one-channel picture as a column: b × k² × hw."""
-    if size > 1:
-        x = F.pad(x, (size // 2,) * 4, mode="circular")
-    b, _, height, width = x.shape
+# Pixels handled at a time on a CPU: temporaries of a whole picture cost more in page faults than arithmetic.
+_STRIP = 8192
+
+
+def _pad(x: Tensor, size: int) -> Tensor:
+    return (F.pad(x, (size // 2,) * 4, mode="circular") if size > 1 else x).contiguous()
+
+
+def _patches(padded: Tensor, size: int) -> Tensor:
+    """Every patch of a padded one-channel picture as a column: b × k² × hw."""
+    b, _, height, width = padded.shape
     rows, columns = height - size + 1, width - size + 1
     # One strided copy: `unfold` gives the same and takes fifteen times as long.
-    strides = (height * width, width, 1, width, 1)
-    return x.contiguous().as_strided((b, size, size, rows, columns), strides).reshape(b, size**2, -1)
+    step = padded.stride()
+    windows = padded.as_strided(
+        (b, size, size, rows, columns), (step[0], *step[2:], *step[2:]), padded.storage_offset()
+    )
+    return windows.reshape(b, size**2, -1)
 
 
-def _overlap_add(columns: Tensor) -> Tensor:
-    """The adjoint of `_patches`, from b × k × k × h × w."""
-    b, size, _, height, width = columns.shape
-    y = columns.new_zeros(b, height + size - 1, width + size - 1)
+def _overlap_add(columns: Tensor, padded: Tensor) -> None:
+    """Add patches b × k × k × h × w into a padded picture: the adjoint of `_patches`."""
+    _, size, _, height, width = columns.shape
     for i in range(size):
         for j in range(size):
             # `add_`, not `+=`: the latter also copies the sum back onto itself.
-            y[:, i : i + height, j : j + width].add_(columns[:, i, j])
-    if size > 1:
-        # What lies in the border belongs to the opposite side.
-        m = size // 2
-        y[:, m : 2 * m].add_(y[:, -m:])
-        y[:, -2 * m : -m].add_(y[:, :m])
-        y[:, :, m : 2 * m].add_(y[:, :, -m:])
-        y[:, :, -2 * m : -m].add_(y[:, :, :m])
-        y = y[:, m:-m, m:-m]
-    return y[:, None].contiguous()
+            padded[:, 0, i : i + height, j : j + width].add_(columns[:, i, j])
+
+
+def _unpad(padded: Tensor, size: int) -> Tensor:
+    """The adjoint of `_pad`: the border belongs to the opposite side. Overwrites its argument."""
+    if size == 1:
+        return padded
+    m = size // 2
+    padded[:, :, m : 2 * m].add_(padded[:, :, -m:])
+    padded[:, :, -2 * m : -m].add_(padded[:, :, :m])
+    padded[..., m : 2 * m].add_(padded[..., -m:])
+    padded[..., -2 * m : -m].add_(padded[..., :m])
+    return padded[..., m:-m, m:-m].contiguous()
 
 
 def _filter_gradient(x: Tensor, h: Tensor, size: int) -> Tensor:
     """Σ_pixels h · patch(x): the gradient of ⟨Wx, h⟩ in the filters."""
-    return torch.bmm(h.flatten(2), _patches(x, size).mT).sum(0).view(-1, 1, size, size)
+    return torch.bmm(h.flatten(2), _patches(_pad(x, size), size).mT).sum(0).view(-1, 1, size, size)
 
 
 def _each(matrix: Tensor, columns: Tensor) -> Tensor:
@@ -62,7 +74,8 @@ class _Analysis(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, filters: Tensor) -> Tensor:
         ctx.save_for_backward(x, filters)
-        responses = _each(filters.flatten(1), _patches(x, filters.shape[-1]))
+        size = filters.shape[-1]
+        responses = _each(filters.flatten(1), _patches(_pad(x, size), size))
         return responses.view(x.shape[0], -1, *x.shape[-2:])
 
     @staticmethod
@@ -82,7 +95,9 @@ class _Synthesis(torch.autograd.Function):
         b, n, height, width = h.shape
         size = filters.shape[-1]
         columns = _each(filters.flatten(1).t(), h.reshape(b, n, -1))
-        return _overlap_add(columns.view(b, size, size, height, width))
+        padded = h.new_zeros(b, 1, height + size - 1, width + size - 1)
+        _overlap_add(columns.view(b, size, size, height, width), padded)
+        return _unpad(padded, size)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None]:
@@ -102,6 +117,25 @@ def analysis(x: Image, filters: Bank) -> Responses:
 def synthesis(h: Responses, filters: Bank) -> Image:
     """W*h: the exact adjoint of `analysis`, by one matrix product and k² shifted additions."""
     return _Synthesis.apply(h, filters)  # type: ignore[return-value]
+
+
+def sandwich(x: Image, filters: Bank, phi: Callable[[Responses], Responses], back: Bank) -> Image:
+    """V*φ(Wx) with W = `filters` and V = `back`, strip by strip where no gradient is wanted.
+
+    φ works on every pixel by itself, and takes part in a gradient only together with x or the filters.
+    """
+    if torch.is_grad_enabled() and (x.requires_grad or filters.requires_grad or back.requires_grad):
+        return synthesis(phi(analysis(x, filters)), back)
+    size, (b, _, height, width) = filters.shape[-1], x.shape
+    source, target = _pad(x, size), x.new_zeros(b, 1, height + size - 1, width + size - 1)
+    strip = max(1, _STRIP // (b * width)) if x.device.type == "cpu" else height
+    for top in range(0, height, strip):
+        end = min(top + strip, height) + size - 1
+        patches = _patches(source[:, :, top:end], size)
+        h = phi(_each(filters.flatten(1), patches).view(b, -1, end - top - size + 1, width))
+        columns = _each(back.flatten(1).t(), h.flatten(2))
+        _overlap_add(columns.view(b, size, size, -1, width), target[:, :, top:end])
+    return _unpad(target, size)
 
 
 def symbol_bound(filters: Bank, grid: int = 256) -> Tensor:

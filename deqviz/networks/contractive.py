@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from deqviz.core.space import Image
-from deqviz.networks._conv import analysis, certified_norm_squared, synthesis
+from deqviz.networks._conv import certified_norm_squared, sandwich
 from deqviz.networks._threshold import Thresholds
 from deqviz.networks.convex_ridge import clip
 
@@ -30,7 +30,8 @@ class PotentialLayer(nn.Module):
 
     def forward(self, x: Image, y: Image, sigma: float | Tensor) -> Image:
         """One layer; y is the network's input."""
-        step = synthesis(clip(analysis(x, self.filters), self.thresholds(sigma)), self.filters)
+        filters, tau = self.filters, self.thresholds(sigma)
+        step = sandwich(x, filters, lambda h: clip(h, tau), filters)
         return torch.lerp(x - step, y, self.mix(sigma))
 
 

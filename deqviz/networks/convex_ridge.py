@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from deqviz.core.space import Image
-from deqviz.networks._conv import analysis, certified_norm_squared, synthesis
+from deqviz.networks._conv import analysis, certified_norm_squared, sandwich
 from deqviz.networks._threshold import Thresholds
 
 
@@ -24,7 +24,7 @@ class ConvexRidge(nn.Module):
     def forward(self, x: Image, sigma: float | Tensor) -> Image:
         """R_σ(x) on a one-channel picture with circular borders; σ in the unit of x, which is in [0, 1]."""
         filters, tau = self.filters, self.thresholds(sigma)
-        return synthesis(clip(analysis(x, filters), tau), filters)
+        return sandwich(x, filters, lambda h: clip(h, tau), filters)
 
     def potential(self, x: Image, sigma: float | Tensor) -> Float[Tensor, " b"]:
         """Ψ_σ(x) = Σᵢ Σ_pixels huber_τᵢ(wᵢ ∗ x), one number per picture; its gradient is `forward`."""

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from deqviz.core.space import Image
-from deqviz.networks._conv import analysis, synthesis
+from deqviz.networks._conv import sandwich
 from deqviz.networks._threshold import Thresholds
 from deqviz.networks.convex_ridge import clip
 
@@ -26,11 +26,13 @@ class FreeLayer(nn.Module):
 
     def forward(self, x: Image, y: Image, sigma: float | Tensor) -> Image:
         """One layer; y is the network's input."""
-        h = analysis(x, self.filters)
-        h = clip(h, self.inner(sigma)) + self.gain * clip(h, self.outer(sigma))
+        inner, outer = self.inner(sigma), self.outer(sigma)
+        step = sandwich(
+            x, self.filters, lambda h: clip(h, inner) + self.gain * clip(h, outer), self.synthesis_filters
+        )
         level = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).reshape(-1, 1, 1, 1)
         mix = self.mixing[0] + self.mixing[1] * (level.clamp_min(1e-6) * (255 / 25)).log()
-        return x - synthesis(h, self.synthesis_filters) + mix * (y - x)
+        return x - step + mix * (y - x)
 
 
 class UnconstrainedDenoiser(nn.Module):

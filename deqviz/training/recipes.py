@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from deqviz.core.space import Image
-from deqviz.networks._conv import analysis, synthesis
+from deqviz.networks._conv import analysis, sandwich, synthesis
 from deqviz.networks.contractive import ContractiveDenoiser
 from deqviz.networks.convex_ridge import ConvexRidge, clip
 from deqviz.networks.unconstrained import UnconstrainedDenoiser
@@ -98,7 +98,7 @@ class ConvexRidgeRecipe(Recipe):
         with torch.no_grad():
             x = minimiser(filters, tau, y, self.lipschitz, self.descent)
         # One Newton step x − J⁻¹(x − y + R_θ(x)): zero in value, and with the derivative of x̂ in θ.
-        residual = x - y + synthesis(clip(analysis(x, filters), tau), filters)
+        residual = x - y + sandwich(x, filters, lambda h: clip(h, tau), filters)
         step = _ImplicitStep.apply(x, residual, filters.detach(), tau.detach(), self.adjoint)
         assert isinstance(step, Tensor)
         return step
@@ -121,7 +121,7 @@ def minimiser(filters: Tensor, tau: Tensor, y: Image, lipschitz: float, steps: i
     x = previous = y
     for _ in range(steps):
         z = x + momentum * (x - previous)
-        gradient = z - y + synthesis(clip(analysis(z, filters), tau), filters)
+        gradient = z - y + sandwich(z, filters, lambda h: clip(h, tau), filters)
         previous, x = x, z - gradient / (1 + lipschitz)
     return x
 

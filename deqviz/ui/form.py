@@ -66,16 +66,21 @@ def fill(scenario: Scenario) -> None:
         prefill(f"w.{name}.{choice.key}", registry[choice.key].params, choice.params)
 
 
+def heading(text: str) -> None:
+    """A heading of the sidebar."""
+    st.html(f'<h2 class="deqviz-section">{text}</h2>')
+
+
 def form() -> Scenario:
     """Draw the sidebar's widgets and return what they say, not yet validated as a whole."""
-    st.markdown("##### Picture")
+    heading("Picture")
     _picture()
-    st.markdown("##### Degradation")
+    heading("Degradation")
     operator = _part("operator", "Operator")
-    st.markdown("##### Noise")
+    heading("Noise")
     noise = _part("noise", "Kind")
     seed = widget(_OWN["seed"], "w.seed")
-    st.markdown("##### Method")
+    heading("Method")
     entry = pick(METHODS, "w.method", "Method", Scenario().method.key, is_titled=True)
     prefix = f"w.method.{entry.key}"
     basic = entry_form(entry, prefix)

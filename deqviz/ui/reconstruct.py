@@ -27,7 +27,10 @@ def render() -> None:
         session.start(scenario)
     if st.context.theme.type == "dark":
         # Streamlit writes white on the primary colour, which is too light for it in the dark theme.
-        st.html('<style>[data-testid="stBaseButton-primary"] { color: #0b1220; }</style>')
+        st.html(
+            '<style>[data-testid="stBaseButton-primary"] { color: #0b1220; }'
+            " .deqviz-logo b { color: #7aa2ff; }</style>"
+        )
     with st.sidebar:
         st.html('<p class="deqviz-logo">DEQ<b>Viz</b></p>')
         draft = _draft()
@@ -66,7 +69,7 @@ def _follow(job: Job, draft: Scenario | None) -> Job:
 
 
 def _presets() -> None:
-    st.markdown("##### Presets")
+    form.heading("Presets")
     for name, (what, scenario) in form.PRESETS.items():
         if st.button(name, key=f"preset.{name}", help=what, type="tertiary"):
             scenario = scenario.validated()

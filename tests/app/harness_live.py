@@ -5,10 +5,10 @@ pace, `?colour=1` a colour picture, `?fail=1` a divergence, `?hold=1` a start th
 """
 
 import gc
-import itertools
 import os
 import threading
 import time
+import uuid
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +20,6 @@ from deqviz.ui import live
 if os.environ.get("HARNESS_READ_ONLY"):
     live.plotly_script = lambda: None
 
-NUMBERS = itertools.count(1)
 FACTOR = 0.93
 
 
@@ -57,7 +56,7 @@ class FakeJob:
     pace: float
     colour: bool
     fail: bool
-    run: str = field(default_factory=lambda: f"harness-{next(NUMBERS)}")
+    run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     state: live.State = "running"
     speed: int = 0
     steps: int = 0

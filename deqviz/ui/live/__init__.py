@@ -29,6 +29,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 from deqviz.ui.live.assets import plotly_script, plotly_source
 from deqviz.ui.live.protocol import (
@@ -120,7 +121,7 @@ def _heard(key: str) -> str:
 @cache
 def _component() -> "ComponentRenderer":
     # no shadow root: Plotly puts its style sheet into the document's head
-    return st.components.v2.component(
+    return component(
         "deqviz.live", html="<div class='dqv'></div>", css="style.css", js="index.js", isolate_styles=False
     )
 

@@ -15,10 +15,11 @@ export class Charts {
     this.scrub = scrub;
     this.quality = el("select", { class: "select", "aria-label": "Quality measure", change: () => this.chose() });
     this.residualNote = el("span", { class: "note formula-note" });
+    this.shadeNote = el("span", { class: "note" });
     this.charts = [
       this.card("residual", "Fixed-point residual", this.residualNote),
       this.card("quality", "Quality", this.quality),
-      this.card("path", "Path of the iterates", el("span", { class: "note" }, "shade: residual")),
+      this.card("path", "Path of the iterates", this.shadeNote),
     ];
     this.node = el("section", { class: "charts", "aria-label": "Charts" }, ...this.charts.map((chart) => chart.card));
     this.resizing = new ResizeObserver(() => this.resize());
@@ -40,7 +41,7 @@ export class Charts {
       action("SVG", `${title}: download as SVG`, () => this.picture(chart)),
       action("CSV", `${title}: download as CSV`, () => this.table(chart)));
     chart.card = el("figure", { class: `card chart chart-${name}` },
-      el("div", { class: "caption" }, el("h3", { class: "panel-title" }, title), note, tools), chart.frame);
+      el("div", { class: "caption" }, el("h2", { class: "panel-title" }, title), note, tools), chart.frame);
     return chart;
   }
 
@@ -55,6 +56,7 @@ export class Charts {
     Object.assign(this, { view, look, k, due: true });
     this.options(view.head.quality);
     say(this.residualNote, view.head.residual_label);
+    say(this.shadeNote, view.head.trajectory?.shade ? "shade: residual" : "");
     if (this.busy) return;
     this.busy = true;
     try {

@@ -62,6 +62,7 @@ function kAxis(look, view) {
   const end = horizon(k?.length ? k[k.length - 1] : 0, view.head.k_max);
   return axis(look, "iteration k", {
     range: [-0.02 * end, 1.02 * end], tickformat: ",d", hoverformat: ",d", nticks: 6, unifiedhovertitle: { text: "k = %{x}" },
+    spikethickness: 1, spikedash: "solid", spikecolor: look.mute,
   });
 }
 
@@ -124,7 +125,7 @@ export function pathFigure(view, look) {
   const plain = { showgrid: false, showticklabels: false, ticks: "", showline: false };
   layout.xaxis = axis(look, trajectory?.axis ?? "", plain);
   layout.yaxis = axis(look, "", { ...plain, scaleanchor: "x" });
-  layout.legend = legend(look, 0, 1.01, { orientation: "h", yanchor: "bottom", bgcolor: "rgba(0,0,0,0)" });
+  layout.legend = legend(look, 0, 1.01, { orientation: "h", entrywidth: 0, yanchor: "bottom", bgcolor: "rgba(0,0,0,0)" });
   if (!trajectory) return { traces: [], layout, table: [] };
   const traces = [];
   if (trajectory.shade) traces.push(shade(view.blocks, look));

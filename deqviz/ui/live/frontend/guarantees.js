@@ -22,11 +22,11 @@ export class Guarantees {
     this.text = el("p", {});
     this.hint = el("p", { class: "mute" });
     this.table = el("section", { class: "card", "aria-label": "What is guaranteed here" },
-      el("h3", { class: "title" }, "What is guaranteed here"),
+      el("h2", { class: "title" }, "What is guaranteed here"),
       el("table", { class: "table", role: "table" },
         el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, ...head)), this.body));
     this.card = el("section", { class: "card", "aria-label": "What am I looking at?" },
-      el("h3", { class: "title" }, "What am I looking at?"),
+      el("h2", { class: "title" }, "What am I looking at?"),
       el("div", { class: "text" }, this.equation, this.text, this.hint));
     this.node = el("div", { class: "two" }, this.table, this.card);
     this.shown = "";
@@ -48,8 +48,8 @@ export class Guarantees {
     if (!explanation) return;
     const [equation, text, hint] = explanation;
     this.equation.replaceChildren(...formula(equation));
-    this.text.textContent = text;
-    this.hint.textContent = hint ? `Try: ${hint.replace(/^try:\s*/i, "")}` : "";
+    this.text.replaceChildren(...formula(text));
+    this.hint.replaceChildren(...formula(hint ? `Try: ${hint.replace(/^try:\s*/i, "")}` : ""));
   }
 }
 
@@ -59,5 +59,6 @@ function line([name, statement, lamp, measured, reason]) {
     el("th", { scope: "row", role: "rowheader", class: "name" }, name),
     el("td", { role: "cell", class: "formula" }, ...formula(statement)),
     el("td", { role: "cell" }, el("span", { class: "lamp", title: HELP[lamp] ?? "" }, word)),
-    el("td", { role: "cell", class: "measured" }, measured, reason ? el("span", { class: "reason" }, reason) : null));
+    el("td", { role: "cell", class: "measured" },
+      ...formula(measured), reason ? el("span", { class: "reason" }, ...formula(reason)) : null));
 }

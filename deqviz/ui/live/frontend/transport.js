@@ -22,7 +22,7 @@ export class Transport {
   constructor(on) {
     this.on = on;
     this.ks = [];
-    this.primary = el("button", { class: "button primary", type: "button", click: () => this.press() });
+    this.primary = el("button", { class: "button primary", type: "button", title: "Space does the same", click: () => this.press() });
     this.primaryIcon = icon(ICONS.play);
     this.primaryText = el("span", {}, "Play");
     this.primary.append(this.primaryIcon, this.primaryText);

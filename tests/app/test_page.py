@@ -1,0 +1,152 @@
+"""The Reconstruct page without a browser: widgets, address bar, uploads, messages."""
+
+import io
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from streamlit.testing.v1 import AppTest
+
+from deqviz.core.registry import Choice
+from deqviz.scenario import Scenario
+from deqviz.ui.snapshot import OVER
+
+APP = str(Path(__file__).parents[2] / "app.py")
+QUICK = {"size": "48", "method": "iterated_tikhonov", "iterations": "5"}
+
+
+def opened(query: dict[str, str] | None = None) -> AppTest:
+    at = AppTest.from_file(APP, default_timeout=60)
+    for name, value in (QUICK | (query or {})).items():
+        at.query_params[name] = value
+    at.run()
+    assert not at.exception, at.exception
+    return at
+
+
+def settle(at: AppTest) -> AppTest:
+    end = time.monotonic() + 30
+    while at.session_state.job.state not in OVER:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return at.run()
+
+
+def scenario(at: AppTest) -> Scenario:
+    return at.session_state.job.scenario
+
+
+def text(at: AppTest) -> str:
+    return " ".join(e.value for kind in (at.info, at.warning, at.error) for e in kind)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    Pillow.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_the_page_opens_and_runs_what_the_address_says():
+    at = settle(opened({"operator": "inpainting", "operator.kept": "0.7", "seed": "3"}))
+    assert scenario(at).operator.params["kept"] == 0.7
+    assert at.selectbox(key="w.operator").value == "inpainting"
+    assert at.session_state.job.state == "done"
+    kinds = [e.proto.component_name for e in at.get("bidi_component")]
+    assert any(name.endswith("live") for name in kinds)
+
+
+def test_a_damaged_address_opens_and_says_what_was_ignored():
+    at = opened({"operator": "nonsense", "operator.width": "1e9", "spice": "hot"})
+    assert scenario(at).operator.key == "gaussian_blur"
+    assert "nonsense" in text(at)
+    assert "spice" in text(at)
+
+
+def test_after_a_run_a_changed_control_starts_the_next_one():
+    at = settle(opened())
+    first = at.session_state.job.id
+    at.selectbox(key="w.operator").select("denoising").run()
+    assert at.session_state.job.id != first
+    assert scenario(at).operator.key == "denoising"
+    assert at.query_params["operator"] == "denoising"
+
+
+def test_during_a_run_a_changed_control_waits_for_run():
+    at = opened({"iterations": "20000", "tolerance": "1e-09", "method.weight": "1.0"})
+    first = at.session_state.job.id
+    at.selectbox(key="w.operator").select("denoising").run()
+    assert at.session_state.job.id == first
+    assert "wait until you press Run" in text(at)
+    at.button(key="run").click().run()
+    assert at.session_state.job.id != first
+    assert scenario(at).operator.key == "denoising"
+    at.session_state.job.stop()
+
+
+def test_the_widgets_write_the_address_that_restores_them():
+    at = settle(opened())
+    at.selectbox(key="w.noise").select("poisson").run()
+    settle(at)
+    query = {name: at.query_params[name] for name in at.query_params}
+    assert Scenario.from_query(query) == (scenario(at), ())
+    again = opened(query)
+    assert scenario(again) == scenario(at)
+
+
+def test_an_upload_becomes_the_picture():
+    at = settle(opened())
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 80, 3), dtype=np.uint8)
+    at.file_uploader(key="upload").upload("mine.png", png(pixels), "image/png").run()
+    assert not at.exception, at.exception
+    assert scenario(at).image.startswith("upload-")
+    assert settle(at).session_state.job.snapshot().setup.shape == (3, 38, 48)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "part"),
+    [
+        ("empty.png", b"", "empty"),
+        ("cut.png", png(np.zeros((64, 64), np.uint8))[:60], "damaged"),
+        ("text.png", b"hello world, this is no picture at all", "not"),
+    ],
+)
+def test_a_bad_upload_says_what_is_wrong_and_changes_nothing(name, data, part):
+    at = settle(opened())
+    before = at.session_state.job.id
+    at.file_uploader(key="upload").upload(name, data, "image/png").run()
+    assert not at.exception, at.exception
+    assert len(at.error) == 1
+    assert part in at.error[0].value.lower()
+    assert at.session_state.job.id == before
+
+
+def test_noise_that_cannot_be_is_told_by_the_live_view():
+    at = settle(opened({"operator": "fourier", "noise": "poisson"}))
+    assert at.session_state.job.state == "failed"
+    assert "Poisson" in at.session_state.job.snapshot().message
+
+
+def test_a_preset_fills_the_form_and_starts():
+    at = settle(opened())
+    at.button(key="preset.Step too long").click().run()
+    assert not at.exception, at.exception
+    params = scenario(at).method.params
+    assert params["splitting"] == "explicit"
+    assert at.selectbox(key="w.method").value == "equilibrium"
+    at.session_state.job.stop()
+
+
+@pytest.mark.parametrize("key", [e for e in ("baseline", "tikhonov", "tv", "iterated_tikhonov")])
+def test_every_quick_method_runs_from_the_page(key):
+    at = settle(opened({"method": key}))
+    shot = at.session_state.job.snapshot()
+    assert shot.state in ("done", "diverged"), shot.message
+    assert "violated" not in {g.lamp for g in at.session_state.job.guarantees()}
+
+
+def test_settings_survive_json():
+    plain = Scenario(method=Choice("tv")).validated().to_json()
+    assert json.loads(plain)["method"]["key"] == "tv"

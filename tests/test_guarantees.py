@@ -1,0 +1,354 @@
+"""The theorems as tests: constants against random pairs, T3 and T7 as properties, and every lamp reached."""
+
+import math
+from itertools import islice
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deqviz.core.catalog import METHODS, OPERATORS, discover
+from deqviz.core.linalg import power_iteration
+from deqviz.core.records import Evidence, Mark, Problem
+from deqviz.core.registry import Choice
+from deqviz.core.space import Space, inner, norm
+from deqviz.core.stop import settle
+from deqviz.diagnostics._jacobian import Jacobian
+from deqviz.methods._base import FixedPointMethod
+from deqviz.methods._theory import Bounds, Theory, bounds, equilibrium_gain
+
+for package in ("operators", "solvers", "regularizers", "methods"):
+    discover(f"deqviz.{package}")
+
+FEW = settings(max_examples=5, deadline=None)
+MORE = settings(max_examples=25, deadline=None)
+OPS = st.sampled_from(["denoising", "gaussian_blur", "inpainting", "fourier"])
+RS = st.sampled_from(["quadratic", "contractive", "smoothed_tv", "convex_ridge"])
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def problem(operator="gaussian_blur", seed=0, dtype=torch.float64, size=(9, 8), **params) -> Problem:
+    A = OPERATORS[operator].build(params, image=Space((1, *size), dtype))
+    rng = torch.Generator().manual_seed(seed)
+    y = A(torch.rand(1, 1, *size, dtype=dtype, generator=rng))
+    return Problem(A, y + 0.01 * torch.randn(y.shape, dtype=y.dtype, generator=rng), 0.01)
+
+
+def build(R="contractive", solver="picard", key="equilibrium", r=None, **params):
+    inner = {"regularizer": Choice(R, r or {})} if key == "equilibrium" else {}
+    return METHODS[key].build({**inner, "solver": Choice(solver), **params})
+
+
+def run(method, p, count=40, probes=None, start=None):
+    """The guarantees by key after `count` iterates."""
+    marks = [Mark.of(r) for r in islice(method.iterates(p, start), count)]
+    return {g.key: g for g in method.guarantees(p, Evidence(marks, probes or {}))}
+
+
+def limit(method, p, tolerance=1e-12):
+    return settle(method.iterates(p), tolerance=tolerance, max_steps=3000).x
+
+
+# ---------------------------------------------------------------- T3, stability
+
+
+@given(operator=OPS, L=st.floats(0.0, 0.9), alpha=st.floats(0.02, 2.0), seed=st.integers(0, 99))
+@FEW
+def test_t3_identity_and_bounds(operator, L, alpha, seed):
+    """αD + ‖q‖² = ⟨Δy, AΔx⟩, so D ≤ ‖Δy‖²/(4α), ‖q‖ ≤ ‖Δy‖ and ‖Δx‖ ≤ C‖Δy‖."""
+    method = build(r={"contraction": L, "sigma": 0.05}, solver="anderson", weight=alpha)
+    p = problem(operator, seed)
+    y = p.data
+    change = 0.3 * p.operator(torch.randn(1, 1, 9, 8, dtype=torch.float64))
+    change = change + 0.1 * problem(operator, seed + 1).data
+    x1, x2 = limit(method, p), limit(method, Problem(p.operator, y + change, 0.01))
+    R, h = method.regularizer, x1 - x2
+    D, q, e = inner(R(x1) - R(x2), h), p.operator(h), -change
+    size = float(norm(e).square())
+    assert float(alpha * D + norm(q).square() - inner(e, q)) == pytest.approx(0, abs=1e-6 * size)
+    assert float(D) <= size / (4 * alpha) * (1 + 1e-6)
+    assert float(norm(q)) <= float(norm(e)) * (1 + 1e-6)
+    gain = equilibrium_gain(bounds(p.operator), alpha, R.constants().monotonicity.value)
+    assert gain is not None
+    assert float(norm(h)) <= gain * float(norm(e)) * (1 + 1e-6)
+    (row,) = (
+        g
+        for g in method.guarantees(p, Evidence(probes={"gain": float(norm(h) / norm(e))}))
+        if g.key == "stability"
+    )
+    assert row.lamp == "holds"
+
+
+@pytest.mark.parametrize("sigma", [0.05, 0.3, 1.0, 2.0])
+def test_gain_is_sharp_for_the_quadratic(sigma):
+    """For R = c·Id and one singular value σ the gain is σ/(σ² + αc); its maximum over σ ≥ σ_min is C."""
+    alpha, c = 0.5, 0.7
+    values = torch.linspace(sigma, 50, 200001, dtype=torch.float64)
+    best = float((values / (values**2 + alpha * c)).max())
+    assert equilibrium_gain(Bounds(9.0, sigma**2, 0.0, 0.0), alpha, c) == pytest.approx(best, rel=1e-6)
+
+
+def test_gain_of_the_worst_direction_respects_the_bound():
+    method, p = build("quadratic", weight=0.1), problem("gaussian_blur", width=1.0)
+    S = lambda e: p.operator.resolvent(p.operator.adjoint(e), 0.1)  # noqa: E731
+    square = power_iteration(
+        lambda e: p.operator(p.operator.resolvent(S(e), 0.1)), torch.rand_like(p.data), steps=60
+    )
+    row = run(method, p, 3, {"gain": square**0.5})["stability"]
+    assert row.lamp == "holds"
+    # At α = 0.1 some σ² comes close to α: the constant 1/(2√α) is nearly reached.
+    assert row.measured > 0.9 * row.predicted
+
+
+# ---------------------------------------------------------------- T7, contraction
+
+
+@given(
+    operator=OPS,
+    R=RS,
+    splitting=st.sampled_from(["implicit", "explicit"]),
+    step=st.floats(0.05, 1.0),
+    alpha=st.floats(1e-4, 3.0),
+    L=st.floats(0.0, 1.5),
+    scale=st.sampled_from([1e-3, 0.1, 3.0]),
+    seed=st.integers(0, 99),
+)
+@MORE
+def test_t7_measured_contraction_is_below_the_certified(operator, R, splitting, step, alpha, L, scale, seed):
+    method = build(
+        R, weight=alpha, splitting=splitting, step=step, r={"contraction": L} if R == "contractive" else {}
+    )
+    p = problem(operator, seed)
+    kappa = method.theory(p).kappa
+    rng = torch.Generator().manual_seed(seed)
+    x = torch.rand(6, 1, 9, 8, dtype=torch.float64, generator=rng)
+    h = torch.randn(6, 1, 9, 8, dtype=torch.float64, generator=rng)
+    # Rough, smooth, and constant differences, where A annihilates most and nothing.
+    h[:2] = h[:2].cumsum(-1).cumsum(-2)
+    h[2] = 1.0
+    f = method.map(p)
+    change = norm(f(x + scale * h) - f(x))
+    assert (change <= kappa * scale * norm(h) * (1 + 1e-7) + 1e-12).all()
+
+
+@pytest.mark.parametrize("key", ["pnp_fbs", "pnp_hqs", "iterated_tikhonov"])
+@pytest.mark.parametrize("operator", ["denoising", "gaussian_blur", "inpainting"])
+def test_other_maps_contract_as_certified(key, operator):
+    p = problem(operator)
+    method = METHODS[key].build({})
+    if key == "iterated_tikhonov":
+        kappa = next(g for g in method.guarantees(p, Evidence()) if g.key == "contraction").predicted
+    else:
+        kappa = method.theory(p).kappa
+    rng = torch.Generator().manual_seed(2)
+    x, h = (torch.randn(6, 1, 9, 8, dtype=torch.float64, generator=rng) for _ in range(2))
+    f = method.map(p)
+    assert (norm(f(x + h) - f(x)) <= kappa * norm(h) * (1 + 1e-9)).all()
+
+
+@pytest.mark.parametrize("splitting", ["implicit", "explicit"])
+@pytest.mark.parametrize("operator", ["denoising", "gaussian_blur", "inpainting"])
+def test_local_expansion_is_below_the_certified(splitting, operator):
+    method, p = build(weight=0.3, splitting=splitting), problem(operator)
+    J = Jacobian(method.map(p), limit(build(weight=0.3, solver="anderson"), p, 1e-6))
+    start = torch.rand(1, 1, 9, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    found = power_iteration(lambda v: J.adjoint(J.apply(v)), start, steps=12) ** 0.5
+    rows = run(method, p, 3, {"expansion": found})
+    assert rows["expansion"].lamp == "holds"
+    assert 0 < rows["expansion"].measured <= rows["contraction"].predicted
+
+
+def test_explicit_limit_is_where_the_quadratic_starts_to_diverge():
+    """R = Id, A = Id: T is affine with factor |1 − s(1 + α)|; the certificate must end exactly at 1."""
+    p = problem("denoising")
+    for step, ends in ((0.98, True), (1.02, False)):
+        method = build("quadratic", weight=0.4, splitting="explicit", step=step)
+        # With L = 0 and β = 1 the limit 2/(‖A‖² + αβ) is sharp.
+        assert method.theory(p).is_contraction == ends
+        gaps = [float(r.gap) for r in islice(method.iterates(p), 30)]
+        assert (gaps[-1] < gaps[0]) == ends
+
+
+# ---------------------------------------------------------------- a posteriori, uniqueness
+
+
+@given(
+    operator=OPS,
+    alpha=st.floats(0.02, 1.0),
+    step=st.floats(0.1, 1.5),
+    seed=st.integers(0, 50),
+    L=st.floats(0, 0.9),
+)
+@FEW
+def test_distance_to_the_limit_is_bounded_for_any_picture(operator, alpha, step, seed, L):
+    """Whichever way it was found: here at random pictures, for both splittings, step too long or not."""
+    p = problem(operator, seed)
+    star = limit(build(r={"contraction": L}, solver="anderson", weight=alpha), p)
+    x = torch.rand(1, 1, 9, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    for splitting in ("implicit", "explicit"):
+        method = build(r={"contraction": L}, weight=alpha, splitting=splitting, step=step)
+        for r in islice(method.iterates(p, x), 3):
+            error = method.theory(p).error
+            assert error is not None
+            assert float(norm(r.x - star)) <= error * float(r.gap) * (1 + 1e-9)
+        row = run(method, p, 10, start=x)["error"]
+        assert row.lamp == "holds"
+        # What is measured is a lower bound of the true distance, relative to ‖T(x₀)‖.
+        with torch.no_grad():
+            size = float(norm(method.map(p)(x)))
+        assert row.measured.values[0] <= float(norm(x - star)) / size * (1 + 1e-9)
+
+
+def test_uniqueness_compares_the_limits_of_several_starts():
+    method, p = build(weight=0.1, solver="anderson"), problem()
+    ends = [
+        settle(method.iterates(p, start), tolerance=1e-5, max_steps=200)
+        for start in (torch.zeros(1, 1, 9, 8).double(), torch.ones(1, 1, 9, 8).double())
+    ]
+    spread = float(norm(ends[0].x - ends[1].x) / norm(ends[0].x))
+    stopped = max(float(e.residual) for e in ends)
+    rows = run(method, p, 3, {"spread": spread, "spread_residual": stopped})
+    assert rows["uniqueness"].lamp == "holds"
+    # Without the residual at which the runs stopped there is nothing to compare with.
+    assert run(method, p, 3, {"spread": spread})["uniqueness"].lamp == "waiting"
+
+
+def test_a_convex_potential_may_have_many_minimisers():
+    rows = run(build("convex_ridge", weight=0.1), problem("inpainting"))
+    assert rows["uniqueness"].lamp == rows["error"].lamp == rows["stability"].lamp == "void"
+    assert "convex set" in rows["uniqueness"].reason
+    assert rows["contraction"].predicted == 1.0
+    assert rows["monotone"].lamp == "holds"
+    assert "averaged" in rows["monotone"].reason
+    assert "rate" not in rows
+
+
+# ---------------------------------------------------------------- lamps, each on purpose
+
+
+@pytest.mark.parametrize("solver", ["picard", "anderson", "broyden"])
+@pytest.mark.parametrize("splitting", ["implicit", "explicit"])
+def test_lamps_hold(solver, splitting):
+    method = build(solver=solver, splitting=splitting, weight=0.5)
+    rows = run(method, problem(), 40, {"gain": 0.1, "expansion": 0.2, "spread": 0.0, "spread_residual": 1e-6})
+    wanted = {"uniqueness", "expansion", "rate", "error", "stability"}
+    assert {k for k, g in rows.items() if g.lamp == "holds"} >= wanted
+    assert rows["source"].lamp == "void"
+
+
+def test_lamps_go_void_at_a_lipschitz_constant_of_1_2():
+    rows = run(build(r={"contraction": 1.2}, weight=0.5), problem())
+    for key in ("uniqueness", "contraction", "expansion", "monotone", "error", "stability"):
+        assert rows[key].lamp == "void", key
+        assert rows[key].reason
+    assert "1.2" in rows["uniqueness"].reason
+
+
+def test_a_lipschitz_constant_of_1_2_is_made_up_for_by_the_data():
+    """On the identity σ_min = 1: A*A + αR stays strongly monotone for α(L − 1) < 1."""
+    rows = run(build(r={"contraction": 1.2}, weight=0.5), problem("denoising"))
+    assert rows["uniqueness"].status == rows["contraction"].status == rows["stability"].status == "certified"
+    assert rows["rate"].lamp == "holds"
+
+
+def test_lamps_go_void_at_a_step_too_long_and_the_run_diverges():
+    method, p = build("quadratic", splitting="explicit", step=1.3, weight=0.1), problem()
+    rows = run(method, p, 60)
+    assert rows["contraction"].lamp == rows["monotone"].lamp == "void"
+    assert "step" in rows["contraction"].reason
+    # The equation has one solution all the same, and the distance to it is still known.
+    assert rows["uniqueness"].status == rows["stability"].status == "certified"
+    assert rows["error"].lamp == "holds"
+    gaps = [float(r.gap) for r in islice(method.iterates(p), 60)]
+    assert gaps[-1] > 1e3 * gaps[0]
+
+
+def test_a_run_that_overflows_raises_no_alarm_and_no_error():
+    method, p = build("quadratic", splitting="explicit", step=1.5, weight=1.0), problem(dtype=torch.float32)
+    rows = run(method, p, 400)
+    assert not [g for g in rows.values() if g.lamp == "violated"]
+
+
+def marks(gaps, residuals=None):
+    return [Mark(k, r, g, k + 1) for k, (g, r) in enumerate(zip(gaps, residuals or gaps, strict=True))]
+
+
+def test_lamps_are_violated_by_numbers_that_break_the_theorem():
+    method, p = build(weight=0.5), problem()
+    kappa = method.theory(p).kappa
+    slow = marks([0.1 * ((1 + kappa) / 2) ** k for k in range(40)])
+    rows = {g.key: g for g in method.guarantees(p, Evidence(slow, {"gain": 99.0, "expansion": 0.99}))}
+    for key in ("contraction", "rate", "stability", "expansion"):
+        assert rows[key].lamp == "violated", key
+    growing = marks([0.1 * 1.1**k for k in range(5)])
+    ridge = build("convex_ridge", weight=0.5)
+    rows = {g.key: g for g in ridge.guarantees(problem("inpainting"), Evidence(growing))}
+    assert rows["monotone"].lamp == "violated"
+
+
+def test_not_a_number_is_seen():
+    method, p = build(weight=0.5), problem()
+    rows = {g.key: g for g in method.guarantees(p, Evidence(marks([0.1, math.nan], [0.1, math.nan])))}
+    assert rows["rate"].lamp == "violated"
+
+
+@pytest.mark.parametrize("key", ["pnp_fbs", "pnp_hqs"])
+def test_the_unconstrained_denoiser_is_promised_nothing(key):
+    rows = run(METHODS[key].build({"denoiser": "unconstrained"}), problem())
+    assert {g.lamp for g in rows.values()} == {"void"}
+    assert all(g.reason for g in rows.values())
+
+
+def test_plug_and_play_is_only_nonexpansive_with_a_null_space_and_contracts_without():
+    p = problem("inpainting")
+    rows = run(METHODS["pnp_fbs"].build({}), p)
+    assert rows["contraction"].name == "Nonexpansive map"
+    assert rows["monotone"].lamp == "holds"
+    assert "averaged" in rows["monotone"].reason
+    plain = run(METHODS["pnp_fbs"].build({"relaxation": 1.0}), p)
+    assert "not averaged" in plain["monotone"].reason
+    rows = run(METHODS["pnp_hqs"].build({}), problem("denoising"))
+    assert rows["rate"].lamp == rows["error"].lamp == "holds"
+
+
+def test_step_condition_of_total_variation_is_certified_and_tight():
+    for operator in ("gaussian_blur", "tomography"):
+        row = run(METHODS["tv"].build({}), problem(operator, size=(12, 12)))["steps"]
+        assert row.lamp == "holds"
+        assert row.predicted < 1.01 * row.measured
+
+
+def test_chebyshev_holds_for_conjugate_gradients():
+    rows = run(METHODS["tikhonov"].build({"mode": "conjugate gradients", "weight": 0.01}), problem())
+    assert rows["rate"].lamp == rows["error"].lamp == "holds"
+
+
+# ---------------------------------------------------------------- rounding
+
+
+@pytest.mark.parametrize("alpha", [1e-4, 1e-2, 1.0])
+@pytest.mark.parametrize("operator", ["gaussian_blur", "denoising", "tomography"])
+@pytest.mark.parametrize("splitting", ["implicit", "explicit"])
+def test_rounding_raises_no_alarm(alpha, operator, splitting):
+    """Long float32 runs, far into where the residual stalls."""
+    p = problem(operator, dtype=torch.float32, size=(12, 12))
+    for R in ("quadratic", "smoothed_tv", "contractive"):
+        count = 8 if operator == "tomography" else 25 if R == "contractive" else 150
+        rows = run(build(R, weight=alpha, splitting=splitting), p, count)
+        assert not [(k, g) for k, g in rows.items() if g.lamp == "violated"], R
+
+
+def test_theory_of_a_map_without_constants():
+    theory = Theory(None, None, None, False, 1e-7, "", obstacle="nothing is known")
+    assert not theory.is_contraction
+    assert not theory.is_nonexpansive
+    assert theory.kappa is None
+    assert issubclass(METHODS["equilibrium"].cls, FixedPointMethod)

@@ -1,0 +1,42 @@
+"""A closed tab ends its run; a blink of the connection does not."""
+
+import time
+
+import pytest
+
+from deqviz.scenario import Scenario
+from deqviz.ui import session
+from deqviz.ui.job import Job
+
+
+@pytest.fixture
+def job(monkeypatch):
+    monkeypatch.setattr(session, "GRACE", 0.1)
+    return Job(Scenario(size=48).validated())
+
+
+def test_a_closed_tab_ends_the_run(job):
+    tether = session.Tether()
+    tether.hold(job)
+    tether.release()
+    assert job.state == "preparing"
+    time.sleep(0.4)
+    assert job.state == "stopped"
+
+
+def test_a_session_that_comes_back_keeps_its_run(job):
+    tether = session.Tether()
+    tether.hold(job)
+    tether.release()
+    session.Tether().hold(job)
+    time.sleep(0.4)
+    assert job.state == "preparing"
+
+
+def test_a_session_that_moved_on_does_not_hold_the_old_run(job):
+    other = Job(Scenario(size=48).validated())
+    tether = session.Tether()
+    tether.hold(other)
+    tether.release()
+    time.sleep(0.4)
+    assert (other.state, job.state) == ("stopped", "preparing")
