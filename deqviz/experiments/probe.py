@@ -116,7 +116,7 @@ def probes(
     if f is None:
         return
     yield Probe("expansion", "local expansion")
-    # A learned map costs ten evaluations per product with its Jacobian and transpose; eight suffice to see it.
+    # A product with the Jacobian of a learned map costs several evaluations; eight suffice to see it.
     lipschitz = DIAGNOSTICS["lipschitz"].build({"products": 8, "seed": seed})
     yield Probe("expansion", "local expansion", lipschitz.measure(Subject(f, limit, limit)).value)
     points = [x for path in paths for _, x in path]

@@ -207,7 +207,9 @@ class Job:
             self._show()
         if iterate.k >= self.scenario.iterations:
             self._look()
-            self._finish("done", "")
+            self._finish(
+                "done", f"All {iterate.k} iterations are done; the residual is {float(iterate.residual):.1e}."
+            )
 
     def _look(self) -> None:
         """Read the numbers that have come and see whether the run has arrived or diverged."""
@@ -255,8 +257,7 @@ class Job:
     def _check(self, deadline: float) -> None:
         assert self._checks is not None
         assert self._log is not None
-        if self._current is not None:
-            self._log.judge(self._current)
+        self._log.judge()
         while self._state == "checking":
             probe = next(self._checks, None)
             if probe is None:

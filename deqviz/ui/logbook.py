@@ -109,6 +109,8 @@ class Logbook:
         with self._lock:
             self._kept.append((iterate.k, iterate.x.detach().to("cpu", copy=True)))
             self._frames.append(frame)
+            if self._marks and self._marks[-1].k == iterate.k:
+                self._psnr[-1] = frame.psnr  # the last one of a run may not have been judged in time
 
     def frame(self, iterate: Iterate) -> Frame:
         """The iterate as it is shown."""
@@ -116,10 +118,12 @@ class Logbook:
         psnr = decibels(float(difference.square().mean()))
         return Frame(iterate.k, to_bytes(iterate.x), psnr, float(difference.abs().max()))
 
-    def judge(self, iterate: Iterate) -> None:
-        """Add the structural similarity of an iterate, which is too dear for every one."""
-        if iterate.k not in self._ssim:
-            self._ssim[iterate.k] = ssim(iterate.x, self._truth)
+    def judge(self) -> None:
+        """Add the structural similarity of the kept iterates; too dear while the run goes on."""
+        truth = self._truth.cpu()
+        for k, x in self.path:
+            if k not in self._ssim:
+                self._ssim[k] = ssim(x, truth)
 
     @property
     def marks(self) -> tuple[Mark, ...]:

@@ -25,22 +25,28 @@ def render() -> None:
         st.session_state.complaints = complaints
         form.fill(scenario)
         session.start(scenario)
+    style = st.container()
     if st.context.theme.type == "dark":
         # Streamlit writes white on the primary colour, which is too light for it in the dark theme.
-        st.html(
+        style.html(
             '<style>[data-testid="stBaseButton-primary"] { color: #0b1220; }'
             " .deqviz-logo b { color: #7aa2ff; }</style>"
         )
+    # Boxes with fixed places: an element that came and went above the live view would shift it, and a
+    # shifted component is built anew, blank charts and lost zoom included.
+    head, notices = st.container(), st.container()
     with st.sidebar:
         st.html('<p class="deqviz-logo">DEQ<b>Viz</b></p>')
         draft = _draft()
         _presets()
     job = session.current()
     assert job is not None  # the first script run of a session always starts one
-    job = _follow(job, draft)
-    _header(job)
-    for complaint in st.session_state.get("complaints", ()):
-        st.warning(complaint)
+    with notices:
+        job = _follow(job, draft)
+        for complaint in st.session_state.get("complaints", ()):
+            st.warning(complaint)
+    with head:
+        _header(job)
     _screen(job)
 
 
@@ -129,11 +135,7 @@ def _screen(job: Job) -> None:
     job.ready.wait(1.0)
     shot = job.snapshot()
     pictures = screen.pictures(job, shot)
-    if pictures is not None:
-        live.show_pictures(pictures)
     is_moving = _is_moving(job)
-    if shot.state == "paused" or shot.state in OVER or shot.state == "checking":
-        live.show_frames(screen.frames(job, shot))
 
     @st.fragment(run_every=REFRESH if is_moving else None)
     def panel() -> None:
@@ -151,7 +153,12 @@ def _screen(job: Job) -> None:
             st.session_state.phase = shot.state
             st.rerun()
 
+    # Below the view, not above: what appears before it would shift its place and build it anew.
     panel()
+    if pictures is not None:
+        live.show_pictures(pictures)
+    if shot.state == "paused" or shot.state in OVER or shot.state == "checking":
+        live.show_frames(screen.frames(job, shot))
 
 
 def _is_moving(job: Job) -> bool:

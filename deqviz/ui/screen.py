@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from deqviz.core.catalog import METHODS, OPERATORS, REGULARIZERS
 from deqviz.core.guarantee import Curve as Line
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Mark
-from deqviz.scenario import METHODS
 from deqviz.ui.chart import Chart
 from deqviz.ui.job import Job
 from deqviz.ui.live.protocol import (
@@ -73,7 +73,7 @@ def view(job: Job, shot: Snapshot, device: str, guarantees: Sequence[Guarantee],
         quality=_quality(shot),
         trajectory=_trajectory(job.chart()),
         guarantees=tuple(row(g) for g in guarantees),
-        explanation=Explanation(entry.cls.equation, _paragraph(entry.cls), entry.cls.hint),
+        explanation=_explanation(job),
     )
 
 
@@ -86,9 +86,22 @@ def _message(shot: Snapshot) -> str:
     return shot.message
 
 
-def _paragraph(cls: type) -> str:
-    """The first paragraph of a docstring as running text."""
-    return " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
+def _explanation(job: Job) -> Explanation:
+    """What the method, its regulariser and the operator are, in their own docstrings' words."""
+    scenario = job.scenario
+    entry = METHODS[scenario.method.key]
+    parts = [entry.summary]
+    regularizer = scenario.method.params.get("regularizer")
+    if regularizer is not None:
+        parts.append(f"Here {_decapitalised(REGULARIZERS[regularizer.key].summary)}")
+    operator = OPERATORS[scenario.operator.key]
+    parts.append(f"The data: {_decapitalised(operator.summary)}")
+    return Explanation(entry.cls.equation, " ".join(parts), entry.cls.hint)
+
+
+def _decapitalised(text: str) -> str:
+    """For the middle of a sentence; symbols and names of one letter keep their case."""
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
 def _array(values: Sequence[float]) -> np.ndarray:
@@ -97,11 +110,12 @@ def _array(values: Sequence[float]) -> np.ndarray:
 
 def _columns(shot: Snapshot, guarantees: Sequence[Guarantee]) -> dict[str, np.ndarray]:
     marks: Sequence[Mark] = shot.marks
-    psnr = _array(shot.psnr)
+    largest = {f.k: f.error_max for f in shot.frames}
     columns = {
         "k": _array([m.k for m in marks]),
         "residual": _array([m.residual for m in marks]),
-        "psnr": psnr,
+        "psnr": _array(shot.psnr),
+        "error_max": _array([largest.get(m.k, math.nan) for m in marks]),
         "error": _array([math.sqrt(10 ** (-p / 10)) if math.isfinite(p) else math.nan for p in shot.psnr]),
         "evaluations": _array([m.evaluations for m in marks]),
     }
@@ -113,20 +127,19 @@ def _columns(shot: Snapshot, guarantees: Sequence[Guarantee]) -> dict[str, np.nd
     if rate is not None and rate.status != "void" and isinstance(rate.predicted, Line):
         columns["predicted_k"] = _array(rate.predicted.k)
         columns["predicted"] = _array(rate.predicted.values)
-    # Where the quality was not computed the line goes on: a chart joins what it is given.
-    known = np.isfinite(psnr)
-    if not known.all():
-        columns["judged_k"] = columns["k"][known]
-        columns["psnr"], columns["error"] = psnr[known], columns["error"][known]
+    if shot.ssim:
+        columns["ssim_k"] = _array(sorted(shot.ssim))
+        columns["ssim"] = _array([shot.ssim[k] for k in sorted(shot.ssim)])
     return columns
 
 
 def _quality(shot: Snapshot) -> tuple[Curve, ...]:
-    x = "k" if all(math.isfinite(p) for p in shot.psnr) else "judged_k"
     base = shot.setup.measured_psnr if shot.setup else None
-    curves = [Curve("psnr", "PSNR", "PSNR (dB)", x=x, baseline=base)]
+    curves = [Curve("psnr", "PSNR", "PSNR (dB)", baseline=base)]
+    if shot.ssim:
+        curves.append(Curve("ssim", "SSIM", "structural similarity", x="ssim_k"))
     error = None if base is None or not math.isfinite(base) else 10 ** (-base / 20)
-    curves.append(Curve("error", "Error", "root mean square error", x=x, log=True, baseline=error))
+    curves.append(Curve("error", "Error", "root mean square error", log=True, baseline=error))
     if shot.marks and shot.marks[0].objective is not None:
         curves.append(Curve("objective", "Objective", "objective"))
     for name in shot.marks[-1].scalars if shot.marks else ():

@@ -75,7 +75,8 @@ def pick(
 def entry_form(entry: Entry[Any], prefix: str, advanced: bool = False) -> dict[str, Any]:
     """One widget per parameter that is advanced, or not; returns their values by name."""
     values: dict[str, Any] = {}
-    for p in entry.params:
+    # What is solved comes before how it is solved; a stable sort keeps the rest as declared.
+    for p in sorted(entry.params, key=lambda p: isinstance(p.domain, Pick) and p.domain.kind == "solver"):
         key = f"{prefix}.{p.name}"
         if isinstance(p.domain, Pick):
             values |= _nested(p, p.domain, key, advanced)

@@ -102,7 +102,7 @@ export function qualityFigure(view, look, curve) {
   const raw = view.columns[column] ?? [];
   const y = log ? floored(raw) : finite(raw);
   const traces = [{
-    x: Array.from(x), y, name: label, mode: y.length < 2 ? "markers" : "lines",
+    x: Array.from(x), y, name: label, connectgaps: true, mode: y.length < 2 ? "markers" : "lines",
     line: { color: look.iterate, width: 2.2 }, hovertemplate: log ? "%{y:.2~e}" : "%{y:.4~g}",
   }];
   if (baseline !== null && baseline !== undefined) {
