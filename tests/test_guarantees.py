@@ -2,6 +2,7 @@
 
 import math
 from itertools import islice
+from typing import Any
 
 import pytest
 import torch
@@ -42,12 +43,13 @@ def problem(operator="gaussian_blur", seed=0, dtype=torch.float64, size=(9, 8), 
     return Problem(A, y + 0.01 * torch.randn(y.shape, dtype=y.dtype, generator=rng), 0.01)
 
 
-def build(R="contractive", solver="picard", key="equilibrium", r=None, **params):
-    inner = {"regularizer": Choice(R, r or {})} if key == "equilibrium" else {}
-    return METHODS[key].build({**inner, "solver": Choice(solver), **params})
+def build(R="contractive", solver="picard", r=None, **params) -> Any:
+    return METHODS["equilibrium"].build(
+        {"regularizer": Choice(R, r or {}), "solver": Choice(solver), **params}
+    )
 
 
-def run(method, p, count=40, probes=None, start=None):
+def run(method, p, count=40, probes=None, start=None) -> dict[str, Any]:
     """The guarantees by key after `count` iterates."""
     marks = [Mark.of(r) for r in islice(method.iterates(p, start), count)]
     return {g.key: g for g in method.guarantees(p, Evidence(marks, probes or {}))}
@@ -143,7 +145,7 @@ def test_t7_measured_contraction_is_below_the_certified(operator, R, splitting, 
 @pytest.mark.parametrize("operator", ["denoising", "gaussian_blur", "inpainting"])
 def test_other_maps_contract_as_certified(key, operator):
     p = problem(operator)
-    method = METHODS[key].build({})
+    method: Any = METHODS[key].build({})
     if key == "iterated_tikhonov":
         kappa = next(g for g in method.guarantees(p, Evidence()) if g.key == "contraction").predicted
     else:

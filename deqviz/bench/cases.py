@@ -68,7 +68,8 @@ class Rival:
             return Choice("tv", {"weight": weight})
         inner: dict[str, Any] = {"sigma": level}
         if self.key == "contractive":
-            inner["contraction"] = 0.99
+            # Nearly 1: N shrinks contrast by 1 − L, and a strong α multiplies that.
+            inner["contraction"] = 0.999
         return Choice("equilibrium", {"weight": weight, "regularizer": Choice(self.key, inner)})
 
 

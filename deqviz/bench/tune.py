@@ -5,26 +5,30 @@ import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from deqviz.bench.cases import CASES, RIVALS, TUNED, VALIDATION, pictures, quality
+from deqviz.bench.cases import CASES, RIVALS, TUNED, VALIDATION, Case, Rival, pictures, quality
 from deqviz.bench.rows import Row
 
 STARTS = {
-    "denoise25": {"tv": 0.08, "convex_ridge": 1.0, "contractive": 4.0},
-    "denoise5": {"tv": 0.012, "convex_ridge": 1.0, "contractive": 4.0},
-    "blur": {"tv": 6e-4, "convex_ridge": 5e-3, "contractive": 5e-3},
-    "fourier": {"tv": 4e-3, "convex_ridge": 5e-2, "contractive": 5e-2},
+    "denoise25": {"tv": 0.08, "convex_ridge": 1.0, "contractive": 10.0},
+    "denoise5": {"tv": 0.008, "convex_ridge": 1.0, "contractive": 10.0},
+    "blur": {"tv": 6e-4, "convex_ridge": 0.01, "contractive": 0.05},
+    "fourier": {"tv": 3e-3, "convex_ridge": 0.05, "contractive": 0.05},
 }
-LEVELS = {"denoise25": (25 / 255, 30 / 255, 20 / 255), "denoise5": (5 / 255, 7 / 255)}
-"""Levels of the regulariser that are tried; in denoising it is the noise's own, and near it."""
-OTHER_LEVELS = (5 / 255, 10 / 255, 20 / 255)
-COUNT = 8
-"""Pictures used: every fifth of the 40."""
+LEVELS = {
+    "denoise25": {"convex_ridge": (25, 28), "contractive": (5, 10)},
+    "denoise5": {"convex_ridge": (5, 6), "contractive": (1, 2)},
+    "blur": {"convex_ridge": (20, 40), "contractive": (5, 10)},
+    "fourier": {"convex_ridge": (20, 40), "contractive": (10, 20)},
+}
+"""Levels of the regulariser that are tried, in units of 1/255."""
+COUNT = 5
+"""Pictures used: every eighth of the 40."""
 
 
 def climb(score: Callable[[float], float], start: float) -> tuple[float, float]:
-    """The best strength on a grid refined from a factor 2 to 1.19; a unimodal score is assumed."""
+    """The best strength on a grid refined from a factor 2 to 1.41; a unimodal score is assumed."""
     best, value = start, score(start)
-    for factor in (2.0, 2**0.5, 2**0.25):
+    for factor in (2.0, 2**0.5):
         for ratio in (factor, 1 / factor):
             while (candidate := score(best * ratio)) > value:
                 best, value = best * ratio, candidate
@@ -40,13 +44,15 @@ def rows(data: Path, device: str, only: str) -> Iterator[Row]:
             name = f"{case.key}/{rival.key}"
             if only not in name:
                 continue
-            levels = LEVELS.get(case.key, OTHER_LEVELS) if rival.level else (0.0,)
+            levels = [level / 255 for level in LEVELS[case.key][rival.key]] if rival.level else [0.0]
             best = (-math.inf, 0.0, 0.0)
             start = STARTS[case.key][rival.key]
             for level in levels:
 
-                def score(weight: float, level: float = level) -> float:
-                    return quality(case, rival, weight, level, truths, 1e-4, device)  # noqa: B023
+                def score(
+                    weight: float, level: float = level, case: Case = case, rival: Rival = rival
+                ) -> float:
+                    return quality(case, rival, weight, level, truths, 1e-4, device)
 
                 weight, value = climb(score, start)
                 best = max(best, (value, weight, level))

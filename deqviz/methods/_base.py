@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
+from torch import Tensor
 
 from deqviz.core.records import Iterate, Map, Method, Problem, Scalar, Solver
 from deqviz.core.registry import Pick
@@ -49,13 +50,23 @@ class FixedPointMethod(Method):
     def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:
         """One record per step of the solver, without end; numbers stay on the device."""
         z0 = self.start(problem) if start is None else start
+        work = torch.empty_like(z0)
         for step in self.solver.steps(self.map(problem), z0):
-            gap, residual = gap_and_residual(step.z, step.fz)
-            scalars: dict[str, Scalar] = {DISTANCE: norm(step.z - z0).max()}
+            gap, residual = gap_and_residual(step.z, step.fz, work)
+            scalars: dict[str, Scalar] = {DISTANCE: worst(torch.sub(step.z, z0, out=work))}
             yield Iterate(step.k, self.readout(step.z), residual, gap, step.evaluations, None, scalars)
 
 
-def gap_and_residual(z: Data, fz: Data) -> tuple[Scalar, Scalar]:
-    """‖f(z) − z‖ and ‖f(z) − z‖/‖f(z)‖, the worst of the batch, with one norm each."""
-    gap, size = norm(fz - z), norm(fz).clamp_min(1e-12)
-    return (gap[0], (gap / size)[0]) if len(gap) == 1 else (gap.max(), (gap / size).max())
+def gap_and_residual(z: Data, fz: Data, work: Data | None = None) -> tuple[Tensor, Tensor]:
+    """‖f(z) − z‖ and ‖f(z) − z‖/‖f(z)‖, the worst of the batch, with one norm each; overwrites `work`."""
+    difference = torch.sub(fz, z, out=work)
+    if len(z) == 1:
+        gap = worst(difference)
+        return gap, gap / worst(fz).clamp_min(1e-12)
+    gaps = norm(difference)
+    return gaps.max(), (gaps / norm(fz).clamp_min(1e-12)).max()
+
+
+def worst(u: Data) -> Tensor:
+    """The largest norm of the batch; for a batch of one without the detour by axes."""
+    return torch.linalg.vector_norm(u) if len(u) == 1 else norm(u).max()

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import torch
+
 from deqviz.core.records import Problem
 from deqviz.core.space import Image
 
@@ -17,7 +19,7 @@ def tikhonov_step(problem: Problem, weight: float) -> Callable[[Image, Image], I
     back = A.adjoint(problem.data)
     u = A.resolvent(back, rho)
     if A.resolvent_kind == "closed form":
-        return lambda v, near: u + rho * A.resolvent(v, rho)  # noqa: ARG005 - nothing to warm up
+        return lambda v, near: torch.add(u, A.resolvent(v, rho), alpha=rho)  # noqa: ARG005 - nothing to warm up
     # One step of refinement: u is the only error that every later step would repeat.
     u = u + A.resolvent(back - A.gram(u) - rho * u, rho)
-    return lambda v, near: u + rho * A.resolvent(v, rho, start=(near - u) / rho)
+    return lambda v, near: torch.add(u, A.resolvent(v, rho, start=(near - u) / rho), alpha=rho)

@@ -31,8 +31,8 @@ class Equilibrium(FixedPointMethod):
     regularizer: Annotated[Regularizer, Pick("regularizer", "Regulariser R")] = Contractive()
     weight: Annotated[
         float,
-        Range(1e-5, 10.0, "Weight α", log=True, symbol="α", help="Trust in R against trust in the data"),
-    ] = 0.01
+        Range(1e-5, 100.0, "Weight α", log=True, symbol="α", help="Trust in R against trust in the data"),
+    ] = 0.02
     splitting: Annotated[
         Literal["implicit", "explicit"],
         Options("Splitting", "Implicit inverts A*A + αβ in every step; explicit takes a gradient step"),
@@ -56,7 +56,8 @@ class Equilibrium(FixedPointMethod):
             s, back = self._step(_theory.bounds(A)), A.adjoint(problem.data)
 
             def explicit(x: Image) -> Image:
-                return x - s * (A.gram(x) - back + alpha * R(x))
+                pull = torch.add(A.gram(x) - back, R(x), alpha=alpha)
+                return torch.sub(x, pull, alpha=s)
 
             return explicit
         beta, _ = self._center()

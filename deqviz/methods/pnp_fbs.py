@@ -3,6 +3,8 @@
 import math
 from typing import Annotated, ClassVar, Literal
 
+import torch
+
 from deqviz.core.catalog import METHODS
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Map, Problem, Solver
@@ -33,7 +35,7 @@ class PnpFbs(FixedPointMethod):
     sigma: Annotated[
         float,
         Range(0.2 / 255, 50 / 255, "Denoiser level σ", log=True, symbol="σ", help="Noise removed per step"),
-    ] = 3 / 255
+    ] = 1 / 255
     step: Annotated[
         float,
         Range(
@@ -57,7 +59,7 @@ class PnpFbs(FixedPointMethod):
         D = _denoisers.relaxed(self.denoiser, self.sigma, self.relaxation, A.image.dtype, A.image.device)
 
         def f(x: Image) -> Image:
-            return D(x - s * (A.gram(x) - back))
+            return D(torch.sub(x, A.gram(x) - back, alpha=s))
 
         return f
 

@@ -32,7 +32,7 @@ class Tv(Method):
 
     weight: Annotated[
         float, Range(1e-5, 1.0, "Weight α", log=True, symbol="α", help="How much a jump costs")
-    ] = 0.002
+    ] = 6e-4
     balance: Annotated[
         float,
         Range(
@@ -43,7 +43,7 @@ class Tv(Method):
             help="Dual step over α: larger moves edges faster and the rest slower",
             advanced=True,
         ),
-    ] = 20.0
+    ] = 10.0
 
     def steps(self, problem: Problem) -> tuple[float, float]:
         """τ and ς with 1/τ − 8ς = ½‖A‖² (1 + 10⁻³) or more: ‖∇‖² ≤ 8 and the certified ‖A‖."""

@@ -20,7 +20,7 @@ Responses = Float[Tensor, "b n h w"]
 
 
 # Pixels handled at a time on a CPU: temporaries of a whole picture cost more in page faults than arithmetic.
-_STRIP = 8192
+_STRIP = 4096
 
 
 def _pad(x: Tensor, size: int) -> Tensor:
@@ -41,11 +41,13 @@ def _patches(padded: Tensor, size: int) -> Tensor:
 
 def _overlap_add(columns: Tensor, padded: Tensor) -> None:
     """Add patches b × k × k × h × w into a padded picture: the adjoint of `_patches`."""
-    _, size, _, height, width = columns.shape
+    b, size, _, height, width = columns.shape
+    # Rows first, then columns: 2k large additions in place of k² small ones, and `add_`, as `+=` copies back.
+    rows = columns.new_zeros(b, size, height + size - 1, width)
     for i in range(size):
-        for j in range(size):
-            # `add_`, not `+=`: the latter also copies the sum back onto itself.
-            padded[:, 0, i : i + height, j : j + width].add_(columns[:, i, j])
+        rows[:, :, i : i + height].add_(columns[:, i])
+    for j in range(size):
+        padded[:, 0, :, j : j + width].add_(rows[:, j])
 
 
 def _unpad(padded: Tensor, size: int) -> Tensor:

@@ -22,7 +22,7 @@ class ConvexRidge(nn.Module):
         self.thresholds = Thresholds(filters, at_reference=0.0035)
 
     def forward(self, x: Image, sigma: float | Tensor) -> Image:
-        """R_σ(x) on a one-channel picture with circular borders; σ in the unit of x, which is in [0, 1]."""
+        """R_σ(x) on a one-channel picture; σ in the unit of x, which is in [0, 1]."""
         filters, tau = self.filters, self.thresholds(sigma)
         return sandwich(x, filters, lambda h: clip(h, tau), filters)
 

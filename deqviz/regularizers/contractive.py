@@ -28,10 +28,10 @@ class Contractive(Regularizer):
 
     contraction: Annotated[
         float, Range(0.0, 1.5, "Lipschitz constant L", symbol="L", help="Below 1: exactly one equilibrium")
-    ] = 0.9
+    ] = 0.95
     sigma: Annotated[
         float, Range(0.5 / 255, 50 / 255, "Denoiser level σ", log=True, symbol="σ", help="Noise it removes")
-    ] = 15 / 255
+    ] = 10 / 255
 
     def __call__(self, x: Image) -> Image:
         """x − N(x), channel by channel."""

@@ -13,7 +13,7 @@ from deqviz.ui.job import Job
 from deqviz.ui.snapshot import OVER
 from deqviz.ui.worker import worker
 
-REFRESH = 0.12
+REFRESH = 0.1
 """Seconds between two looks at a run that is going on."""
 
 

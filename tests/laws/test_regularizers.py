@@ -119,6 +119,6 @@ def test_keeps_type_shape_and_argument(entry, dtype):
 
 @pytest.mark.parametrize("entry", list(REGULARIZERS), ids=lambda e: e.key)
 def test_says_what_it_is_and_where_from(entry):
-    text = inspect.getdoc(entry.cls)
+    text = inspect.getdoc(entry.cls) or ""
     assert "R" in text
     assert any(year in text for year in map(str, range(1960, 2027))), "a source with its year"
