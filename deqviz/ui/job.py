@@ -16,14 +16,12 @@ import torch
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.metrics import squared_error
 from deqviz.core.records import Evidence, Iterate, Method, Problem
-from deqviz.experiments.probe import Path, Probe, probes
+from deqviz.experiments.probe import Probe, probes
 from deqviz.scenario import Scenario
 from deqviz.ui.chart import Chart, draw
 from deqviz.ui.logbook import Frame, Logbook, decibels, to_bytes
+from deqviz.ui.referee import Referee
 from deqviz.ui.snapshot import OVER, Setup, Snapshot, State
-
-GROWTH = 1e4
-"""A run has diverged when ‖T(x) − x‖ is this many times its smallest value so far."""
 
 _ids = itertools.count(1)
 
@@ -47,7 +45,7 @@ class Job:
         self._credit = 0
         self._not_before = 0.0
         self._running = 0.0
-        self._smallest_gap = math.inf
+        self._referee = Referee(self.scenario.tolerance)
         self._probes: list[Probe] = []
         self._latest: Frame | None = None
         self._setup: Setup | None = None
@@ -156,15 +154,14 @@ class Job:
             self.ready.set()
 
     def _fail(self, error: Exception) -> None:
+        k = self._current.k if self._current else 0
+        message = f"The run failed after iteration {k} ({type(error).__name__}: {error})."
+        if isinstance(error, torch.OutOfMemoryError):
+            message = "The device ran out of memory: choose a smaller picture, or close other runs."
+        elif isinstance(error, ValueError):
+            message = str(error)
         with self._lock:
-            self._state = "failed"
-            if isinstance(error, torch.OutOfMemoryError):
-                self._message = "The device ran out of memory: choose a smaller picture, or close other runs."
-            elif isinstance(error, ValueError):
-                self._message = str(error)
-            else:
-                k = self._current.k if self._current else 0
-                self._message = f"The run failed after iteration {k} ({type(error).__name__}: {error})."
+            self._state, self._message = "failed", message
 
     def _prepare(self) -> None:
         with torch.no_grad():
@@ -214,21 +211,9 @@ class Job:
     def _look(self) -> None:
         """Read the numbers that have come and see whether the run has arrived or diverged."""
         for mark in self._log.flush() if self._log else ():
-            if not (math.isfinite(mark.residual) and math.isfinite(mark.gap)):
-                self._finish(
-                    "diverged", f"The iterate is no longer a finite number since iteration {mark.k}."
-                )
-                continue
-            self._smallest_gap = min(self._smallest_gap, mark.gap)
-            if mark.gap > GROWTH * max(self._smallest_gap, 1e-12) and mark.residual > 1e-2:
-                grown = mark.gap / max(self._smallest_gap, 1e-12)
-                self._finish(
-                    "diverged",
-                    f"The run diverges: at iteration {mark.k} the residual is {grown:.0e} times its smallest "
-                    "value. What was computed is kept.",
-                )
-            elif mark.residual <= self.scenario.tolerance:
-                self._finish("done", f"Residual {mark.residual:.1e} is below {self.scenario.tolerance:.0e}.")
+            verdict = self._referee.judge(mark)
+            if verdict is not None:
+                self._finish(*verdict)
 
     def _finish(self, state: Literal["done", "diverged"], message: str) -> None:
         """End the iteration; a run that arrived goes on to be checked."""
@@ -318,8 +303,3 @@ class Job:
             self._panel = self._method.guarantees(self._problem, Evidence(self._log.marks, found))
             self._panel_due = now + max(0.5, 40 * (time.monotonic() - now))
         return self._panel
-
-    @property
-    def path(self) -> Path:
-        """The kept iterates in full precision, on the CPU."""
-        return self._log.path if self._log else ()
