@@ -45,9 +45,10 @@ SCENARIOS = {
 HEADLESS = """
 import sys, time, torch
 from deqviz.scenario import Scenario
-from deqviz.ui.worker import thread_count
+from deqviz.core.machine import thread_count, tune_allocator
 scenario = Scenario.from_json(sys.argv[1]); seconds = float(sys.argv[2])
-torch.set_num_threads(thread_count(scenario.size ** 2))
+tune_allocator()
+torch.set_num_threads(thread_count())
 stream = scenario.run()
 next(stream); begun = time.perf_counter(); count = 0
 while time.perf_counter() - begun < seconds:
@@ -59,7 +60,9 @@ print(count / (time.perf_counter() - begun))
 def headless(scenario: Scenario, seconds: float) -> float:
     """Iterations per second in a fresh process."""
     command = [sys.executable, "-c", HEADLESS, scenario.to_json(), str(seconds)]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
+    env = {**os.environ, "GOMP_SPINCOUNT": "20000"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=env)
+    return float(done.stdout)
 
 
 def free_port() -> int:

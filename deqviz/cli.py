@@ -1,6 +1,7 @@
 """The command `deqviz`: serve the app, train the weights, print the measured tables."""
 
 import difflib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Nothing heavy is imported before the command is known, so that help is instant.
     """
+    # Before torch is imported; app.py says why.
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     arguments = list(sys.argv[1:] if argv is None else argv)
     match arguments:
         case [] | ["-h" | "--help" | "help"]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from deqviz.bench.rows import Row
 from deqviz.core.catalog import METHODS, OPERATORS, SOLVERS
+from deqviz.core.machine import thread_count, tune_allocator
 from deqviz.core.records import Method, Problem
 from deqviz.core.registry import Choice
 from deqviz.core.space import Space, norm
@@ -26,11 +27,14 @@ def rows(device: str, only: str) -> Iterator[Row]:
     parts: tuple[tuple[str, Callable[[], Iterator[Row]]], ...] = (
         ("iteration", lambda: _iterations(device)),
         ("learned step", lambda: _learned(device)),
-        ("operator", lambda: _operators(device)),
         ("Anderson", lambda: _anderson(device)),
+        # The two that change the number of threads come last.
+        ("operator", lambda: _operators(device)),
         ("threads", lambda: _threads()),
         ("import", lambda: _imports()),
     )
+    tune_allocator()
+    torch.set_num_threads(thread_count())
     if device == "cuda":
         yield Row(f"device: {torch.cuda.get_device_name()}", 1, "")
     for name, part in parts:

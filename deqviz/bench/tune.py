@@ -15,8 +15,8 @@ STARTS = {
     "fourier": {"tv": 3e-3, "convex_ridge": 0.05, "contractive": 0.05},
 }
 LEVELS = {
-    "denoise25": {"convex_ridge": (25, 28), "contractive": (5, 10)},
-    "denoise5": {"convex_ridge": (5, 6), "contractive": (1, 2)},
+    "denoise25": {"convex_ridge": (25, 25.5, 28), "contractive": (5, 10)},
+    "denoise5": {"convex_ridge": (5, 5.1, 6), "contractive": (1, 2)},
     "blur": {"convex_ridge": (20, 40), "contractive": (5, 10)},
     "fourier": {"convex_ridge": (20, 40), "contractive": (10, 20)},
 }

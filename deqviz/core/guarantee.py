@@ -55,8 +55,8 @@ class Guarantee:
         """What the panel shows: a certified inequality that is not respected is "violated"."""
         if self.status == "void":
             return "void"
-        if self.holds is False:
-            return "violated"
         if self.status == "estimated":
             return "estimated"
+        if self.holds is False:
+            return "violated"
         return "waiting" if self.holds is None else "holds"

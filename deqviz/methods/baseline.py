@@ -19,6 +19,7 @@ class Baseline(Method):
     """
 
     equation: ClassVar[str] = "x = baseline(y), e.g. A*y"
+    hint: ClassVar[str] = "Try: pick another degradation; every other method has to beat this picture."
 
     @torch.no_grad()
     def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:

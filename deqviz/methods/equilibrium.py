@@ -27,6 +27,9 @@ class Equilibrium(FixedPointMethod):
     """
 
     equation: ClassVar[str] = "A*(Ax − y) + αR(x) = 0"
+    hint: ClassVar[str] = (
+        "Try: raise L past 1, or choose the explicit splitting and a step above 1, and watch the lamps."
+    )
 
     regularizer: Annotated[Regularizer, Pick("regularizer", "Regulariser R")] = Contractive()
     weight: Annotated[

@@ -24,6 +24,9 @@ class IteratedTikhonov(FixedPointMethod):
     """
 
     equation: ClassVar[str] = "x ← (A*A + α)⁻¹(A*y + αx), stopped early"
+    hint: ClassVar[str] = (
+        "Try: let it run on and watch the PSNR rise and fall again; stopping is the regularisation."
+    )
 
     solver: Annotated[Solver, Pick("solver", "Solver", advanced=True)] = Picard()
     weight: Annotated[

@@ -26,6 +26,9 @@ class PnpFbs(FixedPointMethod):
     """
 
     equation: ClassVar[str] = "x = D_σ(x − sA*(Ax − y))"
+    hint: ClassVar[str] = (
+        "Try: swap in the unconstrained denoiser. The picture may get better, the guarantee is gone."
+    )
 
     solver: Annotated[Solver, Pick("solver", "Solver")] = Picard()
     denoiser: Annotated[

@@ -23,6 +23,9 @@ class PnpHqs(FixedPointMethod):
     """
 
     equation: ClassVar[str] = "x = D_σ((A*A + ρ)⁻¹(A*y + ρx))"
+    hint: ClassVar[str] = (
+        "Try: swap in the unconstrained denoiser and raise its level until the run no longer settles."
+    )
 
     solver: Annotated[Solver, Pick("solver", "Solver")] = Picard()
     denoiser: Annotated[

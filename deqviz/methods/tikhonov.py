@@ -26,6 +26,7 @@ class Tikhonov(Method):
     """
 
     equation: ClassVar[str] = "(A*A + α)x = A*y"
+    hint: ClassVar[str] = "Try: lower α step by step; the data fit improves and the noise takes over."
 
     weight: Annotated[float, Range(1e-5, 10.0, "Weight α", log=True, symbol="α")] = 0.02
     mode: Annotated[

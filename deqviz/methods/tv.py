@@ -29,6 +29,9 @@ class Tv(Method):
     """
 
     equation: ClassVar[str] = "min ½‖Ax − y‖² + α Σ|∇x| over 0 ≤ x ≤ 1"
+    hint: ClassVar[str] = (
+        "Try: show the duality gap in the middle chart; it bounds how far the objective is from its minimum."
+    )
 
     weight: Annotated[
         float, Range(1e-5, 1.0, "Weight α", log=True, symbol="α", help="How much a jump costs")

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
 from torch import Tensor
 from torch.autograd import Function
 
@@ -112,7 +111,7 @@ class Tomography(ForwardModel):
         """Sinograms, c × views × bins."""
         return Space((self.image.shape[0], self.views, self._bins), self.image.dtype, self.image.device)
 
-    def _shadows(self) -> csr_array:
+    def _shadows(self) -> Any:
         """Wᵀ, pixels × (views · bins): each pixel meets at most three bins of a view, as d ≥ 1."""
         h, w = self.image.shape[-2:]
         theta = math.radians(self.span) / self.views * np.arange(self.views)
@@ -135,6 +134,9 @@ class Tomography(ForwardModel):
             shares /= self.bin
         starts = np.arange(0, bins.size + 1, 3 * self.views, dtype=np.int32)
         size = (h * w, self.views * self._bins)
+        # Imported here: it would add a tenth of a second to every start of the package.
+        from scipy.sparse import csr_array
+
         matrix = csr_array((shares.reshape(-1), bins.reshape(-1), starts), shape=size)
         matrix.eliminate_zeros()
         return matrix

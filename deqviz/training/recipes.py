@@ -80,7 +80,7 @@ class ConvexRidgeRecipe(Recipe):
     size: int = 7
     lipschitz: float = 32.0  # ‖W‖² ≤ this while training: larger takes √ as many steps to solve
     sharpness: float = (
-        2.0  # ‖W‖² of the result is this much larger, at the same saturated force W* sign(Wx) τ
+        4.0  # ‖W‖² of the result is this much larger, at the same saturated force W* sign(Wx) τ
     )
     descent: int = 34
     adjoint: int = 14

@@ -1,4 +1,4 @@
-"""One run as the viewer sees it: play, pause, step, stop, and immutable snapshots. No Streamlit in here.
+"""One run as the viewer sees it. No Streamlit in here.
 
 The worker calls `advance`, every other thread only sends commands and takes snapshots.
 """
@@ -61,8 +61,6 @@ class Job:
         self._problem: Problem | None = None
         self._method: Method | None = None
 
-    # Commands, from any thread.
-
     def play(self) -> None:
         """Go on."""
         with self._lock:
@@ -93,13 +91,6 @@ class Job:
         with self._lock:
             self._speed = max(0.1, per_second)
             self._not_before = 0.0
-
-    # The worker's side.
-
-    @property
-    def pixels(self) -> int:
-        """The picture's size, for the thread policy."""
-        return self._setup.shape[1] * self._setup.shape[2] if self._setup else 0
 
     @property
     def state(self) -> State:
@@ -217,11 +208,11 @@ class Job:
 
     def _finish(self, state: Literal["done", "diverged"], message: str) -> None:
         """End the iteration; a run that arrived goes on to be checked."""
-        if self._state in OVER or self._state == "checking":
+        if self._state in OVER or self._state == "checking" or self._current is None:
             return
         assert self._log is not None
-        if self._current is None or self._problem is None or self._method is None:
-            return
+        assert self._problem is not None
+        assert self._method is not None
         self._log.keep(self._current)
         if state == "done" and self.is_checked:
             self._checks = probes(
@@ -276,8 +267,6 @@ class Job:
         self._chart = draw(self._log.path, tuple(self._probes), is_final=is_final)
         self._chart_due = now + max(0.5, 40 * (time.monotonic() - now))
 
-    # The viewer's side.
-
     def snapshot(self) -> Snapshot:
         """The run as it is now; also asks the worker for a fresh picture."""
         log = self._log
@@ -285,8 +274,8 @@ class Job:
             self._wanted = True
             state, message, found, latest = self._state, self._message, tuple(self._probes), self._latest
         marks, psnr = log.marks_and_quality() if log else ((), ())
-        frames, similarity, rate = (log.frames, log.ssim, log.rate()) if log else ((), {}, 0.0)
-        return Snapshot(state, message, marks, psnr, similarity, latest, frames, rate, found, self._setup)
+        more = (log.ssim, latest, log.frames, log.rate()) if log else ({}, latest, (), 0.0)
+        return Snapshot(state, message, marks, psnr, *more, found, self._setup)
 
     def chart(self) -> Chart | None:
         """The path of the iterates as last drawn."""

@@ -9,6 +9,7 @@ from deqviz.core.catalog import METHODS, OPERATORS, REGULARIZERS
 from deqviz.core.guarantee import Curve as Line
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Mark
+from deqviz.methods._base import DISTANCE
 from deqviz.ui.chart import Chart
 from deqviz.ui.job import Job
 from deqviz.ui.live.protocol import (
@@ -121,7 +122,7 @@ def _columns(shot: Snapshot, guarantees: Sequence[Guarantee]) -> dict[str, np.nd
     }
     if marks and marks[0].objective is not None:
         columns["objective"] = _array([math.nan if m.objective is None else m.objective for m in marks])
-    for name in marks[-1].scalars if marks else ():
+    for name in _curves(marks):
         columns[name] = _array([m.scalars.get(name, math.nan) for m in marks])
     rate = next((g for g in guarantees if g.key == "rate"), None)
     if rate is not None and rate.status != "void" and isinstance(rate.predicted, Line):
@@ -133,6 +134,11 @@ def _columns(shot: Snapshot, guarantees: Sequence[Guarantee]) -> dict[str, np.nd
     return columns
 
 
+def _curves(marks: Sequence[Mark]) -> tuple[str, ...]:
+    """The method's own curves; the distance from the start serves a guarantee and says little by itself."""
+    return tuple(name for name in marks[-1].scalars if name != DISTANCE) if marks else ()
+
+
 def _quality(shot: Snapshot) -> tuple[Curve, ...]:
     base = shot.setup.measured_psnr if shot.setup else None
     curves = [Curve("psnr", "PSNR", "PSNR (dB)", baseline=base)]
@@ -142,7 +148,7 @@ def _quality(shot: Snapshot) -> tuple[Curve, ...]:
     curves.append(Curve("error", "Error", "root mean square error", log=True, baseline=error))
     if shot.marks and shot.marks[0].objective is not None:
         curves.append(Curve("objective", "Objective", "objective"))
-    for name in shot.marks[-1].scalars if shot.marks else ():
+    for name in _curves(shot.marks):
         curves.append(
             Curve(name, name.capitalize(), name, log=all(m.scalars.get(name, 1) > 0 for m in shot.marks))
         )

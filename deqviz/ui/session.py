@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import streamlit as st
 import torch
 
+from deqviz.core.machine import thread_count
 from deqviz.scenario import Scenario
 from deqviz.ui.job import Job
-from deqviz.ui.worker import SMALL, thread_count, worker
+from deqviz.ui.worker import worker
 
 GRACE = 3.0
 """Seconds between a lost connection and the end of its run: a reload of the page comes back sooner."""
@@ -56,7 +57,7 @@ def device_name() -> str:
     """What the page says it runs on."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    count = thread_count(SMALL + 1)
+    count = thread_count()
     return f"CPU · {count} thread{'s' if count > 1 else ''}"
 
 

@@ -1,4 +1,4 @@
-"""The one thread that runs solvers, and the thread policy. No Streamlit in here.
+"""The one thread that runs solvers. No Streamlit in here.
 
 Every OS thread gets its own OpenMP pool, and Streamlit runs each script in a fresh thread, so a solver
 started there loses up to a hundred times its speed on small tensors. One long-lived thread pulls all jobs
@@ -6,7 +6,6 @@ in turn, each for a short slice: a slice is a few calls of `next`, so nobody wai
 paused job costs nothing, and there is never more than one team of torch threads on the cores.
 """
 
-import os
 import threading
 import time
 from collections import deque
@@ -14,11 +13,10 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
+from deqviz.core.machine import thread_count, tune_allocator
+
 SLICE = 0.1
 """Seconds a job may run while others are waiting."""
-
-SMALL = 128 * 128
-"""Pictures up to this many pixels run on one torch thread: below it, splitting costs more than it saves."""
 
 
 @runtime_checkable
@@ -37,24 +35,13 @@ class Task(Protocol):
         """Work until `deadline` (on time.monotonic), or until there is nothing to do; never raises."""
         ...
 
-    @property
-    def pixels(self) -> int:
-        """The size of the picture, for the thread policy."""
-        ...
-
-
-def thread_count(pixels: int) -> int:
-    """The torch threads for a picture of `pixels`, as measured by `deqviz bench speed`."""
-    # Not every system can tell which cores this process may use.
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 1 if pixels <= SMALL else cores
-
 
 class Worker:
     """One daemon thread that gives every task a slice in turn."""
 
     def __init__(self) -> None:
         """Start the thread."""
+        tune_allocator()
         self._tasks: deque[Task] = deque()
         self._wake = threading.Condition()
         self._thread = threading.Thread(target=self._loop, name="deqviz-worker", daemon=True)
@@ -93,11 +80,9 @@ class Worker:
                 self._wake.wait(0.02 if self._tasks else None)
 
     def _loop(self) -> None:
+        torch.set_num_threads(thread_count())
         while True:
             task, is_crowded = self._next()
-            count = thread_count(task.pixels)
-            if torch.get_num_threads() != count:
-                torch.set_num_threads(count)
             task.advance(time.monotonic() + (SLICE if is_crowded else 0.5))
 
 

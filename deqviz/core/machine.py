@@ -1,0 +1,37 @@
+"""The machine: how many torch threads a run gets, and how the allocator behaves. The one place for both."""
+
+import ctypes
+import os
+
+MOST = 8
+"""Threads beyond this wait for each other longer than they work, at the sizes of this app."""
+
+
+def cores() -> int:
+    """The cores that this process may use; not every system can tell."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def thread_count() -> int:
+    """The torch threads of every run, set once: all cores up to `MOST`.
+
+    `deqviz bench speed` prints what this rests on: at 64² and 128² one thread and all of them take about the
+    same time, because torch splits nothing that is small; at 256² all are faster on a quiet machine. Fixed
+    for the life of the process, so that a run repeats to the last bit.
+    """
+    return min(cores(), MOST)
+
+
+def tune_allocator() -> None:
+    """Let glibc keep freed blocks of up to 64 MB instead of faulting them in afresh at every iteration.
+
+    A learned iteration allocates the same few megabytes again and again; that costs a tenth to a quarter
+    of its time otherwise. Does nothing where the C library is another one.
+    """
+    mmap_threshold, trim_threshold = -3, -1
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    mallopt(mmap_threshold, 64 * 2**20)
+    mallopt(trim_threshold, 256 * 2**20)
