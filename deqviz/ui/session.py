@@ -1,6 +1,7 @@
 """What one browser session holds: its run, and the link between the run and the address bar."""
 
 import threading
+import time
 from dataclasses import dataclass
 
 import streamlit as st
@@ -11,6 +12,8 @@ from deqviz.scenario import Scenario
 from deqviz.ui.job import Job
 from deqviz.ui.worker import worker
 
+STALE = 5.0
+"""Seconds during which an address that was just replaced is not taken for one that somebody opened."""
 GRACE = 3.0
 """Seconds between a lost connection and the end of its run: a reload of the page comes back sooner."""
 
@@ -79,15 +82,22 @@ def start(scenario: Scenario) -> Job:
     _tether().hold(job)
     worker().submit(job)
     query = scenario.to_query()
+    # What is in the address bar now may come back once more, in a rerun that was sent before this change.
+    st.session_state.stale = (_address(), time.monotonic() + STALE)
     st.query_params.from_dict(query)
     st.session_state.query = query
     return job
 
 
+def _address() -> dict[str, str]:
+    return {name: st.query_params[name] for name in st.query_params}
+
+
 def from_address() -> tuple[Scenario, tuple[str, ...]] | None:
     """The scenario of the address bar when it is not the one this session wrote, with complaints."""
-    query = {name: st.query_params[name] for name in st.query_params}
-    if st.session_state.get("query") == query:
+    query = _address()
+    stale, until = st.session_state.get("stale", (None, 0.0))
+    if st.session_state.get("query") == query or (query == stale and time.monotonic() < until):
         return None
     st.session_state.query = query
     return Scenario.from_query(query)

@@ -1,7 +1,8 @@
 """Parameter specs to Streamlit widgets: the only place that knows both.
 
 Every widget's key is the parameter's name in the URL behind "w.", so that a scenario is written into the
-widgets by `prefill` and read out of them by `entry_form`.
+widgets by `prefill` and read out of them by `entry_form`. The session's value is also given as the default:
+a browser that misses the message which sets it would otherwise start from the first option.
 """
 
 import bisect
@@ -64,6 +65,7 @@ def pick(
     chosen = st.selectbox(
         label,
         keys,
+        keys.index(st.session_state[key]),
         key=key,
         format_func=lambda k: registry[k].title,
         help=help or None,
@@ -119,18 +121,18 @@ def widget(p: Param, key: str) -> Any:
             return _number(p, r, key, value)
         case Text():
             st.session_state.setdefault(key, p.default)
-            return st.text_area(label, key=key, help=text, height=68, max_chars=p.domain.max_length)
+            return st.text_area(label, value, key=key, help=text, height=68, max_chars=p.domain.max_length)
         case tuple(options):
             if value not in options:
                 value = p.default
             st.session_state[key] = value
             # Short alternatives lie side by side; long ones would wrap, so they become a select box.
             if sum(len(o) for o in options) <= 26 and len(options) <= 3:
-                return st.segmented_control(label, options, key=key, help=text, required=True)
-            return st.selectbox(label, options, key=key, help=text)
+                return st.segmented_control(label, options, default=value, key=key, help=text, required=True)
+            return st.selectbox(label, options, options.index(value), key=key, help=text)
         case _:
             st.session_state.setdefault(key, p.default)
-            return st.toggle(label, key=key, help=text)
+            return st.toggle(label, value, key=key, help=text)
 
 
 def _number(p: Param, r: Range, key: str, value: Any) -> Any:
@@ -141,16 +143,17 @@ def _number(p: Param, r: Range, key: str, value: Any) -> Any:
         label += f" ({r.unit})"
     if value not in r:
         value = p.default
-    st.session_state[key] = p.type(value)
+    number = st.session_state[key] = p.type(value)
     text = r.help or None
     if r.log and p.type is float:
-        options = log_options(r.low, r.high, float(value))
-        return st.select_slider(label, options, key=key, format_func=pretty, help=text)
+        options = log_options(r.low, r.high, number)
+        return st.select_slider(label, options, number, key=key, format_func=pretty, help=text)
     if p.type is int and r.high - r.low > 400:
-        return st.number_input(label, int(r.low), int(r.high), key=key, help=text, step=1)
+        return st.number_input(label, int(r.low), int(r.high), number, key=key, help=text, step=1)
     if p.type is int:
-        return st.slider(label, int(r.low), int(r.high), key=key, help=text)
+        return st.slider(label, int(r.low), int(r.high), number, key=key, help=text)
     span = r.high - r.low
     step = 10.0 ** (math.floor(math.log10(span)) - 2)
     digits = max(0, -math.floor(math.log10(step)))
-    return st.slider(label, float(r.low), float(r.high), key=key, step=step, format=f"%.{digits}f", help=text)
+    low, high, form = float(r.low), float(r.high), f"%.{digits}f"
+    return st.slider(label, low, high, number, key=key, step=step, format=form, help=text)
