@@ -79,7 +79,6 @@ def _presets() -> None:
     for name, (what, scenario) in form.PRESETS.items():
         if st.button(name, key=f"preset.{name}", help=what, type="tertiary"):
             scenario = scenario.validated()
-            st.session_state.next = scenario
             st.query_params.from_dict(scenario.to_query())
             st.session_state.query = None
             st.rerun()
