@@ -3,6 +3,7 @@
 import hashlib
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from deqviz.networks._threshold import Thresholds
 from deqviz.networks.contractive import ContractiveDenoiser
 from deqviz.networks.convex_ridge import ConvexRidge, clip
 from deqviz.networks.unconstrained import UnconstrainedDenoiser
+from deqviz.training._constraint import diagonal_bank, mirrored
 
 SIZES = ((7, 7), (9, 14), (16, 11), (32, 32))
 SIGMA = 25 / 255
@@ -28,33 +30,35 @@ def _randn(*shape: int, seed: int = 0) -> Tensor:
 
 
 def _fill(net: nn.Module, norm_squared: float, seed: int = 0) -> nn.Module:
-    """Random filters with a given certified ‖W‖², in float64."""
+    """Random filters with a given certified ‖W‖², in float64; mirroring permutes them."""
     net = net.double()
     for place, (name, parameter) in enumerate(net.named_parameters()):
         if name.endswith("filters"):
-            free = _randn(*parameter.shape, seed=seed + place)
+            count, *patch = parameter.shape
+            free = mirrored(_randn(count // 2, *patch, seed=seed + place))
             parameter.data.copy_(free * (norm_squared / symbol_bound(free)).sqrt())
     return net.eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="module")
 def ridge() -> ConvexRidge:
-    net = _fill(ConvexRidge(filters=6, size=5), 3.0)
+    net = _fill(ConvexRidge(filters=8, size=5), 3.0)
     assert isinstance(net, ConvexRidge)
     return net
 
 
 @pytest.fixture(scope="module")
 def denoiser() -> ContractiveDenoiser:
-    net = _fill(ContractiveDenoiser(layers=3, filters=6, size=5), 2.0 * (1 - 1e-6))
+    net = _fill(ContractiveDenoiser(layers=3, filters=8, size=5), 2.0 * (1 - 1e-6))
     assert isinstance(net, ContractiveDenoiser)
     return net
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_analysis_is_circular_correlation(size: tuple[int, int]) -> None:
+def test_analysis_is_the_correlation_of_the_mirrored_picture(size: tuple[int, int]) -> None:
     x, w = _randn(2, 1, *size), _randn(5, 1, 7, 7, seed=1)
-    expected = F.conv2d(F.pad(x, (3,) * 4, mode="circular"), w)
+    rows, columns = (np.pad(np.arange(n), 3, mode="symmetric") for n in size)
+    expected = F.conv2d(x[:, :, rows][..., columns], w)
     torch.testing.assert_close(analysis(x, w), expected, rtol=1e-12, atol=1e-12)
 
 
@@ -81,25 +85,34 @@ def test_strips_give_the_same_as_the_whole(strip: int, monkeypatch: pytest.Monke
     torch.testing.assert_close(sandwich(x, w, lambda h: clip(h, limit), v), expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize(("size", "count"), [(3, 1), (7, 5), (9, 2)])
-def test_symbol_bound_is_above_a_finer_grid_and_tight(size: int, count: int) -> None:
-    w = _randn(count, 1, size, size)
+@pytest.mark.parametrize(("size", "count"), [(3, 4), (7, 4), (9, 8)])
+def test_certified_norm_is_tight_where_mirroring_permutes_the_bank(size: int, count: int) -> None:
+    w = mirrored(_randn(count // 2, 1, size, size))
     fine = float(torch.fft.fft2(w[:, 0], s=(997, 1009)).abs().square().sum(0).max())
     assert fine <= certified_norm_squared(w) <= 1.02 * fine
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_symbol_bound_is_above_power_iteration(size: tuple[int, int]) -> None:
-    w = _randn(5, 1, 7, 7)
+def _norm_squared(w: Tensor, size: tuple[int, int]) -> float:
     x = _randn(1, 1, *size, seed=3)
     for _ in range(100):
         x = synthesis(analysis(x, w), w)
         x = x / x.norm()
-    norm_squared = float(analysis(x, w).square().sum())
-    assert norm_squared <= certified_norm_squared(w)
-    # Zero padding is a compression of the circular case.
-    padded = F.conv2d(x, w, padding=3).square().sum()
-    assert float(padded) <= certified_norm_squared(w)
+    # Zeros outside the picture are a compression of a torus.
+    assert float(F.conv2d(x, w, padding=3).square().sum()) <= float(symbol_bound(w))
+    return float(analysis(x, w).square().sum())
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_certified_norm_is_above_power_iteration(size: tuple[int, int]) -> None:
+    w = mirrored(_randn(6, 1, 7, 7))
+    assert 0.5 * float(symbol_bound(w)) < _norm_squared(w, size) <= certified_norm_squared(w)
+
+
+def test_a_bank_that_mirroring_changes_may_exceed_its_symbol() -> None:
+    # In a corner the diagonal meets its own mirror image: both entries of the filter see large responses.
+    w = torch.zeros(1, 1, 3, 3, dtype=torch.float64)
+    w[0, 0, 0, 0], w[0, 0, 1, 1] = 1.0, 1.0
+    assert float(symbol_bound(w)) < _norm_squared(w, (3, 3)) <= certified_norm_squared(w)
 
 
 def test_symbol_bound_refuses_a_coarse_grid() -> None:
@@ -171,7 +184,7 @@ def test_the_denoiser_constant_is_computed_not_asserted() -> None:
 
 @pytest.mark.parametrize("make", [ConvexRidge, ContractiveDenoiser, UnconstrainedDenoiser])
 def test_networks_take_any_size_dtype_and_batch(make: type[nn.Module]) -> None:
-    net = _fill(make(filters=3, size=5), 1.0)
+    net = _fill(make(filters=4, size=5), 1.0)
     x = _randn(2, 1, 10, 7)
     both = net(x, SIGMA)
     assert both.shape == x.shape
@@ -181,6 +194,19 @@ def test_networks_take_any_size_dtype_and_batch(make: type[nn.Module]) -> None:
     single = net.float()(x.float(), SIGMA)
     assert single.dtype == torch.float32
     torch.testing.assert_close(single.double(), both, rtol=1e-4, atol=1e-5)
+
+
+def test_the_starting_bank_is_a_mirrored_tight_frame() -> None:
+    bank = diagonal_bank(48, 7).double()
+    assert torch.equal(mirrored(bank[:24]), bank)
+    # No two filters are the same up to the sign, or one of them would be wasted.
+    gram = bank.flatten(1) @ bank.flatten(1).T
+    torch.testing.assert_close(gram.diagonal(), torch.ones(48, dtype=torch.float64))
+    assert float((gram - torch.eye(48, dtype=torch.float64)).abs().max()) < 0.6
+    with pytest.raises(ValueError, match="multiple of four"):
+        diagonal_bank(6, 7)
+    with pytest.raises(ValueError, match="there are 48"):
+        diagonal_bank(52, 7)
 
 
 # --- the shipped weights ------------------------------------------------------------------------------

@@ -8,12 +8,16 @@ import pytest
 import torch
 from PIL import Image as Picture
 
+from deqviz.core.space import Space
 from deqviz.networks import _weights
 from deqviz.networks.contractive import ContractiveDenoiser
+from deqviz.operators.gaussian_blur import GaussianBlur
 from deqviz.training.__main__ import main
+from deqviz.training._minimise import minimiser
 from deqviz.training.data import patches, split
 from deqviz.training.loop import Run, train
-from deqviz.training.recipes import RECIPES, ConvexRidgeRecipe, Recipe, minimiser
+from deqviz.training.recipes import RECIPES, ConvexRidgeRecipe, Recipe
+from deqviz.training.samples import Sample, degraded
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +33,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _small(key: str) -> Recipe:
-    size: dict[str, int] = {} if key == "convex_ridge" else {"layers": 2}
+    size: dict[str, int] = {"inverse_patch": 16} if key == "convex_ridge" else {"layers": 2}
     return dataclasses.replace(
-        RECIPES[key], batch=2, patch=16, margin=2, validation=1, filters=5, size=3, sigmas=(0.1,), **size
+        RECIPES[key], batch=2, patch=16, validation=1, filters=4, size=3, sigmas=(0.1,), **size
     )
 
 
@@ -81,7 +85,7 @@ def test_command_names_a_folder_without_pictures(tmp_path: Path, capsys: pytest.
 
 
 def test_implicit_gradient_is_that_of_a_converged_unrolled_solve() -> None:
-    recipe = dataclasses.replace(RECIPES["convex_ridge"], filters=5, size=3, descent=400, adjoint=60)
+    recipe = dataclasses.replace(RECIPES["convex_ridge"], filters=4, size=3, descent=400, adjoint=60)
     assert isinstance(recipe, ConvexRidgeRecipe)
     net = recipe.build().double()
     rng = torch.Generator().manual_seed(0)
@@ -101,3 +105,44 @@ def test_patches_come_from_the_generator_alone(folder: Path) -> None:
     one, other = (patches(training, 4, 12, torch.Generator().manual_seed(7)) for _ in range(2))
     assert one.shape == (4, 1, 12, 12)
     assert torch.equal(one, other)
+
+
+def test_the_implicit_gradient_through_an_operator_is_that_of_finite_differences() -> None:
+    recipe = dataclasses.replace(
+        RECIPES["convex_ridge"], filters=4, size=3, inverse_descent=600, inverse_adjoint=80
+    )
+    assert isinstance(recipe, ConvexRidgeRecipe)
+    net = recipe.build().double()
+    rng = torch.Generator().manual_seed(0)
+    clean = torch.rand((2, 1, 9, 10), generator=rng, dtype=torch.float64)
+    operator = GaussianBlur(Space((1, 9, 10), torch.float64), width=0.6)
+    sample = Sample(clean, operator(clean), torch.full((2,), 0.1, dtype=torch.float64), operator, weight=0.3)
+    weights = list(net.parameters())
+    directions = [torch.randn(w.shape, generator=rng, dtype=torch.float64) for w in weights]
+    gradients = torch.autograd.grad(recipe.loss(net, sample), weights)
+    slope = sum(float((g * d).sum()) for g, d in zip(gradients, directions, strict=True))
+
+    def moved(step: float) -> float:
+        with torch.no_grad():
+            for w, d in zip(weights, directions, strict=True):
+                w.add_(d, alpha=step)
+            value = float(recipe.loss(net, sample))
+            for w, d in zip(weights, directions, strict=True):
+                w.sub_(d, alpha=step)
+        return value
+
+    assert slope == pytest.approx((moved(1e-5) - moved(-1e-5)) / 2e-5, rel=1e-4)
+
+
+def test_degraded_samples_repeat_and_differ(folder: Path) -> None:
+    training, _ = split(folder, 1)
+    rng, again = (torch.Generator().manual_seed(3) for _ in range(2))
+    kinds = set()
+    for _ in range(8):
+        one, other = degraded(training, 2, 16, rng), degraded(training, 2, 16, again)
+        assert one.operator is not None
+        assert one.operator == other.operator
+        assert torch.equal(one.y, other.y)
+        assert one.to("cpu").operator == one.operator
+        kinds.add(type(one.operator))
+    assert len(kinds) == 2

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from deqviz.training.data import patches, split
+from deqviz.training.data import split
 from deqviz.training.recipes import Recipe
 
 
@@ -60,10 +60,7 @@ def train(recipe: Recipe, run: Run) -> Generator[Epoch]:
         while step < min(first + run.every, total):
             for group in optimizer.param_groups:
                 group["lr"] = group["rate"] * _schedule(step / total)
-            clean = patches(training, recipe.batch, recipe.patch, rng)
-            sigma = recipe.noise_levels(rng)
-            y = clean + sigma[:, None, None, None] * torch.randn(clean.shape, generator=rng)
-            loss = recipe.loss(net, clean.to(run.device), y.to(run.device), sigma.to(run.device))
+            loss = recipe.loss(net, recipe.sample(training, rng).to(run.device))
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(net.parameters(), 1.0)

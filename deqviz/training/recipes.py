@@ -4,18 +4,19 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from deqviz.core.space import Image
-from deqviz.networks._conv import analysis, sandwich, synthesis
+from deqviz.networks._conv import sandwich
 from deqviz.networks.contractive import ContractiveDenoiser
 from deqviz.networks.convex_ridge import ConvexRidge, clip
 from deqviz.networks.unconstrained import UnconstrainedDenoiser
-from deqviz.training._constraint import BoundedBank, ZeroMean, cosine_bank
+from deqviz.training._constraint import BoundedBank, ZeroMean, cosine_bank, diagonal_bank
+from deqviz.training._minimise import ImplicitStep, equilibrium, minimiser
+from deqviz.training.samples import Sample, degraded, denoising
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,6 @@ class Recipe(ABC):
     learning_rate: float
     batch: int = 8
     patch: int = 48
-    margin: int = 5  # pixels at the patch border that do not count: fewer filters look at them
     sigma_min: float = 1 / 255
     sigma_max: float = 50 / 255
     validation: int = 40  # pictures, the last ones of the folder
@@ -59,22 +59,25 @@ class Recipe(ABC):
                 parametrize.remove_parametrizations(module, name, leave_parametrized=True)
         return copy.eval().requires_grad_(False)
 
-    def noise_levels(self, rng: torch.Generator) -> Tensor:
-        """One σ per patch, uniform in √σ: low noise is seen as often as high noise without taking over."""
+    def sample(self, source: list[Tensor], rng: torch.Generator) -> Sample:
+        """Noisy patches, σ uniform in √σ: low noise is seen as often as high noise without taking over."""
         low, high = math.sqrt(self.sigma_min), math.sqrt(self.sigma_max)
-        return (low + (high - low) * torch.rand(self.batch, generator=rng)).square()
+        sigma = (low + (high - low) * torch.rand(self.batch, generator=rng)).square()
+        return denoising(source, sigma, self.patch, rng)
 
-    def loss(self, net: nn.Module, clean: Image, y: Image, sigma: Tensor) -> Tensor:
+    def loss(self, net: nn.Module, sample: Sample) -> Tensor:
         """Squared error over σ^1.25, to which a good denoiser's is proportional: every σ counts alike."""
-        error = self.estimate(net, y, sigma) - clean
-        m = self.margin
-        per_picture = error[..., m : error.shape[-2] - m, m : error.shape[-1] - m].square().mean((1, 2, 3))
-        return (per_picture / sigma**1.25).mean()
+        error = self.estimate(net, sample.y, sample.sigma) - sample.clean
+        return (error.square().mean((1, 2, 3)) / sample.sigma**1.25).mean()
 
 
 @dataclass(frozen=True)
 class ConvexRidgeRecipe(Recipe):
-    """x̂ = argmin ½‖x − y‖² + Ψ_σ(x), differentiated through its optimality condition x̂ − y + R_σ(x̂) = 0."""
+    """x̂ = argmin ½‖Ax − y‖² + αΨ_σ(x), differentiated through A*(Ax̂ − y) + αR_σ(x̂) = 0.
+
+    Some steps denoise, the others deblur and fill in Fourier coefficients: what noise hides and what a null
+    space hides ask for different compromises of the same filters.
+    """
 
     filters: int = 48
     size: int = 7
@@ -84,14 +87,19 @@ class ConvexRidgeRecipe(Recipe):
     )
     descent: int = 34
     adjoint: int = 14
+    inverse: float = 0.3  # share of the steps that see a blur or a Fourier mask
+    inverse_batch: int = 2
+    inverse_patch: int = 128  # Fourier lines need a grid like that of a picture
+    inverse_descent: int = 50
+    inverse_adjoint: int = 16
+    inverse_error: float = (
+        0.0125  # what squared errors are divided by: gradients then match those of denoising
+    )
 
     def build(self) -> ConvexRidge:
-        """The cosine bank at the largest admitted norm."""
+        """Cosines at the largest admitted norm."""
         net = ConvexRidge(self.filters, self.size)
-        bound = BoundedBank(self.lipschitz)
-        parametrize.register_parametrization(net, "filters", bound)
-        start = cosine_bank(self.filters, self.size) * math.sqrt(self.lipschitz) / self.size
-        net.parametrizations.filters.original.data.copy_(start)  # type: ignore[union-attr]
+        _start(net, self.lipschitz)
         return net
 
     def estimate(self, net: nn.Module, y: Image, sigma: Tensor) -> Image:
@@ -102,9 +110,29 @@ class ConvexRidgeRecipe(Recipe):
             x = minimiser(filters, tau, y, self.lipschitz, self.descent)
         # One Newton step x − J⁻¹(x − y + R_θ(x)): zero in value, and with the derivative of x̂ in θ.
         residual = x - y + sandwich(x, filters, lambda h: clip(h, tau), filters)
-        step = _ImplicitStep.apply(x, residual, filters.detach(), tau.detach(), self.adjoint)
+        step = ImplicitStep.apply(x, residual, filters.detach(), tau.detach(), self.adjoint, None, 1.0)
         assert isinstance(step, Tensor)
         return step
+
+    def sample(self, source: list[Tensor], rng: torch.Generator) -> Sample:
+        """Noisy patches, or fewer and larger ones behind an operator."""
+        if float(torch.rand((), generator=rng)) >= self.inverse:
+            return super().sample(source, rng)
+        return degraded(source, self.inverse_batch, self.inverse_patch, rng)
+
+    def loss(self, net: nn.Module, sample: Sample) -> Tensor:
+        """The squared error of the minimiser."""
+        if sample.operator is None:
+            return super().loss(net, sample)
+        assert isinstance(net, ConvexRidge)
+        filters, tau, A, alpha = net.filters, net.thresholds(sample.sigma), sample.operator, sample.weight
+        back = A.adjoint(sample.y)
+        with torch.no_grad():
+            x = equilibrium(filters, tau, A, back, alpha, self.lipschitz, self.inverse_descent)
+        residual = A.gram(x) - back + alpha * sandwich(x, filters, lambda h: clip(h, tau), filters)
+        step = ImplicitStep.apply(x, residual, filters.detach(), tau.detach(), self.inverse_adjoint, A, alpha)
+        assert isinstance(step, Tensor)
+        return (step - sample.clean).square().mean() / self.inverse_error
 
     @torch.no_grad()
     def denoise(self, net: nn.Module, y: Image, sigma: float) -> Image:
@@ -127,57 +155,19 @@ class ConvexRidgeRecipe(Recipe):
         return {"monotone": 0.0, "lipschitz": net.lipschitz()}
 
 
-def minimiser(filters: Tensor, tau: Tensor, y: Image, lipschitz: float, steps: int) -> Image:
-    """argmin ½‖x − y‖² + Ψ(x) by Nesterov's method for strong convexity 1 and smoothness 1 + `lipschitz`."""
-    momentum = (math.sqrt(1 + lipschitz) - 1) / (math.sqrt(1 + lipschitz) + 1)
-    x = previous = y
-    for _ in range(steps):
-        z = x + momentum * (x - previous)
-        gradient = z - y + sandwich(z, filters, lambda h: clip(h, tau), filters)
-        previous, x = x, z - gradient / (1 + lipschitz)
-    return x
-
-
-class _ImplicitStep(torch.autograd.Function):
-    """The value x; backwards −J⁻¹ meets the cotangent, J = Id + W*DW with D = 1 where |Wx| < τ."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, residual: Tensor, filters: Tensor, tau: Tensor, steps: int) -> Tensor:
-        ctx.save_for_backward(x, filters, tau)
-        ctx.steps = steps
-        return x + 0 * residual
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[None, Tensor, None, None, None]:
-        (x, filters, tau), (g,) = ctx.saved_tensors, grads
-        inside = (analysis(x, filters).abs() < tau).to(x.dtype)
-        u = torch.zeros_like(g)
-        r = p = g
-        rr = r.square().sum((1, 2, 3), keepdim=True)
-        for _ in range(ctx.steps):
-            q = p + synthesis(inside * analysis(p, filters), filters)
-            step = rr / (p * q).sum((1, 2, 3), keepdim=True).clamp_min(1e-30)
-            u, r = u + step * p, r - step * q
-            rr, old = r.square().sum((1, 2, 3), keepdim=True), rr
-            p = r + rr / old.clamp_min(1e-30) * p
-        return None, -u, None, None, None
-
-
 @dataclass(frozen=True)
 class ContractiveRecipe(Recipe):
     """Convex potential layers with ‖W‖² ≤ 2, trained as a denoiser."""
 
-    layers: int = 8
+    layers: int = 6
     filters: int = 48
     size: int = 7
 
     def build(self) -> ContractiveDenoiser:
-        """Cosine banks at the largest admitted norm."""
+        """Cosines at the largest admitted norm."""
         net = ContractiveDenoiser(self.layers, self.filters, self.size)
         for layer in net.layers:
-            parametrize.register_parametrization(layer, "filters", BoundedBank(2.0))
-            start = cosine_bank(self.filters, self.size) * math.sqrt(2) / self.size
-            layer.parametrizations.filters.original.data.copy_(start)  # type: ignore[union-attr]
+            _start(layer, 2.0)
         return net
 
     def estimate(self, net: nn.Module, y: Image, sigma: Tensor) -> Image:
@@ -193,6 +183,15 @@ class ContractiveRecipe(Recipe):
         """Lip(D_σ) from above."""
         assert isinstance(net, ContractiveDenoiser)
         return {"lipschitz": net.lipschitz()}
+
+
+def _start(module: nn.Module, limit: float) -> None:
+    """Give the filters of `module` their constraint and a start: a tight frame of norm² `limit`."""
+    filters = module.filters
+    assert isinstance(filters, Tensor)
+    count, size = filters.shape[0], filters.shape[-1]
+    filters.data.copy_(diagonal_bank(count, size) * math.sqrt(limit) / size)
+    parametrize.register_parametrization(module, "filters", BoundedBank(limit))
 
 
 @dataclass(frozen=True)
@@ -230,8 +229,8 @@ class UnconstrainedRecipe(Recipe):
 RECIPES: Mapping[str, Recipe] = {
     recipe.key: recipe
     for recipe in (
-        ConvexRidgeRecipe("convex_ridge", "Convex ridge regulariser", steps=7_000, learning_rate=2e-3),
-        ContractiveRecipe("contractive", "1-Lipschitz denoiser", steps=7_500, learning_rate=1e-3),
+        ConvexRidgeRecipe("convex_ridge", "Convex ridge regulariser", steps=3_000, learning_rate=2e-3),
+        ContractiveRecipe("contractive", "1-Lipschitz denoiser", steps=5_000, learning_rate=1e-3),
         UnconstrainedRecipe("unconstrained", "Unconstrained denoiser", steps=3_000, learning_rate=1e-3),
     )
 }
