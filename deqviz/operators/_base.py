@@ -1,7 +1,7 @@
-"""What the blurs share: a periodic convolution is a product in Fourier space.
+"""What blurs and Fourier sampling share: A*A is a product in Fourier space.
 
-With ĥ the discrete Fourier transform of the kernel, A = F*ĥF for the unitary F. So |ĥ| are the singular
-values of A, and each function of A*A is a product with the same function of |ĥ|².
+For a periodic convolution, with ĥ the discrete Fourier transform of the kernel, A = F*ĥF for the unitary F.
+So |ĥ| are the singular values of A, and each function of A*A is a product with the same function of |ĥ|².
 """
 
 from abc import abstractmethod
@@ -17,10 +17,41 @@ from deqviz.core.space import Image, Space
 
 
 @dataclass(frozen=True)
-class Convolution(ForwardModel):
-    """Periodic convolution A x = F*(ĥ · F x) with a real kernel h."""
+class FourierDiagonal(ForwardModel):
+    """A*A = F* p F with a real and even p ≥ 0."""
 
     resolvent_kind = "closed form"
+
+    @cached_property
+    @abstractmethod
+    def _power(self) -> Tensor:
+        """p on the half plane h × (w/2 + 1) of `rfft2`, zero frequency first."""
+
+    @cached_property
+    def _inverses(self) -> dict[float, Tensor]:
+        return {}
+
+    def _filter(self, x: Image, transfer: Tensor) -> Image:
+        return torch.fft.irfft2(torch.fft.rfft2(x) * transfer, s=self.image.shape[-2:])
+
+    def gram(self, x: Image) -> Image:
+        """F*(p · F x)."""
+        return self._filter(x, self._power)
+
+    def resolvent(self, b: Image, weight: float, start: Image | None = None) -> Image:
+        """F*(F b / (p + ρ)), exact."""
+        del start
+        inverse = self._inverses.get(weight)
+        if inverse is None:
+            # The last one only: a run asks for the same ρ in every step, and dividing costs a third of it.
+            self._inverses.clear()
+            inverse = self._inverses[weight] = 1 / (self._power + weight)
+        return self._filter(b, inverse)
+
+
+@dataclass(frozen=True)
+class Convolution(FourierDiagonal):
+    """Periodic convolution A x = F*(ĥ · F x) with a real kernel h."""
 
     @property
     def codomain(self) -> Space:
@@ -44,9 +75,6 @@ class Convolution(ForwardModel):
     def _power(self) -> Tensor:
         return self._spectrum.abs().square().to(self.image.device, self.image.real_dtype)
 
-    def _filter(self, x: Image, transfer: Tensor) -> Image:
-        return torch.fft.irfft2(torch.fft.rfft2(x) * transfer, s=self.image.shape[-2:])
-
     def apply(self, x: Image) -> Image:
         """h ∗ x, periodic."""
         return self._filter(x, self._transfer)
@@ -54,15 +82,6 @@ class Convolution(ForwardModel):
     def adjoint(self, y: Image) -> Image:
         """The correlation with h: the conjugate transfer."""
         return self._filter(y, self._transfer.conj())
-
-    def gram(self, x: Image) -> Image:
-        """F*(|ĥ|² · F x)."""
-        return self._filter(x, self._power)
-
-    def resolvent(self, b: Image, weight: float, start: Image | None = None) -> Image:
-        """F*(F b / (|ĥ|² + ρ)), exact."""
-        del start
-        return torch.fft.irfft2(torch.fft.rfft2(b) / (self._power + weight), s=self.image.shape[-2:])
 
     def norm(self) -> Estimate:
         """max |ĥ|, exact on this very grid."""

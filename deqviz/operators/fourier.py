@@ -9,9 +9,9 @@ from torch import Generator, Tensor
 
 from deqviz.core.catalog import OPERATORS
 from deqviz.core.estimate import Estimate
-from deqviz.core.operator import ForwardModel
 from deqviz.core.registry import Options, Range
 from deqviz.core.space import Data, Image, Space
+from deqviz.operators._base import FourierDiagonal
 
 _DECAY = 3.0
 """The sampling density of random lines and points falls like (1 − r)³ towards the edge, r = 1."""
@@ -51,7 +51,7 @@ def _radial(h: int, w: int, count: int, rng: Generator) -> Tensor:
 
 
 @OPERATORS.register("fourier", title="Fourier sampling (single-coil MRI)")
-class Fourier(ForwardModel):
+class Fourier(FourierDiagonal):
     """Subsampled unitary Fourier transform, A x = m · F x, of real pictures; the data is complex.
 
     Zero frequency stands at ⌊h/2⌋, ⌊w/2⌋, the middle of the data, which keeps the picture's shape with
@@ -61,8 +61,6 @@ class Fourier(ForwardModel):
 
     Lustig, Donoho, Pauly 2007 for the variable density; Winkelmann et al. 2007 for golden-angle spokes.
     """
-
-    resolvent_kind = "closed form"
 
     pattern: Annotated[
         Literal["lines", "radial", "points"],
@@ -129,15 +127,6 @@ class Fourier(ForwardModel):
     def adjoint(self, y: Data) -> Image:
         """Re F*(m · y), the zero-filled reconstruction."""
         return torch.fft.ifft2(torch.fft.ifftshift(y * self._mask, dim=(-2, -1)), norm="ortho").real
-
-    def gram(self, x: Image) -> Image:
-        """F*((m(k) + m(−k))/2 · F x)."""
-        return torch.fft.irfft2(torch.fft.rfft2(x) * self._power, s=self.image.shape[-2:])
-
-    def resolvent(self, b: Image, weight: float, start: Image | None = None) -> Image:
-        """F*(F b / ((m(k) + m(−k))/2 + ρ)), exact."""
-        del start
-        return torch.fft.irfft2(torch.fft.rfft2(b) / (self._power + weight), s=self.image.shape[-2:])
 
     def norm(self) -> Estimate:
         """‖A‖ = 1."""
