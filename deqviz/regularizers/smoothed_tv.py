@@ -3,6 +3,8 @@
 from typing import Annotated
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from deqviz.core.catalog import REGULARIZERS
 from deqviz.core.estimate import Estimate
@@ -13,7 +15,7 @@ from deqviz.core.space import Batch, Image
 
 @REGULARIZERS.register("smoothed_tv", title="Smoothed total variation")
 class SmoothedTv(Regularizer):
-    """R(x) = ∇ᵀ(∇x / √(|∇x|² + ε²)), the gradient of Σ √(|∇x|² + ε²) with periodic forward differences.
+    """R(x) = ∇ᵀ(∇x / √(|∇x|² + ε²)), the gradient of Σ √(|∇x|² + ε²); ∇ is 0 across the border.
 
     c = 0: constants are free. ℓ ≤ 8/ε: the Hessian is ∇ᵀ H ∇ with 0 ≤ H ≤ Id/ε pixel by pixel, since
     g ↦ √(|g|² + ε²) has second derivative (Id − gg*/(|g|² + ε²))/√(|g|² + ε²); and
@@ -27,9 +29,10 @@ class SmoothedTv(Regularizer):
 
     def __call__(self, x: Image) -> Image:
         """R(x)."""
-        right, down = torch.roll(x, -1, -1) - x, torch.roll(x, -1, -2) - x
+        right, down = _differences(x)
         weight = torch.addcmul(right.square(), down, down).add(self.smoothing**2).rsqrt()
         right, down = right * weight, down * weight
+        # The last differences are 0, so that rolling carries nothing around.
         return torch.roll(right, 1, -1) - right + torch.roll(down, 1, -2) - down
 
     def constants(self) -> Constants:
@@ -50,6 +53,11 @@ class SmoothedTv(Regularizer):
 
     def potential(self, x: Image) -> Batch:
         """Σ √(|∇x|² + ε²) − ε over pixels and channels, so that it vanishes on constants."""
-        right, down = torch.roll(x, -1, -1) - x, torch.roll(x, -1, -2) - x
+        right, down = _differences(x)
         root = torch.addcmul(right.square(), down, down).add(self.smoothing**2).sqrt()
         return (root - self.smoothing).flatten(1).sum(1)
+
+
+def _differences(x: Image) -> tuple[Tensor, Tensor]:
+    """To the right and down."""
+    return F.pad(x.diff(dim=-1), (0, 1)), F.pad(x.diff(dim=-2), (0, 0, 0, 1))
