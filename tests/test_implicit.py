@@ -7,9 +7,17 @@ from deqviz.solvers._differentiate import Implicit, OneStep, Unrolled
 from deqviz.solvers._solve import Diverged
 from deqviz.solvers.anderson import Anderson
 from deqviz.solvers.broyden import Broyden
+from deqviz.solvers.conjugate_gradients import ConjugateGradients
 from deqviz.solvers.picard import Picard
 
-SOLVERS = [Picard(), Picard(damping=0.8), Anderson(), Broyden(), Broyden(update="good")]
+SOLVERS = [
+    Picard(),
+    Picard(damping=0.8),
+    Anderson(),
+    Broyden(),
+    Broyden(update="good"),
+    ConjugateGradients(),
+]
 
 
 def matrix(n=5, norm=0.6, dtype=torch.float64, seed=0):
@@ -67,7 +75,9 @@ def test_finite_differences():
     assert float((W.grad * D).sum()) == pytest.approx(float((above - below) / (2 * h)), rel=1e-6)
 
 
-@pytest.mark.parametrize("solver", [Picard(), Anderson(), Broyden()], ids=lambda s: f"{s}")
+@pytest.mark.parametrize(
+    "solver", [Picard(), Anderson(), Broyden(), ConjugateGradients()], ids=lambda s: f"{s}"
+)
 def test_agrees_with_long_unrolling(solver):
     W, b = matrix(), torch.randn(1, 5, generator=torch.Generator().manual_seed(1)).double()
     gradients = []

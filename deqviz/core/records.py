@@ -42,8 +42,13 @@ class Step:
 
     @property
     def residual(self) -> Tensor:
-        """‖f(z) − z‖ / ‖f(z)‖, the worst of the batch, left on the device."""
-        return (norm(self.fz - self.z) / norm(self.fz).clamp_min(1e-12)).max()
+        """‖f(z) − z‖ / ‖f(z)‖, the worst of the batch, left on the device; NaN where ‖f(z)‖ overflows."""
+        return relative(norm(self.fz - self.z), norm(self.fz)).max()
+
+
+def relative(gap: Tensor, size: Tensor) -> Tensor:
+    """gap/size, but no number where the size has overflowed: gap/∞ = 0 would pass for arrival."""
+    return gap / size.clamp_min(1e-12) + 0 * size
 
 
 class Solver(ABC):

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from deqviz.core.records import Iterate, Map, Method, Problem, Scalar, Solver
+from deqviz.core.records import Iterate, Map, Method, Problem, Scalar, Solver, relative
 from deqviz.core.registry import Pick
 from deqviz.core.space import Batch, Data, Image, norm
 from deqviz.solvers.anderson import Anderson
@@ -64,9 +64,9 @@ def gap_and_residual(z: Data, fz: Data, work: Data | None = None) -> tuple[Tenso
     difference = torch.sub(fz, z, out=work)
     if len(z) == 1:
         gap = worst(difference)
-        return gap, gap / worst(fz).clamp_min(1e-12)
+        return gap, relative(gap, worst(fz))
     gaps = norm(difference)
-    return gaps.max(), (gaps / norm(fz).clamp_min(1e-12)).max()
+    return gaps.max(), relative(gaps, norm(fz)).max()
 
 
 def worst(u: Data) -> Tensor:
