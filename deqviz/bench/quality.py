@@ -34,6 +34,6 @@ def rows(data: Path, device: str, only: str) -> Iterator[Row]:
             if only and only.split("/")[0] not in f"{case.key}/{rival.key}":
                 continue
             s = settings[f"{case.key}/{rival.key}"]
-            value = quality(case, rival, s["weight"], s["sigma"], sets[name], 1e-5, device)
+            value = quality(case, rival, s["weight"], s["sigma"], sets[name], device)
             tv = value if rival.key == "tv" else tv
             yield Row(f"{name}, {case.title}, {rival.title}", value, "dB", _target(case.key, rival.key, tv))

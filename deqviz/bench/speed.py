@@ -81,10 +81,12 @@ def ratio(a: Callable[[], object], b: Callable[[], object], device: str) -> tupl
 
 
 def _pull(method: Method, problem: Problem, count: int) -> Callable[[], None]:
-    """`count` iterations of a method, started afresh (its constants are built before the clock runs)."""
+    """The next `count` iterations of a run whose first has set everything up before the clock runs."""
+    stream = method.iterates(problem)
+    next(stream)
 
     def work() -> None:
-        for _ in islice(method.iterates(problem), count):
+        for _ in islice(stream, count):
             pass
 
     return work
@@ -229,7 +231,7 @@ def _anderson(device: str) -> Iterator[Row]:
         return spectrum * x + b
 
     counts = {}
-    for key in ("picard", "anderson", "broyden"):
+    for key in ("picard", "anderson", "broyden", "conjugate_gradients"):
         solver = SOLVERS[key].build({})
         for step in solver.steps(f, torch.zeros_like(b)):
             if float(step.residual) <= 1e-6 or step.k >= 1000:
@@ -249,12 +251,12 @@ def _threads() -> Iterator[Row]:
         method = scenario.build_method()
         count = 40
 
-        def on(
-            threads: int, method: Method = method, problem: Problem = problem, count: int = count
-        ) -> Callable[[], None]:
+        pull = _pull(method, problem, count)
+
+        def on(threads: int, pull: Callable[[], None] = pull) -> Callable[[], None]:
             def work() -> None:
                 torch.set_num_threads(threads)
-                _pull(method, problem, count)()
+                pull()
 
             return work
 
