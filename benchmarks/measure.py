@@ -1,25 +1,88 @@
-"""What the browser benchmark and the browser tests measure, as scripts that run in the page."""
+"""What the measurements have in common: the server, the closing table, the scripts that run in the page."""
 
-# painted updates in each second, and the animation frames in which a chart stood without its line
-WATCH = """async seconds => {
-  const root = document.querySelector('.dqv[data-painted]'), rates = [], charts = ['residual', 'quality'];
-  let blank = 0, frames = 0, last = [performance.now(), +root.dataset.painted];
-  const end = last[0] + 1000 * seconds;
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from deqviz.bench.rows import Row, report
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(rows: Callable[[], Iterator[Row]], description: str | None) -> int:
+    """Print the rows as they come, write them where `--json` says; 1 when a target is missed."""
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=description, formatter_class=formatter)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
+    return report(rows(), parser.parse_args().json)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def serve(port: int) -> subprocess.Popen[bytes]:
+    """`deqviz app` on a port, once it answers."""
+    command = [sys.executable, "-c", "import sys, deqviz.cli; sys.exit(deqviz.cli.main())", "app"]
+    process = subprocess.Popen(
+        [*command, "--server.port", str(port), "--server.address", "127.0.0.1"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=dict(os.environ),
+    )
+    for _ in range(600):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).read()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return process
+    process.kill()
+    raise SystemExit("the server did not answer within 30 s")
+
+
+# the first iterate is on its canvas, which is one pixel wide until then
+PAINTED = "() => document.querySelector('[data-panel=iterate] canvas')?.width > 1"
+
+# whether a chart shows its line; the charts are drawn for the first time one after the other
+_LINED = """name => Boolean(document.querySelector(
+  `.dqv[data-painted] [data-chart=${name}] .scatterlayer path.js-line`)?.getAttribute('d'))"""
+
+# every chart has been drawn for the first time: from here on none may ever be blank
+DRAWN = f"() => ['residual', 'quality', 'path'].every({_LINED})"
+
+# painted updates in each second, and how often a chart stood without its line in an animation frame
+WATCH = (
+    """async seconds => {
+  const root = document.querySelector('.dqv[data-painted]'), rates = [], start = +root.dataset.painted;
+  const lined = """
+    + _LINED
+    + """;
+  let frames = 0, last = [performance.now(), start];
+  const blank = [], end = last[0] + 1000 * seconds;
   while (performance.now() < end) {
     await new Promise(requestAnimationFrame);
     frames++;
-    for (const name of charts) {
-      const line = root.querySelector(`[data-chart=${name}] .scatterlayer path.js-line`);
-      if (!line || !line.getAttribute('d')) blank++;
-    }
+    blank.push(...['residual', 'quality', 'path'].filter(name => !lined(name)));
     const now = performance.now();
     if (now - last[0] >= 1000) {
       rates.push((+root.dataset.painted - last[1]) * 1000 / (now - last[0]));
       last = [now, +root.dataset.painted];
     }
   }
-  return { blank, frames, rates };
+  return { blank, frames, rates, painted: +root.dataset.painted - start };
 }"""
+)
 
 # from the click to the last change of the picture before the server has answered
 PAUSE = """async () => {

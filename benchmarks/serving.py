@@ -7,23 +7,24 @@ browser would, and reads the iteration number out of the frames. No browser runs
 is the same scenario pulled in a loop, in this process's child, with the same number of torch threads.
 """
 
-import argparse
 import asyncio
-import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
 import time
 import urllib.parse
-import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
+from benchmarks.measure import free_port, run, serve
+from deqviz.bench.rows import Row
 from deqviz.core.registry import Choice
 from deqviz.scenario import Scenario
 from deqviz.ui.live.protocol import unpack
@@ -63,33 +64,6 @@ def headless(scenario: Scenario, seconds: float) -> float:
     env = {**os.environ, "GOMP_SPINCOUNT": "20000"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=env)
     return float(done.stdout)
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def serve(port: int) -> subprocess.Popen[bytes]:
-    """The app on a port, ready to answer."""
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    process = subprocess.Popen(
-        [*command, "--server.address", "127.0.0.1"],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=dict(os.environ),
-    )
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).read()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return process
-    process.kill()
-    raise SystemExit("the server did not answer within 30 s")
 
 
 class Client:
@@ -166,60 +140,32 @@ async def watch(port: int, scenario: Scenario, seconds: float) -> tuple[float, f
     return (k1 - k0) / (t1 - t0), client.updates / seconds, first
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--repeats", type=int, default=REPEATS)
-    args = parser.parse_args()
+def rows() -> Iterator[Row]:
     port = free_port()
     begun = time.perf_counter()
     server = serve(port)
-    started = time.perf_counter() - begun
-    rows = [
-        {
-            "name": "server answers after",
-            "value": started,
-            "unit": "s",
-            "target": 10.0,
-            "holds": started <= 10,
-        }
-    ]
     try:
+        yield Row("server answers after", time.perf_counter() - begun, "s", 10.0, "at most")
         asyncio.run(watch(port, SCENARIOS["iterated Tikhonov"], 3))
         for name, scenario in SCENARIOS.items():
-            kept, updates, first = [], [], []
-            for _ in range(args.repeats):
-                alone = headless(scenario, SECONDS / 2)
-                served, rate, seconds = asyncio.run(watch(port, scenario, SECONDS))
-                kept.append(served / alone)
-                updates.append(rate)
-                first.append(seconds)
-            share = statistics.median(kept)
-            rows += [
-                {
-                    "name": f"{name}: served over headless",
-                    "value": share,
-                    "unit": "×",
-                    "target": 0.85,
-                    "holds": share >= 0.85,
-                },
-                {"name": f"{name}: updates", "value": statistics.median(updates), "unit": "1/s"},
-                {
-                    "name": f"{name}: first picture",
-                    "value": statistics.median(first),
-                    "unit": "s",
-                    "target": 3.0,
-                    "holds": statistics.median(first) <= 3,
-                },
-            ]
-            for row in rows[-3:]:
-                print(row)
+            yield from _served(name, scenario, port)
     finally:
         server.terminate()
         server.wait(10)
-    if args.json:
-        args.json.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+
+
+def _served(name: str, scenario: Scenario, port: int) -> Iterator[Row]:
+    shares, updates, firsts = [], [], []
+    for _ in range(REPEATS):
+        alone = headless(scenario, SECONDS / 2)
+        speed, rate, first = asyncio.run(watch(port, scenario, SECONDS))
+        shares.append(speed / alone)
+        updates.append(rate)
+        firsts.append(first)
+    yield Row(f"{name}: served over headless", statistics.median(shares), "×", 0.85)
+    yield Row(f"{name}: updates", statistics.median(updates), "1/s")
+    yield Row(f"{name}: first picture", statistics.median(firsts), "s", 3.0, "at most")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(rows, __doc__))

@@ -12,7 +12,8 @@ from deqviz.core.records import Mark
 from deqviz.methods._base import DISTANCE
 from deqviz.ui.chart import Chart
 from deqviz.ui.job import Job
-from deqviz.ui.live.protocol import (
+from deqviz.ui.live.protocol import row
+from deqviz.ui.live.records import (
     Curve,
     Explanation,
     Frames,
@@ -22,7 +23,6 @@ from deqviz.ui.live.protocol import (
     State,
     Trajectory,
     View,
-    row,
 )
 from deqviz.ui.snapshot import Snapshot
 from deqviz.ui.snapshot import State as JobState

@@ -32,7 +32,8 @@ import streamlit as st
 from streamlit.components.v2 import component
 
 from deqviz.ui.live.assets import plotly_script, plotly_source
-from deqviz.ui.live.protocol import (
+from deqviz.ui.live.protocol import pack, pack_script, parse_commands
+from deqviz.ui.live.records import (
     Command,
     CommandName,
     Curve,
@@ -45,11 +46,6 @@ from deqviz.ui.live.protocol import (
     State,
     Trajectory,
     View,
-    number,
-    pack,
-    pack_script,
-    parse_commands,
-    row,
 )
 
 if TYPE_CHECKING:
@@ -68,8 +64,6 @@ __all__ = [
     "State",
     "Trajectory",
     "View",
-    "number",
-    "row",
     "show",
     "show_frames",
     "show_pictures",

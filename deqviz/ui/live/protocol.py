@@ -27,42 +27,13 @@ from deqviz.ui.live.records import (
     Command,
     CommandName,
     Curve,
-    Explanation,
     Frames,
-    Path,
     Picture,
     Pictures,
     Row,
-    Shade,
-    State,
     Trajectory,
     View,
 )
-
-__all__ = [
-    "ENABLED",
-    "FINAL_POINTS",
-    "LIVE_POINTS",
-    "SPEEDS",
-    "Command",
-    "CommandName",
-    "Curve",
-    "Explanation",
-    "Frames",
-    "Path",
-    "Picture",
-    "Pictures",
-    "Row",
-    "Shade",
-    "State",
-    "Trajectory",
-    "View",
-    "number",
-    "pack",
-    "parse_commands",
-    "row",
-    "unpack",
-]
 
 _NAMES: Final = get_args(CommandName)
 

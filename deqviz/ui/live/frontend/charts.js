@@ -2,7 +2,7 @@
 
 import { download, el, mark, say, select } from "./dom.js";
 import { pathFigure, qualityFigure, residualFigure, thirds } from "./figures.js";
-import { loadPlotly } from "./loader.js";
+import { loadPlotly, preloadPlotly } from "./loader.js";
 import { csv, nearest, number, valueAt } from "./protocol.js";
 import { choices } from "./store.js";
 
@@ -58,9 +58,14 @@ export class Charts {
     say(this.residualNote, view.head.residual_label);
     say(this.shadeNote, view.head.trajectory?.shade ? "shade: residual" : "");
     if (this.busy) return;
+    // Reading plotly.js holds the page for a second: fetched at once, it waits for the first iterate's paint.
+    if (!this.Plotly && !this.drawable) return preloadPlotly(view.head.plotly);
     this.busy = true;
     try {
-      if (!this.Plotly) await this.load(view.head.plotly);
+      if (!this.Plotly) {
+        await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+        await this.load(view.head.plotly);
+      }
       while (this.due && this.Plotly && !this.gone) {
         this.due = false;
         await this.drawSome(this.view.head.state === "running" ? BUDGET : Infinity);
@@ -70,6 +75,11 @@ export class Charts {
     } finally {
       this.busy = false;
     }
+  }
+
+  /** Whether there is anything for the first drawing, or never will be. */
+  get drawable() {
+    return this.view.columns.k?.length > 0 || !["queued", "running"].includes(this.view.head.state);
   }
 
   async load(file) {

@@ -9,6 +9,10 @@ import { Panels } from "./panels.js";
 import { columnsOf, decode, valueAt } from "./protocol.js";
 import { runOf, subscribe, take } from "./store.js";
 import { Transport } from "./transport.js";
+// What those modules import in turn, named here so that all files are fetched in one go.
+import "./figures.js";
+import "./pixels.js";
+import "./zoom.js";
 
 const PATIENCE = 5000; // ms until an unanswered command is given up
 const EXPECTED = { play: "running", pause: "paused", step: "paused", stop: "stopped" };

@@ -1,6 +1,7 @@
 // plotly.js: a classic script beside this module, or one that came through the websocket.
 
 let loading = null;
+let preloaded = false;
 let supply = null;
 const supplied = new Promise((resolve) => { supply = resolve; });
 
@@ -10,13 +11,28 @@ export function supplyPlotly(bytes) {
 }
 
 /**
+ * Fetch plotly.js without running it.
+ * @param {string|null} file as for loadPlotly
+ */
+export function preloadPlotly(file) {
+  if (preloaded || loading || !file) return;
+  preloaded = true;
+  const link = Object.assign(document.createElement("link"), { rel: "preload", as: "script", href: urlOf(file) });
+  document.head.append(link);
+}
+
+/**
  * Load plotly.js once.
  * @param {string|null} file its name beside this module, null when it comes as a packet
  * @returns {Promise<object>}
  */
 export function loadPlotly(file) {
-  loading ??= file ? insert(new URL(file, import.meta.url).href) : supplied.then(insert);
+  loading ??= file ? insert(urlOf(file)) : supplied.then(insert);
   return loading;
+}
+
+function urlOf(file) {
+  return new URL(file, import.meta.url).href;
 }
 
 function insert(url) {
