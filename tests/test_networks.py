@@ -15,7 +15,7 @@ from deqviz.networks._threshold import Thresholds
 from deqviz.networks.contractive import ContractiveDenoiser
 from deqviz.networks.convex_ridge import ConvexRidge, clip
 from deqviz.networks.unconstrained import UnconstrainedDenoiser
-from deqviz.training._constraint import diagonal_bank, mirrored
+from deqviz.training._constraint import BoundedBank, cosine_bank
 
 SIZES = ((7, 7), (9, 14), (16, 11), (32, 32))
 SIGMA = 25 / 255
@@ -29,27 +29,37 @@ def _randn(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=_rng(seed), dtype=torch.float64)
 
 
+def _balanced(size: int, seed: int = 0) -> Tensor:
+    """A random bank whose energy mirroring leaves as it is; no single filter has a symmetry."""
+    count = size**2 - 1
+    mixture, turn = _randn(count, count, seed=seed), _randn(count, count, seed=seed + 100)
+    return BoundedBank(size, math.inf).double()(mixture, turn)
+
+
+def _energy(w: Tensor) -> Tensor:
+    return w.flatten(1).T @ w.flatten(1)
+
+
 def _fill(net: nn.Module, norm_squared: float, seed: int = 0) -> nn.Module:
-    """Random filters with a given certified ‖W‖², in float64; mirroring permutes them."""
+    """Random filters with a given certified ‖W‖², in float64."""
     net = net.double()
     for place, (name, parameter) in enumerate(net.named_parameters()):
         if name.endswith("filters"):
-            count, *patch = parameter.shape
-            free = mirrored(_randn(count // 2, *patch, seed=seed + place))
+            free = _balanced(parameter.shape[-1], seed + place)
             parameter.data.copy_(free * (norm_squared / symbol_bound(free)).sqrt())
     return net.eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="module")
 def ridge() -> ConvexRidge:
-    net = _fill(ConvexRidge(filters=8, size=5), 3.0)
+    net = _fill(ConvexRidge(filters=8, size=3), 3.0)
     assert isinstance(net, ConvexRidge)
     return net
 
 
 @pytest.fixture(scope="module")
 def denoiser() -> ContractiveDenoiser:
-    net = _fill(ContractiveDenoiser(layers=3, filters=8, size=5), 2.0 * (1 - 1e-6))
+    net = _fill(ContractiveDenoiser(layers=3, filters=8, size=3), 2.0 * (1 - 1e-6))
     assert isinstance(net, ContractiveDenoiser)
     return net
 
@@ -85,9 +95,9 @@ def test_strips_give_the_same_as_the_whole(strip: int, monkeypatch: pytest.Monke
     torch.testing.assert_close(sandwich(x, w, lambda h: clip(h, limit), v), expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize(("size", "count"), [(3, 4), (7, 4), (9, 8)])
-def test_certified_norm_is_tight_where_mirroring_permutes_the_bank(size: int, count: int) -> None:
-    w = mirrored(_randn(count // 2, 1, size, size))
+@pytest.mark.parametrize("size", [3, 7, 9])
+def test_certified_norm_is_tight_where_mirroring_keeps_the_energy(size: int) -> None:
+    w = _balanced(size)
     fine = float(torch.fft.fft2(w[:, 0], s=(997, 1009)).abs().square().sum(0).max())
     assert fine <= certified_norm_squared(w) <= 1.02 * fine
 
@@ -104,7 +114,7 @@ def _norm_squared(w: Tensor, size: tuple[int, int]) -> float:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_certified_norm_is_above_power_iteration(size: tuple[int, int]) -> None:
-    w = mirrored(_randn(6, 1, 7, 7))
+    w = _balanced(7)
     assert 0.5 * float(symbol_bound(w)) < _norm_squared(w, size) <= certified_norm_squared(w)
 
 
@@ -177,14 +187,14 @@ def test_denoiser_is_nonexpansive(denoiser: ContractiveDenoiser, size: tuple[int
 
 
 def test_the_denoiser_constant_is_computed_not_asserted() -> None:
-    net = _fill(ContractiveDenoiser(layers=2, filters=4, size=3), 3.0)
+    net = _fill(ContractiveDenoiser(layers=2, filters=8, size=3), 3.0)
     assert isinstance(net, ContractiveDenoiser)
     assert math.isclose(net.lipschitz(), 4.0, rel_tol=1e-6)
 
 
 @pytest.mark.parametrize("make", [ConvexRidge, ContractiveDenoiser, UnconstrainedDenoiser])
 def test_networks_take_any_size_dtype_and_batch(make: type[nn.Module]) -> None:
-    net = _fill(make(filters=4, size=5), 1.0)
+    net = _fill(make(filters=24, size=5), 1.0)
     x = _randn(2, 1, 10, 7)
     both = net(x, SIGMA)
     assert both.shape == x.shape
@@ -196,17 +206,21 @@ def test_networks_take_any_size_dtype_and_batch(make: type[nn.Module]) -> None:
     torch.testing.assert_close(single.double(), both, rtol=1e-4, atol=1e-5)
 
 
-def test_the_starting_bank_is_a_mirrored_tight_frame() -> None:
-    bank = diagonal_bank(48, 7).double()
-    assert torch.equal(mirrored(bank[:24]), bank)
-    # No two filters are the same up to the sign, or one of them would be wasted.
-    gram = bank.flatten(1) @ bank.flatten(1).T
-    torch.testing.assert_close(gram.diagonal(), torch.ones(48, dtype=torch.float64))
-    assert float((gram - torch.eye(48, dtype=torch.float64)).abs().max()) < 0.6
-    with pytest.raises(ValueError, match="multiple of four"):
-        diagonal_bank(6, 7)
-    with pytest.raises(ValueError, match="there are 48"):
-        diagonal_bank(52, 7)
+def test_the_constraint_gives_its_own_banks_back_and_symmetry_to_others() -> None:
+    bank = BoundedBank(5, limit=3.0).double()
+    inside = cosine_bank(24, 5).double() / 5
+    torch.testing.assert_close(bank(*bank.right_inverse(inside)), inside, rtol=1e-6, atol=1e-8)
+    other = 0.02 * _randn(24, 1, 5, 5)
+    other -= other.mean((1, 2, 3), keepdim=True)
+    near = bank(*bank.right_inverse(other))
+    torch.testing.assert_close(_energy(near), _energy(near.flip(-1)), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(_energy(near), _energy(near.flip(-2)), rtol=1e-9, atol=1e-12)
+    # It stays near: chance alone would bring two such banks a distance of √2 ‖w‖ apart.
+    assert float((near - other).norm() / other.norm()) < 0.8
+    large = bank(*bank.right_inverse(50 * other))
+    assert 0.99 * 3 < certified_norm_squared(large) <= 3
+    with pytest.raises(ValueError, match="needs 24"):
+        bank.right_inverse(other[:20])
 
 
 # --- the shipped weights ------------------------------------------------------------------------------
@@ -214,7 +228,12 @@ def test_the_starting_bank_is_a_mirrored_tight_frame() -> None:
 
 def test_every_card_fits_its_weights() -> None:
     cards = _weights.cards()
-    assert {card.key for card in cards} == {"convex_ridge", "contractive", "unconstrained"}
+    assert {card.key for card in cards} == {
+        "convex_ridge",
+        "convex_ridge_inverse",
+        "contractive",
+        "unconstrained",
+    }
     for card in cards:
         blob = (_weights._FOLDERS[0] / f"{card.key}.safetensors").read_bytes()
         assert hashlib.sha256(blob).hexdigest() == card.sha256
@@ -228,8 +247,10 @@ def test_every_card_fits_its_weights() -> None:
 
 def test_shipped_constants_are_those_of_the_cards() -> None:
     by_key = {card.key: card for card in _weights.cards()}
-    ridge = _weights.load("convex_ridge")
-    assert math.isclose(ridge.lipschitz(), by_key["convex_ridge"].constants["lipschitz"], rel_tol=1e-9)
+    for key in ("convex_ridge", "convex_ridge_inverse"):
+        ridge = _weights.load(key)
+        assert isinstance(ridge, ConvexRidge)
+        assert math.isclose(ridge.lipschitz(), by_key[key].constants["lipschitz"], rel_tol=1e-9)
     denoiser = _weights.load("contractive")
     assert denoiser.lipschitz() <= 1.0
 

@@ -85,8 +85,9 @@ def test_contractive_is_no_gradient():
     assert R.potential(x) is None
 
 
-def test_convex_ridge_is_a_gradient_and_convex():
-    R, x = ConvexRidge(), picture(1, 1, 7, 7)
+@pytest.mark.parametrize("training", ["denoising", "inverse"])
+def test_convex_ridge_is_a_gradient_and_convex(training):
+    R, x = ConvexRidge(training=training), picture(1, 1, 7, 7)
     J = torch.autograd.functional.jacobian(R, x).reshape(49, 49)
     torch.testing.assert_close(J, J.T, rtol=1e-9, atol=1e-11)
     assert float(torch.linalg.eigvalsh(J).min()) > -1e-10

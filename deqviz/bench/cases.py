@@ -62,11 +62,13 @@ class Rival:
     title: str
     level: bool
 
-    def choice(self, weight: float, level: float) -> Choice:
-        """The method at this strength and level."""
+    def choice(self, case: Case, weight: float, level: float) -> Choice:
+        """The method at this strength and level; the convex ridge with the weights meant for the case."""
         if self.key == "tv":
             return Choice("tv", {"weight": weight})
         inner: dict[str, Any] = {"sigma": level}
+        if self.key == "convex_ridge" and case.operator.key != "denoising":
+            inner["training"] = "inverse"
         if self.key == "contractive":
             # Nearly 1: N shrinks contrast by 1 − L, and a strong α multiplies that.
             inner["contraction"] = 0.999
@@ -118,7 +120,7 @@ def quality(
     and in Fourier sampling the convex ridge then lacks 1.5 dB.
     """
     method = METHODS[rival.key if rival.key == "tv" else "equilibrium"].build(
-        rival.choice(weight, level).params
+        rival.choice(case, weight, level).params
     )
     total = 0.0
     for seed, truth in enumerate(truths):

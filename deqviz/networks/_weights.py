@@ -93,7 +93,9 @@ def read(key: str, folder: Path) -> nn.Module:
 
 @overload
 def load(
-    key: Literal["convex_ridge"], dtype: torch.dtype = torch.float32, device: str = "cpu"
+    key: Literal["convex_ridge", "convex_ridge_inverse"],
+    dtype: torch.dtype = torch.float32,
+    device: str = "cpu",
 ) -> ConvexRidge: ...
 @overload
 def load(

@@ -1,20 +1,31 @@
 """The learned convex ridge regulariser."""
 
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Literal
+
+import torch
 
 from deqviz.core.catalog import REGULARIZERS
 from deqviz.core.estimate import Estimate
-from deqviz.core.registry import Range
+from deqviz.core.registry import Options, Range
 from deqviz.core.regularizer import Constants, Regularizer
 from deqviz.core.space import Batch, Image
 from deqviz.networks import _weights
+from deqviz.networks.convex_ridge import ConvexRidge as Network
 from deqviz.regularizers._channels import per_channel, sum_over_channels
+
+Training = Literal["denoising", "inverse"]
+
+
+def _network(training: Training, dtype: torch.dtype, device: str) -> Network:
+    if training == "inverse":
+        return _weights.load("convex_ridge_inverse", dtype, device)
+    return _weights.load("convex_ridge", dtype, device)
 
 
 @cache
-def _lipschitz() -> float:
-    return _weights.load("convex_ridge").lipschitz()
+def _lipschitz(training: Training) -> float:
+    return _network(training, torch.float32, "cpu").lipschitz()
 
 
 @REGULARIZERS.register("convex_ridge", title="Convex ridge (learned)")
@@ -29,15 +40,19 @@ class ConvexRidge(Regularizer):
         float,
         Range(0.5 / 255, 50 / 255, "Ridge level σ", log=True, symbol="σ", help="Noise it was trained for"),
     ] = 10 / 255
+    training: Annotated[
+        Training,
+        Options("Trained on", "Noisy pictures, or blurred and undersampled ones from there on."),
+    ] = "denoising"
 
     def __call__(self, x: Image) -> Image:
         """R_σ(x), channel by channel."""
-        network = _weights.load("convex_ridge", x.dtype, str(x.device))
+        network = _network(self.training, x.dtype, str(x.device))
         return per_channel(lambda u: network(u, self.sigma), x)
 
     def constants(self) -> Constants:
         """c = 0 and the certified ℓ."""
-        limit = _lipschitz()
+        limit = _lipschitz(self.training)
         return Constants(
             Estimate("c", 0.0, "lower bound"),
             Estimate("ℓ", limit, "upper bound"),
@@ -53,5 +68,5 @@ class ConvexRidge(Regularizer):
 
     def potential(self, x: Image) -> Batch:
         """The learned convex function, summed over channels."""
-        network = _weights.load("convex_ridge", x.dtype, str(x.device))
+        network = _network(self.training, x.dtype, str(x.device))
         return sum_over_channels(lambda u: network.potential(u, self.sigma), x)

@@ -7,38 +7,56 @@ from torch import Tensor, nn
 
 from deqviz.networks._conv import symbol_bound
 
-# The filters are rounded to float32 after the projection: aim lower, so that the certificate stays below.
-_MARGIN = 1 - 1e-6
+# The filters are rounded to float32 after the projection, which also blurs the symmetry of their energy.
+_MARGIN = 1 - 1e-4
 
 
 class BoundedBank(nn.Module):
-    """Mean zero, closed under mirroring, and certified ‖W‖² ≤ limit, from half as many free filters.
+    """Filters w = Q S C of mean zero with certified ‖W‖² ≤ limit, whose energy mirroring leaves as it is.
 
-    The first half of the free filters is made even (w(−t) = w(t)), the second odd; each is followed by its
-    mirror image, so that mirroring the picture permutes the responses up to signs, and the borders cost
-    nothing in the certificate. All are divided by √(bound/limit) where that exceeds 1.
+    C holds the cosines of a patch but the constant, each of which a mirror keeps or turns to its negative. S
+    mixes cosines of one parity only, so that SᵀS, and with it the energy Σ wᵢwᵢᵀ = CᵀSᵀSC, commutes with
+    mirroring for every orthogonal Q: the condition under which the borders cost nothing in
+    `certified_norm_squared`. The single filters stay free of any symmetry. Q = Q₀(Id + K)⁻¹(Id − K) with K
+    skew (Cayley, 1846); all filters are divided by √(bound/limit) where that exceeds 1.
     """
 
-    def __init__(self, limit: float) -> None:
-        super().__init__()
-        self.limit = limit
+    cosines: Tensor
+    same: Tensor
+    turned: Tensor
 
-    def forward(self, free: Tensor) -> Tensor:
-        """Project; the division is differentiated too, which plain projected gradients would not do."""
-        filters = mirrored(free - free.mean((1, 2, 3), keepdim=True))
+    def __init__(self, size: int, limit: float) -> None:
+        super().__init__()
+        self.limit, self.size = limit, size
+        waves = _cosines(size)
+        parity = torch.tensor([(i % 2, j % 2) for (i, j), _ in waves])
+        same = (parity[:, None] == parity).all(-1).float()
+        self.register_buffer("cosines", torch.stack([wave.flatten() for _, wave in waves]), persistent=False)
+        self.register_buffer("same", same, persistent=False)
+        self.register_buffer("turned", torch.eye(len(waves)))
+
+    def forward(self, mixture: Tensor, turn: Tensor) -> Tensor:
+        """The bank of S and of the upper half of K; the division is differentiated too."""
+        skew = turn.triu(1) - turn.triu(1).mT
+        one = torch.eye(len(skew), dtype=skew.dtype, device=skew.device)
+        orthogonal = self.turned @ torch.linalg.solve(one + skew, one - skew)
+        filters = (orthogonal @ (mixture * self.same) @ self.cosines).view(-1, 1, self.size, self.size)
         excess = symbol_bound(filters) / (self.limit * _MARGIN)
         return filters / excess.clamp_min(1.0).sqrt()
 
-    def right_inverse(self, filters: Tensor) -> Tensor:
-        """Free filters that give a bank of this form back."""
-        return filters[: len(filters) // 2]
-
-
-def mirrored(free: Tensor) -> Tensor:
-    """The even parts of the first half, the odd parts of the second, and the mirror images of all."""
-    half, turned = len(free) // 2, free.flip(-1, -2)
-    bank = torch.cat([free[:half] + turned[:half], free[half:] - turned[half:]]) / 2
-    return torch.cat([bank, bank.flip(-1)])
+    def right_inverse(self, filters: Tensor) -> tuple[Tensor, Tensor]:
+        """S and K = 0 of the admissible bank next to a given one; its Q₀ is kept."""
+        if len(filters) != len(self.cosines):
+            raise ValueError(
+                f"{len(filters)} filters of size {self.size}: the constraint needs {len(self.cosines)}"
+            )
+        x = filters.flatten(1).double() @ self.cosines.double().mT
+        values, vectors = torch.linalg.eigh((x.mT @ x) * self.same)
+        mixture = (vectors * values.clamp_min(0).sqrt()) @ vectors.mT
+        # The orthogonal factor nearest to x S (Schönemann, 1966).
+        left, _, right = torch.linalg.svd(x @ mixture)
+        self.turned = (left @ right).to(filters.dtype)
+        return mixture.to(filters.dtype), torch.zeros_like(mixture, dtype=filters.dtype)
 
 
 class ZeroMean(nn.Module):
@@ -55,29 +73,6 @@ def cosine_bank(count: int, size: int) -> Tensor:
     if count > len(bank):
         raise ValueError(f"{count} filters of size {size} asked for, but there are {len(bank)} cosines")
     return bank[:count, None]
-
-
-def diagonal_bank(count: int, size: int) -> Tensor:
-    """`count` filters closed under mirroring, of unit norm: sums and differences of two cosines.
-
-    A cosine is its own mirror image up to the sign, so a bank of cosines would hold each of them twice; the
-    sum of one that a mirror keeps and one that it turns has another filter as its mirror image.
-    """
-    if count % 4:
-        raise ValueError(f"{count} filters asked for, but mirroring needs a multiple of four")
-    kinds: dict[tuple[int, int], list[Tensor]] = {(i, j): [] for i in (0, 1) for j in (0, 1)}
-    for (i, j), wave in _cosines(size):
-        kinds[i % 2, j % 2].append(wave)
-    spare = kinds[0, 0][len(kinds[1, 1]) :]
-    even = [a + b for a, b in zip(kinds[0, 0], kinds[1, 1], strict=False)]
-    even += [a + b for a, b in zip(spare, kinds[1, 1], strict=False)]
-    odd = [a + a.T for a in kinds[0, 1]]
-    if count // 4 > min(len(even), len(odd)):
-        raise ValueError(
-            f"{count} filters of size {size} asked for, but there are {4 * min(len(even), len(odd))}"
-        )
-    free = torch.stack([*even[: count // 4], *odd[: count // 4]])[:, None]
-    return mirrored(free / math.sqrt(2))
 
 
 def _cosines(size: int) -> list[tuple[tuple[int, int], Tensor]]:

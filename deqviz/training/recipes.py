@@ -9,14 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from deqviz.core.metrics import psnr
 from deqviz.core.space import Image
+from deqviz.networks import _weights
 from deqviz.networks._conv import sandwich
 from deqviz.networks.contractive import ContractiveDenoiser
 from deqviz.networks.convex_ridge import ConvexRidge, clip
 from deqviz.networks.unconstrained import UnconstrainedDenoiser
-from deqviz.training._constraint import BoundedBank, ZeroMean, cosine_bank, diagonal_bank
+from deqviz.training._constraint import BoundedBank, ZeroMean, cosine_bank
 from deqviz.training._minimise import ImplicitStep, equilibrium, minimiser
-from deqviz.training.samples import Sample, degraded, denoising
+from deqviz.training.samples import Sample, degraded, denoising, examples
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,15 @@ class Recipe(ABC):
     def denoise(self, net: nn.Module, y: Image, sigma: float) -> Image:
         """The denoised picture as the product will compute it; no gradient."""
 
+    def score(self, net: nn.Module, clean: Image, seed: int) -> dict[str, float]:
+        """PSNR in dB of one validation picture, by noise level in units of 1/255."""
+        found = {}
+        for sigma in self.sigmas:
+            rng = torch.Generator().manual_seed(seed)
+            noise = torch.randn(clean.shape, generator=rng).to(clean.device)
+            found[f"{255 * sigma:g}"] = float(psnr(self.denoise(net, clean + sigma * noise, sigma), clean))
+        return found
+
     @abstractmethod
     def constants(self, net: nn.Module) -> Mapping[str, float]:
         """The certified constants of the plain network, for its card."""
@@ -73,11 +84,7 @@ class Recipe(ABC):
 
 @dataclass(frozen=True)
 class ConvexRidgeRecipe(Recipe):
-    """x̂ = argmin ½‖Ax − y‖² + αΨ_σ(x), differentiated through A*(Ax̂ − y) + αR_σ(x̂) = 0.
-
-    Some steps denoise, the others deblur and fill in Fourier coefficients: what noise hides and what a null
-    space hides ask for different compromises of the same filters.
-    """
+    """x̂ = argmin ½‖x − y‖² + Ψ_σ(x), differentiated through x̂ − y + R_σ(x̂) = 0."""
 
     filters: int = 48
     size: int = 7
@@ -87,19 +94,11 @@ class ConvexRidgeRecipe(Recipe):
     )
     descent: int = 34
     adjoint: int = 14
-    inverse: float = 0.3  # share of the steps that see a blur or a Fourier mask
-    inverse_batch: int = 2
-    inverse_patch: int = 128  # Fourier lines need a grid like that of a picture
-    inverse_descent: int = 50
-    inverse_adjoint: int = 16
-    inverse_error: float = (
-        0.0125  # what squared errors are divided by: gradients then match those of denoising
-    )
 
     def build(self) -> ConvexRidge:
         """Cosines at the largest admitted norm."""
         net = ConvexRidge(self.filters, self.size)
-        _start(net, self.lipschitz)
+        _constrain(net, _cosines(self.filters, self.size, self.lipschitz), self.lipschitz)
         return net
 
     def estimate(self, net: nn.Module, y: Image, sigma: Tensor) -> Image:
@@ -114,26 +113,6 @@ class ConvexRidgeRecipe(Recipe):
         assert isinstance(step, Tensor)
         return step
 
-    def sample(self, source: list[Tensor], rng: torch.Generator) -> Sample:
-        """Noisy patches, or fewer and larger ones behind an operator."""
-        if float(torch.rand((), generator=rng)) >= self.inverse:
-            return super().sample(source, rng)
-        return degraded(source, self.inverse_batch, self.inverse_patch, rng)
-
-    def loss(self, net: nn.Module, sample: Sample) -> Tensor:
-        """The squared error of the minimiser."""
-        if sample.operator is None:
-            return super().loss(net, sample)
-        assert isinstance(net, ConvexRidge)
-        filters, tau, A, alpha = net.filters, net.thresholds(sample.sigma), sample.operator, sample.weight
-        back = A.adjoint(sample.y)
-        with torch.no_grad():
-            x = equilibrium(filters, tau, A, back, alpha, self.lipschitz, self.inverse_descent)
-        residual = A.gram(x) - back + alpha * sandwich(x, filters, lambda h: clip(h, tau), filters)
-        step = ImplicitStep.apply(x, residual, filters.detach(), tau.detach(), self.inverse_adjoint, A, alpha)
-        assert isinstance(step, Tensor)
-        return (step - sample.clean).square().mean() / self.inverse_error
-
     @torch.no_grad()
     def denoise(self, net: nn.Module, y: Image, sigma: float) -> Image:
         """The minimiser, to a relative residual far below what the PSNR can see."""
@@ -146,13 +125,68 @@ class ConvexRidgeRecipe(Recipe):
         copy = super().plain(net)
         assert isinstance(copy, ConvexRidge)
         copy.filters.mul_(math.sqrt(self.sharpness))
-        copy.thresholds.level.sub_(0.5 * math.log(self.sharpness))
+        copy.thresholds.level.sub_(math.log(self.sharpness) / 2)
         return copy
 
     def constants(self, net: nn.Module) -> Mapping[str, float]:
         """c = 0 holds by construction; the Lipschitz bound is computed."""
         assert isinstance(net, ConvexRidge)
         return {"monotone": 0.0, "lipschitz": net.lipschitz()}
+
+
+@dataclass(frozen=True)
+class ReconstructionRecipe(ConvexRidgeRecipe):
+    """The convex ridge trained on, through A*(Ax̂ − y) + αR_σ(x̂) = 0 for blurs and Fourier masks.
+
+    What noise hides and what a null space hides ask for different compromises of the same filters.
+    """
+
+    start: str = "convex_ridge"  # weights to start from; none: cosines
+    batch: int = 2
+    patch: int = 128  # Fourier lines need a grid like that of a picture
+    steps_forward: int = 60
+    steps_backward: int = 20
+    error: float = 0.001  # what squared errors are divided by: about that of a blurred picture
+
+    def build(self) -> ConvexRidge:
+        """The shipped denoiser with the sharpening undone, or cosines."""
+        if not self.start:
+            return super().build()
+        trained, net = _weights.load("convex_ridge"), ConvexRidge(self.filters, self.size)
+        net.thresholds.load_state_dict(trained.thresholds.state_dict())
+        net.thresholds.level.data.add_(math.log(self.sharpness) / 2)
+        _constrain(net, trained.filters / math.sqrt(self.sharpness), self.lipschitz)
+        return net
+
+    def sample(self, source: list[Tensor], rng: torch.Generator) -> Sample:
+        """Few large patches behind one operator."""
+        return degraded(source, self.batch, self.patch, rng)
+
+    def score(self, net: nn.Module, clean: Image, seed: int) -> dict[str, float]:
+        """PSNR in dB of one validation picture, blurred and sampled."""
+        assert isinstance(net, ConvexRidge)
+        found = {}
+        for name, sample in examples(clean, seed).items():
+            assert sample.operator is not None
+            filters, tau = net.filters, net.thresholds(sample.sigma)
+            limit = self.lipschitz * self.sharpness
+            back = sample.operator.adjoint(sample.y)
+            x = equilibrium(filters, tau, sample.operator, back, sample.weight, limit, 3 * self.steps_forward)
+            found[name] = float(psnr(x, clean))
+        return found
+
+    def loss(self, net: nn.Module, sample: Sample) -> Tensor:
+        """The squared error of the equilibrium."""
+        assert isinstance(net, ConvexRidge)
+        assert sample.operator is not None
+        filters, tau, A, alpha = net.filters, net.thresholds(sample.sigma), sample.operator, sample.weight
+        back = A.adjoint(sample.y)
+        with torch.no_grad():
+            x = equilibrium(filters, tau, A, back, alpha, self.lipschitz, self.steps_forward)
+        residual = A.gram(x) - back + alpha * sandwich(x, filters, lambda h: clip(h, tau), filters)
+        step = ImplicitStep.apply(x, residual, filters.detach(), tau.detach(), self.steps_backward, A, alpha)
+        assert isinstance(step, Tensor)
+        return (step - sample.clean).square().mean() / self.error
 
 
 @dataclass(frozen=True)
@@ -167,7 +201,7 @@ class ContractiveRecipe(Recipe):
         """Cosines at the largest admitted norm."""
         net = ContractiveDenoiser(self.layers, self.filters, self.size)
         for layer in net.layers:
-            _start(layer, 2.0)
+            _constrain(layer, _cosines(self.filters, self.size, 2.0), 2.0)
         return net
 
     def estimate(self, net: nn.Module, y: Image, sigma: Tensor) -> Image:
@@ -185,13 +219,16 @@ class ContractiveRecipe(Recipe):
         return {"lipschitz": net.lipschitz()}
 
 
-def _start(module: nn.Module, limit: float) -> None:
-    """Give the filters of `module` their constraint and a start: a tight frame of norm² `limit`."""
-    filters = module.filters
-    assert isinstance(filters, Tensor)
-    count, size = filters.shape[0], filters.shape[-1]
-    filters.data.copy_(diagonal_bank(count, size) * math.sqrt(limit) / size)
-    parametrize.register_parametrization(module, "filters", BoundedBank(limit))
+def _constrain(module: nn.Module, start: Tensor, limit: float) -> None:
+    """Give the filters of `module` their constraint and a start."""
+    assert isinstance(module.filters, Tensor)
+    module.filters.data.copy_(start)
+    parametrize.register_parametrization(module, "filters", BoundedBank(start.shape[-1], limit))
+
+
+def _cosines(count: int, size: int, limit: float) -> Tensor:
+    """A tight frame of cosines with ‖W‖² = limit."""
+    return cosine_bank(count, size) * math.sqrt(limit) / size
 
 
 @dataclass(frozen=True)
@@ -205,7 +242,7 @@ class UnconstrainedRecipe(Recipe):
     def build(self) -> UnconstrainedDenoiser:
         """Cosine banks, analysis and synthesis alike, so that training starts from a stable denoiser."""
         net = UnconstrainedDenoiser(self.layers, self.filters, self.size)
-        start = cosine_bank(self.filters, self.size) * math.sqrt(2) / self.size
+        start = _cosines(self.filters, self.size, 2.0)
         for layer in net.layers:
             for name in ("filters", "synthesis_filters"):
                 parametrize.register_parametrization(layer, name, ZeroMean())
@@ -229,7 +266,10 @@ class UnconstrainedRecipe(Recipe):
 RECIPES: Mapping[str, Recipe] = {
     recipe.key: recipe
     for recipe in (
-        ConvexRidgeRecipe("convex_ridge", "Convex ridge regulariser", steps=3_000, learning_rate=2e-3),
+        ConvexRidgeRecipe("convex_ridge", "Convex ridge regulariser", steps=7_000, learning_rate=2e-3),
+        ReconstructionRecipe(
+            "convex_ridge_inverse", "Convex ridge for inverse problems", steps=2_000, learning_rate=1e-3
+        ),
         ContractiveRecipe("contractive", "1-Lipschitz denoiser", steps=5_000, learning_rate=1e-3),
         UnconstrainedRecipe("unconstrained", "Unconstrained denoiser", steps=3_000, learning_rate=1e-3),
     )

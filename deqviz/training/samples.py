@@ -41,9 +41,7 @@ def denoising(source: list[Tensor], sigma: Tensor, size: int, rng: torch.Generat
 def degraded(source: list[Tensor], count: int, size: int, rng: torch.Generator) -> Sample:
     """Patches blurred by 1 to 2.5 px, or sampled along a quarter of their Fourier lines; noise 0.004 to 0.03.
 
-    Any level σ describes the same picture up to the strength, so σ is drawn from 15/255 to 40/255; α grows
-    with the noise s as s^1.3, as the best weight of total variation does, and falls as σ^−1.2, by which the
-    thresholds of a fresh network grow: training need not shift them to make up for a wrong α.
+    Any level σ describes the same picture up to the strength, so σ is drawn from 15/255 to 40/255.
     """
     clean = patches(source, count, size, rng)
     space = Space(tuple(clean.shape[1:]), clean.dtype)
@@ -53,9 +51,26 @@ def degraded(source: list[Tensor], count: int, size: int, rng: torch.Generator) 
     else:
         operator = Fourier(space, fraction=0.25, seed=int(torch.randint(10_000, (), generator=rng)))
     noise, sigma = _log_uniform(0.004, 0.03, rng), _log_uniform(15 / 255, 40 / 255, rng)
+    return _behind(operator, clean, noise, sigma, rng)
+
+
+def examples(clean: Image, seed: int) -> dict[str, Sample]:
+    """A picture behind the blur and the Fourier mask in the middle of what `degraded` draws."""
+    rng = torch.Generator().manual_seed(seed)
+    space = Space(tuple(clean.shape[1:]), clean.dtype, str(clean.device))
+    operators = {
+        "blur": GaussianBlur(space, width=1.6),
+        "fourier": Fourier(space, fraction=0.25, seed=seed),
+    }
+    return {name: _behind(A, clean, 0.01, 25 / 255, rng) for name, A in operators.items()}
+
+
+def _behind(operator: ForwardModel, clean: Image, noise: float, sigma: float, rng: torch.Generator) -> Sample:
+    # α grows with the noise as the best weight of total variation does, and falls with σ as the thresholds of
+    # a fresh network grow: training need not shift them to make up for a wrong α.
     weight = 0.009 * (noise / 0.01) ** 1.3 * (25 / 255 / sigma) ** 1.2
     y = Gaussian(noise).add(operator(clean), operator, rng)
-    return Sample(clean, y, torch.full((count,), sigma), operator, weight)
+    return Sample(clean, y, clean.new_full((len(clean),), sigma), operator, weight)
 
 
 def _uniform(low: float, high: float, rng: torch.Generator) -> float:
