@@ -117,14 +117,8 @@ class Scenario:
         return cls(**values).validated(), reader.complaints()
 
     def truth(self, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Image:
-        """The ground truth, scaled and cropped to a size that the operator accepts; the only door to it."""
-        picture = images.scaled(images.load(self.image, dtype), self.size)
-        entry = OPERATORS[self.operator.key]
-        height, width = entry.cls.legal_size(
-            picture.shape[-2], picture.shape[-1], entry.validate(self.operator.params)
-        )
-        top, left = (picture.shape[-2] - height) // 2, (picture.shape[-1] - width) // 2
-        return picture[..., top : top + height, left : left + width].contiguous().to(device)
+        """The ground truth at the size of the scenario; the only door to it."""
+        return images.scaled(images.load(self.image, dtype), self.size).contiguous().to(device)
 
     def problem(self, truth: Image) -> Problem:
         """The operator on the space of `truth` and the data y = A x† + noise, drawn from the seed."""

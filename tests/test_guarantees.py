@@ -1,6 +1,8 @@
 """The theorems as tests: constants against random pairs, T3 and T7 as properties, and every lamp reached."""
 
+import gc
 import math
+import weakref
 from itertools import islice
 from typing import Any
 
@@ -16,6 +18,7 @@ from deqviz.core.registry import Choice
 from deqviz.core.space import Space, inner, norm
 from deqviz.core.stop import settle
 from deqviz.diagnostics._jacobian import Jacobian
+from deqviz.experiments.probe import probes
 from deqviz.methods._base import FixedPointMethod
 from deqviz.methods._theory import Bounds, Theory, bounds, equilibrium_gain
 
@@ -24,7 +27,17 @@ for package in ("operators", "solvers", "regularizers", "methods"):
 
 FEW = settings(max_examples=5, deadline=None)
 MORE = settings(max_examples=25, deadline=None)
-OPS = st.sampled_from(["denoising", "gaussian_blur", "inpainting", "fourier"])
+OPS = st.sampled_from(
+    [
+        "denoising",
+        "gaussian_blur",
+        "inpainting",
+        "fourier",
+        "super_resolution",
+        "compressed_sensing",
+        "tomography",
+    ]
+)
 RS = st.sampled_from(["quadratic", "contractive", "smoothed_tv", "convex_ridge"])
 
 
@@ -259,6 +272,46 @@ def test_a_lipschitz_constant_of_1_2_is_made_up_for_by_the_data():
     rows = run(build(r={"contraction": 1.2}, weight=0.5), problem("denoising"))
     assert rows["uniqueness"].status == rows["contraction"].status == rows["stability"].status == "certified"
     assert rows["rate"].lamp == "holds"
+
+
+@pytest.mark.parametrize("steps", [3, 30, 3000])
+def test_an_unfinished_run_raises_no_alarm_about_stability(steps):
+    """What is left to iterate is no reaction to the data."""
+    method, p = build("quadratic", splitting="explicit", step=0.05, weight=2.0), problem()
+    log = [Mark.of(r) for r in islice(method.iterates(p), steps)]
+    end = settle(method.iterates(p), tolerance=1e-10, max_steps=steps)
+    asked = probes(
+        method,
+        p,
+        limit=end.x,
+        tolerance=1e-10,
+        max_steps=steps,
+        seed=0,
+        residual=float(end.residual),
+    )
+    found = {probe.key: probe.value for probe in asked if probe.value is not None}
+    row = {g.key: g for g in method.guarantees(p, Evidence(log, found))}["stability"]
+    assert row.lamp == "holds"
+    if steps == 3:
+        assert found["gain"] > method.theory(p).gain
+    if steps == 3000:
+        assert row.predicted < 1.001 * method.theory(p).gain
+
+
+def test_starts_that_end_in_no_number_are_not_together():
+    method, p = build("quadratic", splitting="explicit", step=1.9, weight=0.1), problem(dtype=torch.float32)
+    asked = probes(method, p, limit=p.data, tolerance=1e-6, max_steps=3000, seed=0, residual=math.inf)
+    found = {probe.key: probe.value for probe in asked if probe.value is not None}
+    assert found["spread"] == math.inf
+
+
+def test_bounds_are_computed_once_and_die_with_their_operator():
+    A = problem("tomography").operator
+    assert bounds(A) is bounds(A)
+    gone = weakref.ref(A)
+    del A
+    gc.collect()
+    assert gone() is None
 
 
 def test_lamps_go_void_at_a_step_too_long_and_the_run_diverges():

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deqviz.core.catalog import METHODS, OPERATORS, discover
+from deqviz.core.catalog import METHODS, OPERATORS, SOLVERS, discover
 from deqviz.core.records import Mark, Problem
 from deqviz.core.registry import Choice
 from deqviz.core.space import Space, norm
@@ -110,7 +110,7 @@ def equilibrium(regularizer, weight, solver="picard", **params) -> Any:
 WAYS = [
     (splitting, solver)
     for splitting in ("implicit", "explicit")
-    for solver in ("picard", "anderson", "broyden")
+    for solver in (entry.key for entry in SOLVERS)
 ]
 RS = [
     pytest.param(Choice("quadratic"), 0.05, id="quadratic"),

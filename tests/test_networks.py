@@ -151,7 +151,7 @@ def test_ridge_jacobian_is_symmetric_and_monotone(ridge: ConvexRidge) -> None:
     torch.testing.assert_close(jacobian, jacobian.T, rtol=0, atol=1e-12)
     spectrum = torch.linalg.eigvalsh(jacobian)
     assert float(spectrum.min()) >= -1e-12
-    assert 0.1 < float(spectrum.max()) <= ridge.lipschitz(SIGMA)
+    assert 0.1 < float(spectrum.max()) <= ridge.lipschitz()
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -159,7 +159,7 @@ def test_ridge_is_monotone_and_cocoercive(ridge: ConvexRidge, size: tuple[int, i
     x, z = _randn(4, 1, *size) * 0.1, _randn(4, 1, *size, seed=1) * 0.1
     moved = ridge(x, SIGMA) - ridge(z, SIGMA)
     inner = (moved * (x - z)).sum((1, 2, 3))
-    assert bool((inner >= moved.square().sum((1, 2, 3)) / ridge.lipschitz(SIGMA) - 1e-12).all())
+    assert bool((inner >= moved.square().sum((1, 2, 3)) / ridge.lipschitz() - 1e-12).all())
 
 
 def _worst_stretch(net: nn.Module, x: Tensor, steps: int = 40) -> float:
@@ -235,7 +235,7 @@ def test_every_card_fits_its_weights() -> None:
         "unconstrained",
     }
     for card in cards:
-        blob = (_weights._FOLDERS[0] / f"{card.key}.safetensors").read_bytes()
+        blob = (_weights._FOLDER / f"{card.key}.safetensors").read_bytes()
         assert hashlib.sha256(blob).hexdigest() == card.sha256
         net = _weights.load(card.key)
         assert net is _weights.load(card.key)
@@ -270,7 +270,7 @@ def test_shipped_networks_denoise() -> None:
     for key in ("contractive", "unconstrained"):
         assert float((_weights.load(key)(y, SIGMA) - clean).square().mean()) < noisy / 8
     ridge, x = _weights.load("convex_ridge"), y
-    step = 1.8 / (2 + ridge.lipschitz(SIGMA))
+    step = 1.8 / (2 + ridge.lipschitz())
     for _ in range(150):
         x = x - step * (x - y + ridge(x, SIGMA))
     assert float((x - clean).square().mean()) < noisy / 8
@@ -279,7 +279,7 @@ def test_shipped_networks_denoise() -> None:
 def test_missing_and_damaged_weights_say_what_to_do(tmp_path) -> None:
     with pytest.raises(_weights.WeightsError, match=r"python -m deqviz\.training convex_ridge"):
         _weights.read("convex_ridge", tmp_path)
-    source = _weights._FOLDERS[0]
+    source = _weights._FOLDER
     (tmp_path / "contractive.json").write_bytes((source / "contractive.json").read_bytes())
     with pytest.raises(_weights.WeightsError, match=r"no contractive\.safetensors"):
         _weights.read("contractive", tmp_path)

@@ -29,9 +29,8 @@ def rows(data: Path, device: str, only: str) -> Iterator[Row]:
         name = "BSD68" if case.key.startswith("denoise") else "Set12 256²"
         tv = 0.0
         for rival in RIVALS:
-            if only not in f"{case.key}/{rival.key}" and rival.key != "tv":
-                continue
-            if only and only.split("/")[0] not in f"{case.key}/{rival.key}":
+            # Total variation sets the target of the others.
+            if not any(only in f"{case.key}/{r.key}" for r in (RIVALS if rival.key == "tv" else (rival,))):
                 continue
             s = settings[f"{case.key}/{rival.key}"]
             value = quality(case, rival, s["weight"], s["sigma"], sets[name], device)

@@ -5,21 +5,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from deqviz.bench import bare
+from deqviz.bench.clock import REPEATS, one_thread, pull, ratio, seconds, whole
 from deqviz.bench.rows import Row
 from deqviz.core.catalog import METHODS, OPERATORS, SOLVERS
-from deqviz.core.machine import thread_count, tune_allocator
-from deqviz.core.records import Method, Problem
+from deqviz.core.machine import processor, thread_count, tune_allocator
+from deqviz.core.records import Problem
 from deqviz.core.registry import Choice
-from deqviz.core.space import Space, norm
+from deqviz.core.space import Space
+from deqviz.methods.pnp_hqs import PnpHqs
+from deqviz.methods.tv import Tv
 from deqviz.scenario import Scenario
 
 SIDE = 256
-REPEATS = 15
 
 
 def rows(device: str, only: str) -> Iterator[Row]:
@@ -37,6 +40,8 @@ def rows(device: str, only: str) -> Iterator[Row]:
     torch.set_num_threads(thread_count())
     if device == "cuda":
         yield Row(f"device: {torch.cuda.get_device_name()}", 1, "")
+    else:
+        yield Row(f"device: {processor()}", thread_count(), "threads")
     for name, part in parts:
         if not only or only in name:
             yield from part()
@@ -45,75 +50,6 @@ def rows(device: str, only: str) -> Iterator[Row]:
 def _problem(operator: Choice, device: str, noise: float = 0.01) -> Problem:
     scenario = Scenario(operator=operator, noise=Choice("gaussian", {"std": noise}), size=SIDE)
     return scenario.problem(scenario.truth(device))
-
-
-def _wait(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
-
-
-def _seconds(work: Callable[[], object], device: str) -> float:
-    _wait(device)
-    begun = time.perf_counter()
-    work()
-    _wait(device)
-    return time.perf_counter() - begun
-
-
-def ratio(a: Callable[[], object], b: Callable[[], object], device: str) -> tuple[float, float, float]:
-    """Median seconds of a, of b, and the median of the ratios a/b of neighbours in time."""
-    a()
-    b()
-    pairs: list[tuple[float, float]] = []
-    for i in range(REPEATS):
-        # Alternating who goes first takes out a drift of the machine.
-        if i % 2:
-            right = _seconds(b, device)
-            pairs.append((_seconds(a, device), right))
-        else:
-            left = _seconds(a, device)
-            pairs.append((left, _seconds(b, device)))
-    return (
-        statistics.median(x for x, _ in pairs),
-        statistics.median(y for _, y in pairs),
-        statistics.median(x / y for x, y in pairs),
-    )
-
-
-def _pull(method: Method, problem: Problem, count: int) -> Callable[[], None]:
-    """The next `count` iterations of a run whose first has set everything up before the clock runs."""
-    stream = method.iterates(problem)
-    next(stream)
-
-    def work() -> None:
-        for _ in islice(stream, count):
-            pass
-
-    return work
-
-
-def _bare(f: Callable[[Tensor], Tensor], x0: Tensor, count: int) -> Callable[[], None]:
-    """The loop anyone would write: x ← f(x) and the residual's norm."""
-
-    @torch.no_grad()
-    def work() -> None:
-        x = x0
-        for _ in range(count):
-            fx = f(x)
-            norm(fx - x) / norm(fx)  # pyright: ignore[reportUnusedExpression]
-            x = fx
-
-    return work
-
-
-def _tikhonov(problem: Problem, alpha: float) -> Callable[[Tensor], Tensor]:
-    """x ← (A*A + α)⁻¹(A*y + αx) for the Gaussian blur, in bare torch."""
-    width = 1.6
-    ky, kx = torch.fft.fftfreq(SIDE), torch.fft.rfftfreq(SIDE)
-    h = torch.exp(-2 * (torch.pi * width) ** 2 * (ky[:, None] ** 2 + kx**2)).to(problem.data.device)
-    back = torch.fft.irfft2(h * torch.fft.rfft2(problem.data), s=(SIDE, SIDE))
-    inverse = 1 / (h * h + alpha)
-    return lambda x: torch.fft.irfft2(inverse * torch.fft.rfft2(back + alpha * x), s=(SIDE, SIDE))
 
 
 def _net(key: str, problem: Problem) -> torch.nn.Module:
@@ -126,68 +62,95 @@ def _iterations(device: str) -> Iterator[Row]:
     """Each method against the bare loop of the same arithmetic."""
     blur = _problem(Choice("gaussian_blur", {"width": 1.6}), device)
     operator, y = blur.operator, blur.data
-    x0 = operator.baseline(y)
+    x0, back = operator.baseline(y), operator.adjoint(y)
     picard = Choice("picard")
-    alpha, sigma = 0.01, 10 / 255
+    alpha, sigma, shift = 0.01, 10 / 255, 0.5
     ridge, contractive = _net("convex_ridge", blur), _net("contractive", blur)
-    tikhonov = _tikhonov(blur, alpha)
-    shift = 0.5
+    tv = METHODS["tv"].build({})
+    assert isinstance(tv, Tv)
+    hqs = PnpHqs()
 
-    def ridge_step(s: float) -> Callable[[Tensor], Tensor]:
-        back = operator.adjoint(y)
-        return lambda x: x - s * (operator.gram(x) - back + alpha * ridge(x, sigma))
+    def quadratic_step(x: Tensor) -> Tensor:
+        return operator.resolvent(back + alpha * (x - x), alpha)
+
+    def ridge_step(x: Tensor) -> Tensor:
+        return x - 0.5 * (operator.gram(x) - back + alpha * ridge(x, sigma))
 
     def contractive_step(x: Tensor) -> Tensor:
-        back = operator.adjoint(y)
         inner = shift + 0.9 * (contractive(x, sigma) - shift)
         return operator.resolvent(back + alpha * inner, alpha)
 
     def fbs_step(x: Tensor) -> Tensor:
-        return contractive(x - (operator.gram(x) - operator.adjoint(y)), sigma)
+        return contractive(x - (operator.gram(x) - back), sigma)
 
-    equilibrium = {"weight": alpha, "solver": picard}
+    def hqs_step(x: Tensor) -> Tensor:
+        return contractive(operator.resolvent(back + hqs.penalty * x, hqs.penalty), sigma)
+
+    def equilibrium(regularizer: Choice, **params: Any) -> Choice:
+        return Choice(
+            "equilibrium", {"weight": alpha, "solver": picard, "regularizer": regularizer, **params}
+        )
+
+    level = {"sigma": sigma}
     cases: tuple[tuple[str, Choice, Callable[[Tensor], Tensor], int], ...] = (
-        ("iterated Tikhonov", Choice("iterated_tikhonov", {"weight": alpha}), tikhonov, 60),
         (
-            "equilibrium, quadratic R, implicit",
-            Choice("equilibrium", {**equilibrium, "regularizer": Choice("quadratic")}),
-            lambda x: operator.resolvent(operator.adjoint(y) + alpha * (x - x), alpha),
+            "iterated Tikhonov",
+            Choice("iterated_tikhonov", {"weight": alpha}),
+            bare.tikhonov(blur, alpha),
             60,
         ),
+        ("equilibrium, quadratic R, implicit", equilibrium(Choice("quadratic")), quadratic_step, 60),
         (
             "equilibrium, convex ridge, explicit",
-            Choice(
-                "equilibrium",
-                {
-                    **equilibrium,
-                    "splitting": "explicit",
-                    "regularizer": Choice("convex_ridge", {"sigma": sigma}),
-                },
-            ),
-            ridge_step(0.5),
+            equilibrium(Choice("convex_ridge", level), splitting="explicit"),
+            ridge_step,
             6,
         ),
         (
             "equilibrium, contractive, implicit",
-            Choice("equilibrium", {**equilibrium, "regularizer": Choice("contractive", {"sigma": sigma})}),
+            equilibrium(Choice("contractive", level)),
             contractive_step,
             3,
         ),
         (
             "plug-and-play forward-backward",
-            Choice("pnp_fbs", {"solver": picard, "sigma": sigma}),
+            Choice("pnp_fbs", {"solver": picard, **level}),
             fbs_step,
             3,
         ),
+        (
+            "plug-and-play half-quadratic",
+            Choice("pnp_hqs", {"solver": picard, **level}),
+            hqs_step,
+            3,
+        ),
+        (
+            "total variation",
+            Choice("tv"),
+            bare.total_variation(blur, tv.weight, *tv.steps(blur)),
+            60,
+        ),
     )
-    for title, choice, bare, count in cases:
+    for title, choice, step, count in cases:
         method = METHODS[choice.key].build(choice.params)
-        ours, _, factor = ratio(_pull(method, blur, count), _bare(bare, x0, count), device)
-        yield Row(f"iteration, {title}: time", 1e3 * ours / count, "ms")
-        yield Row(f"iteration, {title}: over the bare loop", factor, "×", 1.15, "at most")
-    tv = METHODS["tv"].build({})
-    ours = statistics.median(_seconds(_pull(tv, blur, 60), device) for _ in range(REPEATS)) / 60
-    yield Row("iteration, total variation (primal-dual): time", 1e3 * ours, "ms", 2.0, "at most")
+        yield from _against(title, pull(method, blur, count), bare.loop(step, x0, count), count, device)
+    method = METHODS["tikhonov"].build({"weight": 1e-4, "mode": "conjugate gradients"})
+    count = 60
+    ours = whole(method, blur, count)
+    yield from _against(
+        "Tikhonov, conjugate gradients", ours, bare.conjugate_gradients(blur, 1e-4, count), count, device
+    )
+    with one_thread():
+        alone = statistics.median(seconds(pull(tv, blur, 60), device) for _ in range(REPEATS)) / 60
+    yield Row("iteration, total variation on one core: time", 1e3 * alone, "ms", 2.0, "at most")
+
+
+def _against(
+    title: str, ours: Callable[[], None], plain: Callable[[], None], count: int, device: str
+) -> Iterator[Row]:
+    time_of, _, factor = ratio(ours, plain, device)
+    yield Row(f"iteration, {title}: time", 1e3 * time_of / count, "ms")
+    yield Row(f"iteration, {title}: over the bare loop", factor, "×", 1.15, "at most")
 
 
 def _learned(device: str) -> Iterator[Row]:
@@ -195,26 +158,24 @@ def _learned(device: str) -> Iterator[Row]:
     for key in ("convex_ridge", "contractive", "unconstrained"):
         net, x = _net(key, blur), blur.data
         with torch.no_grad():
-            times = [_seconds(lambda net=net, x=x: net(x, 0.05), device) for _ in range(REPEATS)]
+            times = [seconds(lambda net=net, x=x: net(x, 0.05), device) for _ in range(REPEATS)]
         yield Row(f"learned step, {key}: one evaluation at 256²", 1e3 * statistics.median(times), "ms")
     method = METHODS["equilibrium"].build({"regularizer": Choice("contractive")})
-    time_of = statistics.median(_seconds(_pull(method, blur, 4), device) for _ in range(REPEATS)) / 4
+    time_of = statistics.median(seconds(pull(method, blur, 4), device) for _ in range(REPEATS)) / 4
     yield Row("learned step, contractive implicit at 256²", 1e3 * time_of, "ms", 60.0, "at most")
 
 
 def _operators(device: str) -> Iterator[Row]:
     """A and A* of parallel-beam CT on one thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    begun = time.perf_counter()
-    ct = OPERATORS["tomography"].build({}, image=Space((1, SIDE, SIDE), torch.float32, device))
-    x = ct.domain.random(torch.Generator().manual_seed(0))
-    y = ct(x)
-    ct.adjoint(y)
-    started = time.perf_counter() - begun
-    forward = statistics.median(_seconds(lambda: ct(x), device) for _ in range(REPEATS))
-    back = statistics.median(_seconds(lambda: ct.adjoint(y), device) for _ in range(REPEATS))
-    torch.set_num_threads(before)
+    with one_thread():
+        begun = time.perf_counter()
+        ct = OPERATORS["tomography"].build({}, image=Space((1, SIDE, SIDE), torch.float32, device))
+        x = ct.domain.random(torch.Generator().manual_seed(0))
+        y = ct(x)
+        ct.adjoint(y)
+        started = time.perf_counter() - begun
+        forward = statistics.median(seconds(lambda: ct(x), device) for _ in range(REPEATS))
+        back = statistics.median(seconds(lambda: ct.adjoint(y), device) for _ in range(REPEATS))
     yield Row("operator, CT 256², 60 views: start", started, "s")
     yield Row("operator, CT 256², 60 views: A", 1e3 * forward, "ms", 25.0, "at most")
     yield Row("operator, CT 256², 60 views: A*", 1e3 * back, "ms", 25.0, "at most")
@@ -243,27 +204,31 @@ def _anderson(device: str) -> Iterator[Row]:
 
 
 def _threads() -> Iterator[Row]:
-    """One torch thread against all of them, small and large: what the worker's policy rests on."""
-    before, cores = torch.get_num_threads(), torch.get_num_threads()
-    for side in (64, 128, 256):
-        scenario = Scenario(size=side, method=Choice("iterated_tikhonov"))
+    """One torch thread against all of them, cheap and learned: what the worker's policy rests on."""
+    cores = torch.get_num_threads()
+    learned = Choice("equilibrium", {"regularizer": Choice("contractive")})
+    for title, choice, side, count in (
+        ("cheap", Choice("iterated_tikhonov"), 64, 40),
+        ("cheap", Choice("iterated_tikhonov"), 128, 40),
+        ("cheap", Choice("iterated_tikhonov"), 256, 40),
+        ("learned", learned, 64, 4),
+        ("learned", learned, 256, 2),
+    ):
+        scenario = Scenario(size=side, method=choice)
         problem = scenario.problem(scenario.truth())
-        method = scenario.build_method()
-        count = 40
+        run = pull(scenario.build_method(), problem, count)
 
-        pull = _pull(method, problem, count)
-
-        def on(threads: int, pull: Callable[[], None] = pull) -> Callable[[], None]:
+        def on(threads: int, run: Callable[[], None] = run) -> Callable[[], None]:
             def work() -> None:
                 torch.set_num_threads(threads)
-                pull()
+                run()
 
             return work
 
         one, _, factor = ratio(on(1), on(cores), "cpu")
-        yield Row(f"threads, cheap iteration at {side}²: one thread", 1e3 * one / count, "ms")
-        yield Row(f"threads, cheap iteration at {side}²: one against {cores}", factor, "×")
-    torch.set_num_threads(before)
+        yield Row(f"threads, {title} iteration at {side}²: one thread", 1e3 * one / count, "ms")
+        yield Row(f"threads, {title} iteration at {side}²: one against {cores}", factor, "×")
+    torch.set_num_threads(cores)
 
 
 def _imports() -> Iterator[Row]:

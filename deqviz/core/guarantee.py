@@ -34,7 +34,6 @@ class Guarantee:
     reason: str
     predicted: Curve | float | None = None
     measured: Curve | float | None = None
-    unit: str = ""
     slack: float = 1e-3
 
     @property

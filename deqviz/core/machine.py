@@ -2,6 +2,9 @@
 
 import ctypes
 import os
+import platform
+import re
+from pathlib import Path
 
 MOST = 8
 """Threads beyond this wait for each other longer than they work, at the sizes of this app."""
@@ -10,6 +13,13 @@ MOST = 8
 def cores() -> int:
     """The cores that this process may use; not every system can tell."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processor() -> str:
+    """What the system calls its processor."""
+    info = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None
+    return found[1] if found else platform.processor() or platform.machine()
 
 
 def thread_count() -> int:

@@ -1,9 +1,8 @@
 """Linear operators A : X → Y, the forward models of imaging."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -85,12 +84,6 @@ class ForwardModel(LinearOperator):
     @abstractmethod
     def norm_bound(self) -> Estimate:
         """A certified upper bound of ‖A‖ (side "exact" or "upper bound"), never a power iteration."""
-
-    @classmethod
-    def legal_size(cls, height: int, width: int, params: Mapping[str, Any]) -> tuple[int, int]:
-        """The largest picture within height × width that these parameters accept: here any."""
-        del params
-        return height, width
 
     def smallest_singular_value(self) -> Estimate:
         """A certified lower bound of σ_min(A) = min ‖Ax‖/‖x‖; 0 where nothing is known."""

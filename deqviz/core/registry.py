@@ -7,6 +7,7 @@ validation, the URL, the generated test value and the line in the documentation.
 import dataclasses
 import inspect
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
@@ -116,7 +117,8 @@ class Param:
         Raises ValueError with a sentence that names the field, the value and what is allowed.
         """
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+            # An integer beyond all floats is refused below like any other number that is too large.
+            value = float(value) if abs(value) <= sys.float_info.max else math.copysign(math.inf, value)
         if self.type is int and isinstance(value, float) and value.is_integer():
             value = int(value)
         right_type = isinstance(value, Choice if isinstance(self.domain, Pick) else self.type)

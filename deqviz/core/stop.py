@@ -1,4 +1,4 @@
-"""The one place that says when a stream of iterates has arrived."""
+"""When a stream of iterates has arrived."""
 
 import math
 from collections.abc import Iterator
@@ -6,23 +6,29 @@ from collections.abc import Iterator
 from deqviz.core.records import Iterate
 
 
+def is_last(iterate: Iterate, tolerance: float, max_steps: int, look_every: int = 1) -> bool:
+    """Whether the residual is at most `tolerance`, or no number, or `max_steps` has come.
+
+    The residual is looked at every `look_every` iterates, because on a GPU each look waits for the device.
+    """
+    if iterate.k >= max_steps:
+        return True
+    return iterate.k % look_every == 0 and not float(iterate.residual) > tolerance
+
+
 def settle(stream: Iterator[Iterate], *, tolerance: float, max_steps: int, look_every: int = 1) -> Iterate:
     """Pull `stream` until its residual is at most `tolerance` or iterate number `max_steps` has come.
 
-    The residual is looked at every `look_every` iterates, because on a GPU each look waits for the
-    device. Raises ArithmeticError naming the iteration when the residual is no finite number, and
-    ValueError for an empty stream.
+    The residual is looked at as in `is_last`. Raises ArithmeticError naming the iteration when it is no
+    finite number, and ValueError for an empty stream.
     """
     last: Iterate | None = None
     for last in stream:
-        is_end = last.k >= max_steps
-        if not is_end and last.k % look_every:
-            continue
-        residual = float(last.residual)
-        if not math.isfinite(residual):
-            raise ArithmeticError(f"the iterate is no longer finite at iteration {last.k}")
-        if is_end or residual <= tolerance:
-            return last
+        if last.k % look_every == 0 or last.k >= max_steps:
+            if not math.isfinite(float(last.residual)):
+                raise ArithmeticError(f"the iterate is no longer finite at iteration {last.k}")
+            if is_last(last, tolerance, max_steps, look_every):
+                return last
     if last is None:
         raise ValueError("the stream of iterates is empty")
     return last

@@ -1,5 +1,6 @@
 """What a finished run is asked: does every start lead here, and how far does a change of the data reach?"""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ import torch
 from deqviz.core.catalog import DIAGNOSTICS
 from deqviz.core.records import Map, Method, Problem, Subject
 from deqviz.core.space import Image, norm, scale
+from deqviz.core.stop import is_last
 from deqviz.diagnostics.trajectory import Plane, plane
 
 Path = tuple[tuple[int, Image], ...]
@@ -46,13 +48,6 @@ def _starts(problem: Problem, rng: torch.Generator) -> tuple[tuple[str, str, Ima
     return (("zero", "from zero", space.zeros()), ("noise", "from noise", noise))
 
 
-def _is_last(k: int, residual: object, is_on_cpu: bool, tolerance: float, max_steps: int) -> bool:
-    # On a GPU the number is looked at every 16 iterates only: each look waits for the device.
-    if k >= max_steps:
-        return True
-    return (is_on_cpu or k % 16 == 0) and float(residual) <= tolerance  # type: ignore[arg-type]
-
-
 def _thinned(k: int) -> bool:
     return k < 8 or (k < 100 and k % 10 == 0) or k % 100 == 0
 
@@ -73,11 +68,13 @@ def probes(
 
     "start-zero" and "start-noise": ‖x − limit‖/‖limit‖ of runs from there; "spread": the larger of both, and
     "spread_residual": the largest relative residual at which any of the runs stopped;
-    "gain": ‖x₁ − x₂‖/‖y₁ − y₂‖ for data changed by 1 % in a random direction; "expansion": ‖J_T‖ at the
-    limit by power iteration, a lower bound; "landscape": the residual on the plane of the runs.
+    "gain": ‖x₁ − x₂‖/‖y₁ − y₂‖ for data changed by 1 % in a random direction, with "gain_gap", the sum of
+    both ‖T(x) − x‖ over ‖y₁ − y₂‖, and "gain_size", that of both ‖x‖; "expansion": ‖J_T‖ at the limit by
+    power iteration, a lower bound; "landscape": the residual on the plane of the runs.
     """
     rng = torch.Generator().manual_seed(seed + 1)
-    is_on_cpu = limit.device.type == "cpu"
+    # On a GPU the number is looked at every 16 iterates only: each look waits for the device.
+    every = 1 if limit.device.type == "cpu" else 16
     size = float(norm(limit).max())
     paths: list[Path] = [main] if main else []
     spread, stopped = 0.0, residual
@@ -86,14 +83,16 @@ def probes(
         x = start
         for iterate in method.iterates(problem, start):
             x = iterate.x
-            is_last = _is_last(iterate.k, iterate.residual, is_on_cpu, tolerance, max_steps)
-            if is_last or _thinned(iterate.k):
+            is_end = is_last(iterate, tolerance, max_steps, every)
+            if is_end or _thinned(iterate.k):
                 path.append((iterate.k, x.to("cpu", copy=True)))
-            if is_last:
+            if is_end:
                 stopped = max(stopped, float(iterate.residual))
                 break
             yield Probe(f"start-{key}", title, None, tuple(path))
         distance = float(norm(x - limit).max()) / max(size, 1e-12)
+        # No number is no agreement, and max() would overlook it.
+        distance = distance if math.isfinite(distance) else math.inf
         spread = max(spread, distance)
         paths.append(tuple(path))
         yield Probe(f"start-{key}", title, distance, tuple(path))
@@ -104,12 +103,17 @@ def probes(
     if problem.operator.measured is not None:
         change = change * problem.operator.measured
     change = scale(0.01 * norm(problem.data) / norm(change), change)
-    x = limit
+    x, gap, by = limit, math.inf, float(norm(change).max())
     for iterate in method.iterates(Problem(problem.operator, problem.data + change, problem.noise), limit):
         x = iterate.x
         yield Probe("gain", "gain of a perturbation")
-        if _is_last(iterate.k, iterate.residual, is_on_cpu, tolerance, max_steps):
+        if is_last(iterate, tolerance, max_steps, every):
+            gap = float(iterate.gap)
             break
+    # Two unfinished runs differ by more than the data: ‖T(x) − x‖ ≤ r ‖T(x)‖ ≤ r/(1 − r) ‖x‖.
+    gap += size * residual / (1 - residual) if residual < 1 else math.inf
+    yield Probe("gain_gap", "gaps at which both runs stopped", gap / by)
+    yield Probe("gain_size", "size of both limits", (size + float(norm(x).max())) / by)
     yield Probe("gain", "gain of a perturbation", float((norm(x - limit) / norm(change)).max()))
 
     f = _map_of(method, problem)

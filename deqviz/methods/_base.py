@@ -1,6 +1,6 @@
 """How a fixed-point method runs: a map T, a solver, and records of what T does at every iterate.
 
-`map` has three readers: `iterates` for the user, diagnostics for theory, training through `Implicit`.
+`map` has three readers: `iterates` for the user, diagnostics for theory, whoever differentiates the limit.
 """
 
 from abc import abstractmethod

@@ -218,14 +218,22 @@ def a_posteriori(theory: Theory, marks: Sequence[Mark]) -> Guarantee:
 
 
 def stability(theory: Theory, evidence: Evidence) -> Guarantee:
-    """‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖ with the certified C."""
-    measured = evidence.probes.get("gain")
+    """‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖ with the certified C.
+
+    C speaks of limits: for each of the two runs, E ‖T(x) − x‖ is added. Obmann and Haltmeier, 2023; T3 of
+    docs/methods.md.
+    """
+    measured, gap = evidence.probes.get("gain"), evidence.probes.get("gain_gap")
+    bound = theory.gain
+    if bound is not None and measured is not None and gap is not None:
+        gap += (theory.floor + theory.bias) * evidence.probes.get("gain_size", 0.0)
+        bound = None if theory.error is None or not math.isfinite(gap) else bound + theory.error * gap
     return Guarantee(
         "stability",
         "Stability",
         theory.gain_statement,
         "void" if theory.gain is None else "certified",
         theory.why_several if theory.gain is None else theory.why_single,
-        theory.gain,
+        bound,
         measured,
     )

@@ -5,7 +5,6 @@ The theorems T1, T3 and T7 of the notes on equilibrium regularisation; docs/meth
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 
@@ -44,9 +43,18 @@ class Bounds:
         return max(self.tolerance, self.rounding * (self.top + weight) / (self.bottom + weight))
 
 
-@lru_cache(maxsize=64)
 def bounds(operator: ForwardModel) -> Bounds:
-    """The bounds of one operator, computed once: some norms take a while."""
+    """The bounds of one operator, computed once: some norms take a while.
+
+    Kept on the operator itself: a table of operators would keep them alive, and one of tomography is 150 MB.
+    """
+    kept = vars(operator)
+    if "_bounds" not in kept:
+        kept["_bounds"] = _bounds(operator)
+    return kept["_bounds"]
+
+
+def _bounds(operator: ForwardModel) -> Bounds:
     top, low = operator.norm_bound().value ** 2, operator.smallest_singular_value().value
     rounding = 2 * torch.finfo(operator.image.real_dtype).eps
     inexact = operator.resolvent_kind == "conjugate gradients"

@@ -6,7 +6,8 @@ from typing import ClassVar
 import torch
 
 from deqviz.core.catalog import METHODS
-from deqviz.core.records import Iterate, Method, Problem
+from deqviz.core.guarantee import Guarantee
+from deqviz.core.records import Evidence, Iterate, Method, Problem
 from deqviz.core.space import Image
 
 
@@ -20,6 +21,18 @@ class Baseline(Method):
 
     equation: ClassVar[str] = "x = baseline(y), e.g. A*y"
     hint: ClassVar[str] = "Try: pick another degradation; every other method has to beat this picture."
+
+    def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
+        """None: one formula, which solves no equation."""
+        del problem
+        formula = (
+            "the picture is one formula of the data: it solves no equation, and nothing bounds its error"
+        )
+        shown = evidence.probes.get("gain")
+        return (
+            Guarantee("uniqueness", "One limit", "‖x − z‖ = 0", "void", formula),
+            Guarantee("stability", "Stability", "‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖", "void", formula, None, shown),
+        )
 
     @torch.no_grad()
     def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:

@@ -100,9 +100,11 @@ class Tikhonov(Method):
             line = _panel.line(evidence.marks, lambda k: 2 * root * ((root - 1) / (root + 1)) ** k)
             seen = _panel.above(evidence.marks, bound.rounding * high / low)
             statement = "‖r_k‖ ≤ 2√χ ((√χ − 1)/(√χ + 1))ᵏ ‖r₀‖, χ = (‖A‖² + α)/(σ_min² + α)"
-            rows.insert(
-                1, Guarantee("rate", "Chebyshev's bound", statement, "certified", because, line, seen)
-            )
+            rate = Guarantee("rate", "Chebyshev's bound", statement, "certified", because, line, seen)
+        else:
+            statement = "‖r_k‖ ≤ ρ_k ‖r₀‖"
+            rate = Guarantee("rate", "Rate", statement, "void", "solved at once: there is no iteration")
+        rows.insert(1, rate)
         return tuple(rows)
 
 

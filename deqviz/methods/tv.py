@@ -147,7 +147,23 @@ class Tv(Method):
                 residual,
             ),
             Guarantee(
+                "rate",
+                "Contraction",
+                "‖T(z) − T(w)‖_M ≤ κ ‖z − w‖_M",
+                "void",
+                "T is averaged, which gives convergence and no κ < 1",
+            ),
+            Guarantee(
                 "uniqueness", "One minimiser", "spread of the limits = 0", "void", reason, None, spread
+            ),
+            Guarantee(
+                "stability",
+                "Stability",
+                "‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖",
+                "void",
+                reason,
+                None,
+                evidence.probes.get("gain"),
             ),
         )
 

@@ -17,21 +17,30 @@ class Thresholds(nn.Module):
     τ → 0 as σ → 0, so whatever it limits fades out; σ below 1e-6 is treated as 1e-6.
     """
 
+    knots: Tensor
+
     def __init__(self, count: int, at_reference: float, exponent: float = 1.2) -> None:
         super().__init__()
         self.level = nn.Parameter(torch.full((count,), math.log(at_reference)))
+        knots = torch.tensor([-math.inf, *map(math.log, _KNOTS), math.inf])
+        self.register_buffer("knots", knots, persistent=False)
         self.slopes = nn.Parameter(torch.full((len(_KNOTS) + 1, count), math.log(math.expm1(exponent))))
 
     def forward(self, sigma: float | Tensor) -> Float[Tensor, "b n 1 1"]:
         """One row per noise level: a number gives one row, a vector as many as it has entries."""
         level = self.level
-        noise = torch.as_tensor(sigma, dtype=level.dtype, device=level.device)
-        u = noise.reshape(-1, 1).clamp_min(1e-6).log()
-        knots = level.new_tensor([-math.inf, *map(math.log, _KNOTS), math.inf])
+        u = levels(sigma, level)[:, None].clamp_min(1e-6).log()
         # How far u lies from the reference within each range; the first and last ranges are unbounded.
         reference = torch.full_like(u, math.log(_REFERENCE))
-        travelled = _within(u, knots) - _within(reference, knots)
+        travelled = _within(u, self.knots) - _within(reference, self.knots)
         return (level + travelled @ F.softplus(self.slopes)).exp()[:, :, None, None]
+
+
+def levels(sigma: float | Tensor, like: Tensor) -> Tensor:
+    """σ as a vector; a number is written by the device itself, because a copy to it would wait for it."""
+    if isinstance(sigma, Tensor):
+        return sigma.to(like.device, like.dtype).reshape(-1)
+    return torch.full((1,), sigma, dtype=like.dtype, device=like.device)
 
 
 def _within(u: Tensor, knots: Tensor) -> Tensor:

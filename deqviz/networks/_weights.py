@@ -17,9 +17,7 @@ from deqviz.networks.contractive import ContractiveDenoiser
 from deqviz.networks.convex_ridge import ConvexRidge
 from deqviz.networks.unconstrained import UnconstrainedDenoiser
 
-_PACKAGE = Path(__file__).parents[1]
-# A checkout keeps the weights at its root; a wheel may carry them inside the package.
-_FOLDERS = (_PACKAGE.parent / "pretrained", _PACKAGE / "_pretrained")
+_FOLDER = Path(__file__).parents[2] / "pretrained"
 
 _NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
     "ConvexRidge": ConvexRidge,
@@ -110,17 +108,12 @@ def load(key: str, dtype: torch.dtype = torch.float32, device: str = "cpu") -> n
 
 @cache
 def _load(key: str, dtype: torch.dtype, device: str) -> nn.Module:
-    return read(key, _folder(key)).to(dtype=dtype, device=device)
+    return read(key, _FOLDER).to(dtype=dtype, device=device)
 
 
 def cards() -> tuple[Card, ...]:
     """The cards of all shipped weights, by key."""
-    found = {path.stem: path for folder in reversed(_FOLDERS) for path in folder.glob("*.json")}
-    return tuple(read_card(found[key]) for key in sorted(found))
-
-
-def _folder(key: str) -> Path:
-    return next((folder for folder in _FOLDERS if (folder / f"{key}.json").is_file()), _FOLDERS[0])
+    return tuple(read_card(path) for path in sorted(_FOLDER.glob("*.json")))
 
 
 def _advice(problem: str, key: str) -> str:

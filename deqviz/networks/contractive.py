@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from deqviz.core.space import Image
 from deqviz.networks._conv import certified_norm_squared, sandwich
-from deqviz.networks._threshold import Thresholds
+from deqviz.networks._threshold import Thresholds, levels
 from deqviz.networks.convex_ridge import clip
 
 
@@ -25,7 +25,7 @@ class PotentialLayer(nn.Module):
     def mix(self, sigma: float | Tensor) -> Tensor:
         """m(σ) = logistic(a + b log(255 σ / 25)), strictly between 0 and 1."""
         a, b = self.mixing
-        level = torch.as_tensor(sigma, dtype=a.dtype, device=a.device).reshape(-1, 1, 1, 1)
+        level = levels(sigma, a)[:, None, None, None]
         return torch.sigmoid(a + b * (level.clamp_min(1e-6) * (255 / 25)).log())
 
     def forward(self, x: Image, y: Image, sigma: float | Tensor) -> Image:

@@ -33,7 +33,7 @@ class ConvexRidge(nn.Module):
         # With c = clip(h): huber = c h − c²/2, which is h²/2 inside and τ|h| − τ²/2 outside.
         return (inside * (h - inside / 2)).sum((1, 2, 3))
 
-    def lipschitz(self, sigma: float = 0.0) -> float:
+    def lipschitz(self) -> float:
         """‖W‖² from above, for pictures of every size: clip has slopes in [0, 1] whatever σ is."""
         return certified_norm_squared(self.filters)
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from deqviz.core.space import Image
 from deqviz.networks._conv import sandwich
-from deqviz.networks._threshold import Thresholds
+from deqviz.networks._threshold import Thresholds, levels
 from deqviz.networks.convex_ridge import clip
 
 
@@ -30,7 +30,7 @@ class FreeLayer(nn.Module):
         step = sandwich(
             x, self.filters, lambda h: clip(h, inner) + self.gain * clip(h, outer), self.synthesis_filters
         )
-        level = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).reshape(-1, 1, 1, 1)
+        level = levels(sigma, x)[:, None, None, None]
         mix = self.mixing[0] + self.mixing[1] * (level.clamp_min(1e-6) * (255 / 25)).log()
         return x - step + mix * (y - x)
 

@@ -1,4 +1,4 @@
-"""The one place that says when a solver has arrived."""
+"""A solver pulled to a tolerance, for those who want the end alone."""
 
 from deqviz.core.records import Map, Solver, Step
 from deqviz.core.space import Data

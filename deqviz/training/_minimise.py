@@ -1,4 +1,8 @@
-"""Minimisers of ½‖Ax − y‖² + αΨ(x) for a convex ridge Ψ, and their derivatives in the weights of Ψ."""
+"""Minimisers of ½‖Ax − y‖² + αΨ(x) for a convex ridge Ψ, and their derivatives in the weights of Ψ.
+
+`solvers.Implicit` differentiates any fixed point; a minimiser has a symmetric Jacobian, which conjugate
+gradients invert.
+"""
 
 import math
 from typing import Any

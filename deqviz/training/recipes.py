@@ -268,7 +268,7 @@ RECIPES: Mapping[str, Recipe] = {
     for recipe in (
         ConvexRidgeRecipe("convex_ridge", "Convex ridge regulariser", steps=7_000, learning_rate=2e-3),
         ReconstructionRecipe(
-            "convex_ridge_inverse", "Convex ridge for inverse problems", steps=2_000, learning_rate=1e-3
+            "convex_ridge_inverse", "Convex ridge for inverse problems", steps=1_500, learning_rate=1e-3
         ),
         ContractiveRecipe("contractive", "1-Lipschitz denoiser", steps=5_000, learning_rate=1e-3),
         UnconstrainedRecipe("unconstrained", "Unconstrained denoiser", steps=3_000, learning_rate=1e-3),
