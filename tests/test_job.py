@@ -11,7 +11,7 @@ import pytest
 from deqviz.core.registry import Choice
 from deqviz.scenario import Scenario
 from deqviz.ui.job import Job
-from deqviz.ui.logbook import kept
+from deqviz.ui.logbook import Logbook, kept
 from deqviz.ui.snapshot import OVER
 from deqviz.ui.worker import Worker
 
@@ -100,6 +100,79 @@ def test_slow_motion_keeps_its_pace(worker):
     job.stop()
 
 
+def unwatched(**kwargs):
+    """A running job whose newest iterate was not shown, as between two slices beside another run."""
+    job = Job(ENDLESS.validated(), is_checked=False, **kwargs)
+    job.snapshot()
+    job.advance(time.monotonic())
+    job.advance(time.monotonic())
+    shot = job.snapshot()
+    assert shot.latest is not None
+    assert shot.latest.k < shot.marks[-1].k
+    job._wanted = False  # that was this test's own look
+    return job
+
+
+def test_a_run_stopped_while_nobody_watches_is_forgotten():
+    job = unwatched()
+    assert job.is_runnable()
+    job.stop()
+    assert job.is_runnable() or job.is_over()
+    worker = Worker()
+    worker.submit(job)
+    until(lambda: not worker._tasks, 5)
+    assert job.is_over()
+    shot = job.snapshot()
+    assert shot.latest is not None
+    assert shot.latest.k == shot.marks[-1].k
+
+
+def test_a_last_picture_that_cannot_be_made_is_not_tried_for_ever(monkeypatch):
+    job = unwatched()
+    job.stop()
+
+    def fail(self, iterate):
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr(Logbook, "frame", fail)
+    job.advance(time.monotonic())
+    assert job.is_over()
+    assert not job.is_runnable()
+    assert job.state == "stopped"
+
+
+def test_a_slice_on_a_gpu_shows_several_pictures(monkeypatch):
+    # The device is pretended: what differs there is that a picture is not made after every iteration.
+    original = Scenario.truth
+    monkeypatch.setattr(Scenario, "truth", lambda self, device: original(self, "cpu"))
+    job = Job(ENDLESS.validated(), device="cuda", is_checked=False)
+    job.advance(time.monotonic())
+    slices = threading.Thread(target=job.advance, args=(time.monotonic() + 1.0,))
+    slices.start()
+    seen = set()
+    while slices.is_alive():
+        shot = job.snapshot()
+        assert shot.latest is not None
+        seen.add(shot.latest.k)
+        assert shot.marks[-1].k >= shot.latest.k
+        time.sleep(0.02)
+    slices.join()
+    job.stop()
+    assert 3 <= len(seen) <= 12, seen  # one every 0.1 s of 1 s; without, the first and the last
+
+
+def test_checks_can_be_stopped(worker):
+    method = Choice("equilibrium", {"regularizer": Choice("quadratic"), "weight": 0.1})
+    job = start(worker, Scenario(size=96, method=method), is_checked=True)
+    until(lambda: job.state == "checking" or job.state in OVER, 60)
+    assert job.state == "checking"
+    job.stop()
+    until(lambda: job.is_over())
+    assert job.state == "done"
+    assert job.snapshot().message.endswith("The checks were stopped.")
+    until(lambda: job not in worker._tasks)
+
+
 def test_two_runs_share_the_worker(worker):
     one, two = start(worker, ENDLESS), start(worker, dataclasses.replace(ENDLESS, seed=1))
     until(lambda: min(len(one.snapshot().marks), len(two.snapshot().marks)) > 20)
@@ -146,7 +219,11 @@ class Broken:
 
 
 @pytest.mark.parametrize(
-    ("fault", "state", "part"), [("nan", "diverged", "iteration 3"), ("raise", "failed", "the sky fell")]
+    ("fault", "state", "part"),
+    [
+        ("nan", "diverged", "iteration 3. What was computed before is kept."),
+        ("raise", "failed", "the sky fell"),
+    ],
 )
 def test_faults_become_states_with_a_sentence(worker, monkeypatch, fault, state, part):
     original = Scenario.build_method

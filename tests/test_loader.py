@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from deqviz.ui.loader import MAX_BYTES, SUFFIXES, Upload, UploadError, read
+from deqviz.ui.loader import FORMATS, MAX_BYTES, NAMES, SUFFIXES, Upload, UploadError, read
 
 RNG = np.random.default_rng(0)
 GREY = RNG.random((48, 64)).astype(np.float32)
@@ -218,7 +218,7 @@ def test_exif_orientation_is_obeyed() -> None:
     tall = Pillow.new("RGB", (1200, 600), "red")
     upload = read("a.jpg", encoded(tall, "JPEG", exif=exif), side=128)
     assert upload.image.shape == (1, 3, 128, 64)
-    assert upload.note == "resized from 600 × 1200 to 64 × 128"
+    assert upload.size == (600, 1200)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "TIFF", "WEBP"])
@@ -228,14 +228,24 @@ def test_animation_gives_its_first_frame(kind: str) -> None:
     assert upload.note == "only the first frame is used"
 
 
+@pytest.mark.parametrize("options", [{}, {"bigtiff": True}], ids=["float64", "BigTIFF"])
+def test_a_tiff_that_pillow_cannot_read_gives_its_first_page(options: dict[str, Any]) -> None:
+    pages = np.stack([GREY, 1 - GREY]).astype(np.float64)
+    upload = read("a.tif", tiff(pages, photometric="minisblack", **options))
+    np.testing.assert_allclose(pixels(upload)[:, :, 0], GREY, atol=1e-7)
+    assert upload.note == "only the first frame is used"
+    assert read("a.tif", tiff(pages[0], **options)).note is None
+
+
 @pytest.mark.parametrize(
     "make", [lambda a: encoded(Pillow.fromarray(a), "JPEG", quality=95), npy], ids=["jpeg", "npy"]
 )
-def test_large_is_resized_and_says_so(make: Callable[[np.ndarray], bytes]) -> None:
+def test_large_is_resized_and_its_size_is_told(make: Callable[[np.ndarray], bytes]) -> None:
     ramp = np.tile(np.linspace(0, 255, 4000), (3000, 1)).astype(np.uint8)
     upload = read("large", make(ramp[::2, ::2]))
     assert upload.image.shape == (1, 1, 192, 256)
-    assert upload.note == "resized from 2000 × 1500 to 256 × 192"
+    assert upload.size == (2000, 1500)
+    assert upload.note is None  # the run may use a smaller one: the form says which
     np.testing.assert_allclose(pixels(upload)[96, :, 0], np.linspace(0, 1, 256), atol=0.02)
 
 
@@ -371,3 +381,10 @@ def test_damage_never_raises_anything_else(
 
 def test_suffixes_are_for_a_file_picker() -> None:
     assert {"png", "jpg", "tif", "npy", "npz"} <= set(SUFFIXES)
+
+
+def test_everything_that_is_read_is_named() -> None:
+    assert {kind.lower() for kind in NAMES.replace(" or", ",").split(", ")} <= set(SUFFIXES)
+    assert all(kind in NAMES for kind in (*FORMATS, "NPY", "NPZ"))
+    with pytest.raises(UploadError, match=f"upload {NAMES}"):
+        read("a", b"hello, I am no picture")

@@ -10,8 +10,14 @@ from deqviz.core.space import Image
 
 def psnr(x: Image, truth: Image) -> float:
     """10 log₁₀(1/MSE) in dB for pictures in [0, 1], x as it is (not clipped); ∞ when equal."""
-    error = float((x - truth).square().mean())
-    return math.inf if error == 0 else -10 * math.log10(error) if math.isfinite(error) else -math.inf
+    return decibels(float((x - truth).square().mean()))
+
+
+def decibels(mean_square: float) -> float:
+    """PSNR in dB of a mean squared error of pictures in [0, 1]; ∞ for 0, −∞ where it is no number."""
+    if not math.isfinite(mean_square):
+        return -math.inf
+    return math.inf if mean_square == 0 else -10 * math.log10(mean_square)
 
 
 def ssim(x: Image, truth: Image) -> float:

@@ -57,7 +57,8 @@ PRESETS: Mapping[str, tuple[str, Scenario]] = {
 
 def fill(scenario: Scenario) -> None:
     """Write a scenario into the widgets; before any of them is drawn in this run of the script."""
-    st.session_state["w.image"] = scenario.image
+    if scenario.image != st.session_state.get("w.image"):
+        _choose(scenario.image)
     for name in _OWN:
         st.session_state[f"w.{name}"] = getattr(scenario, name)
     for name, registry in _PARTS.items():
@@ -115,32 +116,71 @@ def _part(name: str, label: str) -> Choice:
 
 def _picture() -> None:
     st.session_state.setdefault("w.image", Scenario().image)
+    _replace_lost()
     picked = gallery(st.session_state["w.image"], key="gallery")
     if picked is not None and picked != st.session_state["w.image"]:
-        st.session_state["w.image"] = picked
+        _choose(picked)
         st.rerun()
+    if lost := st.session_state.get("lost"):
+        st.warning(lost)
     with st.expander("Use your own picture"):
-        file = st.file_uploader(
-            "PNG, JPEG, TIFF, WEBP, NPY or NPZ, up to 10 MB", key="upload", type=list(loader.SUFFIXES)
-        )
+        file = st.file_uploader(f"{loader.NAMES}, up to 10 MB", key="upload", type=list(loader.SUFFIXES))
         if file is None:
-            st.session_state.pop("uploaded", None)
+            if st.session_state.pop("uploaded", None):
+                _forget()
         elif st.session_state.get("uploaded") != file.file_id:
             _receive(file.name, file.getvalue(), file.file_id)
-        if note := st.session_state.get("upload_note"):
-            st.caption(note)
+        if said := _changes(st.session_state.get("received")):
+            st.caption(said)
         if error := st.session_state.get("upload_error"):
             st.error(error)
+
+
+def _choose(image: str) -> None:
+    """Make `image` the picture; what was said about the one before goes."""
+    st.session_state["w.image"] = image
+    st.session_state.pop("lost", None)
+    _forget()
+
+
+def _forget() -> None:
+    for name in ("received", "upload_error"):
+        st.session_state.pop(name, None)
+
+
+def _replace_lost() -> None:
+    """The uploads are shared, and the least used ones go: fall back to the default picture, and say so."""
+    try:
+        images.check(st.session_state["w.image"])
+    except ValueError:
+        default = Scenario().image
+        title = next(p.title for p in images.gallery() if p.key == default)
+        _choose(default)
+        st.session_state.lost = (
+            f"Your picture is not kept here any more: {title} is used until you upload it again."
+        )
 
 
 def _receive(name: str, data: bytes, file_id: str) -> None:
     """Read an upload once; a bad one leaves the picture that was there."""
     st.session_state.uploaded = file_id
+    _forget()
     try:
         upload = loader.read(name, data, side=512)
     except loader.UploadError as error:
-        st.session_state.upload_error, st.session_state.upload_note = str(error), None
+        st.session_state.upload_error = str(error)
         return
-    st.session_state["w.image"] = images.keep(upload.image, upload.digest)
-    st.session_state.upload_error, st.session_state.upload_note = None, upload.note
+    _choose(images.keep(upload.image, upload.digest))
+    st.session_state.received = (upload.size, upload.note)
     st.rerun()
+
+
+def _changes(received: tuple[tuple[int, int], str | None] | None) -> str:
+    """What was changed in the upload on its way into a run, whose size is known here alone."""
+    if received is None:
+        return ""
+    size, note = received
+    used = Scenario(image=st.session_state["w.image"], size=st.session_state.get("w.size", Scenario().size))
+    height, width = used.truth().shape[-2:]
+    resizing = "" if (width, height) == size else f"resized from {size[0]} × {size[1]} to {width} × {height}"
+    return "; ".join(part for part in (note, resizing) if part)

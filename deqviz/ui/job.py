@@ -14,16 +14,17 @@ from typing import Literal
 import torch
 
 from deqviz.core.guarantee import Guarantee
-from deqviz.core.metrics import squared_error
+from deqviz.core.metrics import psnr
 from deqviz.core.records import Evidence, Iterate, Method, Problem
 from deqviz.experiments.probe import Probe, probes
 from deqviz.scenario import Scenario
 from deqviz.ui.chart import Chart, draw
-from deqviz.ui.logbook import Frame, Logbook, decibels, to_bytes
+from deqviz.ui.logbook import Frame, Logbook, to_bytes
 from deqviz.ui.referee import Referee
 from deqviz.ui.snapshot import OVER, Setup, Snapshot, State
 
 _ids = itertools.count(1)
+_REFRESH = 0.1  # seconds between two pictures of one slice where each of them waits for the device
 
 
 @dataclass
@@ -51,6 +52,7 @@ class Job:
         self._setup: Setup | None = None
         self._log: Logbook | None = None
         self._wanted = True
+        self._shown_at = 0.0
         self._stream: Iterator[Iterate] | None = None
         self._checks: Iterator[Probe] | None = None
         self._current: Iterate | None = None
@@ -83,8 +85,10 @@ class Job:
     def stop(self) -> None:
         """End the run; what was computed is kept."""
         with self._lock:
-            if self._state not in OVER:
-                self._state = "done" if self._state == "checking" else "stopped"
+            if self._state == "checking":
+                self._state, self._message = "done", f"{self._message} The checks were stopped."
+            elif self._state not in OVER:
+                self._state = "stopped"
 
     def set_speed(self, per_second: float) -> None:
         """At most so many iterations per second; infinity for no limit."""
@@ -105,9 +109,8 @@ class Job:
     @property
     def is_settled(self) -> bool:
         """Whether nothing on the page will change by itself: over or held, with the newest picture shown."""
-        if self._state not in OVER and (self._state != "paused" or self._credit > 0):
-            return False
-        return self._is_shown
+        is_still = self._state in OVER or (self._state == "paused" and not self._credit)
+        return is_still and self._is_shown
 
     def is_over(self) -> bool:
         """Whether nothing is left to do."""
@@ -117,7 +120,8 @@ class Job:
         """Whether `advance` would do anything now."""
         if self._setup is None and self._state not in OVER:
             return True
-        if self._wanted and not self._is_shown:
+        # The last picture of a run is made though nobody watches: only then is the run over and forgotten.
+        if not self._is_shown and (self._wanted or self._state in OVER):
             return True
         if self._state == "running":
             return time.monotonic() >= self._not_before
@@ -145,6 +149,9 @@ class Job:
             self.ready.set()
 
     def _fail(self, error: Exception) -> None:
+        if self._state in OVER:  # its last picture cannot be made: that is not tried for ever
+            self._current = None
+            return
         k = self._current.k if self._current else 0
         message = f"The run failed after iteration {k} ({type(error).__name__}: {error})."
         if isinstance(error, torch.OutOfMemoryError):
@@ -159,14 +166,14 @@ class Job:
             truth = self.scenario.truth(self.device)
             problem = self.scenario.problem(truth)
             measured = problem.operator.baseline(problem.data)
-            psnr = decibels(float(squared_error(measured, truth)))
         method = self.scenario.build_method()
         # The constants of the theorems may take a moment; here nobody waits for them.
         method.guarantees(problem, Evidence())
         self._problem, self._method, self._log = problem, method, Logbook(truth)
         self._stream = method.iterates(problem)
         _, channels, height, width = truth.shape
-        setup = Setup(to_bytes(truth), to_bytes(measured), psnr, (channels, height, width))
+        shape = (channels, height, width)
+        setup = Setup(to_bytes(truth), to_bytes(measured), psnr(measured, truth), shape)
         with self._lock:
             self._setup = setup
             if self._state == "preparing":
@@ -189,21 +196,19 @@ class Job:
         if self._log.is_due() or math.isfinite(self._speed):
             self._look()
         self._running += time.monotonic() - begun
-        if math.isfinite(self._speed):
-            self._not_before = begun + 1 / self._speed
-        if self._wanted and self.device == "cpu":
+        self._not_before = begun + 1 / self._speed
+        if self._wanted and (self.device == "cpu" or time.monotonic() - self._shown_at >= _REFRESH):
+            self._look()
             self._show()
         if iterate.k >= self.scenario.iterations:
             self._look()
-            self._finish(
-                "done", f"All {iterate.k} iterations are done; the residual is {float(iterate.residual):.1e}."
-            )
+            said = f"All {iterate.k} iterations are done; the residual is {float(iterate.residual):.1e}."
+            self._finish("done", said)
 
     def _look(self) -> None:
         """Read the numbers that have come and see whether the run has arrived or diverged."""
         for mark in self._log.flush() if self._log else ():
-            verdict = self._referee.judge(mark)
-            if verdict is not None:
+            if (verdict := self._referee.judge(mark)) is not None:
                 self._finish(*verdict)
 
     def _finish(self, state: Literal["done", "diverged"], message: str) -> None:
@@ -256,6 +261,7 @@ class Job:
         frame = self._log.frame(self._current)
         with self._lock:
             self._latest = frame
+        self._shown_at = time.monotonic()
         self._draw()
 
     def _draw(self) -> None:
@@ -273,9 +279,9 @@ class Job:
         with self._lock:
             self._wanted = True
             state, message, found, latest = self._state, self._message, tuple(self._probes), self._latest
-        marks, psnr = log.marks_and_quality() if log else ((), ())
+        marks, quality = log.marks_and_quality() if log else ((), ())
         more = (log.ssim, latest, log.frames, log.rate()) if log else ({}, latest, (), 0.0)
-        return Snapshot(state, message, marks, psnr, *more, found, self._setup)
+        return Snapshot(state, message, marks, quality, *more, found, self._setup)
 
     def chart(self) -> Chart | None:
         """The path of the iterates as last drawn."""

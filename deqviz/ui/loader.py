@@ -1,11 +1,13 @@
 """Pictures from strangers: every check is made on the header, before anything is unpacked."""
 
+import contextlib
 import hashlib
 import io
 import math
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import TypeAlias
 
 import numpy as np
 import tifffile
@@ -17,6 +19,7 @@ from PIL import Image as Pillow
 from deqviz.core.space import Image
 
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")
+NAMES = f"{', '.join(FORMATS)}, NPY or NPZ"
 SUFFIXES = ("png", "jpg", "jpeg", "tif", "tiff", "webp", "bmp", "gif", "npy", "npz")
 """What a file picker should offer; `read` trusts the content alone."""
 
@@ -28,6 +31,9 @@ _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0
 _DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 _LYING = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 _TWELVE_BIT_WHITE = 4095
+_FIRST = "only the first frame is used"
+_Read: TypeAlias = tuple[np.ndarray, tuple[int, int], list[str]]
+"""h × w × c float32 in [0, 1], c being 1 or 3; the width and height that the file had; the notes."""
 
 
 class UploadError(ValueError):
@@ -36,14 +42,16 @@ class UploadError(ValueError):
 
 @dataclass(frozen=True)
 class Upload:
-    """A picture that was read; `note` tells what was changed on the way, None when nothing was.
+    """A picture that was read; `note` tells what was changed on the way but the size, None when nothing was.
 
-    `digest` is the SHA-256 of the file and alone decides equality.
+    `digest` is the SHA-256 of the file and alone decides equality; `size` is the width and height that the
+    file had: a run may make the picture smaller still, and the person wants to be told once.
     """
 
     digest: str
     image: Image = field(compare=False)
-    note: str | None = None
+    size: tuple[int, int] = field(compare=False)
+    note: str | None = field(default=None, compare=False)
 
 
 def read(name: str, data: bytes, side: int = 256) -> Upload:
@@ -54,7 +62,7 @@ def read(name: str, data: bytes, side: int = 256) -> Upload:
     """
     _check_length(data)
     try:
-        pixels, notes = _pixels(name, data, side)
+        pixels, size, notes = _pixels(name, data, side)
     except UploadError:
         raise
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
@@ -70,7 +78,7 @@ def read(name: str, data: bytes, side: int = 256) -> Upload:
     if pixels.min() == pixels.max():
         notes.append("the picture is constant, so there is nothing to reconstruct")
     image = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))[None])
-    return Upload(hashlib.sha256(data).hexdigest(), image, "; ".join(notes) or None)
+    return Upload(hashlib.sha256(data).hexdigest(), image, size, "; ".join(notes) or None)
 
 
 def _check_length(data: bytes) -> None:
@@ -82,8 +90,8 @@ def _check_length(data: bytes) -> None:
         )
 
 
-def _pixels(name: str, data: bytes, side: int) -> tuple[np.ndarray, list[str]]:
-    """h × w × c float32 in [0, 1], c being 1 or 3, and the notes."""
+def _pixels(name: str, data: bytes, side: int) -> _Read:
+    """What the content says it is, read in its own way."""
     suffix = PurePath(name).suffix.lower()
     if data.startswith(npy.MAGIC_PREFIX):
         return _from_array(_read_npy(data), side)
@@ -97,25 +105,25 @@ def _pixels(name: str, data: bytes, side: int) -> tuple[np.ndarray, list[str]]:
         picture = Pillow.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-            return _from_array(_read_tiff(data), side)
-        raise UploadError(
-            "The file is not a picture that can be read here: upload PNG, JPEG, TIFF, WEBP, BMP, NPY or NPZ."
-        ) from None
+            page, more = _read_tiff(data)
+            pixels, size, notes = _from_array(page, side)
+            return pixels, size, more + notes
+        raise UploadError(f"The file is not a picture that can be read here: upload {NAMES}.") from None
     with picture:
         return _from_picture(picture, side)
 
 
-def _from_picture(picture: Pillow.Image, side: int) -> tuple[np.ndarray, list[str]]:
+def _from_picture(picture: Pillow.Image, side: int) -> _Read:
     size, target = picture.size, _fit(picture.width, picture.height, side)
     # Asked after the check of the size, because a PNG decodes itself to answer; a TIFF has turned already.
     if picture.format != "TIFF" and picture.getexif().get(ExifTags.Base.Orientation, 1) in _LYING:
         size, target = (size[1], size[0]), (target[1], target[0])
-    notes = ["only the first frame is used"] if getattr(picture, "is_animated", False) else []
+    notes = [_FIRST] if getattr(picture, "is_animated", False) else []
     picture.draft(None, (2 * side, 2 * side))  # JPEG only: decoded at a half, a quarter or an eighth
     upright = ImageOps.exif_transpose(picture)
     if upright.mode in _DEEP:
-        pixels, more = _from_array(np.asarray(upright), side)
-        return pixels, notes + more
+        pixels, size, more = _from_array(np.asarray(upright), side)
+        return pixels, size, notes + more
 
     is_grey = upright.mode in ("1", "L", "LA")
     if upright.has_transparency_data:
@@ -126,11 +134,10 @@ def _from_picture(picture: Pillow.Image, side: int) -> tuple[np.ndarray, list[st
     flat = upright.convert("L" if is_grey else "RGB")
     if flat.size != target:
         flat = flat.resize(target, Pillow.Resampling.LANCZOS, reducing_gap=3.0)
-    notes += _resizing(size, target)
-    return _grey_if_grey(np.atleast_3d(np.asarray(flat)).astype(np.float32) / 255), notes
+    return _grey_if_grey(np.atleast_3d(np.asarray(flat)).astype(np.float32) / 255), size, notes
 
 
-def _from_array(values: np.ndarray, side: int) -> tuple[np.ndarray, list[str]]:
+def _from_array(values: np.ndarray, side: int) -> _Read:
     """Numbers of any kind and layout; the range is kept when it is [0, 1] or that of the integer type."""
     planes = _channels_last(values)
     height, width, _ = planes.shape
@@ -140,7 +147,7 @@ def _from_array(values: np.ndarray, side: int) -> tuple[np.ndarray, list[str]]:
         layers = [Pillow.fromarray(np.ascontiguousarray(plane)) for plane in np.moveaxis(scaled, 2, 0)]
         small = [np.asarray(layer.resize(target, Pillow.Resampling.LANCZOS)) for layer in layers]
         scaled = np.stack(small, axis=2).clip(0, 1)
-    return _grey_if_grey(scaled), notes + _resizing((width, height), target)
+    return _grey_if_grey(scaled), (width, height), notes
 
 
 def _channels_last(values: np.ndarray) -> np.ndarray:
@@ -201,12 +208,6 @@ def _fit(width: int, height: int, side: int) -> tuple[int, int]:
     return target
 
 
-def _resizing(size: tuple[int, int], target: tuple[int, int]) -> list[str]:
-    if size == target:
-        return []
-    return [f"resized from {size[0]} × {size[1]} to {target[0]} × {target[1]}"]
-
-
 def _grey_if_grey(pixels: np.ndarray) -> np.ndarray:
     """One channel where three say the same: a grey picture saved as colour is still grey."""
     is_grey = pixels.shape[2] == 3 and (pixels == pixels[:, :, :1]).all()
@@ -247,11 +248,16 @@ def _read_npz(data: bytes) -> np.ndarray:
         return _read_npy(archive.read(entry))
 
 
-def _read_tiff(data: bytes) -> np.ndarray:
+def _read_tiff(data: bytes) -> tuple[np.ndarray, list[str]]:
     """What Pillow cannot: float64, BigTIFF, several float channels."""
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page = file.pages.first
         _fit(page.imagewidth, page.imagelength, max(page.imagewidth, page.imagelength))
         if page.nbytes > MAX_UNPACKED:
             raise UploadError("The picture takes more than 128 MB when unpacked: make it smaller first.")
-        return page.asarray(maxworkers=1)
+        notes = []
+        # Only the second header is looked for: a small file may hold very many. A damaged one is none.
+        with contextlib.suppress(Exception):
+            file.pages[1]
+            notes.append(_FIRST)
+        return page.asarray(maxworkers=1), notes

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from deqviz.core.metrics import squared_error, ssim
+from deqviz.core.metrics import decibels, psnr, squared_error, ssim
 from deqviz.core.records import Iterate, Mark
 from deqviz.core.space import Image
 from deqviz.experiments.probe import Path
@@ -33,13 +33,6 @@ def kept(k: int) -> bool:
 def to_bytes(x: Image) -> np.ndarray:
     """The first picture of a batch as uint8 c × h × w; values outside [0, 1] are clipped."""
     return (x[0].real.detach().clamp(0, 1) * 255).round().to("cpu", torch.uint8).numpy()
-
-
-def decibels(mean_square: float) -> float:
-    """PSNR in dB of a mean squared error of pictures in [0, 1]; ∞ for 0, −∞ where it is no number."""
-    if not math.isfinite(mean_square):
-        return -math.inf
-    return math.inf if mean_square == 0 else -10 * math.log10(mean_square)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +107,8 @@ class Logbook:
 
     def frame(self, iterate: Iterate) -> Frame:
         """The iterate as it is shown."""
-        difference = iterate.x - self._truth
-        psnr = decibels(float(difference.square().mean()))
-        return Frame(iterate.k, to_bytes(iterate.x), psnr, float(difference.abs().max()))
+        largest = float((iterate.x - self._truth).abs().max())
+        return Frame(iterate.k, to_bytes(iterate.x), psnr(iterate.x, self._truth), largest)
 
     def judge(self) -> None:
         """Add the structural similarity of the kept iterates; too dear while the run goes on."""

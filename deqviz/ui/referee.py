@@ -20,7 +20,8 @@ class Referee:
     def judge(self, mark: Mark) -> tuple[Literal["done", "diverged"], str] | None:
         """The end and a sentence about it, or None to go on."""
         if not (math.isfinite(mark.residual) and math.isfinite(mark.gap)):
-            return "diverged", f"The iterate is no longer a finite number since iteration {mark.k}."
+            what = f"The iterate is no longer a finite number since iteration {mark.k}"
+            return "diverged", f"{what}. What was computed before is kept."
         self._smallest = min(self._smallest, mark.gap)
         grown = mark.gap / max(self._smallest, 1e-12)
         if grown > GROWTH and mark.residual > 1e-2:

@@ -28,15 +28,18 @@ from deqviz.ui.snapshot import Snapshot
 from deqviz.ui.snapshot import State as JobState
 
 _STATES: Mapping[JobState, State] = {
-    "preparing": "queued",
+    "preparing": "preparing",
     "running": "running",
     "paused": "paused",
-    "checking": "done",
+    "checking": "checking",
     "done": "done",
     "stopped": "stopped",
     "diverged": "diverged",
     "failed": "error",
 }
+
+PATIENCE = 4
+"""Seconds up to which a run need not say how long it still takes."""
 
 
 def pictures(job: Job, shot: Snapshot) -> Pictures | None:
@@ -60,7 +63,7 @@ def view(job: Job, shot: Snapshot, device: str, guarantees: Sequence[Guarantee],
         state=_STATES[shot.state],
         k=shot.latest.k if shot.latest else 0,
         k_max=job.scenario.iterations,
-        message=_message(shot),
+        message=_message(job, shot),
         evaluations=last.evaluations if last else None,
         rate=shot.rate or None,
         residual=last.residual if last else None,
@@ -78,13 +81,39 @@ def view(job: Job, shot: Snapshot, device: str, guarantees: Sequence[Guarantee],
     )
 
 
-def _message(shot: Snapshot) -> str:
+def _message(job: Job, shot: Snapshot) -> str:
     if shot.state == "preparing":
-        return "Building the problem …"
+        operator = OPERATORS[job.scenario.operator.key].title
+        return f"{operator}, the data and the constants of the theorems"
+    if shot.state == "running":
+        return _time_left(job.scenario.iterations - (shot.marks[-1].k if shot.marks else 0), shot.rate)
     if shot.state == "checking":
-        what = shot.probes[-1].title if shot.probes else "other starts"
-        return f"{shot.message} Checking what the theorems say: {what} …".strip()
+        return f"{shot.message} What the theorems say: {_progress(shot)} …".strip()
     return shot.message
+
+
+def _time_left(steps: int, rate: float) -> str:
+    """How long so many iterations take, at most: the run may arrive sooner. Rounded up, to count calmly."""
+    seconds = steps / rate if rate > 0 else 0.0
+    if seconds <= PATIENCE:
+        return ""
+    if seconds <= 55:
+        return f"at most {5 * math.ceil(seconds / 5)} s left"
+    minutes = math.ceil(seconds / 60)
+    return f"at most {minutes} min left" if minutes < 90 else f"at most {math.ceil(minutes / 60)} h left"
+
+
+def _progress(shot: Snapshot) -> str:
+    """Which check is under way, and how far it is where that is known without asking it."""
+    if not shot.probes:
+        return "other starts"
+    probe = shot.probes[-1]
+    if probe.landscape is not None:
+        return f"{probe.title}, {100 * np.isfinite(probe.landscape.gap.numpy()).mean():.0f} %"
+    if probe.path and probe.value is None and shot.marks:
+        # The run itself is the only guess of how long a run from another start will take.
+        return f"{probe.title}, iteration {probe.path[-1][0]} of about {shot.marks[-1].k}"
+    return probe.title
 
 
 def _explanation(job: Job) -> Explanation:

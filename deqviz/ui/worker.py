@@ -58,12 +58,6 @@ class Worker:
         with self._wake:
             self._wake.notify()
 
-    @property
-    def load(self) -> int:
-        """The number of tasks that want to run now."""
-        with self._wake:
-            return sum(task.is_runnable() for task in self._tasks)
-
     def _next(self) -> tuple[Task, bool]:
         """The next runnable task, and whether others are waiting; sleeps until there is one."""
         with self._wake:

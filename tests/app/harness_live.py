@@ -1,7 +1,8 @@
 """A page with nothing but the live view, fed by a thread that pretends to solve: for the browser tests.
 
 The picture is real, the run is noise that decays at a known rate. `?n=` sets the iterations, `?hz=` the
-pace, `?colour=1` a colour picture, `?fail=1` a divergence, `?hold=1` a start that waits for Play.
+pace, `?colour=1` a colour picture, `?fail=1` a divergence, `?hold=1` a start that waits for Play,
+`?check=1` checks after the run that last until they are stopped, `?gone=1` a button that removes the view.
 """
 
 import gc
@@ -56,6 +57,7 @@ class FakeJob:
     pace: float
     colour: bool
     fail: bool
+    check: bool = False
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     state: live.State = "running"
     speed: int = 0
@@ -85,7 +87,7 @@ class FakeJob:
                 self.state = "diverged"
                 return
         if self.state != "stopped":
-            self.state = "done"
+            self.state = "checking" if self.check else "done"
 
     def one(self, k: int) -> None:
         size = 0.35 * FACTOR**k + 0.012
@@ -117,6 +119,8 @@ class FakeJob:
                 self.state, self.steps = "paused", self.steps + 1
             case "stop" if self.state in ("running", "paused"):
                 self.state = "stopped"
+            case "stop" if self.state == "checking":
+                self.state = "done"
             case "speed":
                 self.speed = command.value
 
@@ -211,6 +215,7 @@ def option(name: str, default: float) -> float:
 def start() -> FakeJob:
     colour = bool(option("colour", 0))
     job = FakeJob(int(option("n", 300)), option("pace", 0.04), colour, bool(option("fail", 0)))
+    job.check = bool(option("check", 0))
     if option("hold", 0):
         job.state = "paused"
         job.steps = 1
@@ -230,8 +235,12 @@ if "job" not in st.session_state:
     st.session_state.job = start()
 st.header("Reconstruct", anchor=False)
 
+st.text_input("A widget")
+if option("gone", 0) and st.button("Remove"):
+    st.stop()
+
 job = st.session_state.job
-alive = job.state == "running"
+alive = job.state in ("running", "checking")
 
 
 @st.fragment(run_every=0.1 if alive or job.steps else None)
@@ -239,7 +248,8 @@ def panel() -> None:
     now = st.session_state.job
     state = now.state
     live.show(now.view(), on_command=act)
-    if now.run != job.run or (state == "running") != alive or (state == "paused" and now.steps):
+    is_alive = state in ("running", "checking")
+    if now.run != job.run or is_alive != alive or (state == "paused" and now.steps):
         st.rerun()
 
 

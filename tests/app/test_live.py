@@ -5,6 +5,7 @@ import math
 import statistics
 import time
 from pathlib import Path as File
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -79,7 +80,8 @@ class TestPackets:
     def test_a_view_comes_back(self):
         head, blocks = unpack(pack(view(), ack=7))
         assert (head["state"], head["k"], head["ack"]) == ("running", 11, 7)
-        assert head["enabled"] == ["pause", "step", "stop", "reset", "speed"]
+        assert head["enabled"]["running"] == ["pause", "step", "stop", "reset", "speed"]
+        assert set(head["enabled"]) == set(get_args(State))
         assert head["guarantees"] == [["Rate", "‖x_k‖ ≤ κ^k", "holds", "0.81", "proved"]]
         np.testing.assert_array_equal(blocks["column:k"], np.arange(12))
         np.testing.assert_array_equal(blocks["path:1"], [np.arange(12), -np.arange(12), np.arange(12)])
@@ -342,6 +344,37 @@ class TestLive:
         page.keyboard.press(" ")
         wait_state(page, "running")
 
+    def test_the_keys_wherever_the_focus_is(self, harness):
+        page = harness("n=5000&pace=0.02&gone=1")
+        box = page.get_by_label("A widget")
+        box.click()
+        page.keyboard.press(" ")
+        page.keyboard.press("ArrowLeft")
+        page.wait_for_timeout(500)
+        assert data(page, "state") == "running"
+        assert data(page, "k") == data(page, "newest")
+        page.get_by_role("heading", name="Reconstruct").click()
+        page.keyboard.press(" ")
+        wait_state(page, "paused")
+        page.keyboard.press("ArrowLeft")
+        assert int(data(page, "k")) < int(data(page, "newest"))
+        page.evaluate(LISTENERS)
+        page.get_by_role("button", name="Remove").click()
+        expect(page.locator(ROOT)).to_have_count(0)
+        page.wait_for_function("window.removed === 1", timeout=5000)
+
+    def test_a_run_that_is_checked_can_be_stopped_or_started_again(self, harness):
+        page = harness("n=20&pace=0.01&check=1")
+        wait_state(page, "checking")
+        expect(page.get_by_role("status")).to_have_text("Checking")
+        for name, is_on in (("Stop", True), ("Reset", True), ("Step", False)):
+            button = page.get_by_role("button", name=name, exact=True)
+            expect(button).to_be_enabled() if is_on else expect(button).to_be_disabled()
+        expect(page.get_by_label("Speed limit")).to_be_enabled()
+        page.get_by_role("button", name="Stop").click()
+        wait_state(page, "done")
+        expect(page.get_by_role("button", name="Stop")).to_be_disabled()
+
     def test_replay_runs_in_the_browser(self, harness):
         page = harness("n=30&pace=0.01")
         wait_state(page, "done")
@@ -518,6 +551,15 @@ PIXELS = """() => Object.fromEntries(['truth', 'error'].map(name => {
   const canvas = document.querySelector(`[data-panel=${name}] canvas`);
   return [name, [...canvas.getContext('2d').getImageData(90, 200, 1, 1).data].slice(0, 3)];
 }))"""
+
+LISTENERS = """() => {
+  window.removed = 0;
+  const original = document.removeEventListener.bind(document);
+  document.removeEventListener = (name, ...rest) => {
+    if (name === 'keydown' && String(rest[0]).includes('this.key(')) window.removed++;
+    original(name, ...rest);
+  };
+}"""
 
 STORE = """async () => {
   const store = await import('/_stcore/bidi-components/deqviz.live/store.js');

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
 
+from deqviz import images
 from deqviz.core.registry import Choice
 from deqviz.scenario import Scenario
+from deqviz.ui import form, loader
 from deqviz.ui.snapshot import OVER
 
 APP = str(Path(__file__).parents[2] / "app.py")
@@ -35,6 +38,15 @@ def settle(at: AppTest) -> AppTest:
     return at.run()
 
 
+def arrive(at: AppTest) -> AppTest:
+    """The run itself has ended; what its theorems say may still be checked."""
+    end = time.monotonic() + 30
+    while at.session_state.job.state not in (*OVER, "checking"):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return at.run()
+
+
 def scenario(at: AppTest) -> Scenario:
     return at.session_state.job.scenario
 
@@ -43,10 +55,17 @@ def text(at: AppTest) -> str:
     return " ".join(e.value for kind in (at.info, at.warning, at.error) for e in kind)
 
 
+def notes(at: AppTest) -> str:
+    return " ".join(e.value for e in at.caption)
+
+
 def png(pixels: np.ndarray) -> bytes:
     out = io.BytesIO()
     Pillow.fromarray(pixels).save(out, "PNG")
     return out.getvalue()
+
+
+LARGE = np.random.default_rng(0).integers(0, 255, (320, 640), dtype=np.uint8)
 
 
 def test_the_page_opens_and_runs_what_the_address_says():
@@ -121,6 +140,57 @@ def test_a_bad_upload_says_what_is_wrong_and_changes_nothing(name, data, part):
     assert len(at.error) == 1
     assert part in at.error[0].value.lower()
     assert at.session_state.job.id == before
+
+
+def test_the_uploads_note_says_the_size_that_is_used():
+    at = arrive(opened())
+    at.file_uploader(key="upload").upload("mine.png", png(LARGE), "image/png").run()
+    assert "resized from 640 × 320 to 48 × 24" in notes(at)
+    at.number_input(key="w.size").set_value(64).run()
+    assert "resized from 640 × 320 to 64 × 32" in notes(at)
+    assert arrive(at).session_state.job.snapshot().setup.shape == (1, 32, 64)
+
+
+@pytest.mark.parametrize("data", [png(LARGE), b"no picture"], ids=["good", "bad"])
+@pytest.mark.parametrize("how", ["removed", "picked another", "preset"])
+def test_what_was_said_about_an_upload_goes_with_it(data, how, monkeypatch):
+    at = arrive(opened())
+    arrive(at.file_uploader(key="upload").upload("mine.png", data, "image/png").run())
+    assert "resized" in notes(at) or at.error
+    if how == "removed":
+        at.file_uploader(key="upload").set_value(None).run()
+    elif how == "preset":
+        at.button(key="preset.Sparse-view CT").click().run()
+        at.session_state.job.stop()
+    else:
+        monkeypatch.setattr(form, "gallery", lambda selected, key: "coins")
+        at.run()
+        assert scenario(at).image == "coins"
+    assert not at.exception, at.exception
+    assert "resized" not in notes(at)
+    assert not at.error
+
+
+def test_an_upload_that_was_dropped_is_replaced_and_the_page_lives_on():
+    at = arrive(opened())
+    at.file_uploader(key="upload").upload("mine.png", png(LARGE), "image/png").run()
+    arrive(at)
+    for i in range(images.KEPT):
+        images.keep(torch.zeros(1, 1, 32, 32), f"{i:016x}")
+    at.run()
+    assert not at.exception, at.exception
+    assert scenario(at).image == Scenario().image
+    assert "not kept here any more" in text(at)
+    assert at.file_uploader(key="upload")
+    assert "not kept" in text(arrive(at))
+    at.file_uploader(key="upload").upload("mine.png", png(LARGE), "image/png").run()
+    assert scenario(at).image.startswith("upload-")
+    assert "not kept" not in text(at)
+
+
+def test_the_uploader_names_every_kind_that_is_read():
+    label = opened().file_uploader(key="upload").label
+    assert all(kind in label for kind in (*loader.FORMATS, "NPY", "NPZ"))
 
 
 def test_noise_that_cannot_be_is_told_by_the_live_view():

@@ -1,20 +1,20 @@
 """The live view: one component that owns pictures, charts and controls and is updated in place.
 
-How a page uses it, `job` being whatever runs the solver in a thread:
+How a page uses it, `view`, `pictures` and `frames` being its own way from a run to the records
+(`ui/screen.py` is that of the app) and `is_moving` telling whether the view will change by itself:
 
-    alive = job.state in ("queued", "running")
+    moved = is_moving()
 
-    @st.fragment(run_every=0.1 if alive else None)
+    @st.fragment(run_every=0.1 if moved else None)
     def panel() -> None:
-        job = st.session_state.job
-        live.show(job.view(), on_command=act)
-        if (job.state in ("queued", "running")) != alive:
+        live.show(view(), on_command=act)
+        if is_moving() != moved:
             st.rerun()
 
     panel()
-    live.show_pictures(Pictures(run=job.id, truth=truth, measured=measured))
-    if not alive:
-        live.show_frames(Frames(job.id, *job.kept()))
+    live.show_pictures(pictures())
+    if not moved:
+        live.show_frames(frames())
 
 The carriers of pictures and frames come after the panel: an element that appears before it would shift its
 place, and Streamlit would take the component down and build it anew.

@@ -82,12 +82,11 @@ def parse_commands(value: object, after: int) -> tuple[Command, ...]:
 def row(guarantee: Guarantee) -> Row:
     """The guarantee as a line of the table, its numbers as text."""
     measured, predicted = _last(guarantee.measured), _last(guarantee.predicted)
-    unit = f" {guarantee.unit}" if guarantee.unit else ""
     parts = []
     if measured is not None:
-        parts.append(f"measured {number(measured)}{unit}")
+        parts.append(f"measured {number(measured)}")
     if predicted is not None:
-        parts.append(f"predicted ≤ {number(predicted)}{unit}")
+        parts.append(f"predicted ≤ {number(predicted)}")
     text = ", ".join(parts) or ("not applicable" if guarantee.lamp == "void" else "nothing measured yet")
     return Row(guarantee.name, guarantee.statement, guarantee.lamp, text, guarantee.reason)
 
@@ -114,7 +113,6 @@ def _pictures(p: Pictures) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "low": _number(p.low),
         "high": _number(p.high),
         "measured_psnr": _number(p.measured_psnr),
-        "measured_note": p.measured_note,
     }
     return head, {"truth": _picture(p.truth), "measured": _picture(p.measured)}
 
@@ -145,14 +143,14 @@ def _view(v: View) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "speed": v.speed,
         "device": v.device,
         "method": v.method,
-        "residual_label": v.residual_label,
         "quality": [_curve(curve) for curve in v.quality],
         "guarantees": [[r.name, r.statement, r.lamp, r.measured, r.reason] for r in v.guarantees],
         "explanation": [v.explanation.equation, v.explanation.text, v.explanation.hint]
         if v.explanation
         else None,
         "trajectory": _trajectory(v.trajectory, blocks) if v.trajectory else None,
-        "enabled": list(ENABLED[v.state] if v.enabled is None else v.enabled),
+        # for every state: the browser shows what a click will make of the run before the answer comes
+        "enabled": ENABLED,
     }
     return head, blocks
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deqviz.core.guarantee import Lamp
 
-State = Literal["idle", "queued", "running", "paused", "done", "stopped", "diverged", "error"]
+State = Literal["preparing", "running", "paused", "checking", "done", "stopped", "diverged", "error"]
 CommandName = Literal["play", "pause", "step", "stop", "reset", "speed"]
 Picture: TypeAlias = NDArray[np.uint8]
 """(channels, height, width) with one or three channels; 0 and 255 stand for `Pictures.low` and `high`."""
@@ -24,10 +24,10 @@ FINAL_POINTS: Final = 20000
 """Longest column sent otherwise."""
 
 ENABLED: Final[Mapping[State, tuple[CommandName, ...]]] = {
-    "idle": ("play", "step", "speed"),
-    "queued": ("stop", "speed"),
+    "preparing": ("stop", "speed"),
     "running": ("pause", "step", "stop", "reset", "speed"),
     "paused": ("play", "step", "stop", "reset", "speed"),
+    "checking": ("stop", "reset", "speed"),
     "done": ("reset", "speed"),
     "stopped": ("reset", "speed"),
     "diverged": ("reset", "speed"),
@@ -48,7 +48,6 @@ class Pictures:
     low: float = 0.0
     high: float = 1.0
     measured_psnr: float | None = None
-    measured_note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,6 @@ class View:
     error_max, evaluations fill the numbers of a scrubbed iterate; "predicted" against "predicted_k" is
     the dashed bound in the residual chart; every other column is drawn when a Curve of `quality` names it.
     `k_max` is None for a run without a planned end. `iterate` is None until there is one.
-    `enabled` replaces what `state` allows by itself.
     """
 
     run: str
@@ -155,11 +153,9 @@ class View:
     iterate: Picture | None = None
     columns: Mapping[str, Numbers] = field(default_factory=dict)
     quality: tuple[Curve, ...] = ()
-    residual_label: str = "‖T(x) − x‖ / ‖T(x)‖"
     trajectory: Trajectory | None = None
     guarantees: tuple[Row, ...] = ()
     explanation: Explanation | None = None
-    enabled: tuple[CommandName, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ export class Charts {
   constructor(scrub) {
     this.scrub = scrub;
     this.quality = el("select", { class: "select", "aria-label": "Quality measure", change: () => this.chose() });
-    this.residualNote = el("span", { class: "note formula-note" });
+    const residual = el("span", { class: "note formula-note" }, "‖T(x) − x‖ / ‖T(x)‖");
     this.shadeNote = el("span", { class: "note" });
     this.charts = [
-      this.card("residual", "Fixed-point residual", this.residualNote),
+      this.card("residual", "Fixed-point residual", residual),
       this.card("quality", "Quality", this.quality),
       this.card("path", "Path of the iterates", this.shadeNote),
     ];
@@ -55,7 +55,6 @@ export class Charts {
   async update(view, look, k) {
     Object.assign(this, { view, look, k, due: true });
     this.options(view.head.quality);
-    say(this.residualNote, view.head.residual_label);
     say(this.shadeNote, view.head.trajectory?.shade ? "shade: residual" : "");
     if (this.busy) return;
     // Reading plotly.js holds the page for a second: fetched at once, it waits for the first iterate's paint.
@@ -79,7 +78,7 @@ export class Charts {
 
   /** Whether there is anything for the first drawing, or never will be. */
   get drawable() {
-    return this.view.columns.k?.length > 0 || !["queued", "running"].includes(this.view.head.state);
+    return this.view.columns.k?.length > 0 || !["preparing", "running"].includes(this.view.head.state);
   }
 
   async load(file) {

@@ -16,6 +16,9 @@ import "./zoom.js";
 
 const PATIENCE = 5000; // ms until an unanswered command is given up
 const EXPECTED = { play: "running", pause: "paused", step: "paused", stop: "stopped" };
+/** What uses keys itself, or is covered by a dialog: our keys stay away from it. */
+const KEYED = "input, select, textarea, button, summary, [contenteditable]:not([contenteditable=false]), "
+  + "[role=slider], [role=grid], [role=listbox], [role=menu], [role=radiogroup], [role=tablist], [role=dialog]";
 
 const views = new Map(); // place on the page -> LiveView
 let count = Date.now(); // commands are numbered across all views and visits
@@ -64,9 +67,9 @@ class LiveView {
     this.charts = new Charts((k) => this.scrub(k));
     this.guarantees = new Guarantees();
     this.root.replaceChildren(this.transport.node, this.panels.node, this.charts.node, this.guarantees.node);
-    this.root.tabIndex = -1; // a click anywhere brings the keys here
+    this.root.tabIndex = -1; // a click into the view takes the focus from the widget that had it
     this.listener = (event) => this.key(event);
-    this.root.addEventListener("keydown", this.listener);
+    document.addEventListener("keydown", this.listener);
     this.unsubscribe = subscribe((id) => id === this.view?.head.run && this.drawPictures());
     this.observer = new ResizeObserver(() => this.panels.sharpen());
     this.observer.observe(this.root);
@@ -109,7 +112,10 @@ class LiveView {
   /** What the unanswered commands will make of the run, by themselves. */
   get expected() {
     const last = this.outbox.findLast((command) => command.name in EXPECTED);
-    return last && { state: EXPECTED[last.name] };
+    if (!last) return undefined;
+    // a run that is being checked has arrived: what stops is the checking
+    const arrived = last.name === "stop" && this.view?.head.state === "checking";
+    return { state: arrived ? "done" : EXPECTED[last.name] };
   }
 
   apply(packet) {
@@ -152,7 +158,7 @@ class LiveView {
     const state = this.expected?.state ?? head.state;
     this.transport.update({
       state, speed, k, live,
-      enabled: this.expected ? (state === "running" ? ["pause", "step", "stop", "reset", "speed"] : state === "paused" ? ["play", "step", "stop", "reset", "speed"] : ["reset"]) : head.enabled,
+      enabled: head.enabled[state],
       message: this.failed ?? head.message,
       rate: head.rate,
       device: head.device,
@@ -226,12 +232,17 @@ class LiveView {
     this.drawBar();
   }
 
+  /** Space and the arrows, wherever the focus is, unless something there uses them. */
   key(event) {
-    if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input, select, textarea")) {
-      if (!(event.key === " " && event.target.matches("input[type=range]"))) return;
-    }
-    if (event.key === " " && event.target.closest("button")) return; // the button's own key
-    const moves = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
+    if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    // the path, because a widget may sit in a shadow root; the view's own buttons use Space alone
+    const [target] = event.composedPath();
+    const inside = this.root.contains(target);
+    const owner = event.composedPath().find((node) => node.matches?.(KEYED));
+    const free = !owner || (inside && (event.key === " " ? owner === this.transport.range : owner.matches("button")));
+    if (!free || !this.view) return;
+    // elsewhere Home and End scroll the page
+    const moves = { ArrowLeft: -1, ArrowRight: 1, ...(inside && { Home: -Infinity, End: Infinity }) };
     if (event.key === " ") this.transport.press();
     else if (event.key in moves) this.transport.move(moves[event.key]);
     else return;
@@ -245,7 +256,7 @@ class LiveView {
     this.stopReplay();
     this.unsubscribe();
     this.observer.disconnect();
-    this.root.removeEventListener("keydown", this.listener);
+    document.removeEventListener("keydown", this.listener);
     this.panels.destroy();
     this.charts.destroy();
     this.root.replaceChildren(el("span"));

@@ -91,7 +91,7 @@ export class Panels {
     const [, height, width] = pictures.shape;
     this.node.style.setProperty("--dqv-aspect", `${width} / ${height}`);
     say(this.panels.truth.note, `${width} × ${height}`);
-    say(this.panels.measured.note, pictures.note || decibels(pictures.psnr));
+    say(this.panels.measured.note, decibels(pictures.psnr));
     this.redraw();
   }
 

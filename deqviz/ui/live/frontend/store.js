@@ -63,7 +63,6 @@ export function take({ head, blocks }) {
       low: head.low ?? 0,
       high: head.high ?? 1,
       psnr: head.measured_psnr,
-      note: head.measured_note,
     };
   } else if (blocks.frames) {
     const size = blocks.frames.length / head.k.length;

@@ -5,10 +5,10 @@ import { nearest, number } from "./protocol.js";
 
 const SPEEDS = [[0, "full speed"], [10, "10 it/s"], [3, "3 it/s"], [1, "1 it/s"]];
 const WORDS = {
-  idle: "Ready",
-  queued: "Waiting for a free slot",
+  preparing: "Preparing",
   running: "Running",
   paused: "Paused",
+  checking: "Checking",
   done: "Done",
   stopped: "Stopped",
   diverged: "Diverged",
@@ -93,11 +93,11 @@ export class Transport {
     const text = { hold: "Pause", pause: "Pause", play: "Play", replay: "Replay" }[this.action];
     say(this.primaryText, text);
     mark(this.primaryIcon.firstChild, "d", pauses ? ICONS.pause : ICONS.play);
-    this.primary.disabled = this.action === "replay" && (state === "queued" || this.ks.length < 2);
+    this.primary.disabled = this.action === "replay" && (state === "preparing" || this.ks.length < 2);
   }
 
   drawRange({ k, kMax, last, ks, state }) {
-    const over = !["idle", "queued", "running", "paused"].includes(state);
+    const over = !["preparing", "running", "paused"].includes(state);
     const end = Math.max(1, over || !kMax ? last : Math.max(kMax, last));
     mark(this.range, "max", end);
     if (Number(this.range.value) !== k) this.range.value = k;
