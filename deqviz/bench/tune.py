@@ -38,7 +38,6 @@ def climb(score: Callable[[float], float], start: float) -> tuple[float, float]:
 def rows(data: Path, device: str, only: str) -> Iterator[Row]:
     """One row per degradation and method; writes the strengths beside the package as it goes."""
     truths = list(pictures(data / "train" / "bsds400"))[VALIDATION][:: 40 // COUNT]
-    found = json.loads(TUNED.read_text()) if TUNED.exists() else {}
     for case in CASES:
         for rival in RIVALS:
             name = f"{case.key}/{rival.key}"
@@ -57,6 +56,8 @@ def rows(data: Path, device: str, only: str) -> Iterator[Row]:
                 weight, value = climb(score, start)
                 best = max(best, (value, weight, level))
                 start = weight
+            # Read again, for another process may tune other entries.
+            found = json.loads(TUNED.read_text()) if TUNED.exists() else {}
             found[name] = {"weight": best[1], "sigma": best[2], "validation_psnr": round(best[0], 3)}
             TUNED.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
             yield Row(f"validation, {case.title}, {rival.title}", best[0], "dB")

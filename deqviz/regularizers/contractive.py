@@ -9,11 +9,12 @@ from deqviz.core.registry import Range
 from deqviz.core.regularizer import Constants, Regularizer
 from deqviz.core.space import Image
 from deqviz.networks import _weights
-from deqviz.regularizers._channels import per_channel
+from deqviz.networks._channels import per_channel
 
 
 @cache
-def _lipschitz() -> float:
+def denoiser_lipschitz() -> float:
+    """The certified Lipschitz constant of D_σ, computed once."""
     return _weights.load("contractive").lipschitz()
 
 
@@ -41,7 +42,7 @@ class Contractive(Regularizer):
 
     def constants(self) -> Constants:
         """c = 1 − L Lip(D), ℓ = 1 + L Lip(D), and Id − R contracts by L Lip(D)."""
-        limit = self.contraction * _lipschitz()
+        limit = self.contraction * denoiser_lipschitz()
         return Constants(
             Estimate("c", 1 - limit, "lower bound"),
             Estimate("ℓ", 1 + limit, "upper bound"),

@@ -11,8 +11,8 @@ from deqviz.core.registry import Options, Range
 from deqviz.core.regularizer import Constants, Regularizer
 from deqviz.core.space import Batch, Image
 from deqviz.networks import _weights
+from deqviz.networks._channels import per_channel, sum_over_channels
 from deqviz.networks.convex_ridge import ConvexRidge as Network
-from deqviz.regularizers._channels import per_channel, sum_over_channels
 
 Training = Literal["denoising", "inverse"]
 

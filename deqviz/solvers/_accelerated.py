@@ -87,8 +87,8 @@ class Accelerated(Solver):
             # The CPU can see at no cost that nobody failed, and then needs no copies.
             if good.device.type != "cpu" or not bool(good.all()):
                 failures = failures + ~good
-                new = Point(*(_where(good, a, b) for a, b in zip(new, now, strict=True)))
-                trial, f_trial = _where(good, trial, z), _where(good, f_trial, fz)
+                new = Point(*(where(good, a, b) for a, b in zip(new, now, strict=True)))
+                trial, f_trial = where(good, trial, z), where(good, f_trial, fz)
             memory.learn(now, new, good)
             z, fz, now = trial, f_trial, new
             yield Step(k, z, fz, k + 1)
@@ -108,6 +108,6 @@ def _like(flat: Tensor, z: Tensor) -> Tensor:
     return torch.view_as_complex(flat.view(*z.shape, 2)) if z.is_complex() else flat.view(z.shape)
 
 
-def _where(mask: Tensor, new: Tensor, old: Tensor) -> Tensor:
+def where(mask: Tensor, new: Tensor, old: Tensor) -> Tensor:
     """`torch.where` per batch item."""
     return torch.where(mask.view(-1, *[1] * (new.ndim - 1)), new, old)

@@ -10,6 +10,7 @@ from torch import Tensor
 from deqviz.core.catalog import SOLVERS
 from deqviz.core.records import Map, Solver, Step
 from deqviz.core.space import Batch, Data, norm, scale
+from deqviz.solvers._accelerated import where
 
 ASYMMETRY, ROUNDING = 0.5, 4
 """How far two formulas for β may differ, as a share of β and in standard units of the rounding of f(u)."""
@@ -52,7 +53,7 @@ class ConjugateGradients(Solver):
             age = torch.where(begins | (new < PROGRESS * gap), 0.0, age + 1)
             least = begins | (new < gap)
             gap = torch.where(least, new, gap)
-            z, fz = (u, fu) if _all(least) else (_where(least, u, z), _where(least, fu, fz))
+            z, fz = (u, fu) if _all(least) else (where(least, u, z), where(least, fu, fz))
             yield Step(k, z, fz, k + 1)
             image = r - s
             # β = rr/rr′ equals −⟨(I − B) r, p⟩/⟨p, q⟩ if I − B is symmetric and constant, and hardly else.
@@ -68,8 +69,8 @@ class ConjugateGradients(Solver):
             goes = sound & (~begins | (lost <= SHARE * (k + 1)))
             u, r = fu + (_times(alpha, p - q) - s), r - _times(alpha, q)
             if not _all(goes):
-                u, r = _where(goes, u, fz), _where(goes, r, (fz - z).detach())
-                p, q = _where(goes, p, torch.zeros_like(p)), _where(goes, q, torch.zeros_like(q))
+                u, r = where(goes, u, fz), where(goes, r, (fz - z).detach())
+                p, q = where(goes, p, torch.zeros_like(p)), where(goes, q, torch.zeros_like(q))
             rr, pq, begins = torch.where(goes, rr, torch.inf), torch.where(goes, pq, 0.0), ~goes
 
 
@@ -86,8 +87,3 @@ def _times(a: Batch, u: Data) -> Data:
 def _all(mask: Tensor) -> bool:
     """Whether the CPU can see, at no cost, that copies are not needed."""
     return mask.device.type == "cpu" and bool(mask.all())
-
-
-def _where(mask: Tensor, new: Tensor, old: Tensor) -> Tensor:
-    """`torch.where` per batch item."""
-    return torch.where(mask.view(-1, *[1] * (new.ndim - 1)), new, old)
