@@ -17,8 +17,8 @@ STARTS = {
 LEVELS = {
     "denoise25": {"convex_ridge": (25, 26, 27), "contractive": (5, 7)},
     "denoise5": {"convex_ridge": (5, 5.2), "contractive": (1.5, 2)},
-    "blur": {"convex_ridge": (25,), "contractive": (3.5, 5)},
-    "fourier": {"convex_ridge": (25,), "contractive": (3.5, 5)},
+    "blur": {"convex_ridge": (20, 28), "contractive": (3.5, 5)},
+    "fourier": {"convex_ridge": (20, 32), "contractive": (3.5, 5)},
 }
 """Levels of the regulariser that are tried, in units of 1/255."""
 COUNT = 10
