@@ -299,7 +299,7 @@ def test_an_unfinished_run_raises_no_alarm_about_stability(steps):
 
 
 def test_starts_that_end_in_no_number_are_not_together():
-    method, p = build("quadratic", splitting="explicit", step=1.9, weight=0.1), problem(dtype=torch.float32)
+    method, p = build("quadratic", splitting="explicit", step=1.5, weight=1.0), problem(dtype=torch.float32)
     asked = probes(method, p, limit=p.data, tolerance=1e-6, max_steps=3000, seed=0, residual=math.inf)
     found = {probe.key: probe.value for probe in asked if probe.value is not None}
     assert found["spread"] == math.inf
