@@ -211,9 +211,11 @@ def test_distance_to_the_limit_is_bounded_for_any_picture(operator, alpha, step,
     for splitting in ("implicit", "explicit"):
         method = build(r={"contraction": L}, weight=alpha, splitting=splitting, step=step)
         for r in islice(method.iterates(p, x), 3):
-            error = method.theory(p).error
-            assert error is not None
-            assert float(norm(r.x - star)) <= error * float(r.gap) * (1 + 1e-9)
+            theory = method.theory(p)
+            assert theory.error is not None
+            # Conjugate gradients and rounding: what one evaluation may be off.
+            room = (theory.floor + theory.bias) * float(norm(r.x))
+            assert float(norm(r.x - star)) <= theory.error * (float(r.gap) + 2 * room) * (1 + 1e-9)
         row = run(method, p, 10, start=x)["error"]
         assert row.lamp == "holds"
         # What is measured is a lower bound of the true distance, relative to ‖T(x₀)‖.
@@ -300,9 +302,14 @@ def test_an_unfinished_run_raises_no_alarm_about_stability(steps):
 
 def test_starts_that_end_in_no_number_are_not_together():
     method, p = build("quadratic", splitting="explicit", step=1.5, weight=1.0), problem(dtype=torch.float32)
-    asked = probes(method, p, limit=p.data, tolerance=1e-6, max_steps=3000, seed=0, residual=math.inf)
+    asked = probes(method, p, limit=p.data, tolerance=1e-6, max_steps=3000, seed=0)
     found = {probe.key: probe.value for probe in asked if probe.value is not None}
-    assert found["spread"] == math.inf
+    assert found["spread"] > 1e9
+    assert found["spread_residual"] == math.inf
+    broken = METHODS["pnp_fbs"].build({"denoiser": "unconstrained"})
+    data = Problem(p.operator, torch.full_like(p.data, math.nan), 0.0)
+    asked = probes(broken, data, limit=p.data, tolerance=1e-6, max_steps=5, seed=0)
+    assert {probe.key: probe.value for probe in asked}["spread"] == math.inf
 
 
 def test_bounds_are_computed_once_and_die_with_their_operator():

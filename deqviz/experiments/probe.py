@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import torch
 
-from deqviz.core.catalog import DIAGNOSTICS
 from deqviz.core.records import Map, Method, Problem, Subject
 from deqviz.core.space import Image, norm, scale
 from deqviz.core.stop import is_last
+from deqviz.diagnostics.lipschitz import Lipschitz
 from deqviz.diagnostics.trajectory import Plane, plane
 
 Path = tuple[tuple[int, Image], ...]
@@ -46,6 +46,11 @@ def _starts(problem: Problem, rng: torch.Generator) -> tuple[tuple[str, str, Ima
     space = problem.operator.domain
     noise = (0.5 + 0.25 * space.random(rng)).clamp(0, 1)
     return (("zero", "from zero", space.zeros()), ("noise", "from noise", noise))
+
+
+def _or_infinite(value: float) -> float:
+    """No number is no agreement, and `max` would overlook it."""
+    return value if math.isfinite(value) else math.inf
 
 
 def _thinned(k: int) -> bool:
@@ -87,12 +92,10 @@ def probes(
             if is_end or _thinned(iterate.k):
                 path.append((iterate.k, x.to("cpu", copy=True)))
             if is_end:
-                stopped = max(stopped, float(iterate.residual))
+                stopped = max(stopped, _or_infinite(float(iterate.residual)))
                 break
             yield Probe(f"start-{key}", title, None, tuple(path))
-        distance = float(norm(x - limit).max()) / max(size, 1e-12)
-        # No number is no agreement, and max() would overlook it.
-        distance = distance if math.isfinite(distance) else math.inf
+        distance = _or_infinite(float(norm(x - limit).max()) / max(size, 1e-12))
         spread = max(spread, distance)
         paths.append(tuple(path))
         yield Probe(f"start-{key}", title, distance, tuple(path))
@@ -121,7 +124,7 @@ def probes(
         return
     yield Probe("expansion", "local expansion")
     # A product with the Jacobian of a learned map costs several evaluations; eight suffice to see it.
-    lipschitz = DIAGNOSTICS["lipschitz"].build({"products": 8, "seed": seed})
+    lipschitz = Lipschitz(products=8, seed=seed)
     yield Probe("expansion", "local expansion", lipschitz.measure(Subject(f, limit, limit)).value)
     points = [x for path in paths for _, x in path]
     if len(points) >= 3:

@@ -8,9 +8,9 @@ import torch
 
 from deqviz.core.catalog import METHODS
 from deqviz.core.guarantee import Guarantee
-from deqviz.core.records import Evidence, Iterate, Method, Problem, Scalar
+from deqviz.core.records import Evidence, Iterate, Method, Problem, Scalar, relative
 from deqviz.core.registry import Options, Range
-from deqviz.core.space import Batch, Image, inner, norm, scale
+from deqviz.core.space import Batch, Image, inner, norm
 from deqviz.methods import _panel, _theory
 from deqviz.methods._base import DISTANCE, gap_and_residual
 
@@ -63,12 +63,16 @@ class Tikhonov(Method):
             # A look at the numbers makes a GPU wait, so only every sixteenth step asks whether to stop.
             if k % 16 == 0 and not bool((rr > target).any()):
                 break
-            yield _record(k, x, s * r, k + 1, x0)
-            hp = A.gram(p) + self.weight * p
-            step = rr / inner(p, hp).clamp_min(1e-38)
-            x, r, k = x + scale(step, p), r - scale(step, hp), k + 1
+            # T(x) = x + s r, and ‖r‖ is at hand.
+            gap = s * rr.sqrt()
+            residual = relative(gap, norm(torch.add(x, r, alpha=s))).max()
+            far: dict[str, Scalar] = {DISTANCE: norm(x - x0).max()} if k % 8 == 0 else {}
+            yield Iterate(k, x, residual, gap.max(), k + 1, None, far)
+            hp = torch.add(A.gram(p), p, alpha=self.weight)
+            step = (rr / inner(p, hp).clamp_min(1e-38)).view(-1, 1, 1, 1)
+            x, r, k = torch.addcmul(x, step, p), torch.addcmul(r, step, hp, value=-1), k + 1
             fresh = inner(r, r)
-            p, rr = r + scale(fresh / rr.clamp_min(1e-38), p), fresh
+            p, rr = torch.addcmul(r, (fresh / rr.clamp_min(1e-38)).view(-1, 1, 1, 1), p), fresh
         # The recursion's residual goes on falling when the true one cannot: the last word is the true one.
         yield _record(k, x, s * (b - A.gram(x) - self.weight * x), k + 1, x0)
 
