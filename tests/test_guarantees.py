@@ -309,7 +309,7 @@ def test_starts_that_end_in_no_number_are_not_together():
     broken = METHODS["pnp_fbs"].build({"denoiser": "unconstrained"})
     data = Problem(p.operator, torch.full_like(p.data, math.nan), 0.0)
     asked = probes(broken, data, limit=p.data, tolerance=1e-6, max_steps=5, seed=0)
-    assert {probe.key: probe.value for probe in asked}["spread"] == math.inf
+    assert {probe.key: probe.value for probe in asked}["spread_residual"] == math.inf
 
 
 def test_bounds_are_computed_once_and_die_with_their_operator():
