@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from deqviz.core import machine
 from deqviz.core.registry import Choice
 from deqviz.scenario import Scenario
 from deqviz.ui.job import Job
@@ -282,3 +283,11 @@ def test_commands_from_many_threads_do_no_harm(worker):
     until(lambda: job.is_settled)
     ks = [m.k for m in job.snapshot().marks]
     assert ks == list(range(len(ks)))
+
+
+def test_small_pictures_get_one_thread_and_large_ones_all_up_to_a_limit(monkeypatch):
+    monkeypatch.setattr(machine, "cores", lambda: 32)
+    assert machine.thread_count(machine.SMALL) == 1
+    assert machine.thread_count(machine.SMALL + 1) == machine.thread_count() == machine.MOST
+    monkeypatch.setattr(machine, "cores", lambda: 2)
+    assert machine.thread_count(512) == 2

@@ -6,6 +6,8 @@ import platform
 import re
 from pathlib import Path
 
+SMALL = 128
+"""Pixels along the longer side up to which one thread is enough."""
 MOST = 8
 """Threads beyond this wait for each other longer than they work, at the sizes of this app."""
 
@@ -22,14 +24,15 @@ def processor() -> str:
     return found[1] if found else platform.processor() or platform.machine()
 
 
-def thread_count() -> int:
-    """The torch threads of every run, set once: all cores up to `MOST`.
+def thread_count(side: int = 256) -> int:
+    """The torch threads of a run on pictures of this longer side: one up to `SMALL`, else all up to `MOST`.
 
-    `deqviz bench speed` prints what this rests on: at 64² and 128² one thread and all of them take about the
-    same time, because torch splits nothing that is small; at 256² all are faster on a quiet machine. Fixed
-    for the life of the process, so that a run repeats to the last bit.
+    `deqviz bench speed` prints what this rests on. At 128² and below a second thread gains at most a tenth on
+    a quiet machine, and doubles the time where its core is lent to others, for each of many short pieces of
+    work waits for it. At 256² all are faster on a quiet machine. The size decides alone, so that a run
+    repeats to the last bit.
     """
-    return min(cores(), MOST)
+    return 1 if side <= SMALL else min(cores(), MOST)
 
 
 def tune_allocator() -> None:

@@ -144,7 +144,8 @@ def _screen(job: Job) -> None:
         shot = now.snapshot()
         worker().wake()
         speed = st.session_state.get("speed", 0)
-        live.show(screen.view(now, shot, session.device_name(), now.guarantees(), speed), on_command=_act)
+        name = session.device_name(now.scenario.size)
+        live.show(screen.view(now, shot, name, now.guarantees(), speed), on_command=_act)
         # A new run, its pictures, or its end concern what stands outside the fragment.
         if now is not job or _is_moving(now) != is_moving or (shot.setup is None) != (pictures is None):
             st.rerun()

@@ -56,11 +56,11 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def device_name() -> str:
-    """What the page says it runs on."""
+def device_name(side: int) -> str:
+    """What the page says a run on pictures of this longer side runs on."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    count = thread_count()
+    count = thread_count(side)
     return f"CPU · {count} thread{'s' if count > 1 else ''}"
 
 

@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from deqviz.core.machine import thread_count, tune_allocator
+from deqviz.scenario import Scenario
 
 SLICE = 0.1
 """Seconds a job may run while others are waiting."""
@@ -21,7 +22,9 @@ SLICE = 0.1
 
 @runtime_checkable
 class Task(Protocol):
-    """What the worker runs."""
+    """What the worker runs; the size of its scenario decides about threads."""
+
+    scenario: Scenario
 
     def is_runnable(self) -> bool:
         """Whether `advance` would do anything now."""
@@ -74,9 +77,9 @@ class Worker:
                 self._wake.wait(0.02 if self._tasks else None)
 
     def _loop(self) -> None:
-        torch.set_num_threads(thread_count())
         while True:
             task, is_crowded = self._next()
+            torch.set_num_threads(thread_count(task.scenario.size))
             task.advance(time.monotonic() + (SLICE if is_crowded else 0.5))
 
 
