@@ -300,6 +300,18 @@ def test_an_unfinished_run_raises_no_alarm_about_stability(steps):
         assert row.predicted < 1.001 * method.theory(p).gain
 
 
+@pytest.mark.parametrize("operator", ["gaussian_blur", "tomography"])
+def test_the_contraction_is_seen_on_the_plane_whatever_the_solver(operator):
+    method, p = build(solver="anderson", weight=0.5), problem(operator)
+    end = settle(method.iterates(p), tolerance=1e-8, max_steps=200)
+    path = ((0, p.operator.baseline(p.data)), (end.k, end.x))
+    asked = probes(method, p, limit=end.x, tolerance=1e-8, max_steps=200, seed=0, main=path)
+    found = {probe.key: probe.value for probe in asked if probe.value is not None}
+    row = {g.key: g for g in method.guarantees(p, Evidence((), found))}["contraction"]
+    assert row.lamp == "holds"
+    assert 0.1 < row.measured <= row.predicted == method.theory(p).kappa
+
+
 def test_starts_that_end_in_no_number_are_not_together():
     method, p = build("quadratic", splitting="explicit", step=1.5, weight=1.0), problem(dtype=torch.float32)
     asked = probes(method, p, limit=p.data, tolerance=1e-6, max_steps=3000, seed=0)

@@ -249,7 +249,9 @@ def test_after_the_run_the_theorems_are_put_to_the_test(worker):
     until(lambda: job.state in OVER, 60)
     shot = job.snapshot()
     assert shot.state == "done", shot.message
-    assert {"spread", "spread_residual", "gain", "expansion", "landscape"} <= {p.key for p in shot.probes}
+    assert {"spread", "spread_residual", "gain", "expansion", "landscape", "contraction"} <= {
+        p.key for p in shot.probes
+    }
     lamps = {g.key: g.lamp for g in job.guarantees()}
     assert lamps["uniqueness"] == "holds"
     assert lamps["stability"] == "holds"

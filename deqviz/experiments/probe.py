@@ -75,7 +75,8 @@ def probes(
     "spread_residual": the largest relative residual at which any of the runs stopped;
     "gain": ‖x₁ − x₂‖/‖y₁ − y₂‖ for data changed by 1 % in a random direction, with "gain_gap", the sum of
     both ‖T(x) − x‖ over ‖y₁ − y₂‖, and "gain_size", that of both ‖x‖; "expansion": ‖J_T‖ at the limit by
-    power iteration, a lower bound; "landscape": the residual on the plane of the runs.
+    power iteration, a lower bound; "landscape": the residual on the plane of the runs; "contraction": the
+    largest ‖T(x) − T(z)‖/‖x − z‖ seen there, with "contraction_room" = (‖T(x)‖ + ‖T(z)‖)/‖x − z‖.
     """
     rng = torch.Generator().manual_seed(seed + 1)
     # On a GPU the number is looked at every 16 iterates only: each look waits for the device.
@@ -144,10 +145,20 @@ def _landscape(f: Map, chart: Plane, limit: Image) -> Iterator[Probe]:
     axis = torch.linspace(-reach, reach, GRID).tolist()
     gap = torch.full((GRID, GRID), float("nan"))
     cells = [(i, j) for i in range(GRID) for j in range(GRID)]
+    ratio = room = 0.0
+    last: tuple[Image, Image] | None = None
     for i, j in sorted(cells, key=lambda c: (c[0] % 2 + c[1] % 2, c)):
         x = chart.to_picture(axis[j], axis[i]).to(limit.device, limit.dtype)
-        gap[i, j] = float(norm(f(x) - x).max())
+        fx = f(x)
+        gap[i, j] = float(norm(fx - x).max())
+        if last is not None:
+            apart = float(norm(x - last[0]).max())
+            ratio = max(ratio, _or_infinite(float(norm(fx - last[1]).max()) / apart))
+            room = max(room, float((norm(fx) + norm(last[1])).max()) / apart)
+        last = x, fx
         yield Probe(
             "landscape", "residual on the plane", None, (), Landscape(chart, tuple(axis), gap.clone())
         )
+    yield Probe("contraction_room", "size of the pairs over their distance", room)
+    yield Probe("contraction", "contraction on the plane", ratio)
     yield Probe("landscape", "residual on the plane", 1.0, (), Landscape(chart, tuple(axis), gap))

@@ -48,6 +48,11 @@ def uniqueness(theory: Theory, evidence: Evidence) -> Guarantee:
 def _contraction(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
     # ‖T(x_k) − x_k‖ is the distance of two successive pictures only when the iteration is T itself.
     measured = _largest_ratio(theory, evidence.marks) if solver.contraction(0.0) == 0.0 else None
+    seen = evidence.probes.get("contraction")
+    if seen is not None:
+        # Each value of T may be off by the floor.
+        seen = max(seen - theory.floor * evidence.probes.get("contraction_room", 0.0), 0.0)
+        measured = seen if measured is None else max(measured, seen)
     if theory.is_contraction:
         reason = theory.because
     elif theory.is_nonexpansive:
