@@ -119,13 +119,18 @@ def keep(picture: Image, digest: str) -> str:
     return key
 
 
+def fitted(height: int, width: int, side: int) -> tuple[int, int]:
+    """Height and width with the longer one brought down to `side`; smaller ones stay as they are."""
+    shrink = min(1.0, side / max(height, width))
+    return max(1, round(height * shrink)), max(1, round(width * shrink))
+
+
 def scaled(picture: Image, side: int) -> Float[Tensor, "b c H W"]:
     """The picture with its longer side brought down to `side`; a smaller one is returned as it is."""
     height, width = picture.shape[-2:]
     if max(height, width) <= side:
         return picture
-    shrink = side / max(height, width)
-    size = [max(1, round(height * shrink)), max(1, round(width * shrink))]
+    size = fitted(height, width, side)
     return F.interpolate(picture, size, mode="bicubic", antialias=True).clamp(0, 1)
 
 

@@ -35,6 +35,11 @@ class Case:
     operator: Choice
     noise: Choice
 
+    @property
+    def is_denoising(self) -> bool:
+        """Whether nothing but noise stands between picture and data."""
+        return self.operator.key == "denoising"
+
 
 CASES = (
     Case("denoise25", "denoising σ = 25/255", Choice("denoising"), Choice("gaussian", {"std": 25 / 255})),
@@ -67,7 +72,7 @@ class Rival:
         if self.key == "tv":
             return Choice("tv", {"weight": weight})
         inner: dict[str, Any] = {"sigma": level}
-        if self.key == "convex_ridge" and case.operator.key != "denoising":
+        if self.key == "convex_ridge" and not case.is_denoising:
             inner["training"] = "inverse"
         if self.key == "contractive":
             # Nearly 1: N shrinks contrast by 1 − L, and a strong α multiplies that.
@@ -120,7 +125,7 @@ def quality(
     and in Fourier sampling the convex ridge then lacks 1.5 dB. In denoising nothing is annihilated, and 10⁻⁵
     is enough.
     """
-    tolerance = 1e-5 if case.operator.key == "denoising" else 1e-6
+    tolerance = 1e-5 if case.is_denoising else 1e-6
     method = METHODS[rival.key if rival.key == "tv" else "equilibrium"].build(
         rival.choice(case, weight, level).params
     )

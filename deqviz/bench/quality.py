@@ -3,18 +3,18 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from deqviz.bench.cases import CASES, RIVALS, pictures, quality, tuned
+from deqviz.bench.cases import CASES, RIVALS, Case, pictures, quality, tuned
 from deqviz.bench.rows import Row
 
 
-def _target(case: str, rival: str, tv: float) -> float | None:
+def _target(case: Case, rival: str, tv: float) -> float | None:
     """What the table is held against; None for total variation itself."""
     if rival == "tv":
         return None
     if rival == "contractive":
         return round(tv, 3)
-    if case.startswith("denoise"):
-        return {"denoise25": 28.0, "denoise5": 36.8}[case]
+    if case.is_denoising:
+        return {"denoise25": 28.0, "denoise5": 36.8}[case.key]
     return round(tv + 0.5, 3)
 
 
@@ -26,7 +26,7 @@ def rows(data: Path, device: str, only: str) -> Iterator[Row]:
         "Set12 256²": list(pictures(data / "test" / "set12", side=256)),
     }
     for case in CASES:
-        name = "BSD68" if case.key.startswith("denoise") else "Set12 256²"
+        name = "BSD68" if case.is_denoising else "Set12 256²"
         tv = 0.0
         for rival in RIVALS:
             # Total variation sets the target of the others.
@@ -35,4 +35,4 @@ def rows(data: Path, device: str, only: str) -> Iterator[Row]:
             s = settings[f"{case.key}/{rival.key}"]
             value = quality(case, rival, s["weight"], s["sigma"], sets[name], device)
             tv = value if rival.key == "tv" else tv
-            yield Row(f"{name}, {case.title}, {rival.title}", value, "dB", _target(case.key, rival.key, tv))
+            yield Row(f"{name}, {case.title}, {rival.title}", value, "dB", _target(case, rival.key, tv))

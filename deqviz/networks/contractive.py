@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from deqviz.core.space import Image
-from deqviz.networks._conv import certified_norm_squared, sandwich
+from deqviz.networks._conv import certified_norm_squared
 from deqviz.networks._threshold import Thresholds, levels
-from deqviz.networks.convex_ridge import clip
+from deqviz.networks.convex_ridge import ridge_gradient
 
 
 class PotentialLayer(nn.Module):
@@ -30,8 +30,7 @@ class PotentialLayer(nn.Module):
 
     def forward(self, x: Image, y: Image, sigma: float | Tensor) -> Image:
         """One layer; y is the network's input."""
-        filters, tau = self.filters, self.thresholds(sigma)
-        step = sandwich(x, filters, lambda h: clip(h, tau), filters)
+        step = ridge_gradient(x, self.filters, self.thresholds(sigma))
         return torch.lerp(x - step, y, self.mix(sigma))
 
 

@@ -23,8 +23,7 @@ class ConvexRidge(nn.Module):
 
     def forward(self, x: Image, sigma: float | Tensor) -> Image:
         """R_σ(x) on a one-channel picture; σ in the unit of x, which is in [0, 1]."""
-        filters, tau = self.filters, self.thresholds(sigma)
-        return sandwich(x, filters, lambda h: clip(h, tau), filters)
+        return ridge_gradient(x, self.filters, self.thresholds(sigma))
 
     def potential(self, x: Image, sigma: float | Tensor) -> Float[Tensor, " b"]:
         """Ψ_σ(x) = Σᵢ Σ_pixels huber_τᵢ(wᵢ ∗ x), one number per picture; its gradient is `forward`."""
@@ -36,6 +35,11 @@ class ConvexRidge(nn.Module):
     def lipschitz(self) -> float:
         """‖W‖² from above, for pictures of every size: clip has slopes in [0, 1] whatever σ is."""
         return certified_norm_squared(self.filters)
+
+
+def ridge_gradient(x: Image, filters: Tensor, tau: Tensor) -> Image:
+    """W* clip(Wx, ±τ): the gradient of the Huber penalties of the responses Wx."""
+    return sandwich(x, filters, lambda h: clip(h, tau), filters)
 
 
 def clip(h: Tensor, tau: Tensor) -> Tensor:

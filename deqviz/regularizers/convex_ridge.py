@@ -18,9 +18,7 @@ Training = Literal["denoising", "inverse"]
 
 
 def _network(training: Training, dtype: torch.dtype, device: str) -> Network:
-    if training == "inverse":
-        return _weights.load("convex_ridge_inverse", dtype, device)
-    return _weights.load("convex_ridge", dtype, device)
+    return _weights.load("convex_ridge_inverse" if training == "inverse" else "convex_ridge", dtype, device)
 
 
 @cache

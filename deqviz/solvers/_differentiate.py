@@ -56,7 +56,7 @@ class Implicit:
             if g is None:  # how autograd writes a zero that nobody computed
                 return None
             if torch.is_grad_enabled():
-                raise NotImplementedError("Implicit gives first derivatives only: no create_graph=True.")
+                raise RuntimeError("Implicit gives first derivatives only: no create_graph=True.")
 
             def adjoint(u: Tensor) -> Tensor:
                 (ju,) = torch.autograd.grad(fz, z, u, retain_graph=True, materialize_grads=True)

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from deqviz.core.operator import ForwardModel
 from deqviz.core.space import Image
-from deqviz.networks._conv import analysis, sandwich, symbol_bound, synthesis
-from deqviz.networks.convex_ridge import clip
+from deqviz.networks._conv import analysis, symbol_bound, synthesis
+from deqviz.networks.convex_ridge import ridge_gradient
 
 
 def minimiser(filters: Tensor, tau: Tensor, y: Image, lipschitz: float, steps: int) -> Image:
@@ -22,7 +22,7 @@ def minimiser(filters: Tensor, tau: Tensor, y: Image, lipschitz: float, steps: i
     x = previous = y
     for _ in range(steps):
         z = x + momentum * (x - previous)
-        gradient = z - y + sandwich(z, filters, lambda h: clip(h, tau), filters)
+        gradient = z - y + ridge_gradient(z, filters, tau)
         previous, x = x, z - gradient / (1 + lipschitz)
     return x
 
@@ -40,13 +40,25 @@ def equilibrium(
     age = 0
     for _ in range(steps):
         z = x + age / (age + 3) * (x - previous)
-        pull = sandwich(z, filters, lambda h: clip(h, tau), filters)
-        previous, x = x, A.resolvent(back + rho * z - alpha * pull, rho)
+        previous, x = x, A.resolvent(back + rho * z - alpha * ridge_gradient(z, filters, tau), rho)
         age = age + 1 if float(((z - x) * (x - previous)).sum()) <= 0 else 0
     return x
 
 
-class ImplicitStep(torch.autograd.Function):
+def implicit_step(
+    x: Image, back: Image, filters: Tensor, tau: Tensor, steps: int, A: ForwardModel | None, alpha: float
+) -> Image:
+    """The solution x of A*Ax − `back` + αR(x) = 0 (no A: the identity), with its derivative in the weights.
+
+    One Newton step x − J⁻¹(A*Ax − `back` + αR(x)): nothing in value, and with the derivative of the solution.
+    """
+    residual = (x if A is None else A.gram(x)) - back + alpha * ridge_gradient(x, filters, tau)
+    step = _NewtonStep.apply(x, residual, filters.detach(), tau.detach(), steps, A, alpha)
+    assert isinstance(step, Tensor)
+    return step
+
+
+class _NewtonStep(torch.autograd.Function):
     """The value x; backwards −J⁻¹ meets the cotangent, J = A*A + αW*DW with D = 1 where |Wx| < τ.
 
     By conjugate gradients, preconditioned by (A*A + ρ)⁻¹ where there is an A. Where A and D both annihilate a

@@ -12,12 +12,11 @@ from torch.nn.utils import parametrize
 from deqviz.core.metrics import psnr
 from deqviz.core.space import Image
 from deqviz.networks import _weights
-from deqviz.networks._conv import sandwich
 from deqviz.networks.contractive import ContractiveDenoiser
-from deqviz.networks.convex_ridge import ConvexRidge, clip
+from deqviz.networks.convex_ridge import ConvexRidge
 from deqviz.networks.unconstrained import UnconstrainedDenoiser
 from deqviz.training._constraint import BoundedBank, ZeroMean, cosine_bank
-from deqviz.training._minimise import ImplicitStep, equilibrium, minimiser
+from deqviz.training._minimise import equilibrium, implicit_step, minimiser
 from deqviz.training.samples import Sample, degraded, denoising, examples
 
 
@@ -98,7 +97,7 @@ class ConvexRidgeRecipe(Recipe):
     def build(self) -> ConvexRidge:
         """Cosines at the largest admitted norm."""
         net = ConvexRidge(self.filters, self.size)
-        _constrain(net, _cosines(self.filters, self.size, self.lipschitz), self.lipschitz)
+        _constrain(net, _tight_frame(self.filters, self.size, self.lipschitz), self.lipschitz)
         return net
 
     def estimate(self, net: nn.Module, y: Image, sigma: Tensor) -> Image:
@@ -107,11 +106,7 @@ class ConvexRidgeRecipe(Recipe):
         filters, tau = net.filters, net.thresholds(sigma)
         with torch.no_grad():
             x = minimiser(filters, tau, y, self.lipschitz, self.descent)
-        # One Newton step x − J⁻¹(x − y + R_θ(x)): zero in value, and with the derivative of x̂ in θ.
-        residual = x - y + sandwich(x, filters, lambda h: clip(h, tau), filters)
-        step = ImplicitStep.apply(x, residual, filters.detach(), tau.detach(), self.adjoint, None, 1.0)
-        assert isinstance(step, Tensor)
-        return step
+        return implicit_step(x, y, filters, tau, self.adjoint, None, 1.0)
 
     @torch.no_grad()
     def denoise(self, net: nn.Module, y: Image, sigma: float) -> Image:
@@ -183,10 +178,8 @@ class ReconstructionRecipe(ConvexRidgeRecipe):
         back = A.adjoint(sample.y)
         with torch.no_grad():
             x = equilibrium(filters, tau, A, back, alpha, self.lipschitz, self.steps_forward)
-        residual = A.gram(x) - back + alpha * sandwich(x, filters, lambda h: clip(h, tau), filters)
-        step = ImplicitStep.apply(x, residual, filters.detach(), tau.detach(), self.steps_backward, A, alpha)
-        assert isinstance(step, Tensor)
-        return (step - sample.clean).square().mean() / self.error
+        x = implicit_step(x, back, filters, tau, self.steps_backward, A, alpha)
+        return (x - sample.clean).square().mean() / self.error
 
 
 @dataclass(frozen=True)
@@ -201,7 +194,7 @@ class ContractiveRecipe(Recipe):
         """Cosines at the largest admitted norm."""
         net = ContractiveDenoiser(self.layers, self.filters, self.size)
         for layer in net.layers:
-            _constrain(layer, _cosines(self.filters, self.size, 2.0), 2.0)
+            _constrain(layer, _tight_frame(self.filters, self.size, 2.0), 2.0)
         return net
 
     def estimate(self, net: nn.Module, y: Image, sigma: Tensor) -> Image:
@@ -226,7 +219,7 @@ def _constrain(module: nn.Module, start: Tensor, limit: float) -> None:
     parametrize.register_parametrization(module, "filters", BoundedBank(start.shape[-1], limit))
 
 
-def _cosines(count: int, size: int, limit: float) -> Tensor:
+def _tight_frame(count: int, size: int, limit: float) -> Tensor:
     """A tight frame of cosines with ‖W‖² = limit."""
     return cosine_bank(count, size) * math.sqrt(limit) / size
 
@@ -242,7 +235,7 @@ class UnconstrainedRecipe(Recipe):
     def build(self) -> UnconstrainedDenoiser:
         """Cosine banks, analysis and synthesis alike, so that training starts from a stable denoiser."""
         net = UnconstrainedDenoiser(self.layers, self.filters, self.size)
-        start = _cosines(self.filters, self.size, 2.0)
+        start = _tight_frame(self.filters, self.size, 2.0)
         for layer in net.layers:
             for name in ("filters", "synthesis_filters"):
                 parametrize.register_parametrization(layer, name, ZeroMean())

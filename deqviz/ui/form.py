@@ -171,16 +171,15 @@ def _receive(name: str, data: bytes, file_id: str) -> None:
         st.session_state.upload_error = str(error)
         return
     _choose(images.keep(upload.image, upload.digest))
-    st.session_state.received = (upload.size, upload.note)
+    st.session_state.received = (upload.size, (upload.image.shape[-2], upload.image.shape[-1]), upload.note)
     st.rerun()
 
 
-def _changes(received: tuple[tuple[int, int], str | None] | None) -> str:
+def _changes(received: tuple[tuple[int, int], tuple[int, int], str | None] | None) -> str:
     """What was changed in the upload on its way into a run, whose size is known here alone."""
     if received is None:
         return ""
-    size, note = received
-    used = Scenario(image=st.session_state["w.image"], size=st.session_state.get("w.size", Scenario().size))
-    height, width = used.truth().shape[-2:]
+    size, kept, note = received
+    height, width = images.fitted(*kept, st.session_state.get("w.size", Scenario().size))
     resizing = "" if (width, height) == size else f"resized from {size[0]} × {size[1]} to {width} × {height}"
     return "; ".join(part for part in (note, resizing) if part)

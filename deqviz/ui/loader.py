@@ -16,6 +16,7 @@ from numpy.lib import format as npy
 from PIL import ExifTags, ImageOps, UnidentifiedImageError
 from PIL import Image as Pillow
 
+from deqviz import images
 from deqviz.core.space import Image
 
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")
@@ -201,8 +202,8 @@ def _fit(width: int, height: int, side: int) -> tuple[int, int]:
         )
     if min(width, height) < MIN_SIDE:
         raise UploadError(f"The picture has {size} pixels: choose one of at least {MIN_SIDE} × {MIN_SIDE}.")
-    shrink = min(1.0, side / max(width, height))
-    target = round(width * shrink), round(height * shrink)
+    high, wide = images.fitted(height, width, side)
+    target = wide, high
     if min(target) < MIN_SIDE:
         raise UploadError(f"The picture is too thin with {size} pixels: crop it nearer to a square.")
     return target

@@ -257,16 +257,18 @@ class TestLive:
         meter = page.context.new_cdp_session(page)
         meter.send("Performance.enable")
         before = thread_time(meter)
-        found = page.evaluate(WATCH, 8)
+        # Wall time belongs to whoever else is on the cores, and a busy loop beside it halves the rate: five
+        # windows at most, of which one must be undisturbed.
+        windows = []
+        while not windows or (len(windows) < 5 and statistics.median(windows[-1]["rates"]) < 8):
+            windows.append(page.evaluate(WATCH, 4))
+            assert windows[-1]["blank"] == []
+            assert windows[-1]["frames"] > 0
         spent = thread_time(meter) - before
-        assert found["blank"] == []
-        assert found["frames"] > 0
-        # Wall time belongs to whoever else is on the cores: benchmarks/browser.py measures the rate, on a
-        # quiet machine. What a load cannot change much is the processor time of an update, 55 ms alone and
-        # beside three busy loops: at 100 ms ten a second would need the whole of a core.
-        assert spent / found["painted"] < 0.1, found
-        # Two busy loops have been seen to halve ten a second; a fragment that polls too slowly is below this.
-        assert statistics.median(found["rates"]) >= 2, found["rates"]
+        assert statistics.median(windows[-1]["rates"]) >= 8, [w["rates"] for w in windows]
+        # What a load cannot change much is the processor time of an update, 55 ms alone and beside three busy
+        # loops: at 100 ms ten a second would need the whole of a core.
+        assert spent / sum(w["painted"] for w in windows) < 0.1, windows
 
     def test_pause_freezes_at_once_and_play_goes_on(self, harness):
         page = harness("n=5000&pace=0.02")
