@@ -1,0 +1,270 @@
+"""What experiments share: progress, and rows that are written as they come and never computed twice."""
+
+import csv
+import hashlib
+import io
+import json
+import math
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from types import NoneType
+from typing import Any, Generic, Literal, TypeVar, get_args, get_type_hints
+
+import torch
+
+from deqviz.core.guarantee import Curve, Guarantee, Status
+from deqviz.core.space import Image
+
+Key = tuple[float | int | str, ...]
+
+
+class Row(ABC):
+    """One measured cell of an experiment: plain numbers, and the theorems that speak of them."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def key(self) -> Key:
+        """Which cell this is; exact, so that a file can be gone on with."""
+
+    @property
+    @abstractmethod
+    def guarantees(self) -> tuple[Guarantee, ...]:
+        """Each inequality as measured ≤ predicted; `slack` is what the solve of this very row may add."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether no certified inequality is violated."""
+        return all(g.lamp != "violated" for g in self.guarantees)
+
+    def plain(self) -> dict[str, float | int | str | bool | None]:
+        """The fields, and of each inequality `bound.key`, `holds.key`, `slack.key` = 1 − measured/bound."""
+        values: dict[str, float | int | str | bool | None] = asdict(self)  # pyright: ignore[reportArgumentType]
+        for g in self.guarantees:
+            values[f"bound.{g.key}"] = g.predicted if isinstance(g.predicted, float) else None
+            values[f"holds.{g.key}"] = g.holds if g.status == "certified" else None
+            values[f"slack.{g.key}"] = slack(g)
+        return values
+
+
+R = TypeVar("R", bound=Row)
+
+
+def slack(g: Guarantee) -> float | None:
+    """1 − measured/predicted: the share of the bound that is left; None where there is nothing to compare."""
+    match g.predicted, g.measured:
+        case float() as above, float() as below if above > 0:
+            return 1 - below / above
+        case _:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress(Generic[R]):
+    """How far an experiment has come; `row` is None between rows.
+
+    One comes after every iteration, so that whoever pulls can stop at any time. `views` are pictures that
+    belong to the row, for a row that was just computed.
+    """
+
+    done: int
+    total: int
+    row: R | None = None
+    views: Mapping[str, Image] = field(default_factory=dict)
+
+
+class Experiment(ABC, Generic[R]):
+    """Many equilibria of one question, as a generator of rows; subclasses are frozen dataclasses."""
+
+    @property
+    @abstractmethod
+    def row_type(self) -> type[R]:
+        """The class of the rows."""
+
+    @property
+    @abstractmethod
+    def cells(self) -> tuple[Key, ...]:
+        """The keys of all rows, in their order."""
+
+    @abstractmethod
+    def run(self, known: Sequence[R] = ()) -> Iterator[Progress[R]]:
+        """The rows, those of `known` as they are; nothing is computed for them."""
+
+    @property
+    def settings(self) -> str:
+        """A digest of everything that the rows depend on; pictures and maps by a few of their digits."""
+        return hashlib.sha256(repr(_written(self)).encode()).hexdigest()[:12]
+
+
+def _written(value: Any) -> Any:
+    """Plain data for the digest; of a tensor six digits of two norms, which no machine's rounding changes."""
+    if isinstance(value, torch.Tensor):
+        flat = value.detach().flatten().to("cpu", torch.complex128)
+        ramp = torch.linspace(1, 2, len(flat), dtype=torch.float64)
+        return (*value.shape, f"{float(flat.norm()):.5e}", f"{float((ramp * flat).norm()):.5e}")
+    if is_dataclass(value) and not isinstance(value, type):
+        return (type(value).__name__, *((f.name, _written(getattr(value, f.name))) for f in fields(value)))
+    if isinstance(value, tuple | list):
+        return tuple(_written(v) for v in value)
+    return repr(value)
+
+
+def only_rows(stream: Iterable[Progress[R]]) -> Iterator[R]:
+    """The rows of a run, without the progress between them."""
+    return (p.row for p in stream if p.row is not None)
+
+
+def recorded(experiment: Experiment[R], path: Path) -> Iterator[Progress[R]]:
+    """Run `experiment`, with the rows that `path` has left out, and write every new one before it is yielded.
+
+    `path` ends in .csv or .json. It is replaced as a whole each time, so that a run that is closed or killed
+    leaves a file that can be read and gone on with. Raises ValueError, before anything is computed, when
+    the file holds rows of other settings.
+    """
+    known = read(experiment, path) if path.exists() else ()
+    rows: dict[Key, R] = {row.key: row for row in known}
+    order = {key: n for n, key in enumerate(experiment.cells)}
+    stream = experiment.run(known)
+    try:
+        for progress in stream:
+            if progress.row is not None and progress.row.key not in rows:
+                rows[progress.row.key] = progress.row
+                write(experiment, sorted(rows.values(), key=lambda r: order[r.key]), path)
+            yield progress
+    finally:
+        if hasattr(stream, "close"):
+            stream.close()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def to_text(experiment: Experiment[R], rows: Sequence[R], form: Literal["csv", "json"]) -> str:
+    """The rows as a table with one head line, or as a JSON object; numbers by `repr`, hence exact."""
+    plain = [{"settings": experiment.settings, **row.plain()} for row in rows]
+    if form == "json":
+        body = {"experiment": type(experiment).__name__, "settings": experiment.settings, "rows": plain}
+        return json.dumps(body, indent=1, ensure_ascii=False) + "\n"
+    text = io.StringIO()
+    # Rows at which a run ends may carry one inequality more.
+    names = list(dict.fromkeys(name for row in plain for name in row))
+    names = names or ["settings", *(f.name for f in _fields(experiment.row_type))]
+    table = csv.DictWriter(text, names, lineterminator="\n")
+    table.writeheader()
+    table.writerows(plain)
+    return text.getvalue()
+
+
+def write(experiment: Experiment[R], rows: Sequence[R], path: Path) -> None:
+    """Put the rows into `path` in one act: at no time is there half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(to_text(experiment, rows, _form(path)), encoding="utf-8")
+    os.replace(part, path)
+
+
+def read(experiment: Experiment[R], path: Path) -> tuple[R, ...]:
+    """The rows of a file; raises ValueError for another experiment's file or one of other settings."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        plain = json.loads(text)["rows"] if _form(path) == "json" else list(csv.DictReader(io.StringIO(text)))
+        if any(row["settings"] != experiment.settings for row in plain):
+            raise ValueError(f"{path.name} holds rows of other settings: choose another file.")
+        return tuple(_row(experiment.row_type, row) for row in plain)
+    except (KeyError, TypeError, json.JSONDecodeError):
+        raise ValueError(
+            f"{path.name} is no file of {type(experiment).__name__}: choose another one."
+        ) from None
+
+
+def _form(path: Path) -> Literal["csv", "json"]:
+    match path.suffix:
+        case ".csv":
+            return "csv"
+        case ".json":
+            return "json"
+        case _:
+            raise ValueError(f"Rows are written as .csv or .json, not as {path.name!r}.")
+
+
+def _fields(row_type: type[Row]) -> tuple[Any, ...]:
+    return fields(row_type)  # pyright: ignore[reportArgumentType]
+
+
+def _row(row_type: type[R], plain: Mapping[str, Any]) -> R:
+    hints = get_type_hints(row_type)
+    return row_type(**{f.name: _value(plain[f.name], hints[f.name]) for f in _fields(row_type)})
+
+
+def _value(given: Any, hint: Any) -> Any:
+    """`given`, a text or already a number, as the type of its field."""
+    options = get_args(hint)
+    if NoneType in options:
+        hint = next(t for t in options if t is not NoneType)
+        if given is None or given == "":
+            return None
+    return hint(given) if hint in (float, int) else given
+
+
+def panel(rows: Sequence[Row]) -> tuple[Guarantee, ...]:
+    """The inequalities of all rows together, k counting the rows; one that is void in any row says why."""
+    merged: dict[str, list[tuple[int, Guarantee]]] = {}
+    for k, row in enumerate(rows):
+        for g in row.guarantees:
+            merged.setdefault(g.key, []).append((k, g))
+    return tuple(_merge(found) for found in merged.values())
+
+
+def _merge(found: Sequence[tuple[int, Guarantee]]) -> Guarantee:
+    worst = {"certified": 0, "estimated": 1, "void": 2}
+    first = max((g for _, g in found), key=lambda g: worst[g.status])
+    seen = [
+        (k, g.predicted, g.measured)
+        for k, g in found
+        if g.status == "certified" and isinstance(g.predicted, float) and isinstance(g.measured, float)
+    ]
+    status: Status = "certified" if seen and first.status != "estimated" else first.status
+    ks = [k for k, _, _ in seen]
+    return Guarantee(
+        first.key,
+        first.name,
+        first.statement,
+        status,
+        first.reason
+        if len(seen) == len(found)
+        else f"{len(found) - len(seen)} rows left out: {first.reason}",
+        Curve(ks, [p for _, p, _ in seen]) if seen else None,
+        Curve(ks, [m for _, _, m in seen]) if seen else None,
+        max((g.slack for _, g in found), default=0.0),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A straight line through log(quantity) against log(δ), for low ≤ δ ≤ high.
+
+    `spread` is the root mean square of its misfit, in decades. A description, not a bound.
+    """
+
+    slope: float
+    low: float
+    high: float
+    count: int
+    spread: float
+
+
+def fit(points: Iterable[tuple[float, float]], low: float = 0.0, high: float = math.inf) -> Fit | None:
+    """The least-squares slope of log v against log δ over the points (δ, v) of the range; None below three δ.
+
+    `low` and `high` of the result are the ends of what was really used.
+    """
+    used = [(d, v) for d, v in points if low * (1 - 1e-9) <= d <= high * (1 + 1e-9) and d > 0 and v > 0]
+    if len({d for d, _ in used}) < 3:
+        return None
+    xs, ys = [math.log10(d) for d, _ in used], [math.log10(v) for _, v in used]
+    x0, y0 = sum(xs) / len(xs), sum(ys) / len(ys)
+    slope = sum((x - x0) * (y - y0) for x, y in zip(xs, ys, strict=True)) / sum((x - x0) ** 2 for x in xs)
+    misfit = [y - y0 - slope * (x - x0) for x, y in zip(xs, ys, strict=True)]
+    spread = math.sqrt(sum(m * m for m in misfit) / len(misfit))
+    return Fit(slope, min(d for d, _ in used), max(d for d, _ in used), len(used), spread)
