@@ -6,11 +6,11 @@ from pathlib import Path
 
 
 def main(argv: Sequence[str]) -> int:
-    """`deqviz bench quality|speed|tune`; returns 0 when every target holds, 1 when one is missed."""
+    """`deqviz bench quality|speed|theory|tune`; returns 0 when every target holds, 1 when one is missed."""
     from deqviz.bench.rows import report
 
     parser = argparse.ArgumentParser(prog="deqviz bench", description=__doc__)
-    parser.add_argument("suite", choices=("quality", "speed", "tune"))
+    parser.add_argument("suite", choices=("quality", "speed", "theory", "tune"))
     parser.add_argument("--data", type=Path, help="folder with train/bsds400, test/bsd68 and test/set12")
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -20,6 +20,10 @@ def main(argv: Sequence[str]) -> int:
         from deqviz.bench import speed
 
         return report(speed.rows(args.device, args.only), args.json)
+    if args.suite == "theory":
+        from deqviz.bench import theory
+
+        return report(theory.rows(args.only), args.json)
     if args.data is None or not args.data.is_dir():
         parser.error("--data FOLDER must name a folder with train/bsds400, test/bsd68 and test/set12")
     if args.suite == "tune":
