@@ -24,6 +24,8 @@ from deqviz.noises.gaussian import Gaussian
 from deqviz.noises.worst_direction import WorstDirection
 from deqviz.scenario import METHODS
 
+_LARGEST = 128
+"""Pixels along a side of the largest picture here: it decides about threads."""
 _EVERY_HALF = tuple(10.0 ** -(1 + k / 2) for k in range(13))
 """Six decades of noise, two levels in each."""
 _WHITE: Noise = Gaussian(1.0)
@@ -50,7 +52,7 @@ def rows(only: str) -> Iterator[Row]:
     # The registries of the product; the scenario fills them.
     assert METHODS["equilibrium"]
     tune_allocator()
-    torch.set_num_threads(thread_count())
+    torch.set_num_threads(thread_count(_LARGEST))
     for name, part in parts:
         if not only or only in name:
             yield from part()
@@ -140,7 +142,6 @@ def _count(row: Measured) -> tuple[int, int, int]:
 def _sweep_time() -> Iterator[Row]:
     """A full sweep as a visitor starts it: 24 levels, 3 seeds, a 64² picture."""
     levels = tuple(10.0 ** -(1 + k / 4) for k in range(24))
-    torch.set_num_threads(thread_count(64))
     for operator in ("gaussian_blur", "fourier"):
         eq = equation(operator, "contractive", 64)
         truth = finish(equilibrium_truth(eq, picture(64), 1e-2))
@@ -151,14 +152,13 @@ def _sweep_time() -> Iterator[Row]:
         name = f"sweep at 64², {OPERATORS[operator].title}, {count} equilibria"
         yield Row(f"{name}: time", time.perf_counter() - start, "s", 20.0, "at most")
         yield Row(f"{name}: first one", first, "s", 3.0, "at most")
-    torch.set_num_threads(thread_count())
 
 
 def _on_pictures() -> Iterator[Row]:
     """128² with the learned contractive R; α = δ/‖w‖, and the same α without the source condition."""
-    x = picture(128)
+    x = picture(_LARGEST)
     for operator in ("gaussian_blur", "fourier"):
-        eq, title = equation(operator, "contractive", 128), OPERATORS[operator].title
+        eq, title = equation(operator, "contractive", _LARGEST), OPERATORS[operator].title
         truth = finish(equilibrium_truth(eq, x, 1e-2))
         found = _sweep(eq, truth, Best())
         yield from _slopes(f"picture 128², {title}, source condition", found)
