@@ -118,6 +118,11 @@ def test_certified_norm_is_above_power_iteration(size: tuple[int, int]) -> None:
     assert 0.5 * float(symbol_bound(w)) < _norm_squared(w, size) <= certified_norm_squared(w)
 
 
+def test_a_picture_too_small_to_be_mirrored_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 3 × 3"):
+        analysis(torch.rand(1, 1, 1, 160), torch.zeros(2, 1, 7, 7))
+
+
 def test_a_bank_that_mirroring_changes_may_exceed_its_symbol() -> None:
     # In a corner the diagonal meets its own mirror image: both entries of the filter see large responses.
     w = torch.zeros(1, 1, 3, 3, dtype=torch.float64)
@@ -232,6 +237,8 @@ def test_every_card_fits_its_weights() -> None:
         "convex_ridge",
         "convex_ridge_inverse",
         "contractive",
+        "contractive_range",
+        "contractive_deq",
         "unconstrained",
     }
     for card in cards:
@@ -251,8 +258,10 @@ def test_shipped_constants_are_those_of_the_cards() -> None:
         ridge = _weights.load(key)
         assert isinstance(ridge, ConvexRidge)
         assert math.isclose(ridge.lipschitz(), by_key[key].constants["lipschitz"], rel_tol=1e-9)
-    denoiser = _weights.load("contractive")
-    assert denoiser.lipschitz() <= 1.0
+    for key in ("contractive", "contractive_range", "contractive_deq"):
+        contractive = _weights.load(key)
+        assert isinstance(contractive, ContractiveDenoiser)
+        assert contractive.lipschitz() <= 1.0
 
 
 def test_shipped_denoiser_is_nonexpansive_where_it_is_pushed() -> None:

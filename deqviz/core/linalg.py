@@ -24,6 +24,8 @@ def conjugate_gradients(
     r = b if start is None else b - apply(x)
     p, rr = r, inner(r, r)
     target = (tolerance * norm(b)) ** 2
+    # Squares of what a refinement solves for lie far below the smallest float32.
+    tiny = torch.finfo(rr.dtype).tiny
     # On a GPU each look at a number waits for the device; items that have arrived stand still anyway.
     every = 1 if b.device.type == "cpu" else 16
     for k in range(max_steps):
@@ -32,10 +34,10 @@ def conjugate_gradients(
             break
         hp = apply(p)
         curvature = inner(p, hp)
-        step = torch.where(active & (curvature > 0), rr / curvature.clamp_min(1e-38), torch.zeros_like(rr))
+        step = torch.where(active & (curvature > 0), rr / curvature.clamp_min(tiny), torch.zeros_like(rr))
         x, r = x + scale(step, p), r - scale(step, hp)
         fresh = inner(r, r)
-        p, rr = r + scale(fresh / rr.clamp_min(1e-38), p), fresh
+        p, rr = r + scale(fresh / rr.clamp_min(tiny), p), fresh
     return x
 
 

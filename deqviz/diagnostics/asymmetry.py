@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import torch
+from torch import Tensor
 
 from deqviz.core.catalog import DIAGNOSTICS
 from deqviz.core.estimate import Estimate
@@ -25,6 +26,19 @@ class Asymmetry(Diagnostic):
 
     def measure(self, subject: Subject) -> Estimate:
         """At `subject.z`."""
+        squares = self._squares(subject)
+        if squares[:, 1].sum() == 0:
+            return Estimate("‖J − J*‖/‖J‖", 0.0, "exact")
+        value, error = _ratio(squares)
+        return Estimate("‖J − J*‖/‖J‖", max(value - 3 * error, 0.0), "lower bound")
+
+    def mean_and_error(self, subject: Subject) -> tuple[float, float]:
+        """The mean over the probes at `subject.z` and its standard error by the jackknife; 0, 0 for J = 0."""
+        squares = self._squares(subject)
+        return (0.0, 0.0) if squares[:, 1].sum() == 0 else _ratio(squares)
+
+    def _squares(self, subject: Subject) -> Tensor:
+        """‖(J − J*)v‖² and ‖Jv‖² of every probe v."""
         J = Jacobian(subject.f, subject.z)
         pairs = []
         for i in range(self.probes):
@@ -34,13 +48,14 @@ class Asymmetry(Diagnostic):
             # Both rows and columns estimate ‖J‖; their mean bounds the ratio by 2 for any probes.
             size = 0.5 * (inner(forward, forward) + inner(backward, backward))
             pairs.append(torch.stack([inner(skew, skew).sum(), size.sum()]))
-        squares = torch.stack(pairs).double()
-        total = squares.sum(0)
-        if total[1] == 0:
-            return Estimate("‖J − J*‖/‖J‖", 0.0, "exact")
-        value = (total[0] / total[1]).sqrt()
-        without = total - squares
-        left_out = (without[:, 0] / without[:, 1].clamp_min(1e-300)).sqrt()
-        n = self.probes
-        error = ((n - 1) / n * ((left_out - left_out.mean()) ** 2).sum()).sqrt()
-        return Estimate("‖J − J*‖/‖J‖", float((value - 3 * error).clamp_min(0)), "lower bound")
+        return torch.stack(pairs).double()
+
+
+def _ratio(squares: Tensor) -> tuple[float, float]:
+    """The root of the ratio of the column sums, and its standard error by the jackknife."""
+    total, n = squares.sum(0), len(squares)
+    value = (total[0] / total[1]).sqrt()
+    without = total - squares
+    left_out = (without[:, 0] / without[:, 1].clamp_min(1e-300)).sqrt()
+    error = ((n - 1) / n * ((left_out - left_out.mean()) ** 2).sum()).sqrt()
+    return float(value), float(error)

@@ -142,9 +142,10 @@ def recorded(experiment: Experiment[R], path: Path) -> Iterator[Progress[R]]:
 
 def to_text(experiment: Experiment[R], rows: Sequence[R], form: Literal["csv", "json"]) -> str:
     """The rows as a table with one head line, or as a JSON object; numbers by `repr`, hence exact."""
-    plain = [{"settings": experiment.settings, **row.plain()} for row in rows]
+    settings = experiment.settings
+    plain = [{"settings": settings, **row.plain()} for row in rows]
     if form == "json":
-        body = {"experiment": type(experiment).__name__, "settings": experiment.settings, "rows": plain}
+        body = {"experiment": type(experiment).__name__, "settings": settings, "rows": plain}
         return json.dumps(body, indent=1, ensure_ascii=False) + "\n"
     text = io.StringIO()
     # Rows at which a run ends may carry one inequality more.
@@ -169,7 +170,8 @@ def read(experiment: Experiment[R], path: Path) -> tuple[R, ...]:
     text = path.read_text(encoding="utf-8")
     try:
         plain = json.loads(text)["rows"] if _form(path) == "json" else list(csv.DictReader(io.StringIO(text)))
-        if any(row["settings"] != experiment.settings for row in plain):
+        settings = experiment.settings
+        if any(row["settings"] != settings for row in plain):
             raise ValueError(f"{path.name} holds rows of other settings: choose another file.")
         return tuple(_row(experiment.row_type, row) for row in plain)
     except (KeyError, TypeError, json.JSONDecodeError):

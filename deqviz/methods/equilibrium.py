@@ -1,5 +1,6 @@
 """Equilibrium regularisation: any regulariser, either splitting, any solver."""
 
+import math
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -104,7 +105,9 @@ class Equilibrium(FixedPointMethod):
             beta, limit = self._center()
             low = bound.bottom + alpha * beta
             margin = _theory.significant((bound.bottom + alpha * (beta - limit)) / low)
-            candidates, averaged = [], True
+            # (A*A + αβ)(x − T(x)) = A*(Ax − y) + αR(x): where that is strongly monotone, T need not contract.
+            candidates = [(bound.top + alpha * beta) / modulus] if modulus > 0 else []
+            far, averaged = "(‖A‖² + αβ)/(σ_min² + αc) ‖T(x_k) − x_k‖", True
             floor, bias = bound.step_error(alpha * beta), bound.rounding * (bound.top + alpha * beta) / low
             rule = f"κ = αL/(αβ + σ_min²) = {1 - margin:.5g}, {numbers}"
         else:
@@ -112,10 +115,12 @@ class Equilibrium(FixedPointMethod):
             margin = self._explicit_margin(bound, s)
             # ‖x − x*‖ ≤ ‖A*(Ax − y) + αR(x)‖/modulus needs no contraction of T.
             candidates = [1 / (s * modulus)] if modulus > 0 else []
+            far = "‖T(x_k) − x_k‖/(s(σ_min² + αc))"
             floor, bias = bound.rounding, 0.0
             rule = f"κ = max|1 − s(λ + αβ)| + sαL = {1 - margin:.5g}, s = {s:.4g}, {numbers}"
+        contracting = 1 / margin if margin > 0 else math.inf
         if margin > 0:
-            candidates.append(1 / margin)
+            candidates.append(contracting)
         several = self._several(bound, constants)
         gain = _theory.equilibrium_gain(bound, alpha, c) if modulus > 0 else None
         by_c = gain is None or alpha * c > bound.bottom
@@ -130,8 +135,8 @@ class Equilibrium(FixedPointMethod):
             single=f"A*A + αR is strongly monotone: σ_min(A)² + αc ≥ {modulus:.3g}; {constants.known}",
             obstacle=self._too_long(bound) or several,
             several=several,
-            error_statement="‖x_k − x*‖ ≤ ‖T(x_k) − x_k‖/"
-            + ("(1 − κ)" if margin > 0 or self.splitting == "implicit" else "(s(σ_min² + αc))"),
+            error_statement="‖x_k − x*‖ ≤ "
+            + (far if min(candidates, default=0.0) < 0.999 * contracting else "‖T(x_k) − x_k‖/(1 − κ)"),
             gain_statement="‖x₁ − x₂‖ ≤ "
             + ("‖y₁ − y₂‖/(2√(αc))" if by_c else "σ_min ‖y₁ − y₂‖/(σ_min² + αc)"),
         )
@@ -157,6 +162,9 @@ class Equilibrium(FixedPointMethod):
 
     def _several(self, bound: _theory.Bounds, constants: Constants) -> str:
         beta, limit = constants.center, constants.contraction.value
+        if limit > beta and constants.monotonicity.value > 0:
+            numbers = f"Lip(βId − R) may be {limit:.3g} > β = {beta:.3g}"
+            return f"T may expand, although R is strongly monotone: {numbers}"
         if limit > beta:
             return (
                 f"R may fail to be monotone: Lip(βId − R) may be {limit:.3g} > β = {beta:.3g},"

@@ -28,6 +28,8 @@ def _pad(x: Tensor, size: int) -> Tensor:
     m = size // 2
     if m == 0:
         return x.contiguous()
+    if min(x.shape[-2:]) < m:
+        raise ValueError(f"Filters of {size} × {size} need pictures of at least {m} × {m}: use a larger one.")
     x = torch.cat([x[..., :m].flip(-1), x, x[..., -m:].flip(-1)], -1)
     return torch.cat([x[..., :m, :].flip(-2), x, x[..., -m:, :].flip(-2)], -2)
 

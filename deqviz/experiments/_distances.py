@@ -1,0 +1,45 @@
+"""The theorems that speak of one step of one run, for the rows of several experiments."""
+
+from deqviz.core.guarantee import Guarantee
+
+
+def line_guarantee(
+    line: float | None, distance: float | None, factor: float | None, room: float
+) -> Guarantee:
+    """‖x_k − x*‖ ≤ κᵏ‖x₀ − x*‖ or what stands in for it, for one row."""
+    name, statement = "Predicted line", "‖x_k − x*‖ ≤ κᵏ ‖x₀ − x*‖"
+    if line is None or distance is None:
+        if factor is None or factor >= 1:
+            reason = "no κ is known" if factor is None else f"κ ≤ {factor:.4g} is all that is proved"
+        else:
+            reason = "no factor is proved for this solver"
+        return Guarantee("line", name, statement, "void", reason, None, distance)
+    reason = f"κ ≤ {factor:.5g}; of an accelerated solver what its safeguard enforces"
+    return _bounded("line", name, statement, reason, line, distance, room)
+
+
+def distance_guarantee(certified: float | None, distance: float | None, room: float) -> Guarantee:
+    """‖x_k − x*‖ ≤ E‖T(x_k) − x_k‖, for one row."""
+    name, statement = "Distance by the gap", "‖x_k − x*‖ ≤ E ‖T(x_k) − x_k‖"
+    if certified is None or distance is None:
+        reason = "more than one equilibrium is possible" if certified is None else "no limit was found"
+        return Guarantee("distance", name, statement, "void", reason, None, distance)
+    reason = "holds for every picture, however it was found"
+    return _bounded("distance", name, statement, reason, certified, distance, room)
+
+
+def spread_guarantee(bound: float | None, spread: float | None) -> Guarantee:
+    """‖x − x′‖ ≤ d + d′ for the ends of two runs with the proved distances d and d′ to the one limit."""
+    name, statement = "One limit", "‖x − x′‖ ≤ d + d′ for the ends of any two runs"
+    if bound is None:
+        reason = "more than one equilibrium is possible"
+        return Guarantee("spread", name, statement, "void", reason, None, spread)
+    reason = "there is one equilibrium only, and d, d′ bound the distances to it"
+    return Guarantee("spread", name, statement, "certified", reason, bound, spread, 1e-9)
+
+
+def _bounded(
+    key: str, name: str, statement: str, reason: str, bound: float, measured: float, room: float
+) -> Guarantee:
+    """A certified bound of what was measured up to `room`, which is added: the bound itself may be 0."""
+    return Guarantee(key, name, statement, "certified", reason, bound + room, measured, 1e-9)
