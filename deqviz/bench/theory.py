@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import torch
 
 from deqviz import images
+from deqviz.bench import limits
 from deqviz.bench.rows import Row
 from deqviz.core.catalog import OPERATORS, REGULARIZERS
 from deqviz.core.machine import thread_count, tune_allocator
@@ -48,6 +49,10 @@ def rows(only: str) -> Iterator[Row]:
         ("inequalities", _inequalities),
         ("sweep", _sweep_time),
         ("picture", _on_pictures),
+        ("limits", limits.uniqueness),
+        ("gradient", limits.gradients),
+        ("loss lab", limits.loss_lab),
+        ("depth", limits.beyond_depth),
     )
     # The registries of the product; the scenario fills them.
     assert METHODS["equilibrium"]
