@@ -16,6 +16,7 @@ from deqviz.training.__main__ import main
 from deqviz.training._minimise import minimiser
 from deqviz.training.data import patches, split
 from deqviz.training.loop import Run, train
+from deqviz.training.range_recipes import DeepEquilibriumRecipe, InverseRecipe, RangeRecipe
 from deqviz.training.recipes import RECIPES, ConvexRidgeRecipe, Recipe, ReconstructionRecipe
 from deqviz.training.samples import Sample, degraded
 
@@ -34,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _small(key: str) -> Recipe:
     small: dict[str, object] = {} if key.startswith("convex_ridge") else {"layers": 2}
-    if key == "convex_ridge_inverse":
+    if hasattr(RECIPES[key], "start"):
         small["start"] = ""
     return dataclasses.replace(
         RECIPES[key], batch=2, patch=16, validation=1, filters=8, size=3, sigmas=(0.1,), **small
@@ -152,3 +153,67 @@ def test_degraded_samples_repeat_and_differ(folder: Path) -> None:
         assert one.to("cpu").operator == one.operator
         kinds.add(type(one.operator))
     assert len(kinds) == 2
+
+
+@pytest.mark.parametrize("key", ["contractive_range", "contractive_deq"])
+def test_training_behind_an_operator_starts_from_the_shipped_denoiser(key: str) -> None:
+    recipe = RECIPES[key]
+    shipped = _weights.load("contractive")
+    x = torch.rand((1, 1, 20, 21), generator=torch.Generator().manual_seed(0))
+    start = recipe.plain(recipe.build())
+    assert isinstance(start, ContractiveDenoiser)
+    assert start.lipschitz() <= 1.0
+    torch.testing.assert_close(start(x, 0.05), shipped(x, 0.05), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["contractive_range", "contractive_range plain", "contractive_deq"])
+def test_the_objectives_behind_an_operator_have_the_gradients_of_finite_differences(kind: str) -> None:
+    small = dataclasses.replace(_small(kind.split()[0]), contraction=0.8)
+    if isinstance(small, RangeRecipe):
+        recipe: InverseRecipe = dataclasses.replace(small, relative="plain" not in kind)
+    else:
+        assert isinstance(small, DeepEquilibriumRecipe)
+        recipe = dataclasses.replace(small, tolerance=1e-13)
+    net = recipe.build().double()
+    rng = torch.Generator().manual_seed(0)
+    clean = torch.rand((2, 1, 9, 10), generator=rng, dtype=torch.float64)
+    operator = GaussianBlur(Space((1, 9, 10), torch.float64), width=0.6)
+    y = operator(clean) + 0.05 * torch.randn(clean.shape, generator=rng, dtype=torch.float64)
+    sample = Sample(clean, y, torch.full((2,), 0.1, dtype=torch.float64), operator, weight=0.3)
+    weights = list(net.parameters())
+    with torch.no_grad():
+        # The start is a kink of the constraint, as above.
+        for w in weights:
+            w.add_(0.2 * torch.randn(w.shape, generator=rng, dtype=torch.float64))
+    directions = [torch.randn(w.shape, generator=rng, dtype=torch.float64) for w in weights]
+    gradients = torch.autograd.grad(recipe.loss(net, sample), weights)
+    slope = sum(float((g * d).sum()) for g, d in zip(gradients, directions, strict=True))
+
+    def moved(step: float) -> float:
+        with torch.no_grad():
+            for w, d in zip(weights, directions, strict=True):
+                w.add_(d, alpha=step)
+            value = float(recipe.loss(net, sample))
+            for w, d in zip(weights, directions, strict=True):
+                w.sub_(d, alpha=step)
+        return value
+
+    assert slope == pytest.approx((moved(1e-6) - moved(-1e-6)) / 2e-6, rel=1e-5)
+
+
+class _Same(torch.nn.Module):
+    def forward(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+def test_the_relative_range_loss_of_tikhonov_is_one() -> None:
+    recipe = _small("contractive_range")
+    assert isinstance(recipe, RangeRecipe)
+    clean = torch.rand((3, 1, 16, 16), generator=torch.Generator().manual_seed(0))
+    sample = Sample(clean, clean, torch.full((3,), 0.1), GaussianBlur(Space((1, 16, 16)), width=2.0))
+    # N = L·Id around middle grey has no more to say than Tikhonov's method, however small its L_β is.
+    loss, scale = recipe.range_loss(_Same(), sample)
+    torch.testing.assert_close(loss / scale, torch.ones(3), rtol=1e-3, atol=0)
+    assert float((loss / (clean - 0.5).square().sum((1, 2, 3))).max()) < 0.05**2
+    with pytest.raises(ValueError, match="operator"):
+        recipe.loss(recipe.build(), Sample(clean, clean, torch.full((3,), 0.1)))

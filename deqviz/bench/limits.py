@@ -1,6 +1,6 @@
 """Rows of the theory table about limits: one where that is certified, more beyond, and learned ones."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 
@@ -10,6 +10,8 @@ from deqviz.core.catalog import OPERATORS, REGULARIZERS
 from deqviz.core.space import Space
 from deqviz.experiments._equilibria import Equation
 from deqviz.experiments._rows import only_rows
+from deqviz.experiments._source import picture_truth
+from deqviz.experiments.certificate_band import BandRow, CertificateBand
 from deqviz.experiments.crossing import three_equilibria
 from deqviz.experiments.deep_equilibrium import BeyondDepth
 from deqviz.experiments.gradient import Gradient, Named
@@ -17,6 +19,7 @@ from deqviz.experiments.loss_lab import LossLab
 from deqviz.experiments.uniqueness import Uniqueness, starts
 
 _SIDE = 32
+_PICTURE = 96
 
 
 def uniqueness() -> Iterator[Row]:
@@ -84,3 +87,26 @@ def beyond_depth() -> Iterator[Row]:
         else:
             # Shown for contrast: nothing keeps the unrolled network where it was trained.
             yield Row(f"{name}: change at {late.k}", change, "dB")
+
+
+def trained_on_pictures() -> Iterator[Row]:
+    """What the error tends to as noise and α vanish, by how the network was trained; four pictures, 96²."""
+    names = ("camera", "coins", "brain", "cat")
+    for operator in ("gaussian_blur", "fourier"):
+        for training in ("denoising", "range", "equilibrium"):
+            found = list[BandRow]()
+            for name in names:
+                x = images.scaled(images.load(name, torch.float64), _PICTURE)[:, :1]
+                A = OPERATORS[operator].build({}, image=Space(tuple(x.shape[1:]), torch.float64))
+                R = REGULARIZERS["contractive"].build({"training": training})
+                band = CertificateBand(Equation(A, R), picture_truth(x), weights=(1e-5,), levels=(1e-6,))
+                found += only_rows(band.run())
+            title = f"plateau, {OPERATORS[operator].title}, trained by {training}"
+            yield Row(f"{title}: error", _mean(row.error for row in found), "")
+            yield Row(f"{title}: its lower bound", _mean(row.refined for row in found), "")
+            yield Row(f"{title}: violated", sum(not row.holds for row in found), "", 0, "at most")
+
+
+def _mean(values: Iterable[float]) -> float:
+    known = list(values)
+    return sum(known) / len(known)

@@ -49,6 +49,7 @@ def rows(only: str) -> Iterator[Row]:
         ("inequalities", _inequalities),
         ("sweep", _sweep_time),
         ("picture", _on_pictures),
+        ("plateau", limits.trained_on_pictures),
         ("limits", limits.uniqueness),
         ("gradient", limits.gradients),
         ("loss lab", limits.loss_lab),

@@ -97,7 +97,9 @@ def load(
 ) -> ConvexRidge: ...
 @overload
 def load(
-    key: Literal["contractive"], dtype: torch.dtype = torch.float32, device: str = "cpu"
+    key: Literal["contractive", "contractive_range", "contractive_deq"],
+    dtype: torch.dtype = torch.float32,
+    device: str = "cpu",
 ) -> ContractiveDenoiser: ...
 @overload
 def load(key: str, dtype: torch.dtype = torch.float32, device: str = "cpu") -> nn.Module: ...

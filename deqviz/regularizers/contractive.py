@@ -1,21 +1,28 @@
 """The contractive residual: R = Id − N with N a network of known Lipschitz constant."""
 
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Literal
 
 from deqviz.core.catalog import REGULARIZERS
 from deqviz.core.estimate import Estimate
-from deqviz.core.registry import Range
+from deqviz.core.registry import Options, Range
 from deqviz.core.regularizer import Constants, Regularizer
 from deqviz.core.space import Image
 from deqviz.networks import _weights
 from deqviz.networks._channels import per_channel
 
+Training = Literal["denoising", "range", "equilibrium"]
+_KEYS: dict[Training, Literal["contractive", "contractive_range", "contractive_deq"]] = {
+    "denoising": "contractive",
+    "range": "contractive_range",
+    "equilibrium": "contractive_deq",
+}
+
 
 @cache
-def denoiser_lipschitz() -> float:
+def denoiser_lipschitz(training: Training = "denoising") -> float:
     """The certified Lipschitz constant of D_σ, computed once."""
-    return _weights.load("contractive").lipschitz()
+    return _weights.load(_KEYS[training]).lipschitz()
 
 
 @REGULARIZERS.register("contractive", title="Contractive residual (learned)")
@@ -33,16 +40,24 @@ class Contractive(Regularizer):
     sigma: Annotated[
         float, Range(0.5 / 255, 50 / 255, "Denoiser level σ", log=True, symbol="σ", help="Noise it removes")
     ] = 10 / 255
+    training: Annotated[
+        Training,
+        Options(
+            "Trained by",
+            "Noisy pictures; the distance of R(x) to the range of A*; or through the equilibria of blurred"
+            " and undersampled pictures.",
+        ),
+    ] = "denoising"
 
     def __call__(self, x: Image) -> Image:
         """x − N(x), channel by channel."""
-        network = _weights.load("contractive", x.dtype, str(x.device))
+        network = _weights.load(_KEYS[self.training], x.dtype, str(x.device))
         denoised = per_channel(lambda u: network(u, self.sigma), x)
         return x - (self.contraction * denoised + 0.5 * (1 - self.contraction))
 
     def constants(self) -> Constants:
         """c = 1 − L Lip(D), ℓ = 1 + L Lip(D), and Id − R contracts by L Lip(D)."""
-        limit = self.contraction * denoiser_lipschitz()
+        limit = self.contraction * denoiser_lipschitz(self.training)
         return Constants(
             Estimate("c", 1 - limit, "lower bound"),
             Estimate("ℓ", 1 + limit, "upper bound"),

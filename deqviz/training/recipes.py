@@ -1,7 +1,6 @@
 """The recipes: how each shipped network is built, trained and turned into a plain, certified module."""
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,73 +11,14 @@ from torch.nn.utils import parametrize
 from deqviz.core.metrics import psnr
 from deqviz.core.space import Image
 from deqviz.networks import _weights
-from deqviz.networks.contractive import ContractiveDenoiser
 from deqviz.networks.convex_ridge import ConvexRidge
 from deqviz.networks.unconstrained import UnconstrainedDenoiser
-from deqviz.training._constraint import BoundedBank, ZeroMean, cosine_bank
+from deqviz.training._constraint import ZeroMean
+from deqviz.training._contractive_recipe import ContractiveRecipe
 from deqviz.training._minimise import equilibrium, implicit_step, minimiser
-from deqviz.training.samples import Sample, degraded, denoising, examples
-
-
-@dataclass(frozen=True)
-class Recipe(ABC):
-    """A denoiser trained for all noise levels at once; subclasses say what is trained and what it returns."""
-
-    key: str
-    title: str
-    steps: int
-    learning_rate: float
-    batch: int = 8
-    patch: int = 48
-    sigma_min: float = 1 / 255
-    sigma_max: float = 50 / 255
-    validation: int = 40  # pictures, the last ones of the folder
-    sigmas: tuple[float, ...] = (5 / 255, 15 / 255, 25 / 255)  # noise levels of the validation
-
-    @abstractmethod
-    def build(self) -> nn.Module:
-        """The network at its starting point, with its constraints attached."""
-
-    @abstractmethod
-    def estimate(self, net: nn.Module, y: Image, sigma: Tensor) -> Image:
-        """The denoised pictures, differentiable in the weights of `net`; one σ per picture."""
-
-    @abstractmethod
-    def denoise(self, net: nn.Module, y: Image, sigma: float) -> Image:
-        """The denoised picture as the product will compute it; no gradient."""
-
-    def score(self, net: nn.Module, clean: Image, seed: int) -> dict[str, float]:
-        """PSNR in dB of one validation picture, by noise level in units of 1/255."""
-        found = {}
-        for sigma in self.sigmas:
-            rng = torch.Generator().manual_seed(seed)
-            noise = torch.randn(clean.shape, generator=rng).to(clean.device)
-            found[f"{255 * sigma:g}"] = float(psnr(self.denoise(net, clean + sigma * noise, sigma), clean))
-        return found
-
-    @abstractmethod
-    def constants(self, net: nn.Module) -> Mapping[str, float]:
-        """The certified constants of the plain network, for its card."""
-
-    def plain(self, net: nn.Module) -> nn.Module:
-        """A copy without the training constraints: they are baked into its weights."""
-        copy = self.build()
-        copy.load_state_dict(net.state_dict())
-        for module in copy.modules():
-            for name in list(getattr(module, "parametrizations", {})):
-                parametrize.remove_parametrizations(module, name, leave_parametrized=True)
-        return copy.eval().requires_grad_(False)
-
-    def sample(self, source: list[Tensor], rng: torch.Generator) -> Sample:
-        """Noisy patches, σ uniform in √σ: low noise is seen as often as high noise without taking over."""
-        low, high = math.sqrt(self.sigma_min), math.sqrt(self.sigma_max)
-        sigma = (low + (high - low) * torch.rand(self.batch, generator=rng)).square()
-        return denoising(source, sigma, self.patch, rng)
-
-    def loss(self, net: nn.Module, sample: Sample) -> Tensor:
-        """Squared error over σ^1.25, to which a good denoiser's is proportional: every σ counts alike."""
-        error = self.estimate(net, sample.y, sample.sigma) - sample.clean
-        return (error.square().mean((1, 2, 3)) / sample.sigma**1.25).mean()
+from deqviz.training._recipe import Recipe, constrain, tight_frame
+from deqviz.training.range_recipes import DeepEquilibriumRecipe, RangeRecipe
+from deqviz.training.samples import Sample, degraded, examples
 
 
 @dataclass(frozen=True)
@@ -97,7 +37,7 @@ class ConvexRidgeRecipe(Recipe):
     def build(self) -> ConvexRidge:
         """Cosines at the largest admitted norm."""
         net = ConvexRidge(self.filters, self.size)
-        _constrain(net, _tight_frame(self.filters, self.size, self.lipschitz), self.lipschitz)
+        constrain(net, tight_frame(self.filters, self.size, self.lipschitz), self.lipschitz)
         return net
 
     def estimate(self, net: nn.Module, y: Image, sigma: Tensor) -> Image:
@@ -150,7 +90,7 @@ class ReconstructionRecipe(ConvexRidgeRecipe):
         trained, net = _weights.load("convex_ridge"), ConvexRidge(self.filters, self.size)
         net.thresholds.load_state_dict(trained.thresholds.state_dict())
         net.thresholds.level.data.add_(math.log(self.sharpness) / 2)
-        _constrain(net, trained.filters / math.sqrt(self.sharpness), self.lipschitz)
+        constrain(net, trained.filters / math.sqrt(self.sharpness), self.lipschitz)
         return net
 
     def sample(self, source: list[Tensor], rng: torch.Generator) -> Sample:
@@ -183,48 +123,6 @@ class ReconstructionRecipe(ConvexRidgeRecipe):
 
 
 @dataclass(frozen=True)
-class ContractiveRecipe(Recipe):
-    """Convex potential layers with ‖W‖² ≤ 2, trained as a denoiser."""
-
-    layers: int = 6
-    filters: int = 48
-    size: int = 7
-
-    def build(self) -> ContractiveDenoiser:
-        """Cosines at the largest admitted norm."""
-        net = ContractiveDenoiser(self.layers, self.filters, self.size)
-        for layer in net.layers:
-            _constrain(layer, _tight_frame(self.filters, self.size, 2.0), 2.0)
-        return net
-
-    def estimate(self, net: nn.Module, y: Image, sigma: Tensor) -> Image:
-        """One pass through the network."""
-        return net(y, sigma)
-
-    @torch.no_grad()
-    def denoise(self, net: nn.Module, y: Image, sigma: float) -> Image:
-        """One pass through the network."""
-        return net(y, sigma)
-
-    def constants(self, net: nn.Module) -> Mapping[str, float]:
-        """Lip(D_σ) from above."""
-        assert isinstance(net, ContractiveDenoiser)
-        return {"lipschitz": net.lipschitz()}
-
-
-def _constrain(module: nn.Module, start: Tensor, limit: float) -> None:
-    """Give the filters of `module` their constraint and a start."""
-    assert isinstance(module.filters, Tensor)
-    module.filters.data.copy_(start)
-    parametrize.register_parametrization(module, "filters", BoundedBank(start.shape[-1], limit))
-
-
-def _tight_frame(count: int, size: int, limit: float) -> Tensor:
-    """A tight frame of cosines with ‖W‖² = limit."""
-    return cosine_bank(count, size) * math.sqrt(limit) / size
-
-
-@dataclass(frozen=True)
 class UnconstrainedRecipe(Recipe):
     """The same backbone with free norms."""
 
@@ -235,7 +133,7 @@ class UnconstrainedRecipe(Recipe):
     def build(self) -> UnconstrainedDenoiser:
         """Cosine banks, analysis and synthesis alike, so that training starts from a stable denoiser."""
         net = UnconstrainedDenoiser(self.layers, self.filters, self.size)
-        start = _tight_frame(self.filters, self.size, 2.0)
+        start = tight_frame(self.filters, self.size, 2.0)
         for layer in net.layers:
             for name in ("filters", "synthesis_filters"):
                 parametrize.register_parametrization(layer, name, ZeroMean())
@@ -264,6 +162,10 @@ RECIPES: Mapping[str, Recipe] = {
             "convex_ridge_inverse", "Convex ridge for inverse problems", steps=1_500, learning_rate=1e-3
         ),
         ContractiveRecipe("contractive", "1-Lipschitz denoiser", steps=5_000, learning_rate=1e-3),
+        RangeRecipe("contractive_range", "1-Lipschitz, trained by the range", steps=400, learning_rate=5e-4),
+        DeepEquilibriumRecipe(
+            "contractive_deq", "1-Lipschitz, trained through the equilibrium", steps=2_000, learning_rate=5e-4
+        ),
         UnconstrainedRecipe("unconstrained", "Unconstrained denoiser", steps=3_000, learning_rate=1e-3),
     )
 }

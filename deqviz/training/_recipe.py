@@ -1,0 +1,88 @@
+"""What every recipe is: a network, how it is sampled for, judged and turned into a plain module."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from deqviz.core.metrics import psnr
+from deqviz.core.space import Image
+from deqviz.training._constraint import BoundedBank, cosine_bank
+from deqviz.training.samples import Sample, denoising
+
+
+@dataclass(frozen=True)
+class Recipe(ABC):
+    """A denoiser trained for all noise levels at once; subclasses say what is trained and what it returns."""
+
+    key: str
+    title: str
+    steps: int
+    learning_rate: float
+    batch: int = 8
+    patch: int = 48
+    sigma_min: float = 1 / 255
+    sigma_max: float = 50 / 255
+    validation: int = 40  # pictures, the last ones of the folder
+    sigmas: tuple[float, ...] = (5 / 255, 15 / 255, 25 / 255)  # noise levels of the validation
+
+    @abstractmethod
+    def build(self) -> nn.Module:
+        """The network at its starting point, with its constraints attached."""
+
+    @abstractmethod
+    def estimate(self, net: nn.Module, y: Image, sigma: Tensor) -> Image:
+        """The denoised pictures, differentiable in the weights of `net`; one σ per picture."""
+
+    @abstractmethod
+    def denoise(self, net: nn.Module, y: Image, sigma: float) -> Image:
+        """The denoised picture as the product will compute it; no gradient."""
+
+    def score(self, net: nn.Module, clean: Image, seed: int) -> dict[str, float]:
+        """PSNR in dB of one validation picture, by noise level in units of 1/255."""
+        found = {}
+        for sigma in self.sigmas:
+            rng = torch.Generator().manual_seed(seed)
+            noise = torch.randn(clean.shape, generator=rng).to(clean.device)
+            found[f"{255 * sigma:g}"] = float(psnr(self.denoise(net, clean + sigma * noise, sigma), clean))
+        return found
+
+    @abstractmethod
+    def constants(self, net: nn.Module) -> Mapping[str, float]:
+        """The certified constants of the plain network, for its card."""
+
+    def plain(self, net: nn.Module) -> nn.Module:
+        """A copy without the training constraints: they are baked into its weights."""
+        copy = self.build()
+        copy.load_state_dict(net.state_dict())
+        for module in copy.modules():
+            for name in list(getattr(module, "parametrizations", {})):
+                parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+        return copy.eval().requires_grad_(False)
+
+    def sample(self, source: list[Tensor], rng: torch.Generator) -> Sample:
+        """Noisy patches, σ uniform in √σ: low noise is seen as often as high noise without taking over."""
+        low, high = math.sqrt(self.sigma_min), math.sqrt(self.sigma_max)
+        sigma = (low + (high - low) * torch.rand(self.batch, generator=rng)).square()
+        return denoising(source, sigma, self.patch, rng)
+
+    def loss(self, net: nn.Module, sample: Sample) -> Tensor:
+        """Squared error over σ^1.25, to which a good denoiser's is proportional: every σ counts alike."""
+        error = self.estimate(net, sample.y, sample.sigma) - sample.clean
+        return (error.square().mean((1, 2, 3)) / sample.sigma**1.25).mean()
+
+
+def constrain(module: nn.Module, start: Tensor, limit: float) -> None:
+    """Give the filters of `module` their constraint and a start."""
+    assert isinstance(module.filters, Tensor)
+    module.filters.data.copy_(start)
+    parametrize.register_parametrization(module, "filters", BoundedBank(start.shape[-1], limit))
+
+
+def tight_frame(count: int, size: int, limit: float) -> Tensor:
+    """A tight frame of cosines with ‖W‖² = limit."""
+    return cosine_bank(count, size) * math.sqrt(limit) / size
