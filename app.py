@@ -10,7 +10,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 import streamlit as st
 
-from deqviz.ui import STYLE
+from deqviz.ui import STYLE, address
 from deqviz.ui.app_pages import FOLDER
 
 st.set_page_config(page_title="DEQViz", page_icon="🔬", layout="wide")
@@ -25,7 +25,16 @@ def settle() -> None:
 
 settle()
 st.html(STYLE)
+# In the order of the bar at the top, one line for each page.
 page = st.navigation(
-    [st.Page(FOLDER / "reconstruct.py", title="Reconstruct", default=True)], position="hidden"
+    [
+        st.Page(FOLDER / "reconstruct.py", title="Reconstruct", default=True),
+        st.Page(FOLDER / "convergence.py", title="Convergence"),
+        st.Page(FOLDER / "noise.py", title="Noise"),
+        st.Page(FOLDER / "training.py", title="Training"),
+        st.Page(FOLDER / "playground.py", title="Playground"),
+    ],
+    position="top",
 )
+address.enter(page.title)
 page.run()

@@ -96,7 +96,7 @@ class Scenario:
             choice: Choice = getattr(self, name)
             if choice.key != getattr(default, name).key:
                 query[name] = choice.key
-            _write(query, name, registry[choice.key].params, choice.params)
+            write_params(query, name, registry[choice.key].params, choice.params)
         return query
 
     @classmethod
@@ -106,7 +106,7 @@ class Scenario:
         A refused parameter falls back to its default, so that a damaged link still opens; names that
         no scenario has are reported too.
         """
-        reader = _Reader(query)
+        reader = Reader(query)
         values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(cls)}
         default = cls()
         values["image"] = reader.checked("image", default.image, images.check)
@@ -138,20 +138,22 @@ class Scenario:
         return self.build_method().iterates(self.problem(self.truth(device, dtype)))
 
 
-def _write(query: dict[str, str], prefix: str, specs: tuple[Param, ...], params: Mapping[str, Any]) -> None:
+def write_params(
+    query: dict[str, str], prefix: str, specs: tuple[Param, ...], params: Mapping[str, Any]
+) -> None:
     """Add what differs from the defaults, nested choices below their own prefix."""
     for p in specs:
         value, name = params.get(p.name, p.default), f"{prefix}.{p.name}"
         if isinstance(p.domain, Pick):
             if value.key != p.default.key:
                 query[name] = value.key
-            _write(query, name, REGISTRIES[p.domain.kind][value.key].params, value.params)
+            write_params(query, name, REGISTRIES[p.domain.kind][value.key].params, value.params)
         elif value != p.default:
             query[name] = value if isinstance(value, str) else repr(value)
 
 
 @dataclass
-class _Reader:
+class Reader:
     """Reads URL parameters one by one and remembers which were refused or never asked for."""
 
     query: Mapping[str, str]

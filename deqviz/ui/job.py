@@ -38,7 +38,7 @@ class Job:
 
     def __post_init__(self) -> None:
         """Nothing is computed here: the worker does that."""
-        self._lock = threading.Lock()
+        self._lock, self.side = threading.Lock(), self.scenario.size
         self.ready = threading.Event()
         self._state: State = "preparing"
         self._message = ""

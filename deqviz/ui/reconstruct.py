@@ -8,7 +8,7 @@ import streamlit as st
 from deqviz import images
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS, REGULARIZERS
 from deqviz.scenario import Scenario
-from deqviz.ui import form, live, screen, session
+from deqviz.ui import address, form, live, screen, session, theme
 from deqviz.ui.job import Job
 from deqviz.ui.snapshot import OVER
 from deqviz.ui.worker import worker
@@ -19,19 +19,8 @@ REFRESH = 0.1
 
 def render() -> None:
     """Draw the page; called once per script run."""
-    asked = session.from_address()
-    if asked is not None:
-        scenario, complaints = asked
-        st.session_state.complaints = complaints
-        form.fill(scenario)
-        session.start(scenario)
-    style = st.container()
-    if st.context.theme.type == "dark":
-        # Streamlit writes white on the primary colour, which is too light for it in the dark theme.
-        style.html(
-            '<style>[data-testid="stBaseButton-primary"] { color: #0b1220; }'
-            " .deqviz-logo b { color: #7aa2ff; }</style>"
-        )
+    _open()
+    theme.paint()
     # Boxes with fixed places: an element that came and went above the live view would shift it, and a
     # shifted component is built anew, blank charts and lost zoom included.
     head, notices = st.container(), st.container()
@@ -48,6 +37,18 @@ def render() -> None:
     with head:
         _header(job)
     _screen(job)
+
+
+def _open() -> None:
+    """Begin what the address asks for, or come back to the run that was here."""
+    visit = address.visit("reconstruct")
+    job = session.current()
+    if visit.query is not None:
+        scenario, st.session_state.complaints = Scenario.from_query(visit.query)
+        form.fill(scenario)
+        session.start(scenario)
+    elif visit.is_back and job is not None:
+        form.fill(job.scenario)
 
 
 def _draft() -> Scenario | None:
@@ -79,8 +80,7 @@ def _presets() -> None:
     for name, (what, scenario) in form.PRESETS.items():
         if st.button(name, key=f"preset.{name}", help=what, type="tertiary"):
             scenario = scenario.validated()
-            st.query_params.from_dict(scenario.to_query())
-            st.session_state.query = None
+            address.ask("reconstruct", scenario.to_query())
             st.rerun()
 
 

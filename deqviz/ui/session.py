@@ -1,30 +1,45 @@
-"""What one browser session holds: its run, and the link between the run and the address bar."""
+"""What one browser session holds: its run, and the study of every page that has one."""
 
 import threading
-import time
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import streamlit as st
 import torch
 
 from deqviz.core.machine import thread_count
 from deqviz.scenario import Scenario
+from deqviz.ui import address
 from deqviz.ui.job import Job
+from deqviz.ui.study import Study
 from deqviz.ui.worker import worker
 
-STALE = 5.0
-"""Seconds during which an address that was just replaced is not taken for one that somebody opened."""
 GRACE = 3.0
 """Seconds between a lost connection and the end of its run: a reload of the page comes back sooner."""
+
+
+@runtime_checkable
+class Run(Protocol):
+    """What a tab can be watching: a job or a study."""
+
+    id: str
+
+    def is_over(self) -> bool:
+        """Whether nothing is left to do."""
+        ...
+
+    def stop(self) -> None:
+        """End it; what was computed is kept."""
+        ...
 
 
 @dataclass
 class Tether:
     """Ends a run when its tab is gone. Lives in a session cache, whose release tells of the tab."""
 
-    job: Job | None = None
+    job: Run | None = None
 
-    def hold(self, job: Job | None) -> None:
+    def hold(self, job: Run | None) -> None:
         """The session is alive and watches `job`."""
         self.job = job
         # A blink of the connection released the session's cache: the run goes on under this new tether.
@@ -47,8 +62,38 @@ _ending: dict[str, threading.Timer] = {}
 
 
 @st.cache_resource(scope="session", on_release=lambda tether: tether.release(), show_spinner=False)
-def _tether() -> Tether:
+def _tether(page: str) -> Tether:
+    """One for each page: what was left running there goes on while another page is looked at."""
+    del page
     return Tether()
+
+
+def _hold_all() -> None:
+    """This session is alive, and with it everything that it left running on any page."""
+    runs: dict[str, Run | None] = {"reconstruct": st.session_state.get("job"), **_studies()}
+    for page, run in runs.items():
+        _tether(page).hold(run)
+
+
+def _studies() -> dict[str, Study]:
+    return st.session_state.setdefault("studies", {})
+
+
+def study(page: str) -> Study | None:
+    """The study of a page, kept alive by this call."""
+    _hold_all()
+    return _studies().get(page)
+
+
+def begin(page: str, fresh: Study) -> Study:
+    """Replace the study of a page by a new one and give it to the worker."""
+    old = _studies().get(page)
+    if old is not None:
+        old.stop()
+    _studies()[page] = fresh
+    _hold_all()
+    worker().submit(fresh)
+    return fresh
 
 
 def device() -> str:
@@ -66,9 +111,8 @@ def device_name(side: int) -> str:
 
 def current() -> Job | None:
     """The session's run, kept alive by this call."""
-    job: Job | None = st.session_state.get("job")
-    _tether().hold(job)
-    return job
+    _hold_all()
+    return st.session_state.get("job")
 
 
 def start(scenario: Scenario) -> Job:
@@ -79,25 +123,7 @@ def start(scenario: Scenario) -> Job:
         worker().wake()
     job = Job(scenario, device())
     st.session_state.job = job
-    _tether().hold(job)
+    _hold_all()
     worker().submit(job)
-    query = scenario.to_query()
-    # What is in the address bar now may come back once more, in a rerun that was sent before this change.
-    st.session_state.stale = (_address(), time.monotonic() + STALE)
-    st.query_params.from_dict(query)
-    st.session_state.query = query
+    address.write("reconstruct", scenario.to_query())
     return job
-
-
-def _address() -> dict[str, str]:
-    return {name: st.query_params[name] for name in st.query_params}
-
-
-def from_address() -> tuple[Scenario, tuple[str, ...]] | None:
-    """The scenario of the address bar when it is not the one this session wrote, with complaints."""
-    query = _address()
-    stale, until = st.session_state.get("stale", (None, 0.0))
-    if st.session_state.get("query") == query or (query == stale and time.monotonic() < until):
-        return None
-    st.session_state.query = query
-    return Scenario.from_query(query)

@@ -6,6 +6,7 @@ in turn, each for a short slice: a slice is a few calls of `next`, so nobody wai
 paused job costs nothing, and there is never more than one team of torch threads on the cores.
 """
 
+import atexit
 import threading
 import time
 from collections import deque
@@ -14,7 +15,6 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from deqviz.core.machine import thread_count, tune_allocator
-from deqviz.scenario import Scenario
 
 SLICE = 0.1
 """Seconds a job may run while others are waiting."""
@@ -22,9 +22,12 @@ SLICE = 0.1
 
 @runtime_checkable
 class Task(Protocol):
-    """What the worker runs; the size of its scenario decides about threads."""
+    """What the worker runs."""
 
-    scenario: Scenario
+    @property
+    def side(self) -> int:
+        """The longer side of its pictures, which decides about torch threads."""
+        ...
 
     def is_runnable(self) -> bool:
         """Whether `advance` would do anything now."""
@@ -47,13 +50,23 @@ class Worker:
         tune_allocator()
         self._tasks: deque[Task] = deque()
         self._wake = threading.Condition()
+        self._is_closing = False
         self._thread = threading.Thread(target=self._loop, name="deqviz-worker", daemon=True)
         self._thread.start()
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """End the thread after the slice at hand; an interpreter that exits beside torch at work aborts."""
+        with self._wake:
+            self._is_closing = True
+            self._wake.notify()
+        self._thread.join(5)
 
     def submit(self, task: Task) -> None:
-        """Add a task to the round."""
+        """Add a task to the round; one that is still in it, e.g. a study gone on with, is not added twice."""
         with self._wake:
-            self._tasks.append(task)
+            if not any(t is task for t in self._tasks):
+                self._tasks.append(task)
             self._wake.notify()
 
     def wake(self) -> None:
@@ -61,10 +74,10 @@ class Worker:
         with self._wake:
             self._wake.notify()
 
-    def _next(self) -> tuple[Task, bool]:
-        """The next runnable task, and whether others are waiting; sleeps until there is one."""
+    def _next(self) -> tuple[Task, bool] | None:
+        """The next runnable task, and whether others wait; sleeps until there is one, None at the end."""
         with self._wake:
-            while True:
+            while not self._is_closing:
                 for task in [t for t in self._tasks if t.is_over()]:
                     self._tasks.remove(task)
                 runnable = [t for t in self._tasks if t.is_runnable()]
@@ -75,11 +88,12 @@ class Worker:
                     return task, len(runnable) > 1
                 # A short time-out as well: slow motion becomes runnable by the clock alone.
                 self._wake.wait(0.02 if self._tasks else None)
+        return None
 
     def _loop(self) -> None:
-        while True:
-            task, is_crowded = self._next()
-            torch.set_num_threads(thread_count(task.scenario.size))
+        while (found := self._next()) is not None:
+            task, is_crowded = found
+            torch.set_num_threads(thread_count(task.side))
             task.advance(time.monotonic() + (SLICE if is_crowded else 0.5))
 
 

@@ -24,9 +24,9 @@ and tells the browser which commands were heard. It is bound when the component 
 look the job up in the session state instead of closing over it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 import streamlit as st
 from streamlit.components.v2 import component
@@ -47,6 +47,19 @@ from deqviz.ui.live.records import (
     Trajectory,
     View,
 )
+
+
+@runtime_checkable
+class Numbered(Protocol):
+    """A command of any component."""
+
+    @property
+    def number(self) -> int:
+        """Grows from click to click."""
+        ...
+
+
+C = TypeVar("C", bound=Numbered)
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
@@ -77,7 +90,7 @@ def show_pictures(pictures: Pictures, key: str = "live_pictures") -> None:
     """
     _component()(key=key, data=pack(pictures))
     if plotly_script() is None:  # the component's folder cannot be written: through the websocket then
-        _component()(key=f"{key}_plotly", data=_plotly_packet())
+        _component()(key=f"{key}_plotly", data=plotly_packet())
 
 
 def show_frames(frames: Frames, key: str = "live_frames") -> None:
@@ -90,26 +103,26 @@ def show_frames(frames: Frames, key: str = "live_frames") -> None:
 
 def show(view: View, key: str = "live", on_command: Callable[[Command], object] | None = None) -> None:
     """Draw the view in place and call `on_command` for everything that was clicked since."""
-    heard = partial(_hear, key, on_command)
-    data = pack(view, ack=st.session_state.get(_heard(key), 0), plotly=plotly_script())
-    _component()(key=key, data=data, on_command_change=heard)
+    data = pack(view, ack=acknowledged(key), plotly=plotly_script())
+    _component()(key=key, data=data, on_command_change=partial(hear, key, parse_commands, on_command))
 
 
-def _hear(key: str, act: Callable[[Command], object] | None) -> None:
+def hear(key: str, parse: Callable[[object, int], Sequence[C]], act: Callable[[C], object] | None) -> None:
     """Act once on every command that the trigger carries, oldest first.
 
     The browser repeats a command until it is acknowledged: Streamlit keeps only the latest trigger
     of a name between two runs, and three quick steps must stay three.
     """
     sent = st.session_state.get(key, {}).get("command")
-    for command in parse_commands(sent, after=st.session_state.get(_heard(key), 0)):
-        st.session_state[_heard(key)] = command.number
+    for command in parse(sent, acknowledged(key)):
+        st.session_state[f"_{key}_heard"] = command.number
         if act is not None:
             act(command)
 
 
-def _heard(key: str) -> str:
-    return f"_{key}_heard"
+def acknowledged(key: str) -> int:
+    """The number of the last command that was heard from the component of this key."""
+    return st.session_state.get(f"_{key}_heard", 0)
 
 
 @cache
@@ -121,5 +134,6 @@ def _component() -> "ComponentRenderer":
 
 
 @cache
-def _plotly_packet() -> bytes:
+def plotly_packet() -> bytes:
+    """plotly.js itself, for a browser that cannot fetch it."""
     return pack_script(plotly_source().read_bytes())

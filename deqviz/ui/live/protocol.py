@@ -11,7 +11,7 @@ ends) and View (ten times a second, only what changes). Numbers that are not fin
 import json
 import math
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast, get_args
 
 import numpy as np
@@ -47,12 +47,12 @@ def pack(packet: Pictures | Frames | View, **extra: str | int | None) -> bytes:
             head, blocks = _frames(packet)
         case View():
             head, blocks = _view(packet)
-    return _join({**head, **extra}, blocks)
+    return join({**head, **extra}, blocks)
 
 
 def pack_script(source: bytes) -> bytes:
     """A script that the browser cannot fetch from the component's own folder."""
-    return _join({"kind": "script"}, {"script": np.frombuffer(source, np.uint8)})
+    return join({"kind": "script"}, {"script": np.frombuffer(source, np.uint8)})
 
 
 def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -73,10 +73,25 @@ def parse_commands(value: object, after: int) -> tuple[Command, ...]:
 
     Whatever is not exactly a list of commands of the known names and values is left out.
     """
-    if not isinstance(value, Mapping) or not isinstance(sent := value.get("commands"), list):
-        return ()
-    found = [command for entry in sent[:32] if (command := _command(entry)) and command.number > after]
+    found = (command for entry in outbox(value) if (command := _command(entry)) and command.number > after)
     return tuple(sorted(found, key=lambda command: command.number))
+
+
+def outbox(value: object) -> Sequence[object]:
+    """The entries in what a browser sent, unchecked; not more than anybody can click."""
+    sent = value.get("commands") if isinstance(value, Mapping) else None
+    return sent[:32] if isinstance(sent, list) else ()
+
+
+def envelope(entry: object, names: Sequence[str]) -> tuple[str, str, int] | None:
+    """Name, run and number of a command, None for whatever is no command of these names."""
+    if not isinstance(entry, Mapping):
+        return None
+    name, run, count = (entry.get(key) for key in ("name", "run", "number"))
+    # bool is an int in Python; a browser that sends true for a number is not ours
+    if not isinstance(name, str) or name not in names or not isinstance(run, str) or len(run) > 200:
+        return None
+    return (name, run, count) if type(count) is int and 0 < count < 2**53 else None
 
 
 def row(guarantee: Guarantee) -> Row:
@@ -110,24 +125,24 @@ def _pictures(p: Pictures) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     head = {
         "kind": "pictures",
         "run": p.run,
-        "low": _number(p.low),
-        "high": _number(p.high),
-        "measured_psnr": _number(p.measured_psnr),
+        "low": finite(p.low),
+        "high": finite(p.high),
+        "measured_psnr": finite(p.measured_psnr),
     }
-    return head, {"truth": _picture(p.truth), "measured": _picture(p.measured)}
+    return head, {"truth": checked(p.truth), "measured": checked(p.measured)}
 
 
 def _frames(p: Frames) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     if len(p.k) != len(p.images):
         raise ValueError(f"{len(p.k)} numbers for {len(p.images)} frames")
     head = {"kind": "frames", "run": p.run, "k": [int(k) for k in p.k]}
-    return head, {"frames": np.stack([_picture(image) for image in p.images])} if p.images else {}
+    return head, {"frames": np.stack([checked(image) for image in p.images])} if p.images else {}
 
 
 def _view(v: View) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     blocks = _columns(v)
     if v.iterate is not None:
-        blocks["iterate"] = _picture(v.iterate)
+        blocks["iterate"] = checked(v.iterate)
     head = {
         "kind": "view",
         "run": v.run,
@@ -136,10 +151,10 @@ def _view(v: View) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "k_max": v.k_max,
         "message": v.message,
         "evaluations": v.evaluations,
-        "rate": _number(v.rate),
-        "residual": _number(v.residual),
-        "psnr": _number(v.psnr),
-        "error_max": _number(v.error_max),
+        "rate": finite(v.rate),
+        "residual": finite(v.residual),
+        "psnr": finite(v.psnr),
+        "error_max": finite(v.error_max),
         "speed": v.speed,
         "device": v.device,
         "method": v.method,
@@ -162,10 +177,10 @@ def _columns(v: View) -> dict[str, NDArray[Any]]:
         if curve.column in columns and len(columns[curve.column]) != len(columns.get(curve.x, ())):
             raise ValueError(f"column {curve.column!r} is not as long as its x {curve.x!r}")
     limit = LIVE_POINTS if v.state == "running" else FINAL_POINTS
-    return {f"column:{name}": values[_kept(len(values), limit)] for name, values in columns.items()}
+    return {f"column:{name}": values[kept(len(values), limit)] for name, values in columns.items()}
 
 
-def _kept(n: int, limit: int) -> slice | NDArray[np.intp]:
+def kept(n: int, limit: int) -> slice | NDArray[np.intp]:
     """All indices, or `limit` of them: the first ones without a gap, the others evenly, the last for sure."""
     if n <= limit:
         return slice(None)
@@ -182,23 +197,25 @@ def _trajectory(t: Trajectory, blocks: dict[str, NDArray[Any]]) -> dict[str, Any
             blocks[f"shade:{name}"] = np.asarray(getattr(t.shade, name), "<f4")
     return {
         "paths": [path.label for path in t.paths],
-        "limit": None if t.limit is None else [_number(c) for c in t.limit],
+        "limit": None if t.limit is None else [finite(c) for c in t.limit],
         "shade": t.shade is not None,
         "axis": t.axis,
     }
 
 
 def _curve(c: Curve) -> list[Any]:
-    return [c.column, c.label, c.axis, c.x, c.log, _number(c.baseline), c.baseline_label]
+    return [c.column, c.label, c.axis, c.x, c.log, finite(c.baseline), c.baseline_label]
 
 
-def _picture(image: Picture) -> Picture:
+def checked(image: Picture) -> Picture:
+    """The picture itself; raises ValueError for what is none."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[0] not in (1, 3):
         raise ValueError(f"a picture is uint8 of 1 or 3 channels, not {image.dtype} {image.shape}")
     return image
 
 
-def _join(head: dict[str, Any], blocks: Mapping[str, NDArray[Any]]) -> bytes:
+def join(head: dict[str, Any], blocks: Mapping[str, NDArray[Any]]) -> bytes:
+    """The bytes of a packet of this header and these blocks."""
     table, parts, offset = [], [], 0
     for name, values in blocks.items():
         body = np.ascontiguousarray(values).tobytes()
@@ -211,14 +228,10 @@ def _join(head: dict[str, Any], blocks: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def _command(entry: object) -> Command | None:
-    if not isinstance(entry, Mapping):
+    found = envelope(entry, _NAMES)
+    if found is None or not isinstance(entry, Mapping):
         return None
-    name, run, count, value = (entry.get(key) for key in ("name", "run", "number", "value"))
-    # bool is an int in Python; a browser that sends true for a number is not ours
-    if name not in _NAMES or not isinstance(run, str) or len(run) > 200:
-        return None
-    if type(count) is not int or not 0 < count < 2**53:
-        return None
+    (name, run, count), value = found, entry.get("value")
     if name == "speed" and (type(value) is not int or value not in SPEEDS):
         return None
     return Command(
@@ -226,7 +239,8 @@ def _command(entry: object) -> Command | None:
     )
 
 
-def _number(value: float | None) -> float | None:
+def finite(value: float | None) -> float | None:
+    """The value, or None for what JSON has no number for."""
     return None if value is None or not math.isfinite(value) else float(value)
 
 

@@ -30,6 +30,10 @@ export function mark(node, name, value) {
   if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
 }
 
+/** What uses keys itself, or is covered by a dialog: our keys stay away from it. */
+export const KEYED = "input, select, textarea, button, summary, [contenteditable]:not([contenteditable=false]), "
+  + "[role=slider], [role=grid], [role=listbox], [role=menu], [role=radiogroup], [role=tablist], [role=dialog]";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
@@ -84,6 +88,18 @@ export function formula(text) {
     if (high) return el("sup", {}, flat(high, RAISED));
     return document.createTextNode(whole);
   });
+}
+
+/** A drawing of the given size from its parts [tag, attributes]; said by the words beside it. */
+export function svg(width, height, parts) {
+  const node = document.createElementNS(SVG, "svg");
+  for (const [name, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" })) node.setAttribute(name, value);
+  for (const [tag, attributes] of parts) {
+    const part = document.createElementNS(SVG, tag);
+    for (const [name, value] of Object.entries(attributes)) part.setAttribute(name, value);
+    node.append(part);
+  }
+  return node;
 }
 
 /** Offer a text as a file. */

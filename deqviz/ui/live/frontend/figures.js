@@ -3,6 +3,8 @@
 import { horizon } from "./protocol.js";
 
 const FLOOR = 1e-16;
+/** The mark of the i-th of several lines: colour is never the only difference. */
+export const symbolOf = (i) => SYMBOLS[i % SYMBOLS.length];
 const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "x"];
 
 function base(look, run) {
@@ -55,7 +57,8 @@ function logAxis(look, title, series) {
 }
 
 const floored = (values) => Array.from(values, (v) => (Number.isFinite(v) ? Math.max(v, FLOOR) : null));
-const finite = (values) => Array.from(values, (v) => (Number.isFinite(v) ? v : null));
+/** What is no number leaves a gap. */
+export const finite = (values) => Array.from(values, (v) => (Number.isFinite(v) ? v : null));
 
 function kAxis(look, view) {
   const k = view.columns.k;

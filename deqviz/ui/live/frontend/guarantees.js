@@ -56,7 +56,7 @@ export class Guarantees {
 function line([name, statement, lamp, measured, reason]) {
   const word = WORDS[lamp] ?? lamp;
   return el("tr", { role: "row", "data-lamp": lamp },
-    el("th", { scope: "row", role: "rowheader", class: "name" }, name),
+    el("th", { scope: "row", role: "rowheader", class: "name" }, ...formula(name)),
     el("td", { role: "cell", class: "formula" }, ...formula(statement)),
     el("td", { role: "cell" }, el("span", { class: "lamp", title: HELP[lamp] ?? "" }, word)),
     el("td", { role: "cell", class: "measured" },

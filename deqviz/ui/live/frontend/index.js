@@ -1,7 +1,7 @@
 // The live view: Streamlit calls the default export with every packet; one LiveView per place on the page.
 
 import { Charts } from "./charts.js";
-import { el, mark } from "./dom.js";
+import { KEYED, el, mark } from "./dom.js";
 import { Guarantees } from "./guarantees.js";
 import { supplyPlotly } from "./loader.js";
 import { lookOf } from "./look.js";
@@ -16,9 +16,6 @@ import "./zoom.js";
 
 const PATIENCE = 5000; // ms until an unanswered command is given up
 const EXPECTED = { play: "running", pause: "paused", step: "paused", stop: "stopped" };
-/** What uses keys itself, or is covered by a dialog: our keys stay away from it. */
-const KEYED = "input, select, textarea, button, summary, [contenteditable]:not([contenteditable=false]), "
-  + "[role=slider], [role=grid], [role=listbox], [role=menu], [role=radiogroup], [role=tablist], [role=dialog]";
 
 const views = new Map(); // place on the page -> LiveView
 let count = Date.now(); // commands are numbered across all views and visits

@@ -15,7 +15,7 @@ export function supplyPlotly(bytes) {
  * @param {string|null} file as for loadPlotly
  */
 export function preloadPlotly(file) {
-  if (preloaded || loading || !file) return;
+  if (preloaded || loading || !file || window.Plotly) return;
   preloaded = true;
   const link = Object.assign(document.createElement("link"), { rel: "preload", as: "script", href: urlOf(file) });
   document.head.append(link);
@@ -27,6 +27,8 @@ export function preloadPlotly(file) {
  * @returns {Promise<object>}
  */
 export function loadPlotly(file) {
+  // another component of this page, served from another address, may have run it already
+  if (window.Plotly) loading ??= Promise.resolve(window.Plotly);
   loading ??= file ? insert(urlOf(file)) : supplied.then(insert);
   return loading;
 }

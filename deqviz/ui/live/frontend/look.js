@@ -1,6 +1,6 @@
 // Colours and font for the charts, read from the style sheet, which follows Streamlit's theme.
 
-const NAMES = ["text", "mute", "line", "grid", "panel", "veil", "iterate", "measured", "predicted", "truth"];
+const NAMES = ["text", "mute", "line", "grid", "panel", "veil", "iterate", "measured", "predicted", "truth", "error"];
 
 /**
  * @param {HTMLElement} root
@@ -10,7 +10,9 @@ export function lookOf(root, old) {
   const probe = getComputedStyle(root);
   const background = probe.getPropertyValue("--st-background-color").trim();
   const dark = luminance(background) < 0.4;
-  const id = `${background} ${probe.getPropertyValue("--st-text-color")} ${dark}`;
+  // After a change of page the first packet may be drawn before this page's sheet is there: then all is empty.
+  const sheet = probe.getPropertyValue("--dqv-radius").trim();
+  const id = `${background} ${probe.getPropertyValue("--st-text-color")} ${dark} ${sheet}`;
   if (old?.id === id) return old;
   root.dataset.theme = dark ? "dark" : "light";
   const style = getComputedStyle(root);

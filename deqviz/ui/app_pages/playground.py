@@ -1,0 +1,5 @@
+"""Playground: why is it true?"""
+
+from deqviz.ui.playground.page import render
+
+render()

@@ -1,0 +1,89 @@
+"""The board: one component that shows an experiment as it fills, updated in place.
+
+How a page uses it, `view()` being its own way from a study to a `Board` and `is_moving()` telling whether
+the board will change by itself:
+
+    moved = is_moving()
+
+    @st.fragment(run_every=0.15 if moved else None)
+    def panel() -> None:
+        board.show(view(), on_command=act)
+        if is_moving() != moved:
+            st.rerun()
+
+    panel()
+
+`on_command` is called before the fragment's body, so that the board built there already shows its effect. It
+is bound when the component is mounted: it should look the study up in the session, not close over it.
+"""
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from streamlit.components.v2 import component
+
+from deqviz.ui import live
+from deqviz.ui.board.protocol import pack, parse_commands
+from deqviz.ui.board.records import (
+    Axis,
+    Board,
+    Chart,
+    Command,
+    CommandName,
+    Explanation,
+    Role,
+    Row,
+    Series,
+    State,
+    Style,
+    Tile,
+)
+from deqviz.ui.live.assets import plotly_script
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
+
+__all__ = [
+    "Axis",
+    "Board",
+    "Chart",
+    "Command",
+    "CommandName",
+    "Explanation",
+    "Role",
+    "Row",
+    "Series",
+    "State",
+    "Style",
+    "Tile",
+    "show",
+]
+
+
+def show(board: Board, key: str = "board", on_command: Callable[[Command], object] | None = None) -> None:
+    """Draw the board in place and call `on_command` for everything that was clicked since."""
+    data = pack(board, ack=live.acknowledged(key), plotly=plotly_script())
+    _component()(key=key, data=data, on_command_change=partial(live.hear, key, parse_commands, on_command))
+    if plotly_script() is None:
+        _supply_plotly(key, is_at_rest=board.csv is not None)
+
+
+def _supply_plotly(key: str, *, is_at_rest: bool) -> None:
+    """Send plotly.js, five megabytes, through the websocket: once, and again when nothing else is sent."""
+    if is_at_rest or not st.session_state.get(f"_{key}_supplied"):
+        st.session_state[f"_{key}_supplied"] = True
+        _component()(key=f"{key}_plotly", data=live.plotly_packet())
+
+
+@cache
+def _component() -> "ComponentRenderer":
+    # no shadow root: Plotly puts its style sheet into the document's head
+    return component(
+        "deqviz.board",
+        html="<div class='dqv dqb'></div>",
+        css="style.css",
+        js="board.js",
+        isolate_styles=False,
+    )

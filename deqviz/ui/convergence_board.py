@@ -1,0 +1,111 @@
+"""From a study of the Convergence page to its board; pure, no Streamlit."""
+
+from collections.abc import Iterator
+
+from deqviz.core.space import Image
+from deqviz.experiments._rows import panel
+from deqviz.experiments.uniqueness import Uniqueness
+from deqviz.ui.board.records import Board, Explanation, Picture, Row, Tile
+from deqviz.ui.board.verdicts import verdict
+from deqviz.ui.convergence_charts import charts
+from deqviz.ui.convergence_setting import THREE, Setting
+from deqviz.ui.study import Shot, Study
+
+
+def board(study: Study, setting: Setting) -> Board:
+    """The study as it is now."""
+    shot = study.snapshot()
+    done, total = _progress(shot)
+    left = None if shot.left is None or done == 0 else shot.seconds * (total - done) / done
+    return Board(
+        study.id,
+        shot.state,
+        done,
+        total,
+        unit="steps",
+        seconds=shot.seconds,
+        left=left,
+        message=shot.message or ("the operator and the starts" if shot.state == "preparing" else ""),
+        charts=tuple(charts(setting, shot)),
+        tiles=tuple(_tiles(setting, shot)),
+        guarantees=tuple(_guarantees(shot)),
+        explanation=_explanation(setting, shot),
+        csv=study.text("csv"),
+        json=study.text("json"),
+    )
+
+
+def _progress(shot: Shot) -> tuple[int, int]:
+    """How far the study has come in cells: a run that arrives early leaves the rest of its cells out."""
+    sizes = [len(part.experiment.cells) for part in shot.parts]
+    done, last = 0, max((n for n, rows in enumerate(shot.rows) if rows), default=-1)
+    for n, part in enumerate(shot.parts[: last + 1]):
+        is_behind = n < last or shot.state == "done"
+        done += sizes[n] if is_behind else part.experiment.cells.index(shot.rows[n][-1].key) + 1
+    return done, sum(sizes)
+
+
+def _tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
+    """Where the runs began, and the limits that they found."""
+    experiment: Uniqueness | None = shot.experiment("starts")
+    if experiment is None:
+        return
+    for start in experiment.starts:
+        yield Tile(f"start-{start.key}", f"From: {start.title}", _grey(start.x), "start")
+    rows = [row for row in shot.of("starts") if row.limit is not None]
+    for limit in sorted({row.limit for row in rows}):
+        image = shot.view(f"limit-{limit}", "starts")
+        if image is not None:
+            count = sum(row.limit == limit for row in rows)
+            yield Tile(f"limit-{limit}", f"Limit {limit + 1}", _grey(image), f"{count} runs end here")
+    if setting.crossing != THREE:
+        yield from _past(shot)
+
+
+def _past(shot: Shot) -> Iterator[Tile]:
+    """The limits of the last value of L or the step at which there was more than one."""
+    seen = [view for view in shot.views if view.part == "crossing"]
+    for view in seen:
+        if view.row == seen[-1].row:
+            where = " = ".join(str(part) for part in view.row)
+            yield Tile(f"past-{view.name}", f"Limit {int(view.name[6:]) + 1}", _grey(view.image), where)
+
+
+def _grey(image: Image) -> Picture:
+    return (image[0].clamp(0, 1) * 255).round().byte().numpy()
+
+
+def _guarantees(shot: Shot) -> Iterator[Row]:
+    """What was tested on the rows; of the race what the starts do not say already."""
+    for guarantee in panel(shot.of("starts")):
+        yield verdict(guarantee)
+    for guarantee in panel(shot.of("race")):
+        if guarantee.key == "factor":
+            yield verdict(guarantee)
+    for part in ("crossing", "gradient"):
+        for guarantee in panel(shot.of(part)):
+            if guarantee.key != "spread":
+                yield verdict(guarantee)
+
+
+def _explanation(setting: Setting, shot: Shot) -> Explanation:
+    experiment: Uniqueness | None = shot.experiment("starts")
+    parts = [
+        "An equilibrium is a picture at which the pull of the data and that of R cancel. If R = Id − N "
+        "and N contracts by L < 1, there is exactly one, and the map T, repeated, comes nearer to it by "
+        "the factor κ at least, wherever it starts."
+    ]
+    c = 1.0 if experiment is None else experiment.equation.monotonicity
+    if c <= 0:
+        parts.append(
+            "Here that is not known: the equation may have several solutions, or the runs may go away."
+        )
+    if setting.crossing == THREE:
+        parts.append(
+            "The example A = [1, 0] sees one axis only. Along the other R pulls back for L ≤ 1, and pushes "
+            "away from 0 past it: three equilibria, for all data and every α."
+        )
+    if setting.is_gradient:
+        parts.append("Nothing of this needs R to be a gradient.")
+    hint = "raise L past 1, or the explicit step past 1, and watch the lamps."
+    return Explanation("A*(Ax − y) + αR(x) = 0", " ".join(parts), hint)

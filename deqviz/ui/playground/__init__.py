@@ -1,0 +1,55 @@
+"""The playground: the equation in the plane, where everything that the theorems speak of can be seen.
+
+The field and the level sets depend on the data by a shift alone, −A*y, so the browser moves them with the
+hand; equilibria, trajectories and guarantees come from the package, some tens of milliseconds later.
+"""
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from streamlit.components.v2 import component
+
+from deqviz.ui import live
+from deqviz.ui.live.assets import plotly_script
+from deqviz.ui.live.records import Explanation
+from deqviz.ui.playground.protocol import Hand, pack, parse
+from deqviz.ui.playground.scene import Scene, Sweep
+from deqviz.ui.playground.setup import Setup
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
+
+KEY = "playground"
+
+
+def show(
+    setup: Setup, scene: Scene, sweep: Sweep, explanation: Explanation, act: Callable[[Hand], object]
+) -> None:
+    """Draw the plane in place; `act` is called, before the fragment's body, for what a hand did there."""
+    heard: int = st.session_state.get(f"_{KEY}_heard", 0)
+    data = pack(setup, scene, sweep, explanation, ack=heard, plotly=plotly_script())
+    _component()(key=KEY, data=data, on_hand_change=partial(_hear, act))
+    if plotly_script() is None:  # the component's folder cannot be written: through the websocket then
+        _component()(key=f"{KEY}_plotly", data=live.plotly_packet())
+
+
+def _hear(act: Callable[[Hand], object]) -> None:
+    """The newest state of the hand counts, so nothing is lost when one overtakes another."""
+    hand = parse(st.session_state.get(KEY, {}).get("hand"))
+    if hand is not None and hand.number > st.session_state.get(f"_{KEY}_heard", 0):
+        st.session_state[f"_{KEY}_heard"] = hand.number
+        act(hand)
+
+
+@cache
+def _component() -> "ComponentRenderer":
+    # no shadow root: Plotly puts its style sheet into the document's head
+    return component(
+        "deqviz.playground",
+        html="<div class='dqv dqp'></div>",
+        css="playground.css",
+        js="playground.js",
+        isolate_styles=False,
+    )
