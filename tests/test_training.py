@@ -110,6 +110,37 @@ def test_patches_come_from_the_generator_alone(folder: Path) -> None:
     assert torch.equal(one, other)
 
 
+def _check_gradient(
+    recipe: Recipe,
+    net: torch.nn.Module,
+    sample: Sample,
+    rng: torch.Generator,
+    *,
+    step: float,
+    rel: float,
+) -> None:
+    """The loss changes along a random direction as its gradient says, by central differences of `step`."""
+    weights = list(net.parameters())
+    with torch.no_grad():
+        # The start is a kink of the constraint: the symbol of the cosines is largest everywhere at once.
+        for w in weights:
+            w.add_(0.2 * torch.randn(w.shape, generator=rng, dtype=torch.float64))
+    directions = [torch.randn(w.shape, generator=rng, dtype=torch.float64) for w in weights]
+    gradients = torch.autograd.grad(recipe.loss(net, sample), weights)
+    slope = sum(float((g * d).sum()) for g, d in zip(gradients, directions, strict=True))
+
+    def moved(by: float) -> float:
+        with torch.no_grad():
+            for w, d in zip(weights, directions, strict=True):
+                w.add_(d, alpha=by)
+            value = float(recipe.loss(net, sample))
+            for w, d in zip(weights, directions, strict=True):
+                w.sub_(d, alpha=by)
+        return value
+
+    assert slope == pytest.approx((moved(step) - moved(-step)) / (2 * step), rel=rel)
+
+
 def test_the_implicit_gradient_through_an_operator_is_that_of_finite_differences() -> None:
     recipe = dataclasses.replace(
         RECIPES["convex_ridge_inverse"], start="", filters=8, size=3, steps_forward=600, steps_backward=80
@@ -120,25 +151,7 @@ def test_the_implicit_gradient_through_an_operator_is_that_of_finite_differences
     clean = torch.rand((2, 1, 9, 10), generator=rng, dtype=torch.float64)
     operator = GaussianBlur(Space((1, 9, 10), torch.float64), width=0.6)
     sample = Sample(clean, operator(clean), torch.full((2,), 0.1, dtype=torch.float64), operator, weight=0.3)
-    weights = list(net.parameters())
-    with torch.no_grad():
-        # The start is a kink of the constraint: the symbol of the cosines is largest everywhere at once.
-        for w in weights:
-            w.add_(0.2 * torch.randn(w.shape, generator=rng, dtype=torch.float64))
-    directions = [torch.randn(w.shape, generator=rng, dtype=torch.float64) for w in weights]
-    gradients = torch.autograd.grad(recipe.loss(net, sample), weights)
-    slope = sum(float((g * d).sum()) for g, d in zip(gradients, directions, strict=True))
-
-    def moved(step: float) -> float:
-        with torch.no_grad():
-            for w, d in zip(weights, directions, strict=True):
-                w.add_(d, alpha=step)
-            value = float(recipe.loss(net, sample))
-            for w, d in zip(weights, directions, strict=True):
-                w.sub_(d, alpha=step)
-        return value
-
-    assert slope == pytest.approx((moved(1e-5) - moved(-1e-5)) / 2e-5, rel=1e-4)
+    _check_gradient(recipe, net, sample, rng, step=1e-5, rel=1e-4)
 
 
 def test_degraded_samples_repeat_and_differ(folder: Path) -> None:
@@ -180,25 +193,7 @@ def test_the_objectives_behind_an_operator_have_the_gradients_of_finite_differen
     operator = GaussianBlur(Space((1, 9, 10), torch.float64), width=0.6)
     y = operator(clean) + 0.05 * torch.randn(clean.shape, generator=rng, dtype=torch.float64)
     sample = Sample(clean, y, torch.full((2,), 0.1, dtype=torch.float64), operator, weight=0.3)
-    weights = list(net.parameters())
-    with torch.no_grad():
-        # The start is a kink of the constraint, as above.
-        for w in weights:
-            w.add_(0.2 * torch.randn(w.shape, generator=rng, dtype=torch.float64))
-    directions = [torch.randn(w.shape, generator=rng, dtype=torch.float64) for w in weights]
-    gradients = torch.autograd.grad(recipe.loss(net, sample), weights)
-    slope = sum(float((g * d).sum()) for g, d in zip(gradients, directions, strict=True))
-
-    def moved(step: float) -> float:
-        with torch.no_grad():
-            for w, d in zip(weights, directions, strict=True):
-                w.add_(d, alpha=step)
-            value = float(recipe.loss(net, sample))
-            for w, d in zip(weights, directions, strict=True):
-                w.sub_(d, alpha=step)
-        return value
-
-    assert slope == pytest.approx((moved(1e-6) - moved(-1e-6)) / 2e-6, rel=1e-5)
+    _check_gradient(recipe, net, sample, rng, step=1e-6, rel=1e-5)
 
 
 class _Same(torch.nn.Module):

@@ -3,9 +3,14 @@
 from deqviz.core.guarantee import Guarantee
 
 
-def line_guarantee(
-    line: float | None, distance: float | None, factor: float | None, room: float
-) -> Guarantee:
+def step_guarantees(
+    line: float | None, certified: float | None, distance: float | None, factor: float | None, room: float
+) -> tuple[Guarantee, Guarantee]:
+    """What T7 says of every step of a run: the line, and the distance by the gap."""
+    return (_line(line, distance, factor, room), _distance(certified, distance, room))
+
+
+def _line(line: float | None, distance: float | None, factor: float | None, room: float) -> Guarantee:
     """‖x_k − x*‖ ≤ κᵏ‖x₀ − x*‖ or what stands in for it, for one row."""
     name, statement = "Predicted line", "‖x_k − x*‖ ≤ κᵏ ‖x₀ − x*‖"
     if line is None or distance is None:
@@ -18,7 +23,7 @@ def line_guarantee(
     return _bounded("line", name, statement, reason, line, distance, room)
 
 
-def distance_guarantee(certified: float | None, distance: float | None, room: float) -> Guarantee:
+def _distance(certified: float | None, distance: float | None, room: float) -> Guarantee:
     """‖x_k − x*‖ ≤ E‖T(x_k) − x_k‖, for one row."""
     name, statement = "Distance by the gap", "‖x_k − x*‖ ≤ E ‖T(x_k) − x_k‖"
     if certified is None or distance is None:

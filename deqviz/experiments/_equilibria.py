@@ -15,9 +15,10 @@ from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Problem, Solver
 from deqviz.core.regularizer import Constants, Regularizer
 from deqviz.core.space import Batch, Data, Image, inner, norm, scale
-from deqviz.methods._theory import bounds
+from deqviz.methods._theory import bounds, equilibrium_gain
 from deqviz.methods.equilibrium import Equilibrium
 from deqviz.solvers.anderson import Anderson
+from deqviz.solvers.broyden import Broyden
 
 ROUNDS = 3
 """How often x₀ moves: once to come near, once to remove the rounding, once where the start was far."""
@@ -69,7 +70,7 @@ class Equation:
     operator: ForwardModel
     regularizer: Regularizer
     solver: Solver = Anderson()
-    accuracy: float = 1e-8
+    accuracy: float = 1e-7
     max_steps: int = 1000
 
     @property
@@ -83,13 +84,14 @@ class Equation:
         return self.regularizer.constants().lipschitz.value
 
     def goal(self, noise: float, weight: float) -> float:
-        """`accuracy`·δ/(2√(αc)), with β for c where c is not positive; T3 of the notes."""
-        c = self.monotonicity
-        return (
-            self.accuracy
-            * noise
-            / (2 * math.sqrt(weight * (c if c > 0 else self.regularizer.constants().center)))
-        )
+        """`accuracy`·δ times the certified gain of the noise, T3 of the notes.
+
+        Where c is not positive, β stands for it: some distance must be asked for.
+        """
+        gain = equilibrium_gain(bounds(self.operator), weight, self.monotonicity)
+        if gain is None:
+            gain = 1 / (2 * math.sqrt(weight * self.regularizer.constants().center))
+        return self.accuracy * noise * gain
 
     @torch.no_grad()
     def solve(
@@ -101,8 +103,9 @@ class Equation:
         iteration is no longer finite.
         """
         A, x, used, gap, factor, proved = self.operator, start, 0, math.inf, 1.0, False
+        solver: Solver = self.solver
         for _ in range(ROUNDS):
-            method = Equilibrium(solver=self.solver, regularizer=Shifted(self.regularizer, x), weight=weight)
+            method = Equilibrium(solver=solver, regularizer=Shifted(self.regularizer, x), weight=weight)
             problem = Problem(A, data - A(x), 0.0)
             theory = method.theory(problem)
             factor, proved = theory.error or 1.0, theory.error is not None
@@ -120,6 +123,9 @@ class Equation:
                     break
             if iterate.k == 0 and is_there:  # pyright: ignore[reportPossiblyUnboundVariable]
                 break
+            if not is_there:  # pyright: ignore[reportPossiblyUnboundVariable]
+                # Without a contraction either acceleration may come to rest where the other goes on.
+                solver = Broyden()
         misfit, value = data - A(x), self.regularizer(x)
         defect = weight * value - A.adjoint(misfit)
         return Solved(x, misfit, value, defect, self._distance(gap, factor, defect, weight, proved), used)

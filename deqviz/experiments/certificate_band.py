@@ -9,6 +9,7 @@ import torch
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Noise
 from deqviz.core.space import Data, Image, norm
+from deqviz.experiments._approach import under
 from deqviz.experiments._equilibria import Equation, Solved, per_item
 from deqviz.experiments._kernel import Kernel, Range, range_of
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
@@ -152,13 +153,8 @@ class CertificateBand(Experiment[BandRow]):
             # The certificates count the defect, so the smallest noise alone decides how far to go.
             least = min((level * size for level, _ in group if level > 0), default=0.0)
             work = self.equation.solve(data, weight, start, self.equation.goal(least, weight))
-            while True:
-                try:
-                    next(work)
-                except StopIteration as end:
-                    solved: Solved = end.value
-                    break
-                yield Progress(done, total)
+            sign: Progress[BandRow] = Progress(done, total)
+            solved = yield from under(work, sign)
             for n, cell in enumerate(group):
                 last[cell] = solved.x[n : n + 1]
             projected = band.kernel.project(solved.value)

@@ -10,6 +10,7 @@ import torch
 from deqviz.core.guarantee import Guarantee, Status
 from deqviz.core.records import Noise
 from deqviz.core.space import Data, Image, inner, norm
+from deqviz.experiments._approach import under
 from deqviz.experiments._equilibria import Equation, Solved, ahead, per_item
 from deqviz.experiments._rows import Experiment, Fit, Key, Progress, Row, fit
 from deqviz.experiments._rules import Best, Discrepancy, Fixed, Power, Rule
@@ -157,13 +158,8 @@ class NoiseSweep(Experiment[NoiseRow]):
             is_single = isinstance(self.rule, Discrepancy)
             for group in [(seed,) for seed in missing] if is_single else [missing] if missing else []:
                 work = self._group(clean, level * size, group, last)
-                while True:
-                    try:
-                        next(work)
-                    except StopIteration as end:
-                        weight, noise, solved = end.value
-                        break
-                    yield Progress(done, total)
+                sign: Progress[NoiseRow] = Progress(done, total)
+                weight, noise, solved = yield from under(work, sign)
                 for n, seed in enumerate(group):
                     last[seed] = [*last.get(seed, [])[-2:], solved.x[n : n + 1]]
                 for row in self._rows(

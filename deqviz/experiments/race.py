@@ -19,7 +19,7 @@ from deqviz.experiments._approach import (
     schedule,
     under,
 )
-from deqviz.experiments._distances import distance_guarantee, line_guarantee
+from deqviz.experiments._distances import step_guarantees
 from deqviz.experiments._equilibria import Equation
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.methods._theory import bounds
@@ -88,10 +88,7 @@ class RaceRow(Row):
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
         """T7: the line and the distance at every step, the factor at the end."""
-        found = (
-            line_guarantee(self.line, self.distance, self.factor, self.room),
-            distance_guarantee(self.certified, self.distance, self.room),
-        )
+        found = step_guarantees(self.line, self.certified, self.distance, self.factor, self.room)
         if self.state == "going":
             return found
         return (*found, self._rate())

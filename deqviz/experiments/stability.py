@@ -8,6 +8,7 @@ import torch
 
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.space import Data, Image, inner, norm
+from deqviz.experiments._approach import under
 from deqviz.experiments._equilibria import Equation, Solved, per_item
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments._source import perturbation
@@ -136,13 +137,8 @@ class Stability(Experiment[StabilityRow]):
             items = (None, *group)
             start = torch.cat([last.get(item, baseline) for item in items])
             work = self.equation.solve(data, weight, start, self.equation.goal(delta, weight))
-            while True:
-                try:
-                    next(work)
-                except StopIteration as end:
-                    solved: Solved = end.value
-                    break
-                yield Progress(done, total)
+            sign: Progress[StabilityRow] = Progress(done, total)
+            solved = yield from under(work, sign)
             for n, item in enumerate(items):
                 last[item] = solved.x[n : n + 1]
             for row in self._rows(weight, group, change, solved):

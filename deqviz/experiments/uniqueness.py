@@ -18,7 +18,7 @@ from deqviz.experiments._approach import (
     schedule,
     under,
 )
-from deqviz.experiments._distances import distance_guarantee, line_guarantee, spread_guarantee
+from deqviz.experiments._distances import spread_guarantee, step_guarantees
 from deqviz.experiments._equilibria import Equation
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.solvers.anderson import Anderson
@@ -92,10 +92,7 @@ class UniquenessRow(Row):
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
         """T1 and T7: the line and the distance at every step, one limit at the end."""
-        found = (
-            line_guarantee(self.line, self.distance, self.factor, self.room),
-            distance_guarantee(self.certified, self.distance, self.room),
-        )
+        found = step_guarantees(self.line, self.certified, self.distance, self.factor, self.room)
         if self.state != "arrived":
             return found
         return (*found, spread_guarantee(self.spread_bound, self.spread))

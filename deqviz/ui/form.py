@@ -6,11 +6,11 @@ from typing import Any
 import streamlit as st
 
 from deqviz import images
-from deqviz.core.registry import Choice, Entry, Registry, params_of
+from deqviz.core.registry import Choice, Registry, params_of
 from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario
 from deqviz.ui import loader
 from deqviz.ui.gallery import gallery
-from deqviz.ui.widgets import entry_form, merge, pick, prefill, widget
+from deqviz.ui.widgets import choose, entry_form, merge, pick, prefill_choice, widget
 
 _PARTS: Mapping[str, Registry[Any]] = {"operator": OPERATORS, "noise": NOISES, "method": METHODS}
 _OWN = {p.name: p for p in params_of(Scenario)}
@@ -62,9 +62,7 @@ def fill(scenario: Scenario) -> None:
     for name in _OWN:
         st.session_state[f"w.{name}"] = getattr(scenario, name)
     for name, registry in _PARTS.items():
-        choice: Choice = getattr(scenario, name)
-        st.session_state[f"w.{name}"] = choice.key
-        prefill(f"w.{name}.{choice.key}", registry[choice.key].params, choice.params)
+        prefill_choice(f"w.{name}", registry, getattr(scenario, name))
 
 
 def heading(text: str) -> None:
@@ -103,15 +101,8 @@ def form() -> Scenario:
 
 
 def _part(name: str, label: str) -> Choice:
-    registry = _PARTS[name]
     default: Choice = getattr(Scenario(), name)
-    entry: Entry[Any] = pick(registry, f"w.{name}", label, default.key, is_titled=True)
-    prefix = f"w.{name}.{entry.key}"
-    basic = entry_form(entry, prefix)
-    if any(p.advanced for p in entry.params):
-        with st.expander("More"):
-            basic = merge(basic, entry_form(entry, prefix, advanced=True))
-    return Choice(entry.key, basic)
+    return choose(_PARTS[name], f"w.{name}", label, default.key, is_titled=True)
 
 
 def _picture() -> None:

@@ -12,7 +12,7 @@ from deqviz.ui.study_page import StudyPage
 from deqviz.ui.training_board import board
 from deqviz.ui.training_plan import plan
 from deqviz.ui.training_setting import ARCHITECTURES, OBJECTIVES, PRESETS, Setting, from_query
-from deqviz.ui.widgets import prefill, widget
+from deqviz.ui.widgets import prefill, several, widget
 
 SIDE = 64
 """Of the signals, for the number of torch threads."""
@@ -71,14 +71,7 @@ def _own(name: str) -> Any:
 
 
 def _several(name: str, label: str) -> tuple[str, ...]:
-    """Some of a shelf, in the order in which they were chosen."""
-    titles, key = _TITLES[name], f"t.{name}"
-    if key not in st.session_state:
-        st.session_state[key] = list(getattr(Setting, name))
-    chosen = st.multiselect(
-        label, list(titles), st.session_state[key], key=key, format_func=lambda k: titles[k]
-    )
-    return tuple(chosen)
+    return several(_TITLES[name], f"t.{name}", label, getattr(Setting, name))
 
 
 def _study(setting: Setting) -> Study:

@@ -107,7 +107,7 @@ def _explanation(setting: Setting) -> Explanation:
             "R = Id − N can be trained on that alone: no data, no noise and no equilibrium is needed, and "
             "the value of the loss bounds the error. Denoising knows nothing of A; end to end knows all."
         )
-        hint = "raise β: the error at high noise falls, the plateau rises. At L = 0 nothing can be learnt."
+        hint = "lower β: the plateau falls, and the error at high noise goes back to where L₀ has it."
     if setting.is_depth:
         parts.append(
             "A network trained through its fixed point stays there however long it goes on; one trained "

@@ -14,6 +14,9 @@ import streamlit as st
 
 from deqviz.core.registry import REGISTRIES, Choice, Entry, Param, Pick, Range, Registry, Text
 
+Shelf = Registry[Any] | Mapping[str, Entry[Any]]
+"""What a choice is made from: entries by their keys."""
+
 # R10 preferred numbers: ten steps a decade that a reader can say aloud.
 _STEPS = (1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.3, 8.0)
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -45,21 +48,25 @@ def prefill(prefix: str, specs: tuple[Param, ...], params: Mapping[str, Any]) ->
     for p in specs:
         key, value = f"{prefix}.{p.name}", params.get(p.name, p.default)
         if isinstance(p.domain, Pick):
-            registry = REGISTRIES[p.domain.kind]
-            st.session_state[key] = value.key
-            prefill(f"{key}.{value.key}", registry[value.key].params, value.params)
+            prefill_choice(key, REGISTRIES[p.domain.kind], value)
         else:
             st.session_state[key] = value
 
 
+def prefill_choice(key: str, shelf: Shelf, choice: Choice) -> None:
+    """Write a choice and its parameters into the session's widgets."""
+    st.session_state[key] = choice.key
+    prefill(f"{key}.{choice.key}", shelf[choice.key].params, choice.params)
+
+
 def pick(
-    registry: Registry[Any], key: str, label: str, default: str, help: str = "", *, is_titled: bool = False
+    shelf: Shelf, key: str, label: str, default: str, help: str = "", *, is_titled: bool = False
 ) -> Entry[Any]:
-    """A select box over a registry; its value in the session is the entry's key.
+    """A select box over a shelf; its value in the session is the entry's key.
 
     `is_titled` hides the label where a heading above says the same; readers of the screen still hear it.
     """
-    keys = registry.keys()
+    keys = tuple(shelf.keys())
     if st.session_state.get(key) not in keys:
         st.session_state[key] = default
     chosen = st.selectbox(
@@ -67,11 +74,32 @@ def pick(
         keys,
         keys.index(st.session_state[key]),
         key=key,
-        format_func=lambda k: registry[k].title,
+        format_func=lambda k: shelf[k].title,
         help=help or None,
         label_visibility="collapsed" if is_titled else "visible",
     )
-    return registry[chosen]
+    return shelf[chosen]
+
+
+def choose(shelf: Shelf, key: str, label: str, default: str, *, is_titled: bool = False) -> Choice:
+    """A select box over a shelf and the widgets of what is chosen, the advanced ones under "More"."""
+    entry = pick(shelf, key, label, default, is_titled=is_titled)
+    prefix = f"{key}.{entry.key}"
+    values = entry_form(entry, prefix)
+    if any(p.advanced for p in entry.params):
+        with st.expander("More"):
+            values = merge(values, entry_form(entry, prefix, advanced=True))
+    return Choice(entry.key, values)
+
+
+def several(titles: Mapping[str, str], key: str, label: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    """Some of the keys of `titles`, in the order in which they were chosen."""
+    if key not in st.session_state:
+        st.session_state[key] = list(default)
+    chosen = st.multiselect(
+        label, list(titles), st.session_state[key], key=key, format_func=lambda k: titles[k]
+    )
+    return tuple(chosen)
 
 
 def entry_form(entry: Entry[Any], prefix: str, advanced: bool = False) -> dict[str, Any]:

@@ -3,25 +3,21 @@
 import io
 import re
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image as Pillow
-from playwright.sync_api import Page, expect
-from streamlit.testing.v1 import AppTest
+from playwright.sync_api import expect
 
 from deqviz import images
 from deqviz.core.registry import Choice
 from deqviz.ui.convergence_board import board
 from deqviz.ui.convergence_plan import plan
 from deqviz.ui.convergence_setting import OVER_L, OVER_STEP, PRESETS, THREE, Setting, from_query
-from deqviz.ui.study import OVER, Study
+from deqviz.ui.study import Study
+from tests.app.journey import Guest, check_looks, ended, state
 
-APP = str(Path(__file__).parents[2] / "app.py")
-PAGE = "deqviz/ui/app_pages/convergence.py"
 # Without a network a step takes microseconds.
 QUICK = {
     "side": "16 px",
@@ -46,9 +42,7 @@ def small(**more) -> Setting:
 
 
 def finished(setting: Setting) -> Study:
-    study = Study(lambda: plan(setting))
-    while not study.is_over():
-        study.advance(time.monotonic() + 10)
+    study = ended(Study(lambda: plan(setting)))
     assert study.state == "done", study.snapshot().message
     return study
 
@@ -208,29 +202,8 @@ def test_progress_tells_cells_and_ends_full():
 # ---------------------------------------------------------------- widgets
 
 
-def opened(query: dict[str, str] | None = None) -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=60)
-    for name, value in (QUICK | (query or {})).items():
-        at.query_params[name] = value
-    at.switch_page(PAGE).run()
-    assert not at.exception, at.exception
-    return settle(at)
-
-
-def study(at: AppTest) -> Study:
-    return at.session_state.studies["convergence"]
-
-
-def setting(at: AppTest) -> Setting:
-    return at.session_state["c.setting"]
-
-
-def settle(at: AppTest) -> AppTest:
-    end = time.monotonic() + 30
-    while study(at).state not in OVER:
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return at.run()
+GUEST = Guest[Setting]("convergence", "c", QUICK)
+opened, study, setting, settle = GUEST.opened, GUEST.study, GUEST.setting, GUEST.settle
 
 
 def test_the_page_opens_what_the_address_says_and_draws_it():
@@ -297,12 +270,6 @@ def test_a_preset_fills_the_form():
 
 # ---------------------------------------------------------------- browser
 
-ROOT = ".dqv[data-painted]"
-
-
-def state(page: Page, name: str) -> None:
-    expect(page.locator(ROOT)).to_have_attribute("data-state", name, timeout=60_000)
-
 
 @pytest.mark.browser
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (900, "dark")])
@@ -326,10 +293,7 @@ def test_the_journey(serve, open_page, width: int, theme: str):
     # A tooltip of Streamlit's lies outside all landmarks while the pointer rests on its button.
     page.mouse.move(width - 5, 5)
     expect(page.get_by_role("tooltip")).to_have_count(0)
-    found = Axe().run(page).response["violations"]
-    ours = [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found if v["id"] != STOCK]
-    assert not ours, ours
-    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth") <= 0
+    check_looks(page, STOCK)
 
 
 STOCK = "presentation-role-conflict"

@@ -2,18 +2,16 @@
 
 import re
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Page, Route, expect
-from streamlit.testing.v1 import AppTest
 
 from deqviz.core.registry import Choice
 from deqviz.experiments.noise_sweep import slope
+from deqviz.ui import study_page
 from deqviz.ui.noise_board import board
 from deqviz.ui.noise_plan import plan
 from deqviz.ui.noise_setting import (
@@ -26,10 +24,10 @@ from deqviz.ui.noise_setting import (
     Setting,
     from_query,
 )
-from deqviz.ui.study import OVER, Study
+from deqviz.ui.study import Study
+from tests.app.journey import ROOT, Guest, check_looks, ended, state
 
-APP = str(Path(__file__).parents[2] / "app.py")
-PAGE, RECONSTRUCT = "deqviz/ui/app_pages/noise.py", "deqviz/ui/app_pages/reconstruct.py"
+RECONSTRUCT = "deqviz/ui/app_pages/reconstruct.py"
 QUICK = {"levels": "7", "seeds": "1", "is_tent": "False", "is_contrasted": "False", "is_stability": "False"}
 
 
@@ -39,10 +37,7 @@ def small(**more) -> Setting:
 
 
 def finished(setting: Setting) -> Study:
-    study = Study(lambda: plan(setting))
-    while not study.is_over():
-        study.advance(time.monotonic() + 10)
-    return study
+    return ended(Study(lambda: plan(setting)))
 
 
 # ---------------------------------------------------------------- settings and the board, without Streamlit
@@ -202,29 +197,8 @@ def test_noise_that_does_not_fit_is_told_in_its_own_words():
 # ---------------------------------------------------------------- widgets
 
 
-def opened(query: dict[str, str] | None = None) -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=60)
-    for name, value in (QUICK | (query or {})).items():
-        at.query_params[name] = value
-    at.switch_page(PAGE).run()
-    assert not at.exception, at.exception
-    return settle(at)
-
-
-def study(at: AppTest) -> Study:
-    return at.session_state.studies["noise"]
-
-
-def setting(at: AppTest) -> Setting:
-    return at.session_state["n.setting"]
-
-
-def settle(at: AppTest) -> AppTest:
-    end = time.monotonic() + 30
-    while study(at).state not in OVER:
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return at.run()
+GUEST = Guest[Setting]("noise", "n", QUICK)
+opened, study, setting, settle = GUEST.opened, GUEST.study, GUEST.setting, GUEST.settle
 
 
 def test_the_page_opens_what_the_address_says_and_draws_it():
@@ -274,6 +248,22 @@ def test_a_damaged_address_opens_and_says_so_and_a_contradiction_waits():
     assert study(at).id == before
 
 
+@pytest.mark.parametrize(("late", "kept"), [(60.0, 8), (0.0, 7)])
+def test_widgets_that_say_what_they_said_are_late_only_for_a_while(
+    monkeypatch: pytest.MonkeyPatch, late: float, kept: int
+):
+    monkeypatch.setattr(study_page, "LATE", late)
+    at = opened({"seed": "7"})
+    at.query_params["seed"] = "8"
+    at.run()
+    assert setting(at).seed == 8
+    settle(at)
+    at.number_input(key="n.seed").set_value(7).run()
+    assert setting(at).seed == kept
+    assert at.number_input(key="n.seed").value == kept
+    settle(at)
+
+
 def test_a_study_waits_on_its_page_while_another_is_looked_at():
     at = opened({"seed": "7"})
     kept = study(at)
@@ -283,7 +273,7 @@ def test_a_study_waits_on_its_page_while_another_is_looked_at():
     at.switch_page(RECONSTRUCT).run()
     job = at.session_state.job
     at.query_params.clear()
-    at.switch_page(PAGE).run()
+    at.switch_page(GUEST.script).run()
     assert study(at) is kept
     assert at.number_input(key="n.seed").value == 7
     assert at.query_params["seed"] in ("7", ["7"])
@@ -297,12 +287,6 @@ def test_a_study_waits_on_its_page_while_another_is_looked_at():
 
 
 # ---------------------------------------------------------------- browser
-
-ROOT = ".dqv[data-painted]"
-
-
-def state(page: Page, name: str) -> None:
-    expect(page.locator(ROOT)).to_have_attribute("data-state", name, timeout=60_000)
 
 
 @pytest.mark.browser
@@ -338,10 +322,7 @@ def test_the_journey(serve, open_page):
     expect(table).to_contain_text("void")
     expect(table).to_contain_text("13 of 13 below")
     expect(table).not_to_contain_text("violated")
-    found = Axe().run(page).response["violations"]
-    ours = [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found]
-    assert not ours, ours
-    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth") <= 0
+    check_looks(page)
     noise = page.url
     # Back and forth: each page shows what was there, and its address is its own again.
     page.get_by_role("link", name="Reconstruct").click()

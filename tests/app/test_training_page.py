@@ -4,24 +4,20 @@ import re
 import time
 from collections.abc import Generator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
-from streamlit.testing.v1 import AppTest
+from playwright.sync_api import expect
 
 from deqviz.experiments._architectures import ARCHITECTURES as KINDS
 from deqviz.experiments.contraction_map import ContractionMap
 from deqviz.experiments.loss_lab import LossLab
-from deqviz.ui.study import OVER, Part, Study
+from deqviz.ui.study import Part, Study
 from deqviz.ui.training_board import board
 from deqviz.ui.training_plan import plan
 from deqviz.ui.training_setting import ARCHITECTURES, OBJECTIVES, PRESETS, Setting, from_query
+from tests.app.journey import ROOT, Guest, check_looks, ended, state
 
-APP = str(Path(__file__).parents[2] / "app.py")
-PAGE = "deqviz/ui/app_pages/training.py"
 # The adjoint of one architecture takes a fifth of a second.
 QUICK = {"is_lab": "False", "is_depth": "False", "is_map": "False", "architectures": "prox"}
 NOTHING = Setting(is_lab=False, is_depth=False, is_adjoint=False, is_map=False, architectures=("prox",))
@@ -44,9 +40,7 @@ def fewer(setting: Setting) -> Generator[object, None, tuple[Part, ...]]:
 
 
 def finished(setting: Setting) -> Study:
-    study = Study(lambda: fewer(setting))
-    while not study.is_over():
-        study.advance(time.monotonic() + 10)
+    study = ended(Study(lambda: fewer(setting)))
     assert study.state == "done", study.snapshot().message
     return study
 
@@ -206,29 +200,8 @@ def test_the_border_of_the_map_parts_the_points_and_the_window_of_de_prox_closes
 # ---------------------------------------------------------------- widgets
 
 
-def opened(query: dict[str, str] | None = None) -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=60)
-    for name, value in (QUICK | (query or {})).items():
-        at.query_params[name] = value
-    at.switch_page(PAGE).run()
-    assert not at.exception, at.exception
-    return settle(at)
-
-
-def study(at: AppTest) -> Study:
-    return at.session_state.studies["training"]
-
-
-def setting(at: AppTest) -> Setting:
-    return at.session_state["t.setting"]
-
-
-def settle(at: AppTest) -> AppTest:
-    end = time.monotonic() + 30
-    while study(at).state not in OVER:
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return at.run()
+GUEST = Guest[Setting]("training", "t", QUICK)
+opened, study, setting, settle = GUEST.opened, GUEST.study, GUEST.setting, GUEST.settle
 
 
 def test_the_page_opens_what_the_address_says_and_follows_its_controls():
@@ -281,12 +254,6 @@ def test_every_architecture_has_a_map():
 
 # ---------------------------------------------------------------- browser
 
-ROOT = ".dqv[data-painted]"
-
-
-def state(page: Page, name: str) -> None:
-    expect(page.locator(ROOT)).to_have_attribute("data-state", name, timeout=60_000)
-
 
 @pytest.mark.browser
 def test_the_journey(serve, open_page):
@@ -313,7 +280,4 @@ def test_the_journey(serve, open_page):
     colours = page.evaluate(strokes)
     assert colours
     assert all(colours), "a page that is come to from another one has its colours"
-    found = Axe().run(page).response["violations"]
-    ours = [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found]
-    assert not ours, ours
-    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth") <= 0
+    check_looks(page)

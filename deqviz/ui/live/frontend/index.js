@@ -1,59 +1,27 @@
 // The live view: Streamlit calls the default export with every packet; one LiveView per place on the page.
 
 import { Charts } from "./charts.js";
-import { KEYED, el, mark } from "./dom.js";
+import { KEYED, mark } from "./dom.js";
 import { Guarantees } from "./guarantees.js";
-import { supplyPlotly } from "./loader.js";
 import { lookOf } from "./look.js";
 import { Panels } from "./panels.js";
-import { columnsOf, decode, valueAt } from "./protocol.js";
+import { columnsOf, valueAt } from "./protocol.js";
+import { Commander, entry } from "./root.js";
 import { runOf, subscribe, take } from "./store.js";
 import { Transport } from "./transport.js";
 // What those modules import in turn, named here so that all files are fetched in one go.
 import "./figures.js";
+import "./loader.js";
 import "./pixels.js";
 import "./zoom.js";
 
-const PATIENCE = 5000; // ms until an unanswered command is given up
 const EXPECTED = { play: "running", pause: "paused", step: "paused", stop: "stopped" };
 
-const views = new Map(); // place on the page -> LiveView
-let count = Date.now(); // commands are numbered across all views and visits
-
-/** Streamlit's entry: draw, store or ignore what came. */
-export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
-  if (!(data instanceof Uint8Array)) return undefined;
-  const packet = decode(data);
-  if (packet.head.kind !== "view") {
-    parentElement.querySelector(".dqv")?.classList.add("dqv-store");
-    if (packet.head.kind === "script") supplyPlotly(packet.blocks.script);
-    else take(packet);
-    return undefined;
-  }
-  const view = views.get(parentElement) ?? new LiveView(parentElement);
-  views.set(parentElement, view);
-  view.send = (commands) => setTriggerValue("command", { commands });
-  view.receive(packet);
-  return () => setTimeout(() => leave(view, parentElement));
-}
-
-/**
- * Streamlit also calls the clean-up of a call that newer data overtook while the module was loading,
- * and then the component is still on the page: only one that is really gone is taken down.
- */
-function leave(view, parentElement) {
-  if (view.root.isConnected) return;
-  view.destroy();
-  views.delete(parentElement);
-}
-
-class LiveView {
+class LiveView extends Commander {
   constructor(parent) {
-    this.root = parent.querySelector(".dqv");
+    super(parent);
     this.view = null; // the newest packet that was drawn
     this.cursor = null; // the k a person scrubbed to, null while following the run
-    this.outbox = []; // commands that the server has not acknowledged
     this.transport = new Transport({
       command: (name, value) => this.command(name, value),
       scrub: (k) => this.scrub(k),
@@ -64,13 +32,9 @@ class LiveView {
     this.charts = new Charts((k) => this.scrub(k));
     this.guarantees = new Guarantees();
     this.root.replaceChildren(this.transport.node, this.panels.node, this.charts.node, this.guarantees.node);
-    this.root.tabIndex = -1; // a click into the view takes the focus from the widget that had it
-    this.listener = (event) => this.key(event);
-    document.addEventListener("keydown", this.listener);
     this.unsubscribe = subscribe((id) => id === this.view?.head.run && this.drawPictures());
     this.observer = new ResizeObserver(() => this.panels.sharpen());
     this.observer.observe(this.root);
-    this.painted = 0;
   }
 
   /** A packet from the server. Only the newest is drawn; every iterate is kept. */
@@ -78,28 +42,7 @@ class LiveView {
     packet.columns = columnsOf(packet.blocks);
     const { head, blocks } = packet;
     if (blocks.iterate) runOf(head.run).keep(head.k, blocks.iterate.slice(), false);
-    const before = this.outbox.length;
-    this.outbox = this.outbox.filter((command) => command.number > head.ack);
-    if (before && !this.outbox.length) clearTimeout(this.timer);
-    this.next = packet;
-    if (!this.busy) this.pump();
-  }
-
-  async pump() {
-    this.busy = true;
-    try {
-      while (this.next && !this.gone) {
-        const packet = this.next;
-        this.next = null;
-        // after Pause was pressed the picture stands still, whatever was on its way
-        if (this.frozen && this.view?.head.run === packet.head.run) continue;
-        this.apply(packet);
-        await new Promise(requestAnimationFrame);
-        this.root.dataset.painted = ++this.painted;
-      }
-    } finally {
-      this.busy = false;
-    }
+    super.receive(packet);
   }
 
   get frozen() {
@@ -115,7 +58,9 @@ class LiveView {
     return { state: arrived ? "done" : EXPECTED[last.name] };
   }
 
-  apply(packet) {
+  show(packet) {
+    // after Pause was pressed the picture stands still, whatever was on its way
+    if (this.frozen && this.view?.head.run === packet.head.run) return false;
     if (this.view?.head.run !== packet.head.run) {
       this.cursor = null;
       this.stopReplay();
@@ -125,6 +70,7 @@ class LiveView {
     this.drawPictures();
     this.charts.update(packet, this.look, this.shownK);
     this.guarantees.update(packet.head.guarantees, packet.head.explanation);
+    return true;
   }
 
   get shownK() {
@@ -211,22 +157,10 @@ class LiveView {
   /** Ask the server for something; the bar shows the wished state until the answer comes. */
   command(name, value = 0) {
     if (!this.view) return;
-    this.failed = null;
     this.stopReplay();
     if (name === "play" || name === "step" || name === "reset") this.cursor = null;
-    count = Math.max(count + 1, Date.now());
-    this.outbox.push({ name, value, run: this.view.head.run, number: count, at: performance.now() });
-    this.send(this.outbox.map(({ name: n, value: v, run, number }) => ({ name: n, value: v, run, number })));
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.giveUp(), PATIENCE);
+    this.order({ name, value, run: this.view.head.run });
     this.drawPictures();
-  }
-
-  giveUp() {
-    if (!this.outbox.length) return;
-    this.outbox = [];
-    this.failed = "The server did not answer; please try again.";
-    this.drawBar();
   }
 
   /** Space and the arrows, wherever the focus is, unless something there uses them. */
@@ -248,14 +182,18 @@ class LiveView {
   }
 
   destroy() {
-    this.gone = true;
-    clearTimeout(this.timer);
     this.stopReplay();
     this.unsubscribe();
     this.observer.disconnect();
-    document.removeEventListener("keydown", this.listener);
     this.panels.destroy();
     this.charts.destroy();
-    this.root.replaceChildren(el("span"));
+    super.destroy();
   }
 }
+
+/** Streamlit's entry; what is not a view is kept for those that are. */
+export default entry(LiveView, "command", (packet) => {
+  if (packet.head.kind === "view") return false;
+  take(packet);
+  return true;
+});

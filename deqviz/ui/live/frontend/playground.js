@@ -3,53 +3,27 @@
 import { BoardCharts } from "./board_charts.js";
 import { KEYED, download, el, mark, select } from "./dom.js";
 import { Guarantees } from "./guarantees.js";
-import { supplyPlotly } from "./loader.js";
 import { lookOf } from "./look.js";
 import { Bar } from "./playground_bar.js";
 import { chartsOf } from "./playground_charts.js";
 import { Facts } from "./playground_facts.js";
 import { trajectoryTable } from "./playground_marks.js";
 import { Plane } from "./playground_plane.js";
-import { decode } from "./protocol.js";
+import { View, entry, nextNumber } from "./root.js";
 // What those modules import in turn, named here so that all files are fetched in one go.
 import "./board_figures.js";
 import "./figures.js";
+import "./loader.js";
+import "./protocol.js";
 
 const PATIENCE = 3000; // ms until an unanswered hand is sent again
 const REDRAW = 120; // ms between two drawings of the charts while the iterates move
 const SWEEPS = [["first", "p₁ moves"], ["second", "p₂ moves"], ["weight", "α moves"]];
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
-const places = new Map(); // place on the page -> Playground
-let count = Date.now(); // hands are numbered across all places and visits
-
-/** Streamlit's entry. */
-export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
-  if (!(data instanceof Uint8Array)) return undefined;
-  const packet = decode(data);
-  if (packet.head.kind === "script") {
-    parentElement.querySelector(".dqv")?.classList.add("dqv-store");
-    supplyPlotly(packet.blocks.script);
-    return undefined;
-  }
-  const playground = places.get(parentElement) ?? new Playground(parentElement);
-  places.set(parentElement, playground);
-  playground.post = (hand) => setTriggerValue("hand", hand);
-  playground.receive(packet);
-  return () => setTimeout(() => leave(playground, parentElement));
-}
-
-/** The clean-up of a call that newer data overtook comes too: only a place that is really gone is taken down. */
-function leave(playground, parentElement) {
-  if (playground.root.isConnected) return;
-  playground.destroy();
-  places.delete(parentElement);
-}
-
-class Playground {
+class Playground extends View {
   constructor(parent) {
-    this.root = parent.querySelector(".dqv");
+    super(parent);
     this.shown = new Map(); // start as text -> steps that are seen; Infinity: all there are
     this.number = 0; // of the last hand that was sent
     this.bar = new Bar({
@@ -74,10 +48,6 @@ class Playground {
       this.plane.node);
     this.root.replaceChildren(this.bar.node,
       el("div", { class: "plane-columns" }, el("div", { class: "plane-side" }, card, this.facts.node), this.charts.node), this.guarantees.node);
-    this.root.tabIndex = -1;
-    this.listener = (event) => this.key(event);
-    document.addEventListener("keydown", this.listener);
-    this.painted = 0;
   }
 
   /** A packet from the server: the newest one is drawn, and the hand follows it unless it is ahead. */
@@ -98,8 +68,7 @@ class Playground {
     this.draw();
     if (fresh) this.run(true);
     if (!this.dragging) this.plane.tell(this.facts.sentence(head));
-    // after paint: what the tests and the eye wait for
-    requestAnimationFrame(() => { this.root.dataset.painted = ++this.painted; });
+    requestAnimationFrame(() => this.markPainted());
   }
 
   /** New starts begin at their start and shall move, which is returned; those that are known go on where they were. */
@@ -186,7 +155,7 @@ class Playground {
 
   send() {
     const { point, starts, sweep, before } = this.hand;
-    this.number = count = Math.max(count + 1, Date.now());
+    this.number = nextNumber();
     this.sent = performance.now();
     const resting = this.pending.resting && !this.dragging;
     this.pending = null;
@@ -267,9 +236,8 @@ class Playground {
   destroy() {
     clearTimeout(this.timer);
     clearTimeout(this.plane.resting);
-    document.removeEventListener("keydown", this.listener);
     this.charts.destroy();
-    this.root.replaceChildren(el("span"));
+    super.destroy();
   }
 }
 
@@ -277,3 +245,6 @@ class Playground {
 function rowsOf(bytes) {
   return new Float64Array(bytes.slice().buffer);
 }
+
+/** Streamlit's entry. */
+export default entry(Playground, "hand");
