@@ -65,9 +65,12 @@ class Squares(Experiment[Square]):
             yield Progress(n + 1, self.count, row, {"dot": torch.full((1, 1, 1, 1), float(n))})
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def worker():
-    return Worker()
+    """One for each test, ended before the next: a study left behind would go on counting."""
+    found = Worker()
+    yield found
+    found.close()
 
 
 @pytest.fixture(autouse=True)
