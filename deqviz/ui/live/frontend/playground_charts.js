@@ -48,7 +48,7 @@ function sweepChart(head) {
   const several = head.fixed.length > 1 ? "there are several for every value, and the start decides" : "one for every value";
   const many = head.folds ? "between two folds there are several, and the way up is not the way down: hysteresis" : several;
   return {
-    key: "sweep", title: `Equilibria against ${name}`, formula: "", sentence: `Every equilibrium while ${name} moves: ${many}.`,
+    key: "sweep", title: `Equilibria against ${name}`, formula: "A*(Ax − y) + αR(x) = 0, y = Ap", sentence: `Every equilibrium while ${name} moves: ${many}.`,
     x: [name, head.sweep === "weight", null, null], y: [coordinate, false, -head.reach, head.reach],
   };
 }
