@@ -76,6 +76,24 @@ class Recipe(ABC):
         return (error.square().mean((1, 2, 3)) / sample.sigma**1.25).mean()
 
 
+@dataclass(frozen=True)
+class LayeredRecipe(Recipe):
+    """A denoiser of layers, trained and used by one pass."""
+
+    layers: int = 6
+    filters: int = 48
+    size: int = 7
+
+    def estimate(self, net: nn.Module, y: Image, sigma: Tensor) -> Image:
+        """One pass through the network."""
+        return net(y, sigma)
+
+    @torch.no_grad()
+    def denoise(self, net: nn.Module, y: Image, sigma: float) -> Image:
+        """One pass through the network."""
+        return net(y, sigma)
+
+
 def constrain(module: nn.Module, start: Tensor, limit: float) -> None:
     """Give the filters of `module` their constraint and a start."""
     assert isinstance(module.filters, Tensor)

@@ -16,7 +16,7 @@ from deqviz.networks.unconstrained import UnconstrainedDenoiser
 from deqviz.training._constraint import ZeroMean
 from deqviz.training._contractive_recipe import ContractiveRecipe
 from deqviz.training._minimise import equilibrium, implicit_step, minimiser
-from deqviz.training._recipe import Recipe, constrain, tight_frame
+from deqviz.training._recipe import LayeredRecipe, Recipe, constrain, tight_frame
 from deqviz.training.range_recipes import DeepEquilibriumRecipe, RangeRecipe
 from deqviz.training.samples import Sample, degraded, examples
 
@@ -123,12 +123,8 @@ class ReconstructionRecipe(ConvexRidgeRecipe):
 
 
 @dataclass(frozen=True)
-class UnconstrainedRecipe(Recipe):
+class UnconstrainedRecipe(LayeredRecipe):
     """The same backbone with free norms."""
-
-    layers: int = 6
-    filters: int = 48
-    size: int = 7
 
     def build(self) -> UnconstrainedDenoiser:
         """Cosine banks, analysis and synthesis alike, so that training starts from a stable denoiser."""
@@ -139,15 +135,6 @@ class UnconstrainedRecipe(Recipe):
                 parametrize.register_parametrization(layer, name, ZeroMean())
                 layer.parametrizations[name].original.data.copy_(start)  # type: ignore[index]
         return net
-
-    def estimate(self, net: nn.Module, y: Image, sigma: Tensor) -> Image:
-        """One pass through the network."""
-        return net(y, sigma)
-
-    @torch.no_grad()
-    def denoise(self, net: nn.Module, y: Image, sigma: float) -> Image:
-        """One pass through the network."""
-        return net(y, sigma)
 
     def constants(self, net: nn.Module) -> Mapping[str, float]:
         """None: nothing is promised."""

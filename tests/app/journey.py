@@ -1,7 +1,7 @@
 """What the tests of every page with a study do: open it without a browser, and look at it in Chromium."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -16,6 +16,8 @@ APP = str(Path(__file__).parents[2] / "app.py")
 ROOT = ".dqv[data-painted]"
 
 S = TypeVar("S")
+Read = Callable[[dict[str, str]], tuple[Any, tuple[str, ...]]]
+"""From an address to a setting and complaints."""
 
 
 def ended(study: Study) -> Study:
@@ -23,6 +25,20 @@ def ended(study: Study) -> Study:
     while not study.is_over():
         study.advance(time.monotonic() + 10)
     return study
+
+
+def done(study: Study) -> Study:
+    """The study, advanced to an end that is no failure."""
+    assert ended(study).state == "done", study.snapshot().message
+    return study
+
+
+def check_refused(read: Read, query: dict[str, str], said: str) -> None:
+    """An address with one bad value gives a valid setting, and one sentence that says what is wrong."""
+    setting, complaints = read(query)
+    assert setting == setting.validated()
+    assert len(complaints) == 1
+    assert said in complaints[0]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from deqviz.ui.convergence_board import board
 from deqviz.ui.convergence_plan import plan
 from deqviz.ui.convergence_setting import OVER_L, OVER_STEP, PRESETS, THREE, Setting, from_query
 from deqviz.ui.study import Study
-from tests.app.journey import Guest, check_looks, ended, state
+from tests.app.journey import Guest, check_looks, check_refused, done, state
 
 # Without a network a step takes microseconds.
 QUICK = {
@@ -42,9 +42,7 @@ def small(**more) -> Setting:
 
 
 def finished(setting: Setting) -> Study:
-    study = ended(Study(lambda: plan(setting)))
-    assert study.state == "done", study.snapshot().message
-    return study
+    return done(Study(lambda: plan(setting)))
 
 
 # ---------------------------------------------------------------- settings and the board, without Streamlit
@@ -93,10 +91,7 @@ def test_every_part_of_a_setting_survives_its_address():
     ],
 )
 def test_a_bad_value_falls_back_and_gets_one_sentence(query: dict[str, str], said: str):
-    setting, complaints = from_query(query)
-    assert setting == setting.validated()
-    assert len(complaints) == 1
-    assert said in complaints[0]
+    check_refused(from_query, query, said)
 
 
 def test_all_roads_lead_to_one_picture_and_the_example_to_three():

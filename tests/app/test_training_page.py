@@ -16,7 +16,7 @@ from deqviz.ui.study import Part, Study
 from deqviz.ui.training_board import board
 from deqviz.ui.training_plan import plan
 from deqviz.ui.training_setting import ARCHITECTURES, OBJECTIVES, PRESETS, Setting, from_query
-from tests.app.journey import ROOT, Guest, check_looks, ended, state
+from tests.app.journey import ROOT, Guest, check_looks, check_refused, done, state
 
 # The adjoint of one architecture takes a fifth of a second.
 QUICK = {"is_lab": "False", "is_depth": "False", "is_map": "False", "architectures": "prox"}
@@ -40,9 +40,7 @@ def fewer(setting: Setting) -> Generator[object, None, tuple[Part, ...]]:
 
 
 def finished(setting: Setting) -> Study:
-    study = ended(Study(lambda: fewer(setting)))
-    assert study.state == "done", study.snapshot().message
-    return study
+    return done(Study(lambda: fewer(setting)))
 
 
 # ---------------------------------------------------------------- settings and the board, without Streamlit
@@ -87,10 +85,7 @@ def test_every_part_of_a_setting_survives_its_address():
     ],
 )
 def test_a_bad_value_falls_back_and_gets_one_sentence(query: dict[str, str], said: str):
-    setting, complaints = from_query(query)
-    assert setting == setting.validated()
-    assert len(complaints) == 1
-    assert said in complaints[0]
+    check_refused(from_query, query, said)
 
 
 def test_the_lab_draws_every_loss_and_every_bound():
