@@ -1,8 +1,10 @@
 """The gallery of ground truths: small pictures of assets/images, and one phantom that is drawn."""
 
+import math
 import re
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,6 +134,33 @@ def scaled(picture: Image, side: int) -> Float[Tensor, "b c H W"]:
         return picture
     size = fitted(height, width, side)
     return F.interpolate(picture, size, mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def with_phase(picture: Image, rng: torch.Generator) -> Float[Tensor, "b 2 h w"]:
+    """The magnetisation x·e^{iφ} with x as its magnitude and a smooth random phase φ, as two channels.
+
+    Colour becomes its mean. One phase serves the whole batch.
+    """
+    magnitude = picture.mean(1)
+    phase = smooth_phase(magnitude.shape[1:], rng).to(picture.device, picture.dtype)
+    return torch.stack((magnitude * phase.cos(), magnitude * phase.sin()), 1)
+
+
+def smooth_phase(shape: Sequence[int], rng: torch.Generator) -> Tensor:
+    """φ(r) = Σ_j a_j cos(π k_j·r + b_j) on [0, 1]^d in radians, six waves of at most one period; float64."""
+    axes = [torch.linspace(0, 1, n, dtype=torch.float64) for n in shape]
+    grid = torch.stack(torch.meshgrid(*axes, indexing="ij"))
+    phase = torch.zeros(tuple(shape), dtype=torch.float64)
+    for _ in range(6):
+        wave = torch.randint(-2, 3, (len(shape),), generator=rng).double()
+        size, turn = (torch.randn((), generator=rng, dtype=torch.float64) for _ in range(2))
+        phase += 0.5 * size * torch.cos(math.pi * (torch.tensordot(wave, grid, 1) + turn))
+    return phase
+
+
+def magnitude(picture: Image) -> Image:
+    """|x₀ + i x₁| of a complex picture of two channels, as one channel; other pictures as they are."""
+    return torch.linalg.vector_norm(picture, dim=1, keepdim=True) if picture.shape[1] == 2 else picture
 
 
 def from_array(pixels: np.ndarray, dtype: torch.dtype = torch.float32) -> Image:

@@ -1,8 +1,10 @@
 """Matrix-free linear algebra: conjugate gradients and power iteration."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from deqviz.core.space import Data, inner, norm, scale
 
@@ -39,6 +41,52 @@ def conjugate_gradients(
         fresh = inner(r, r)
         p, rr = r + scale(fresh / rr.clamp_min(tiny), p), fresh
     return x
+
+
+def shifted_inverse(
+    gram: Callable[[Data], Data],
+    b: Data,
+    weight: float | Tensor,
+    *,
+    start: Data | None = None,
+    tolerance: float = 1e-6,
+    max_steps: int = 200,
+) -> Data:
+    """(H + ρ)⁻¹ b for H = `gram` ≥ 0 and ρ > 0, by conjugate gradients; differentiable in b and a tensor ρ.
+
+    H + ρ is its own adjoint, so the gradient is the same solve: with u the result and g' = (H + ρ)⁻¹g for a
+    cotangent g, it is g' for b and −⟨g', u⟩ for ρ. Nothing of the iteration is kept. H itself is a constant.
+    """
+    shift = torch.as_tensor(weight, dtype=b.real.dtype, device=b.device)
+
+    def solve(right: Data, guess: Data | None) -> Data:
+        rho = shift.detach()
+        return conjugate_gradients(
+            lambda v: gram(v) + rho * v, right, start=guess, tolerance=tolerance, max_steps=max_steps
+        )
+
+    if not (torch.is_grad_enabled() and (b.requires_grad or shift.requires_grad)):
+        return solve(b, start)
+    found = _ShiftedInverse.apply(b, shift, solve, start)
+    assert isinstance(found, Tensor)
+    return found
+
+
+class _ShiftedInverse(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, b: Tensor, shift: Tensor, solve: Callable[[Tensor, Tensor | None], Tensor], start: Tensor | None
+    ) -> Tensor:
+        u = solve(b.detach(), None if start is None else start.detach())
+        ctx.solve = solve
+        ctx.save_for_backward(*([u] if shift.requires_grad else []))
+        return u
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        back = ctx.solve(grads[0], None)
+        rho = -inner(back, ctx.saved_tensors[0]).sum() if ctx.needs_input_grad[1] else None
+        return back if ctx.needs_input_grad[0] else None, rho, None, None
 
 
 def power_iteration(apply: Callable[[Data], Data], start: Data, *, steps: int) -> float:

@@ -5,50 +5,14 @@ from functools import cached_property
 from typing import Annotated, Literal
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from deqviz.core.catalog import OPERATORS
 from deqviz.core.estimate import Estimate
 from deqviz.core.registry import Options, Range
 from deqviz.core.space import Data, Image, Space
 from deqviz.operators._base import FourierDiagonal
-
-_DECAY = 3.0
-"""The sampling density of random lines and points falls like (1 − r)³ towards the edge, r = 1."""
-
-
-def _best(priority: Tensor, count: int) -> Tensor:
-    """The mask of the `count` largest entries."""
-    mask = torch.zeros_like(priority)
-    mask.view(-1)[priority.flatten().argsort(descending=True, stable=True)[:count]] = 1
-    return mask
-
-
-def _variable_density(distance: Tensor, count: int, centre: int, rng: Generator) -> Tensor:
-    """`count` places without replacement, the `centre` nearest ones always (Gumbel's trick)."""
-    density = _DECAY * torch.log((1 - distance).clamp_min(1e-3))
-    gumbel = -torch.log(-torch.log(torch.rand(distance.shape, dtype=torch.float64, generator=rng)))
-    nearest = _best(-distance, min(centre, count)) > 0
-    return _best((density + gumbel).masked_fill(nearest, math.inf), count)
-
-
-def _radial(h: int, w: int, count: int, rng: Generator) -> Tensor:
-    """As many spokes, turned by the golden angle each, as it takes to reach `count` places."""
-    # Enough to reach every place up to the radius where half of the spokes would do.
-    spokes = 16 + math.ceil(3 * count / min(h, w))
-    angle = math.pi * (
-        torch.rand(1, generator=rng, dtype=torch.float64) + torch.arange(spokes) / 1.618033988749895
-    )
-    reach = torch.arange(-max(h, w), max(h, w) + 0.25, 0.5, dtype=torch.float64)
-    row = (reach * angle.sin()[:, None]).round().long() + h // 2
-    column = (reach * angle.cos()[:, None]).round().long() + w // 2
-    inside = (row >= 0) & (row < h) & (column >= 0) & (column < w)
-    place = (row * w + column)[inside]
-    number = torch.arange(spokes)[:, None].expand_as(row)[inside]
-    first = torch.full((h * w,), spokes).scatter_reduce(0, place, number, "amin")
-    last = first.sort().values[count - 1]
-    return (first <= last).double().view(h, w)
-
+from deqviz.operators._masks import radial, variable_density
 
 @OPERATORS.register("fourier", title="Fourier sampling (single-coil MRI)")
 class Fourier(FourierDiagonal):
@@ -96,13 +60,13 @@ class Fourier(FourierDiagonal):
         match self.pattern:
             case "lines":
                 count, centre = max(1, round(self.fraction * h)), max(1, round(self.centre * h))
-                return _variable_density(row.abs() / (h / 2), count, centre, rng).expand(h, w)
+                return variable_density(row.abs() / (h / 2), count, centre, rng).expand(h, w)
             case "points":
                 count, centre = max(1, round(self.fraction * h * w)), max(1, round(self.centre * h * w))
                 distance = torch.hypot(row / (h / 2), column / (w / 2)) / math.sqrt(2)
-                return _variable_density(distance, count, centre, rng)
+                return variable_density(distance, count, centre, rng)
             case "radial":
-                return _radial(h, w, max(1, round(self.fraction * h * w)), rng)
+                return radial(h, w, max(1, round(self.fraction * h * w)), rng)
 
     @cached_property
     def _mask(self) -> Tensor:

@@ -1,0 +1,111 @@
+"""The network of monotone operator learning: H, with F = Id − H, on periodic pictures, volumes and films."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Shaped
+from torch import Tensor, nn
+
+from deqviz.networks._spectrum import grid_norm, norm_everywhere
+
+Pixels = Shaped[Tensor, "b c *s"]
+_CONVOLUTIONS = {2: F.conv2d, 3: F.conv3d}
+
+
+class Convolution(nn.Module):
+    """x ↦ W x + b, periodic; `filters` is out × in × k × … × k."""
+
+    def __init__(self, inputs: int, outputs: int, size: int, axes: int, rng: torch.Generator) -> None:
+        super().__init__()
+        spread = math.sqrt(2 / (inputs * size**axes))
+        shape = (outputs, inputs, *[size] * axes)
+        self.filters = nn.Parameter(spread * torch.randn(shape, generator=rng))
+        self.offset = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: Pixels) -> Pixels:
+        """One periodic correlation."""
+        filters = self.filters
+        axes, half = filters.ndim - 2, filters.shape[-1] // 2
+        padded = F.pad(x, [half] * (2 * axes), mode="circular")
+        return _CONVOLUTIONS[axes](padded, filters, self.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNorms:
+    """The bound on each layer's norm, their product, and the bound on Lip(H) that follows."""
+
+    layers: tuple[float, ...]
+    product: float
+    lipschitz: float
+
+
+class MonotoneCNN(nn.Module):
+    """H(x) = (1 − m)[(1 − t)x + t N(x)], N = W_L ∘ relu ∘ … ∘ relu ∘ W_1, all convolutions periodic.
+
+    Lip(H) ≤ (1 − m)(1 − t + t ∏‖W_i‖): where ∏‖W_i‖ ≤ 1, F = Id − H is m-monotone, ⟨F(x) − F(z), x − z⟩ ≥
+    m‖x − z‖². Nothing here enforces that: the strict recipe does, the others leave the norms free. t = `share`
+    and log λ = `log_weight`, the trust in the data, are learned. One network serves grey pictures (one channel),
+    complex ones (two), volumes and films (axes = 3). After Pramanik, Zimmerman and Jacob, 2023, who have t = 1.
+    """
+
+    def __init__(
+        self,
+        channels: int = 2,
+        width: int = 32,
+        layers: int = 5,
+        size: int = 3,
+        axes: int = 2,
+        margin: float = 0.1,
+        weight: float = 100.0,
+        seed: int = 0,
+    ) -> None:
+        """Random filters from the seed; refuse what is no network."""
+        super().__init__()
+        if layers < 2 or size % 2 == 0 or axes not in _CONVOLUTIONS or not 0 <= margin < 1 or weight <= 0:
+            raise ValueError("Two layers, odd filters, 2 or 3 axes, 0 ≤ m < 1 and λ > 0 are needed.")
+        rng = torch.Generator().manual_seed(seed)
+        widths = (channels, *[width] * (layers - 1), channels)
+        self.channels, self.axes, self.margin = channels, axes, margin
+        self.layers = nn.ModuleList(
+            Convolution(i, o, size, axes, rng) for i, o in zip(widths, widths[1:], strict=False)
+        )
+        self.mixing = nn.Parameter(torch.zeros(()))
+        self.log_weight = nn.Parameter(torch.tensor(math.log(weight)))
+
+    @property
+    def share(self) -> Tensor:
+        """t = logistic(mixing)."""
+        return torch.sigmoid(self.mixing)
+
+    @property
+    def weight(self) -> float:
+        """λ as it was learned."""
+        return float(self.log_weight.detach().exp())
+
+    def network(self, x: Pixels) -> Pixels:
+        """N(x)."""
+        for number, layer in enumerate(self.layers):
+            x = layer(x if number == 0 else x.relu())
+        return x
+
+    def forward(self, x: Pixels) -> Pixels:
+        """H(x)."""
+        if x.shape[1] != self.channels or x.ndim != self.axes + 2:
+            raise ValueError(
+                f"This network takes b × {self.channels} × {self.axes} axes, not {tuple(x.shape)}."
+            )
+        return (1 - self.margin) * torch.lerp(x, self.network(x), self.share)
+
+    def norms(self, grid: Sequence[int] | None = None) -> LayerNorms:
+        """Certified upper bounds on a periodic grid of this size; None: for every size that fits."""
+        found = tuple(self._norm(layer.filters, grid) for layer in self.layers)
+        product, t = math.prod(found), float(self.share.detach().double())
+        return LayerNorms(found, product, (1 - self.margin) * (1 - t + t * product))
+
+    @staticmethod
+    def _norm(filters: Tensor | nn.Module, grid: Sequence[int] | None) -> float:
+        assert isinstance(filters, Tensor)
+        return norm_everywhere(filters) if grid is None else grid_norm(filters, grid)

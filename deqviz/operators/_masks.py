@@ -1,0 +1,42 @@
+"""Which Fourier coefficients are measured: masks that are denser around zero frequency, drawn from a generator."""
+
+import math
+
+import torch
+from torch import Generator, Tensor
+
+_DECAY = 3.0
+"""The sampling density of random lines and points falls like (1 − r)³ towards the edge, r = 1."""
+
+
+def best(priority: Tensor, count: int) -> Tensor:
+    """The mask of the `count` largest entries."""
+    mask = torch.zeros_like(priority)
+    mask.view(-1)[priority.flatten().argsort(descending=True, stable=True)[:count]] = 1
+    return mask
+
+
+def variable_density(distance: Tensor, count: int, centre: int, rng: Generator) -> Tensor:
+    """`count` places without replacement, the `centre` nearest ones always (Gumbel's trick)."""
+    density = _DECAY * torch.log((1 - distance).clamp_min(1e-3))
+    gumbel = -torch.log(-torch.log(torch.rand(distance.shape, dtype=torch.float64, generator=rng)))
+    nearest = best(-distance, min(centre, count)) > 0
+    return best((density + gumbel).masked_fill(nearest, math.inf), count)
+
+
+def radial(h: int, w: int, count: int, rng: Generator) -> Tensor:
+    """As many spokes, turned by the golden angle each, as it takes to reach `count` places."""
+    # Enough to reach every place up to the radius where half of the spokes would do.
+    spokes = 16 + math.ceil(3 * count / min(h, w))
+    angle = math.pi * (
+        torch.rand(1, generator=rng, dtype=torch.float64) + torch.arange(spokes) / 1.618033988749895
+    )
+    reach = torch.arange(-max(h, w), max(h, w) + 0.25, 0.5, dtype=torch.float64)
+    row = (reach * angle.sin()[:, None]).round().long() + h // 2
+    column = (reach * angle.cos()[:, None]).round().long() + w // 2
+    inside = (row >= 0) & (row < h) & (column >= 0) & (column < w)
+    place = (row * w + column)[inside]
+    number = torch.arange(spokes)[:, None].expand_as(row)[inside]
+    first = torch.full((h * w,), spokes).scatter_reduce(0, place, number, "amin")
+    last = first.sort().values[count - 1]
+    return (first <= last).double().view(h, w)

@@ -1,0 +1,81 @@
+"""Magnetic resonance with several coils: undersampled Fourier coefficients of complex pictures."""
+
+from functools import cached_property
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from deqviz.core.catalog import OPERATORS
+from deqviz.core.registry import Options, Range
+from deqviz.operators._masks import radial, variable_density
+from deqviz.operators._multicoil import Maps, MultiCoil, ring_maps
+
+Pattern = Literal["points", "lines", "radial"]
+
+
+@OPERATORS.register("parallel_mri", title="Parallel MRI (several coils)")
+class ParallelMri(MultiCoil):
+    """Undersampled Fourier coefficients seen by smooth coils around the picture, A x = m · F(S_c x).
+
+    The maps are simulated with Σ_c |S_c|² = 1, so that ‖A‖ ≤ 1. Every pattern is denser in the middle, where a
+    share is measured without gaps. Pruessmann et al., 1999; Lustig, Donoho, Pauly, 2007 for the density.
+    """
+
+    complex_pictures: ClassVar[bool] = True
+
+    pattern: Annotated[
+        Pattern,
+        Options("Pattern", "Single points (two phase encodings), whole rows (Cartesian lines), or spokes."),
+    ] = "points"
+    acceleration: Annotated[
+        float, Range(1.0, 12.0, "Acceleration", symbol="R", help="1 of R coefficients is measured.")
+    ] = 4.0
+    coils: Annotated[int, Range(1, 16, "Coils", help="On a ring around the picture.")] = 4
+    centre: Annotated[
+        float,
+        Range(
+            0.0,
+            0.2,
+            "Full centre",
+            help="Share measured without gaps around zero frequency; spokes do this by themselves.",
+            advanced=True,
+        ),
+    ] = 0.06
+    seed: Annotated[int, Range(0, 9999, "Seed", help="Repeats the pattern.", advanced=True)] = 0
+
+    @cached_property
+    def maps(self) -> Maps:
+        """A ring of coils."""
+        maps = ring_maps(self.coils, self.image.shape[1:])
+        return maps.to(self.image.device, self.image.complex_dtype)
+
+    @cached_property
+    def mask(self) -> Tensor:
+        """The pattern, h × w."""
+        h, w = self.image.shape[-2:]
+        rng = torch.Generator().manual_seed(self.seed)
+        drawn = sampling_mask(self.pattern, (h, w), self.acceleration, self.centre, rng)
+        return drawn.to(self.image.device, self.image.real_dtype)
+
+
+def sampling_mask(
+    pattern: Pattern, shape: tuple[int, int], acceleration: float, centre: float, rng: torch.Generator
+) -> Tensor:
+    """One coefficient of `acceleration`, h × w in double precision; `centre` is a share of all of them.
+
+    Of lines the share is one of rows. At least one coefficient is measured, and zero frequency always.
+    """
+    h, w = shape
+    row = (torch.arange(h, dtype=torch.float64) - h // 2)[:, None]
+    column = torch.arange(w, dtype=torch.float64) - w // 2
+    match pattern:
+        case "lines":
+            count, middle = max(1, round(h / acceleration)), max(1, round(centre * h))
+            return variable_density(row.abs() / (h / 2), count, middle, rng).expand(h, w)
+        case "points":
+            count, middle = max(1, round(h * w / acceleration)), max(1, round(centre * h * w))
+            distance = torch.hypot(row / (h / 2), column / (w / 2)) / 2**0.5
+            return variable_density(distance, count, middle, rng)
+        case "radial":
+            return radial(h, w, max(1, round(h * w / acceleration)), rng)
