@@ -32,6 +32,7 @@ page = st.navigation(
         st.Page(FOLDER / "convergence.py", title="Convergence"),
         st.Page(FOLDER / "noise.py", title="Noise"),
         st.Page(FOLDER / "training.py", title="Training"),
+        st.Page(FOLDER / "memory.py", title="Memory"),
         st.Page(FOLDER / "playground.py", title="Playground"),
     ],
     position="top",

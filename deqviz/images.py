@@ -15,7 +15,8 @@ from jaxtyping import Float
 from PIL import Image as Pillow
 from torch import Tensor
 
-from deqviz.core.space import Image
+from deqviz.core.space import Image, extent
+from deqviz.core.space import magnitude as magnitude
 
 FOLDER = Path(__file__).parents[1] / "assets" / "images"
 SIDE = 256
@@ -133,7 +134,7 @@ def scaled(picture: Image, side: int) -> Float[Tensor, "b c H W"]:
     if max(height, width) <= side:
         return picture
     size = fitted(height, width, side)
-    return F.interpolate(picture, size, mode="bicubic", antialias=True).clamp(0, 1)
+    return F.interpolate(picture, size, mode="bicubic", antialias=True).clamp(*extent(picture.shape[1]))
 
 
 def with_phase(picture: Image, rng: torch.Generator) -> Float[Tensor, "b 2 h w"]:
@@ -156,11 +157,6 @@ def smooth_phase(shape: Sequence[int], rng: torch.Generator) -> Tensor:
         size, turn = (torch.randn((), generator=rng, dtype=torch.float64) for _ in range(2))
         phase += 0.5 * size * torch.cos(math.pi * (torch.tensordot(wave, grid, 1) + turn))
     return phase
-
-
-def magnitude(picture: Image) -> Image:
-    """|x₀ + i x₁| of a complex picture of two channels, as one channel; other pictures as they are."""
-    return torch.linalg.vector_norm(picture, dim=1, keepdim=True) if picture.shape[1] == 2 else picture
 
 
 def from_array(pixels: np.ndarray, dtype: torch.dtype = torch.float32) -> Image:

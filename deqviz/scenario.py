@@ -4,18 +4,20 @@ The URL, the settings file, the test id and the cache key of a run are this one 
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any
 
 import torch
 
-from deqviz import images
+from deqviz import images, kspace
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS, discover
 from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Iterate, Method, Problem
 from deqviz.core.registry import REGISTRIES, Choice, Param, Pick, Range, params_of
-from deqviz.core.space import Image, Space
+from deqviz.core.space import Image, Space, magnitude
+from deqviz.operators.parallel_mri import ParallelMri
 
 for _package in ("operators", "noises", "solvers", "regularizers", "diagnostics", "methods"):
     discover(f"deqviz.{_package}")
@@ -60,8 +62,12 @@ class Scenario:
         for name, registry in _PICKS.items():
             choice: Choice = getattr(self, name)
             values[name] = Choice(choice.key, registry[choice.key].validate(choice.params))
-        images.check(self.image)
-        return replace(self, **values)
+        check_picture(self.image)
+        found = replace(self, **values)
+        if not found.is_judged and not issubclass(OPERATORS[self.operator.key].cls, ParallelMri):
+            title = OPERATORS["parallel_mri"].title
+            raise ValueError(f"This k-space has gaps and is no picture to degrade: choose {title}.")
+        return found
 
     def to_json(self) -> str:
         """The scenario as a JSON text with sorted keys."""
@@ -109,25 +115,63 @@ class Scenario:
         reader = Reader(query)
         values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(cls)}
         default = cls()
-        values["image"] = reader.checked("image", default.image, images.check)
+        values["image"] = reader.checked("image", default.image, check_picture)
         for name, registry in _PICKS.items():
             fallback: Choice = getattr(default, name)
             key = reader.checked(name, fallback.key, registry.__getitem__)
             values[name] = Choice(key, reader.params(name, registry[key].params))
-        return cls(**values).validated(), reader.complaints()
+        try:
+            return cls(**values).validated(), reader.complaints()
+        except ValueError as error:
+            spared = cls(**{**values, "image": default.image}).validated()
+            return spared, (f"{error} The default {default.image!r} is used.", *reader.complaints())
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there is a truth: of everything but measured k-space with gaps."""
+        return not kspace.is_key(self.image) or kspace.scan(self.image).is_full
 
     def truth(self, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Image:
-        """The ground truth at the size of the scenario; the only door to it."""
-        return images.scaled(images.load(self.image, dtype), self.size).contiguous().to(device)
+        """The ground truth at the size of the scenario; raises ValueError where there is none (`is_judged`).
+
+        As `posed` makes it of a picture; of full k-space the combination of all coils, or its magnitude for
+        operators on real pictures.
+        """
+        if not kspace.is_key(self.image):
+            picture = images.scaled(images.load(self.image, dtype), self.size)
+            return for_operator(self.operator.key, picture, self.seed).contiguous().to(device)
+        found = self._measured()
+        if not found.is_full:
+            raise ValueError("This k-space has gaps: nobody knows its picture.")
+        is_complex = OPERATORS[self.operator.key].cls.complex_pictures
+        return (found.picture if is_complex else magnitude(found.picture)).to(device, dtype)
 
     def problem(self, truth: Image) -> Problem:
-        """The operator on the space of `truth` and the data y = A x† + noise, drawn from the seed."""
+        """The operator on the space of `truth` and the data y = A x† + noise, drawn from the seed.
+
+        Measured k-space is y itself on parallel MRI: where it is full the operator's pattern takes samples
+        away, and the noise of the scenario comes on top of that of the scanner.
+        """
         space = Space(tuple(truth.shape[1:]), truth.dtype, str(truth.device))
         operator: ForwardModel = OPERATORS[self.operator.key].build(self.operator.params, image=space)
-        noise = NOISES[self.noise.key].build(self.noise.params)
+        noise, rng = NOISES[self.noise.key].build(self.noise.params), torch.Generator().manual_seed(self.seed)
+        if kspace.is_key(self.image) and isinstance(operator, ParallelMri):
+            found = self._measured()
+            model = found.operator(space, operator.mask if found.is_full else None)
+            clean = found.data.to(space.device, space.complex_dtype) * model.mask
+            level = math.hypot(found.noise, noise.level(clean))
+            return Problem(model, noise.add(clean, model, rng), level)
         clean = operator(truth)
-        data = noise.add(clean, operator, torch.Generator().manual_seed(self.seed))
-        return Problem(operator, data, noise.level(clean))
+        return Problem(operator, noise.add(clean, operator, rng), noise.level(clean))
+
+    def posed(self, device: str = "cpu") -> tuple[Problem, Image | None]:
+        """The problem in single precision, and the truth that it is judged by; None where there is none."""
+        truth = self.truth(device) if self.is_judged else None
+        return self.problem(self._measured().picture.to(device) if truth is None else truth), truth
+
+    def _measured(self) -> kspace.Measured:
+        calibration = self.operator.params.get("calibration", ParallelMri.calibration)
+        return kspace.prepared(self.image, self.size, calibration)
 
     def build_method(self) -> Method:
         """The method with its parameters."""
@@ -135,7 +179,21 @@ class Scenario:
 
     def run(self, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Iterator[Iterate]:
         """The iterates, without end unless the method is direct; stopping is the caller's."""
-        return self.build_method().iterates(self.problem(self.truth(device, dtype)))
+        x = self.truth(device, dtype) if self.is_judged else self._measured().picture.to(device, dtype)
+        return self.build_method().iterates(self.problem(x))
+
+
+def for_operator(key: str, picture: Image, seed: int) -> Image:
+    """A picture as an operator wants it: where those are complex, with a smooth phase drawn from the seed."""
+    if not OPERATORS[key].cls.complex_pictures:
+        return picture
+    # Of the noise's own seed the phase would be drawn from the same numbers.
+    return images.with_phase(picture, torch.Generator().manual_seed(seed + 700_001))
+
+
+def check_picture(key: str) -> None:
+    """Raise ValueError, with a sentence for the user, unless the picture or k-space of this key is here."""
+    (kspace.check if kspace.is_key(key) else images.check)(key)
 
 
 def write_params(

@@ -1,7 +1,7 @@
 """Matrix-free linear algebra: conjugate gradients and power iteration."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -52,11 +52,7 @@ def shifted_inverse(
     tolerance: float = 1e-6,
     max_steps: int = 200,
 ) -> Data:
-    """(H + ρ)⁻¹ b for H = `gram` ≥ 0 and ρ > 0, by conjugate gradients; differentiable in b and a tensor ρ.
-
-    H + ρ is its own adjoint, so the gradient is the same solve: with u the result and g' = (H + ρ)⁻¹g for a
-    cotangent g, it is g' for b and −⟨g', u⟩ for ρ. Nothing of the iteration is kept. H itself is a constant.
-    """
+    """(H + ρ)⁻¹ b for H = `gram` ≥ 0 and ρ > 0 by conjugate gradients; differentiable like `resolved`."""
     shift = torch.as_tensor(weight, dtype=b.real.dtype, device=b.device)
 
     def solve(right: Data, guess: Data | None) -> Data:
@@ -65,17 +61,33 @@ def shifted_inverse(
             lambda v: gram(v) + rho * v, right, start=guess, tolerance=tolerance, max_steps=max_steps
         )
 
+    return resolved(solve, b, shift, start)
+
+
+def resolved(
+    solve: Callable[[Data, Data | None], Data], b: Data, shift: Tensor, start: Data | None = None
+) -> Data:
+    """u = (H + ρ)⁻¹b by `solve`(b, start), with its derivatives in b and in ρ = `shift`.
+
+    H + ρ is its own adjoint, so the gradient is the same solve: with g' = (H + ρ)⁻¹g for a cotangent g, it is
+    g' for b and −⟨g', u⟩ for ρ. Nothing of the solve is kept. H itself is a constant.
+    """
     if not (torch.is_grad_enabled() and (b.requires_grad or shift.requires_grad)):
         return solve(b, start)
-    found = _ShiftedInverse.apply(b, shift, solve, start)
-    assert isinstance(found, Tensor)
-    return found
+    return cast(
+        Tensor,
+        _ShiftedInverse.apply(b, shift, solve, start),  # pyright: ignore[reportUnknownMemberType]
+    )
 
 
 class _ShiftedInverse(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, b: Tensor, shift: Tensor, solve: Callable[[Tensor, Tensor | None], Tensor], start: Tensor | None
+        ctx: Any,
+        b: Tensor,
+        shift: Tensor,
+        solve: Callable[[Tensor, Tensor | None], Tensor],
+        start: Tensor | None,
     ) -> Tensor:
         u = solve(b.detach(), None if start is None else start.detach())
         ctx.solve = solve

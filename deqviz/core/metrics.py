@@ -1,16 +1,20 @@
-"""How far a picture is from the truth; for the viewer only, a method never sees the truth."""
+"""How far a picture is from the truth; for the viewer only, a method never sees the truth.
+
+Complex pictures of two channels are compared by their magnitudes, everywhere in here: a phase that a coil map
+took over is no error of the picture that one looks at.
+"""
 
 import math
 
 import torch
 from torch.nn.functional import avg_pool2d
 
-from deqviz.core.space import Image
+from deqviz.core.space import Image, Pixels, magnitude
 
 
-def psnr(x: Image, truth: Image) -> float:
+def psnr(x: Pixels, truth: Pixels) -> float:
     """10 log₁₀(1/MSE) in dB for pictures in [0, 1], x as it is (not clipped); ∞ when equal."""
-    return decibels(float((x - truth).square().mean()))
+    return decibels(float(squared_error(x, truth)))
 
 
 def decibels(mean_square: float) -> float:
@@ -26,7 +30,7 @@ def ssim(x: Image, truth: Image) -> float:
     Wang, Bovik, Sheikh, Simoncelli, 2004, with the sample covariance, as scikit-image computes it with
     data_range = 1; equal to it to rounding.
     """
-    x, truth = x.double(), truth.double()
+    x, truth = magnitude(x.double()), magnitude(truth.double())
     count = 7 * 7
     bias = count / (count - 1)
     mean_x, mean_t = avg_pool2d(x, 7, 1), avg_pool2d(truth, 7, 1)
@@ -38,6 +42,11 @@ def ssim(x: Image, truth: Image) -> float:
     return float((value / ((mean_x**2 + mean_t**2 + c1) * (var_x + var_t + c2))).mean())
 
 
-def squared_error(x: Image, truth: Image) -> torch.Tensor:
-    """Mean of (x − truth)² as a 0-d tensor that stays on the device."""
-    return (x - truth).square().mean()
+def squared_error(x: Pixels, truth: Pixels) -> torch.Tensor:
+    """Mean of (x − truth)², or (|x| − |truth|)² where complex, as a 0-d tensor that stays on the device."""
+    return (magnitude(x) - magnitude(truth)).square().mean()
+
+
+def largest_error(x: Pixels, truth: Pixels) -> torch.Tensor:
+    """max |x − truth|, or max ||x| − |truth|| for complex pictures, as a 0-d tensor."""
+    return (magnitude(x) - magnitude(truth)).abs().max()

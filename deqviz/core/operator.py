@@ -67,6 +67,8 @@ class ForwardModel(LinearOperator):
     image: Space
 
     resolvent_kind: ClassVar[Literal["closed form", "conjugate gradients"]] = "conjugate gradients"
+    complex_pictures: ClassVar[bool] = False
+    """Whether its pictures are complex: real and imaginary part are then their two channels."""
 
     @property
     def domain(self) -> Space:

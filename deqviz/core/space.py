@@ -13,6 +13,8 @@ Data: TypeAlias = Shaped[Tensor, "b *m"]
 Result: TypeAlias = Shaped[Tensor, "b *n"]
 """Data of another shape than the argument's: jaxtyping ties equal letters within one call."""
 Batch: TypeAlias = Float[Tensor, "b"]
+Pixels: TypeAlias = Float[Tensor, "b c *s"]
+"""Pictures, volumes or films; two channels are the real and the imaginary part of complex ones."""
 
 
 @dataclass(frozen=True)
@@ -61,3 +63,21 @@ def norm(u: Data) -> Batch:
 def scale(a: Batch, u: Data) -> Data:
     """a·u with one number per batch item."""
     return a.view(-1, *[1] * (u.ndim - 1)) * u
+
+
+def magnitude(x: Pixels) -> Float[Tensor, "b m *s"]:
+    """|x₀ + i x₁| of a complex picture of two channels, as one channel; other pictures as they are."""
+    if x.shape[1] != 2:
+        return x
+    return cast(Tensor, torch.linalg.vector_norm(x, dim=1, keepdim=True))  # pyright: ignore[reportUnknownMemberType]
+
+
+def extent(channels: int) -> tuple[float, float]:
+    """The least and the largest value of pictures: [0, 1], but [−1, 1] for both parts of complex ones."""
+    return (-1.0, 1.0) if channels == 2 else (0.0, 1.0)
+
+
+def random_picture(space: Space, rng: torch.Generator) -> Tensor:
+    """White noise around the middle of `extent`, a quarter of its width as the deviation, clipped to it."""
+    low, high = extent(space.shape[0])
+    return ((low + high) / 2 + (high - low) / 4 * space.random(rng)).clamp(low, high)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from deqviz.core.records import Map, Method, Problem, Subject
-from deqviz.core.space import Image, norm, scale
+from deqviz.core.space import Image, norm, random_picture, scale
 from deqviz.core.stop import is_last
 from deqviz.diagnostics.lipschitz import Lipschitz
 from deqviz.diagnostics.trajectory import Plane, plane
@@ -44,7 +44,7 @@ class Landscape:
 
 def _starts(problem: Problem, rng: torch.Generator) -> tuple[tuple[str, str, Image], ...]:
     space = problem.operator.domain
-    noise = (0.5 + 0.25 * space.random(rng)).clamp(0, 1)
+    noise = random_picture(space, rng)
     return (("zero", "from zero", space.zeros()), ("noise", "from noise", noise))
 
 

@@ -7,7 +7,7 @@ import torch
 
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Problem
-from deqviz.core.space import Data, Image, norm
+from deqviz.core.space import Data, Image, norm, random_picture
 from deqviz.experiments._approach import (
     Approach,
     Route,
@@ -49,7 +49,7 @@ def starts(
 ) -> tuple[Start, ...]:
     """Zero, the back-projected data, noise from the seed, and pictures of the caller's by their titles."""
     space = equation.operator.domain
-    noise = (0.5 + 0.25 * space.random(torch.Generator().manual_seed(seed))).clamp(0, 1)
+    noise = random_picture(space, torch.Generator().manual_seed(seed))
     return (
         Start("zero", "Zero", space.zeros()),
         Start("data", "Back-projection", equation.operator.baseline(data)),

@@ -11,7 +11,7 @@ from deqviz.core.catalog import METHODS
 from deqviz.core.guarantee import Curve, Guarantee
 from deqviz.core.records import Evidence, Iterate, Method, Problem
 from deqviz.core.registry import Range
-from deqviz.core.space import Batch, Image, norm
+from deqviz.core.space import Batch, Image, extent, norm
 from deqviz.methods import _panel, _theory
 
 GAP = "duality gap"
@@ -25,7 +25,8 @@ class Tv(Method):
     x⁺ = clip(x − τv), v = A*(Ax − y) + ∇ᵀp; p⁺ = proj_{|p| ≤ α}(p + ς∇(2x⁺ − x)). Converges where
     1/τ − ς‖∇‖² ≥ ½‖A‖². The box makes the dual finite: the gap Σ(α|∇x| − ⟨∇x, p⟩) + Σ(v₊x + v₋(1 − x))
     bounds the objective's distance from its minimum at every iterate, at no further product with A.
-    Rudin, Osher and Fatemi, 1992; Condat, 2013; Vũ, 2013.
+    Of a complex picture both parts are treated alike, each by itself, in the box −1 ≤ x ≤ 1, where the last
+    sum is Σ(vx + |v|). Rudin, Osher and Fatemi, 1992; Condat, 2013; Vũ, 2013.
     """
 
     equation: ClassVar[str] = "min ½‖Ax − y‖² + α Σ|∇x| over 0 ≤ x ≤ 1"
@@ -69,7 +70,9 @@ class Tv(Method):
         A, alpha = problem.operator, self.weight
         tau, dual = self.steps(problem)
         back = A.adjoint(problem.data)
-        x = (A.baseline(problem.data) if start is None else start).clamp(0, 1).contiguous()
+        x = A.baseline(problem.data) if start is None else start
+        low, high = extent(x.shape[1])
+        x = x.clamp(low, high).contiguous()
         b, c, h, w = x.shape
         g, g_new, p, p_new, work = (x.new_zeros(2, b, c, h, w) for _ in range(5))
         size, pull = torch.empty_like(x), torch.empty_like(x)
@@ -84,11 +87,14 @@ class Tv(Method):
             _add_adjoint(p, v)
             torch.mul(g[0], g[0], out=size).addcmul_(g[1], g[1]).sqrt_()
             variation = alpha * size.sum()
-            # v₊x + v₋(1 − x) = vx + v₋, and both sums are of terms ≥ 0 up to rounding.
+            # vx − min vz over the box, z = low where v ≥ 0 and high elsewhere: each term is ≥ 0 up to
+            # rounding.
             edge = variation - _dot(g, p)
-            gap = edge + _dot(v, x) - v.clamp_max(0).sum()
+            gap = edge + _dot(v, x) - high * v.clamp_max(0).sum()
+            if low != 0:
+                gap = gap - low * v.clamp_min(0).sum()
 
-            x_new = torch.add(x, v, alpha=-tau).clamp_(0, 1)
+            x_new = torch.add(x, v, alpha=-tau).clamp_(low, high)
             _gradient(x_new, g_new)
             # p⁺ = proj(p + ς∇(2x⁺ − x)), and ∇(x⁺ − x) is at hand for the metric.
             torch.sub(g_new, g, out=work)
@@ -105,6 +111,7 @@ class Tv(Method):
         """The step condition, the residual in the method's metric, and the duality gap."""
         bound = _theory.bounds(problem.operator)
         tau, dual = self.steps(problem)
+        low, high = extent(problem.operator.image.shape[0])
         because = f"τ = {tau:.4g}, ς = {dual:.4g}, ‖A‖² ≤ {bound.top:.4g}, ‖∇‖² ≤ 8"
         marks = evidence.marks
         seen = [m for m in marks if m.objective is not None and GAP in m.scalars]
@@ -133,7 +140,7 @@ class Tv(Method):
                 "Distance of the objective",
                 "P(x_k) − P* ≤ duality gap",
                 "certified",
-                "weak duality on the box 0 ≤ x ≤ 1; P* is replaced by the least objective seen",
+                f"weak duality on the box {low:g} ≤ x ≤ {high:g}; P* is replaced by the least objective seen",
                 predicted,
                 measured,
             ),

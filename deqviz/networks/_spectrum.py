@@ -1,8 +1,8 @@
 """Norms of periodic convolutions between channels, from above: what a strict certificate is made of.
 
 On a grid the convolution is, frequency by frequency, the matrix Ŵ(ω) between channels, so that its norm is
-max_ω ‖Ŵ(ω)‖ (Sedghi, Gupta and Long, 2019). Gram's iteration bounds the norm of a matrix from above by products
-alone: with G₀ = M*M and G_{j+1} = G_j*G_j, ‖M‖² ≤ ‖G_j‖_F^{2^{-j}} (Delattre et al., 2023).
+max_ω ‖Ŵ(ω)‖ (Sedghi, Gupta and Long, 2019). Gram's iteration bounds the norm of a matrix from above by
+products alone: with G₀ = M*M and G_{j+1} = G_j*G_j, ‖M‖² ≤ ‖G_j‖_F^{2^{-j}} (Delattre et al., 2023).
 """
 
 import math
@@ -16,16 +16,18 @@ _CHUNK = 4096
 
 
 def symbols(filters: Tensor, grid: Sequence[int]) -> Tensor:
-    """Ŵ(ω) on the half of the frequencies that a real filter needs: n × out × in; no filter exceeds the grid."""
+    """Ŵ(ω) on the half of the frequencies that a real filter needs: n × out × in."""
     axes = tuple(range(2, filters.ndim))
     if any(k > n for k, n in zip(filters.shape[2:], grid, strict=True)):
-        raise ValueError(f"Filters of {tuple(filters.shape[2:])} need a picture at least as large, not {grid}.")
+        raise ValueError(
+            f"Filters of {tuple(filters.shape[2:])} need a picture at least as large, not {grid}."
+        )
     spectra = torch.fft.rfftn(filters, s=tuple(grid), dim=axes)
     return spectra.flatten(2).permute(2, 0, 1)
 
 
 def matrix_norms(matrices: Tensor, squarings: int = 7) -> Tensor:
-    """Upper bounds on the spectral norms of n × out × in matrices; at most rank^(1/2^(squarings+2)) too large."""
+    """Upper bounds on the spectral norms of n × out × in matrices, at most rank^(1/2^(squarings+2)) above."""
     return torch.cat([_gram_iteration(part, squarings) for part in matrices.split(_CHUNK)])
 
 
@@ -50,7 +52,7 @@ def grid_norm(filters: Tensor, grid: Sequence[int]) -> float:
         bounds = matrix_norms(left, squarings)
         # What lies surely below the norm at one frequency need not be bounded any better.
         reached = float(torch.linalg.matrix_norm(left[bounds.argmax()], 2))
-        left = left[bounds >= reached]
+        left = left[bounds >= (1 - 1e-9) * reached]
     return float(matrix_norms(left, 8).max())
 
 
@@ -75,7 +77,7 @@ def _seen(filters: Tensor, grid: int) -> float:
 
 
 def differentiable_norm(filters: Tensor, grid: int = 16) -> Tensor:
-    """The bound of `norm_everywhere` on a coarse grid, with its gradient: that of σ_max at the worst frequency."""
+    """The bound of `norm_everywhere` on a coarse grid, with the gradient of σ_max at the worst frequency."""
     spectra = symbols(filters, [grid] * (filters.ndim - 2))
     with torch.no_grad():
         worst = int(matrix_norms(spectra, squarings=4).argmax())

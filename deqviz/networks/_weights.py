@@ -15,13 +15,17 @@ from torch import nn
 
 from deqviz.networks.contractive import ContractiveDenoiser
 from deqviz.networks.convex_ridge import ConvexRidge
+from deqviz.networks.monotone import MonotoneCNN
 from deqviz.networks.unconstrained import UnconstrainedDenoiser
+from deqviz.networks.unet import ResidualUNet
 
 _FOLDER = Path(__file__).parents[2] / "pretrained"
 
 _NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
     "ConvexRidge": ConvexRidge,
     "ContractiveDenoiser": ContractiveDenoiser,
+    "MonotoneCNN": MonotoneCNN,
+    "ResidualUNet": ResidualUNet,
     "UnconstrainedDenoiser": UnconstrainedDenoiser,
 }
 
@@ -37,7 +41,7 @@ class Card:
     key: str
     title: str
     network: str  # a class of deqviz.networks
-    arguments: Mapping[str, int]  # of its constructor
+    arguments: Mapping[str, int | float]  # of its constructor
     recipe: Mapping[str, Any]
     data: str
     seed: int
@@ -111,6 +115,11 @@ def load(key: str, dtype: torch.dtype = torch.float32, device: str = "cpu") -> n
 @cache
 def _load(key: str, dtype: torch.dtype, device: str) -> nn.Module:
     return read(key, _FOLDER).to(dtype=dtype, device=device)
+
+
+def card(key: str) -> Card:
+    """The card of the shipped network `key`."""
+    return read_card(_FOLDER / f"{key}.json")
 
 
 def cards() -> tuple[Card, ...]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,15 @@ from deqviz.networks._spectrum import grid_norm, norm_everywhere
 
 Pixels = Shaped[Tensor, "b c *s"]
 _CONVOLUTIONS = {2: F.conv2d, 3: F.conv3d}
+
+
+def sorted_pairs(x: Pixels) -> Pixels:
+    """The larger of channels j and j + c/2 in the first half, the smaller in the second: an isometry locally.
+
+    1-Lipschitz like the rectifier, but it loses nothing of the gradient (Anil, Lucas and Grosse, 2019).
+    """
+    one, other = x.chunk(2, 1)
+    return torch.cat([torch.maximum(one, other), torch.minimum(one, other)], 1)
 
 
 class Convolution(nn.Module):
@@ -43,12 +53,13 @@ class LayerNorms:
 
 
 class MonotoneCNN(nn.Module):
-    """H(x) = (1 − m)[(1 − t)x + t N(x)], N = W_L ∘ relu ∘ … ∘ relu ∘ W_1, all convolutions periodic.
+    """H(x) = (1 − m)[(1 − t)x + t N(x)], with N = W_L ∘ σ ∘ … ∘ σ ∘ W_1, periodic W_i and sorted pairs.
 
     Lip(H) ≤ (1 − m)(1 − t + t ∏‖W_i‖): where ∏‖W_i‖ ≤ 1, F = Id − H is m-monotone, ⟨F(x) − F(z), x − z⟩ ≥
-    m‖x − z‖². Nothing here enforces that: the strict recipe does, the others leave the norms free. t = `share`
-    and log λ = `log_weight`, the trust in the data, are learned. One network serves grey pictures (one channel),
-    complex ones (two), volumes and films (axes = 3). After Pramanik, Zimmerman and Jacob, 2023, who have t = 1.
+    m‖x − z‖². Nothing here enforces that: the strict recipe does, the others leave the norms free. t =
+    `share` and log λ = `log_weight`, the trust in the data, are learned. One network serves grey pictures
+    (one channel), complex ones (two), volumes and films (axes = 3). After Pramanik, Zimmerman and Jacob,
+    2023, who have t = 1 and rectifiers.
     """
 
     def __init__(
@@ -64,13 +75,22 @@ class MonotoneCNN(nn.Module):
     ) -> None:
         """Random filters from the seed; refuse what is no network."""
         super().__init__()
-        if layers < 2 or size % 2 == 0 or axes not in _CONVOLUTIONS or not 0 <= margin < 1 or weight <= 0:
-            raise ValueError("Two layers, odd filters, 2 or 3 axes, 0 ≤ m < 1 and λ > 0 are needed.")
+        if (
+            layers < 2
+            or width % 2
+            or size % 2 == 0
+            or axes not in _CONVOLUTIONS
+            or not 0 <= margin < 1
+            or weight <= 0
+        ):
+            raise ValueError(
+                "Two layers, an even width, odd filters, 2 or 3 axes, 0 ≤ m < 1 and λ > 0 are needed."
+            )
         rng = torch.Generator().manual_seed(seed)
         widths = (channels, *[width] * (layers - 1), channels)
         self.channels, self.axes, self.margin = channels, axes, margin
         self.layers = nn.ModuleList(
-            Convolution(i, o, size, axes, rng) for i, o in zip(widths, widths[1:], strict=False)
+            Convolution(i, o, size, axes, rng) for i, o in pairwise(widths)
         )
         self.mixing = nn.Parameter(torch.zeros(()))
         self.log_weight = nn.Parameter(torch.tensor(math.log(weight)))
@@ -88,7 +108,7 @@ class MonotoneCNN(nn.Module):
     def network(self, x: Pixels) -> Pixels:
         """N(x)."""
         for number, layer in enumerate(self.layers):
-            x = layer(x if number == 0 else x.relu())
+            x = layer(x if number == 0 else sorted_pairs(x))
         return x
 
     def forward(self, x: Pixels) -> Pixels:

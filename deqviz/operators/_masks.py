@@ -1,6 +1,7 @@
-"""Which Fourier coefficients are measured: masks that are denser around zero frequency, drawn from a generator."""
+"""Which Fourier coefficients are measured: random masks that are denser around zero frequency."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor
@@ -40,3 +41,25 @@ def radial(h: int, w: int, count: int, rng: Generator) -> Tensor:
     first = torch.full((h * w,), spokes).scatter_reduce(0, place, number, "amin")
     last = first.sort().values[count - 1]
     return (first <= last).double().view(h, w)
+
+
+def phase_encodings(shape: Sequence[int], acceleration: float, centre: float, rng: Generator) -> Tensor:
+    """Points of the first two axes of a volume, d × h × w in double precision; the readout, w, is whole.
+
+    One of `acceleration` is measured, the share `centre` of them all around zero frequency without gaps.
+    """
+    d, h, w = shape
+    down = (torch.arange(d, dtype=torch.float64) - d // 2)[:, None] / max(d / 2, 1)
+    across = (torch.arange(h, dtype=torch.float64) - h // 2) / max(h / 2, 1)
+    count, middle = max(1, round(d * h / acceleration)), max(1, round(centre * d * h))
+    points = variable_density(torch.hypot(down, across) / 2**0.5, count, middle, rng)
+    return points[:, :, None].expand(d, h, w).contiguous()
+
+
+def lines_per_frame(shape: Sequence[int], acceleration: float, centre: float, rng: Generator) -> Tensor:
+    """Whole rows of a film, t × h × w in double precision, drawn anew for every frame; shares are of rows."""
+    t, h, w = shape
+    distance = (torch.arange(h, dtype=torch.float64) - h // 2).abs() / max(h / 2, 1)
+    count, middle = max(1, round(h / acceleration)), max(1, round(centre * h))
+    rows = torch.stack([variable_density(distance, count, middle, rng) for _ in range(t)])
+    return rows[:, :, None].expand(t, h, w).contiguous()

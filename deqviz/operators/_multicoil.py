@@ -1,7 +1,7 @@
 """Fourier sampling through several receiver coils (SENSE), in the plane, in space and over time.
 
-A complex picture is a real one of two channels, real and imaginary part, so that every method for real pictures
-works on it, with the same inner product.
+A complex picture is a real one of two channels, real and imaginary part, so that every method for real
+pictures works on it, with the same inner product.
 """
 
 import math
@@ -38,20 +38,20 @@ class MultiCoil(ForwardModel):
     """A x = m · F(S_c x) for coils c = 1, …, C, with the unitary Fourier transform F over the last axes.
 
     Pictures of two channels are complex: (2, h, w), (2, d, h, w) or (2, t, h, w). Of any other number of
-    channels each is a real picture of its own, and A* takes the real part. The data has the shape (1, C, …) or
-    (channels, C, …), with zero frequency in the middle and zeros where nothing is measured; the picture's
+    channels each is a real picture of its own, and A* takes the real part. The data has the shape (1, C, …)
+    or (channels, C, …), with zero frequency in the middle and zeros where nothing is measured; the picture's
     origin stands in its middle too, as scanners have it. ‖A‖² ≤ max Σ_c |S_c|². Pruessmann et al., 1999.
     """
 
-    @property
+    @cached_property
     @abstractmethod
     def maps(self) -> Maps:
         """The coils' sensitivities S_c, complex, (C, *s)."""
 
-    @property
+    @cached_property
     @abstractmethod
     def mask(self) -> Tensor:
-        """m, 1 where a coefficient is measured and 0 elsewhere; broadcast against the last axes of the data."""
+        """m, 1 where a coefficient is measured, else 0; broadcast against the last axes of the data."""
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -77,7 +77,8 @@ class MultiCoil(ForwardModel):
 
     @cached_property
     def _unshifted(self) -> Tensor:
-        # Zero frequency first: A*A is a product of convolutions, so that the picture's origin does not matter.
+        # Zero frequency first: A*A is a product of convolutions, so that the picture's origin does not
+        # matter.
         full = self.mask.expand(self.image.shape[1:])
         return torch.fft.ifftshift(full, dim=self.axes).to(self.image.device, self.image.real_dtype)
 
@@ -144,19 +145,20 @@ class MultiCoil(ForwardModel):
 class Sampled(MultiCoil):
     """Given maps and a given mask: measured data, volumes, and pictures over time.
 
-    `transformed` says how many of the last axes are transformed: all three of a volume, the last two of a film.
+    `transformed` says how many of the last axes are transformed: all three of a volume, the last two of a
+    film.
     """
 
     coil_maps: Maps
     pattern: Tensor
     transformed: int = 2
 
-    @property
+    @cached_property
     def maps(self) -> Maps:
         """As given."""
         return self.coil_maps
 
-    @property
+    @cached_property
     def mask(self) -> Tensor:
         """As given."""
         return self.pattern
@@ -189,7 +191,9 @@ def ring_maps(coils: int, shape: Sequence[int]) -> Complex[Tensor, "coils *s"]:
         raise ValueError(f"at least one coil is needed, not {coils}")
     if coils == 1:
         return torch.ones((1, *shape), dtype=torch.complex128)
-    axes = [torch.linspace(-1, 1, n, dtype=torch.float64) if n > 1 else torch.zeros(1).double() for n in shape]
+    axes = [
+        torch.linspace(-1, 1, n, dtype=torch.float64) if n > 1 else torch.zeros(1).double() for n in shape
+    ]
     grid = torch.meshgrid(*axes, indexing="ij")
     turn = 2 * math.pi * torch.arange(coils, dtype=torch.float64) / coils
     column = (coils, *[1] * len(shape))

@@ -14,6 +14,7 @@ from deqviz.core.space import Data, Image, Space
 from deqviz.operators._base import FourierDiagonal
 from deqviz.operators._masks import radial, variable_density
 
+
 @OPERATORS.register("fourier", title="Fourier sampling (single-coil MRI)")
 class Fourier(FourierDiagonal):
     """Subsampled unitary Fourier transform, A x = m · F x, of real pictures; the data is complex.

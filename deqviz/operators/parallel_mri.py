@@ -12,14 +12,15 @@ from deqviz.operators._masks import radial, variable_density
 from deqviz.operators._multicoil import Maps, MultiCoil, ring_maps
 
 Pattern = Literal["points", "lines", "radial"]
+Calibration = Literal["low resolution", "ESPIRiT"]
 
 
 @OPERATORS.register("parallel_mri", title="Parallel MRI (several coils)")
 class ParallelMri(MultiCoil):
     """Undersampled Fourier coefficients seen by smooth coils around the picture, A x = m · F(S_c x).
 
-    The maps are simulated with Σ_c |S_c|² = 1, so that ‖A‖ ≤ 1. Every pattern is denser in the middle, where a
-    share is measured without gaps. Pruessmann et al., 1999; Lustig, Donoho, Pauly, 2007 for the density.
+    The maps are simulated with Σ_c |S_c|² = 1, so that ‖A‖ ≤ 1. Every pattern is denser in the middle, where
+    a share is measured without gaps. Pruessmann et al., 1999; Lustig, Donoho, Pauly, 2007 for the density.
     """
 
     complex_pictures: ClassVar[bool] = True
@@ -31,7 +32,9 @@ class ParallelMri(MultiCoil):
     acceleration: Annotated[
         float, Range(1.0, 12.0, "Acceleration", symbol="R", help="1 of R coefficients is measured.")
     ] = 4.0
-    coils: Annotated[int, Range(1, 16, "Coils", help="On a ring around the picture.")] = 4
+    coils: Annotated[
+        int, Range(1, 16, "Coils", help="On a ring around the picture; measured k-space brings its own.")
+    ] = 4
     centre: Annotated[
         float,
         Range(
@@ -43,6 +46,14 @@ class ParallelMri(MultiCoil):
         ),
     ] = 0.06
     seed: Annotated[int, Range(0, 9999, "Seed", help="Repeats the pattern.", advanced=True)] = 0
+    calibration: Annotated[
+        Calibration,
+        Options(
+            "Coil maps",
+            "Of measured k-space only: from its low frequencies, or by ESPIRiT of the package sigpy.",
+            advanced=True,
+        ),
+    ] = "low resolution"
 
     @cached_property
     def maps(self) -> Maps:

@@ -5,6 +5,7 @@ get it, or nearly. None gives a gradient to z0, because the fixed point does not
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,12 +14,17 @@ from deqviz.core.records import Map, Solver
 from deqviz.core.space import Data
 from deqviz.solvers._solve import Diverged, solve
 
+Late = Literal["refuse", "accept"]
+"""What to do with a fixed point that has not been reached after all steps."""
 
-def _arrive(solver: Solver, f: Map, z0: Data, tol: float, max_steps: int, what: str) -> Data:
+
+def _arrive(
+    solver: Solver, f: Map, z0: Data, tol: float, max_steps: int, what: str, late: Late = "refuse"
+) -> Data:
     """The fixed point, or Diverged: off it the formulas above are wrong, and nobody would see it."""
     step = solve(solver, f, z0, tol=tol, max_steps=max_steps)
     # Not even a perfect solver gets below the rounding of f itself.
-    if step.residual > max(tol, 16 * torch.finfo(z0.dtype).eps):
+    if late == "refuse" and step.residual > max(tol, 16 * torch.finfo(z0.dtype).eps):
         raise Diverged(
             f"The {what} fixed point has a residual of {float(step.residual):.1e} after {max_steps} steps, "
             f"more than {tol:.1e}: allow more steps, or make the map contract.",
@@ -33,18 +39,20 @@ class Implicit:
 
     Holds the graph of one evaluation of f, whatever the number of steps. Raises Diverged, forward or
     backward, when `max_steps` steps do not reach `tol`: a half-solved adjoint is a wrong gradient that
-    looks like a right one. First derivatives only. Bai, Kolter and Koltun, 2019.
+    looks like a right one. `late` = "accept" takes it all the same, for training maps that nothing forces to
+    contract. First derivatives only. Bai, Kolter and Koltun, 2019.
     """
 
     forward: Solver
     backward: Solver
     tol: float = 1e-6
     max_steps: int = 200
+    late: Late = "refuse"
 
     def __call__(self, f: Map, z0: Data) -> Data:
         """z = f(z), with its gradient when gradients are on."""
         with torch.no_grad():
-            z = _arrive(self.forward, f, z0.detach(), self.tol, self.max_steps, "forward")
+            z = _arrive(self.forward, f, z0.detach(), self.tol, self.max_steps, "forward", self.late)
         if not torch.is_grad_enabled():
             return z
         z = z.detach().requires_grad_()
@@ -62,7 +70,7 @@ class Implicit:
                 (ju,) = torch.autograd.grad(fz, z, u, retain_graph=True, materialize_grads=True)
                 return ju + g
 
-            return _arrive(self.backward, adjoint, g, self.tol, self.max_steps, "adjoint")
+            return _arrive(self.backward, adjoint, g, self.tol, self.max_steps, "adjoint", self.late)
 
         # The hook sits on an alias: on fz itself it would fire again within every product with J*.
         out = fz.view_as(fz)

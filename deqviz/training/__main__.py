@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 
 from deqviz.networks._weights import Card, write
+from deqviz.training._recipe import Recipe
 from deqviz.training.loop import Epoch, Run, train
-from deqviz.training.recipes import RECIPES, Recipe
+from deqviz.training.recipes import RECIPES
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,16 +68,15 @@ def line(epoch: Epoch) -> str:
 def export(recipe: Recipe, run: Run, epoch: Epoch) -> Card:
     """Write the weights of an epoch and their card."""
     settings = dataclasses.asdict(recipe)
-    arguments = {name: settings[name] for name in ("layers", "filters", "size") if name in settings}
 
     def card(sha256: str) -> Card:
         return Card(
             key=recipe.key,
             title=recipe.title,
             network=type(epoch.net).__name__,
-            arguments=arguments,
+            arguments=recipe.arguments,
             recipe=settings | {"steps": epoch.steps},
-            data=f"{run.data.name}, all pictures but the last {recipe.validation}",
+            data=f"{run.data.name}, {recipe.data}",
             seed=run.seed,
             steps=epoch.step,
             validation_psnr={level: round(value, 3) for level, value in epoch.psnr.items()},

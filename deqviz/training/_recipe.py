@@ -3,7 +3,9 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +14,13 @@ from torch.nn.utils import parametrize
 from deqviz.core.metrics import psnr
 from deqviz.core.space import Image
 from deqviz.training._constraint import BoundedBank, cosine_bank
+from deqviz.training.data import split
 from deqviz.training.samples import Sample, denoising
 
 
 @dataclass(frozen=True)
 class Recipe(ABC):
-    """A denoiser trained for all noise levels at once; subclasses say what is trained and what it returns."""
+    """One trained network: where its pictures come from, what is minimised, how it is judged and exported."""
 
     key: str
     title: str
@@ -25,14 +28,60 @@ class Recipe(ABC):
     learning_rate: float
     batch: int = 8
     patch: int = 48
-    sigma_min: float = 1 / 255
-    sigma_max: float = 50 / 255
     validation: int = 40  # pictures, the last ones of the folder
-    sigmas: tuple[float, ...] = (5 / 255, 15 / 255, 25 / 255)  # noise levels of the validation
+
+    @property
+    def data(self) -> str:
+        """What is trained on, after the name of the folder."""
+        return f"all pictures but the last {self.validation}"
+
+    def source(self, folder: Path) -> tuple[list[Tensor], list[Tensor]]:
+        """(training, validation) pictures of a folder."""
+        return split(folder, self.validation)
 
     @abstractmethod
     def build(self) -> nn.Module:
         """The network at its starting point, with its constraints attached."""
+
+    @abstractmethod
+    def sample(self, source: list[Tensor], rng: torch.Generator) -> Sample:
+        """What one training step sees."""
+
+    @abstractmethod
+    def loss(self, net: nn.Module, sample: Sample) -> Tensor:
+        """What is minimised; one number."""
+
+    @abstractmethod
+    def score(self, net: nn.Module, clean: Tensor, seed: int) -> dict[str, float]:
+        """PSNR in dB of one validation picture, by what was done to it."""
+
+    @abstractmethod
+    def constants(self, net: nn.Module) -> Mapping[str, float]:
+        """The certified constants of the plain network, for its card."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Of the constructor of the plain network."""
+        settings = asdict(self)
+        return {name: settings[name] for name in ("layers", "filters", "size") if name in settings}
+
+    def plain(self, net: nn.Module) -> nn.Module:
+        """A copy without the training constraints: they are baked into its weights."""
+        copy = self.build()
+        copy.load_state_dict(net.state_dict())
+        for module in copy.modules():
+            for name in list(getattr(module, "parametrizations", {})):
+                parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+        return copy.eval().requires_grad_(False)
+
+
+@dataclass(frozen=True)
+class DenoisingRecipe(Recipe):
+    """A denoiser trained for all noise levels at once; subclasses say what is trained and what it returns."""
+
+    sigma_min: float = 1 / 255
+    sigma_max: float = 50 / 255
+    sigmas: tuple[float, ...] = (5 / 255, 15 / 255, 25 / 255)  # noise levels of the validation
 
     @abstractmethod
     def estimate(self, net: nn.Module, y: Image, sigma: Tensor) -> Image:
@@ -51,19 +100,6 @@ class Recipe(ABC):
             found[f"{255 * sigma:g}"] = float(psnr(self.denoise(net, clean + sigma * noise, sigma), clean))
         return found
 
-    @abstractmethod
-    def constants(self, net: nn.Module) -> Mapping[str, float]:
-        """The certified constants of the plain network, for its card."""
-
-    def plain(self, net: nn.Module) -> nn.Module:
-        """A copy without the training constraints: they are baked into its weights."""
-        copy = self.build()
-        copy.load_state_dict(net.state_dict())
-        for module in copy.modules():
-            for name in list(getattr(module, "parametrizations", {})):
-                parametrize.remove_parametrizations(module, name, leave_parametrized=True)
-        return copy.eval().requires_grad_(False)
-
     def sample(self, source: list[Tensor], rng: torch.Generator) -> Sample:
         """Noisy patches, σ uniform in √σ: low noise is seen as often as high noise without taking over."""
         low, high = math.sqrt(self.sigma_min), math.sqrt(self.sigma_max)
@@ -77,7 +113,7 @@ class Recipe(ABC):
 
 
 @dataclass(frozen=True)
-class LayeredRecipe(Recipe):
+class LayeredRecipe(DenoisingRecipe):
     """A denoiser of layers, trained and used by one pass."""
 
     layers: int = 6

@@ -10,8 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from deqviz.training.data import split
-from deqviz.training.recipes import Recipe
+from deqviz.training._recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Run:
 
 def train(recipe: Recipe, run: Run) -> Generator[Epoch]:
     """Train until the schedule or the time is over, saving a checkpoint before each record is handed out."""
-    training, validation = split(run.data, recipe.validation)
+    training, validation = recipe.source(run.data)
     total = run.steps or recipe.steps
     rng = torch.Generator().manual_seed(run.seed)
     net = recipe.build().to(run.device)

@@ -16,13 +16,14 @@ from deqviz.networks.unconstrained import UnconstrainedDenoiser
 from deqviz.training._constraint import ZeroMean
 from deqviz.training._contractive_recipe import ContractiveRecipe
 from deqviz.training._minimise import equilibrium, implicit_step, minimiser
-from deqviz.training._recipe import LayeredRecipe, Recipe, constrain, tight_frame
+from deqviz.training._recipe import DenoisingRecipe, LayeredRecipe, Recipe, constrain, tight_frame
+from deqviz.training.mol_list import MOL_RECIPES
 from deqviz.training.range_recipes import DeepEquilibriumRecipe, RangeRecipe
 from deqviz.training.samples import Sample, degraded, examples
 
 
 @dataclass(frozen=True)
-class ConvexRidgeRecipe(Recipe):
+class ConvexRidgeRecipe(DenoisingRecipe):
     """x̂ = argmin ½‖x − y‖² + Ψ_σ(x), differentiated through x̂ − y + R_σ(x̂) = 0."""
 
     filters: int = 48
@@ -154,5 +155,6 @@ RECIPES: Mapping[str, Recipe] = {
             "contractive_deq", "1-Lipschitz, trained through the equilibrium", steps=2_000, learning_rate=5e-4
         ),
         UnconstrainedRecipe("unconstrained", "Unconstrained denoiser", steps=3_000, learning_rate=1e-3),
+        *MOL_RECIPES,
     )
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from deqviz.core.space import Image
+from deqviz.core.space import Image, magnitude
 from deqviz.experiments._rows import panel
 from deqviz.experiments.uniqueness import Uniqueness
 from deqviz.ui.board.records import Board, Explanation, Picture, Row, Tile
@@ -72,7 +72,7 @@ def _past(shot: Shot) -> Iterator[Tile]:
 
 
 def _grey(image: Image) -> Picture:
-    return (image[0].clamp(0, 1) * 255).round().byte().numpy()
+    return (magnitude(image)[0].clamp(0, 1) * 255).round().byte().numpy()
 
 
 def _guarantees(shot: Shot) -> Iterator[Row]:

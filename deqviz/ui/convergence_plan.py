@@ -18,6 +18,7 @@ from deqviz.experiments.crossing import Case, Crossing, three_equilibria
 from deqviz.experiments.gradient import Gradient, Named
 from deqviz.experiments.race import Race, competitors
 from deqviz.experiments.uniqueness import Route, Start, Uniqueness, starts
+from deqviz.scenario import for_operator
 from deqviz.ui.convergence_setting import OVER_L, ROUTES, SHELVES, STARTS, THREE, Setting
 from deqviz.ui.study import Part
 
@@ -61,6 +62,7 @@ def plan(setting: Setting) -> Generator[object, None, tuple[Part, ...]]:
 
 def _made(setting: Setting) -> _Made:
     picture = images.scaled(images.load(setting.image, torch.float64), setting.pixels)
+    picture = for_operator(setting.operator.key, picture, setting.seed)
     space = Space(tuple(picture.shape[1:]), torch.float64)
     operator = OPERATORS[setting.operator.key].build(setting.operator.params, image=space)
     regularizer = REGULARIZERS[setting.regularizer.key].build(setting.regularizer.params)
@@ -79,6 +81,7 @@ def _like(other: Image, space: Space) -> Float[Tensor, "b c2 h2 w2"]:
     """Another picture brought to the size and the channels of a space."""
     channels, height, width = space.shape
     if other.shape[1] != channels:
+        # Of a complex picture each part gets it: a start may be anything.
         other = other.mean(1, keepdim=True).expand(-1, channels, -1, -1)
     return F.interpolate(other, (height, width), mode="bicubic", antialias=True).clamp(0, 1)
 

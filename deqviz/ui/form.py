@@ -5,10 +5,10 @@ from typing import Any
 
 import streamlit as st
 
-from deqviz import images
+from deqviz import images, kspace
 from deqviz.core.registry import Choice, Registry, params_of
-from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario
-from deqviz.ui import loader
+from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario, check_picture
+from deqviz.ui import kspace_loader, loader
 from deqviz.ui.gallery import gallery
 from deqviz.ui.widgets import choose, entry_form, merge, pick, prefill_choice, widget
 
@@ -115,12 +115,16 @@ def _picture() -> None:
     if lost := st.session_state.get("lost"):
         st.warning(lost)
     with st.expander("Use your own picture"):
-        file = st.file_uploader(f"{loader.NAMES}, up to 10 MB", key="upload", type=list(loader.SUFFIXES))
+        file = st.file_uploader(
+            f"{loader.NAMES}, up to 10 MB; or complex k-space, coil × ky × kx, as NPY or HDF5",
+            key="upload",
+            type=[*loader.SUFFIXES, *kspace_loader.SUFFIXES],
+        )
         if file is None:
             if st.session_state.pop("uploaded", None):
                 _forget()
-        elif st.session_state.get("uploaded") != file.file_id:
-            _receive(file.name, file.getvalue(), file.file_id)
+        else:
+            _take(file.name, file.getvalue(), file.file_id)
         if said := _changes(st.session_state.get("received")):
             st.caption(said)
         if error := st.session_state.get("upload_error"):
@@ -142,7 +146,7 @@ def _forget() -> None:
 def _replace_lost() -> None:
     """The uploads are shared, and the least used ones go: fall back to the default picture, and say so."""
     try:
-        images.check(st.session_state["w.image"])
+        check_picture(st.session_state["w.image"])
     except ValueError:
         default = Scenario().image
         title = next(p.title for p in images.gallery() if p.key == default)
@@ -152,10 +156,24 @@ def _replace_lost() -> None:
         )
 
 
-def _receive(name: str, data: bytes, file_id: str) -> None:
-    """Read an upload once; a bad one leaves the picture that was there."""
-    st.session_state.uploaded = file_id
+def _take(name: str, data: bytes, file_id: str) -> None:
+    """Read an upload once, or another slice of it; a bad one leaves the picture that was there."""
+    known, number, slices = st.session_state.get("uploaded") or ("", 1, 1)
+    if known == file_id:
+        chosen = st.slider("Slice", 1, slices, number, key="w.slice") if slices > 1 else number
+        if chosen != number:
+            _receive_kspace(data, file_id, chosen)
+        return
+    st.session_state.uploaded = (file_id, 1, 1)
+    st.session_state.pop("w.slice", None)
     _forget()
+    if kspace_loader.is_kspace(data):
+        _receive_kspace(data, file_id, None)
+    else:
+        _receive(name, data)
+
+
+def _receive(name: str, data: bytes) -> None:
     try:
         upload = loader.read(name, data, side=512)
     except loader.UploadError as error:
@@ -163,6 +181,31 @@ def _receive(name: str, data: bytes, file_id: str) -> None:
         return
     _choose(images.keep(upload.image, upload.digest))
     st.session_state.received = (upload.size, (upload.image.shape[-2], upload.image.shape[-1]), upload.note)
+    st.rerun()
+
+
+def _receive_kspace(data: bytes, file_id: str, number: int | None) -> None:
+    """Read a slice of k-space; the first one sets parallel MRI and no noise but the scanner's."""
+    try:
+        found = kspace_loader.read_kspace(data, number)
+        key = kspace.keep(found.samples, found.digest)
+    except ValueError as error:
+        _forget()
+        st.session_state.upload_error = str(error)
+        return
+    if not kspace.is_key(st.session_state["w.image"]):
+        if st.session_state.get("w.operator") != "parallel_mri":
+            prefill_choice("w.operator", OPERATORS, Choice("parallel_mri"))
+        prefill_choice("w.noise", NOISES, Choice("gaussian", {"std": 0.0}))
+    _choose(key)
+    st.session_state.uploaded = (file_id, found.number, found.slices)
+    parts = [f"{len(found.samples)} coils" if len(found.samples) > 1 else "one coil"]
+    if found.slices > 1:
+        parts.insert(0, f"slice {found.number} of {found.slices}")
+    scan = kspace.scan(key)
+    full, gaps = "fully sampled", "sampled with gaps, so that there is no truth and its own pattern is used"
+    parts.append(full if scan.is_full else gaps)
+    st.session_state.received = (found.size, tuple(scan.mask.shape), "; ".join(parts))
     st.rerun()
 
 

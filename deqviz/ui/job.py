@@ -163,17 +163,17 @@ class Job:
 
     def _prepare(self) -> None:
         with torch.no_grad():
-            truth = self.scenario.truth(self.device)
-            problem = self.scenario.problem(truth)
+            problem, truth = self.scenario.posed(self.device)
             measured = problem.operator.baseline(problem.data)
         method = self.scenario.build_method()
         # The constants of the theorems may take a moment; here nobody waits for them.
         method.guarantees(problem, Evidence())
-        self._problem, self._method, self._log = problem, method, Logbook(truth)
+        self._problem, self._method, self._log = problem, method, Logbook(truth, measured.device.type)
         self._stream = method.iterates(problem)
-        _, channels, height, width = truth.shape
+        _, channels, height, width = measured.shape
         shape = (channels, height, width)
-        setup = Setup(to_bytes(truth), to_bytes(measured), psnr(measured, truth), shape)
+        shown, quality = (None, math.nan) if truth is None else (to_bytes(truth), psnr(measured, truth))
+        setup = Setup(shown, to_bytes(measured), quality, shape)
         with self._lock:
             self._setup = setup
             if self._state == "preparing":

@@ -1,6 +1,7 @@
 """What is written down of a run: every number, and a few pictures. No Streamlit in here.
 
-The truth comes in here, to judge the iterates, and goes nowhere else.
+The truth comes in here, to judge the iterates, and goes nowhere else. Complex pictures are shown and judged
+by their magnitudes, and kept as they are. Measured data may have no truth: then nothing is judged.
 """
 
 import math
@@ -11,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from deqviz.core.metrics import decibels, psnr, squared_error, ssim
+from deqviz.core.metrics import decibels, largest_error, psnr, squared_error, ssim
 from deqviz.core.records import Iterate, Mark
-from deqviz.core.space import Image
+from deqviz.core.space import Image, magnitude
 from deqviz.experiments.probe import Path
 
 CHUNK = 64
@@ -31,13 +32,13 @@ def kept(k: int) -> bool:
 
 
 def to_bytes(x: Image) -> np.ndarray:
-    """The first picture of a batch as uint8 c × h × w; values outside [0, 1] are clipped."""
-    return (x[0].real.detach().clamp(0, 1) * 255).round().to("cpu", torch.uint8).numpy()
+    """The first picture of a batch as uint8 c × h × w, |x| of a complex one; beyond [0, 1] it is clipped."""
+    return (magnitude(x.detach())[0].clamp(0, 1) * 255).round().to("cpu", torch.uint8).numpy()
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """An iterate as it is shown, with its quality."""
+    """An iterate as it is shown, with its quality; no numbers where there is no truth."""
 
     k: int
     pixels: np.ndarray
@@ -48,10 +49,10 @@ class Frame:
 class Logbook:
     """Written by the worker alone, read by anyone: the lists only grow, under the lock."""
 
-    def __init__(self, truth: Image) -> None:
-        """An empty book about reconstructions of `truth`."""
+    def __init__(self, truth: Image | None, device: str = "cpu") -> None:
+        """An empty book about reconstructions of `truth`, None where nobody knows it."""
         self._truth = truth
-        self._is_on_cpu = truth.device.type == "cpu"
+        self._is_on_cpu = device == "cpu"
         self._lock = threading.Lock()
         self._marks: list[Mark] = []
         self._psnr: list[float] = []
@@ -65,7 +66,8 @@ class Logbook:
     def write(self, iterate: Iterate, begun: float, running: float) -> None:
         """Take in one iterate, whose computation began at `begun`, of a run that took `running` seconds."""
         error = None
-        if iterate.k < 50 or kept(iterate.k) or self._judging < SHARE * running:
+        is_judged = iterate.k < 50 or kept(iterate.k) or self._judging < SHARE * running
+        if self._truth is not None and is_judged:
             started = time.monotonic()
             error = squared_error(iterate.x, self._truth)
             self._judging += time.monotonic() - started
@@ -107,11 +109,16 @@ class Logbook:
 
     def frame(self, iterate: Iterate) -> Frame:
         """The iterate as it is shown."""
-        largest = float((iterate.x - self._truth).abs().max())
-        return Frame(iterate.k, to_bytes(iterate.x), psnr(iterate.x, self._truth), largest)
+        shown = to_bytes(iterate.x)
+        if self._truth is None:
+            return Frame(iterate.k, shown, math.nan, math.nan)
+        largest = float(largest_error(iterate.x, self._truth))
+        return Frame(iterate.k, shown, psnr(iterate.x, self._truth), largest)
 
     def judge(self) -> None:
         """Add the structural similarity of the kept iterates; too dear while the run goes on."""
+        if self._truth is None:
+            return
         truth = self._truth.cpu()
         for k, x in self.path:
             if k not in self._ssim:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from deqviz.core.guarantee import Guarantee
-from deqviz.core.space import Image
+from deqviz.core.space import Image, magnitude
 from deqviz.experiments._rows import panel
 from deqviz.experiments.gradient import GradientRow
 from deqviz.experiments.noise_sweep import Fixed, NoiseSweep, Power, slope
@@ -66,11 +66,12 @@ def _tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
 
 
 def _grey(image: Image) -> Picture:
-    return (image[0].clamp(0, 1) * 255).round().byte().numpy()
+    return (magnitude(image)[0].clamp(0, 1) * 255).round().byte().numpy()
 
 
 def _signed(image: Image, most: float) -> Picture:
-    return (127.5 + 127.5 * (image[0] / most).clamp(-1, 1)).round().byte().numpy()
+    shown = image[:, :1] if image.shape[1] == 2 else image  # the real part: a magnitude has no sign
+    return (127.5 + 127.5 * (shown[0] / most).clamp(-1, 1)).round().byte().numpy()
 
 
 def _guarantees(shot: Shot) -> Iterator[Row]:

@@ -18,6 +18,7 @@ from deqviz.experiments.stability import Stability
 from deqviz.noises.gaussian import Gaussian
 from deqviz.noises.poisson import Poisson
 from deqviz.noises.worst_direction import WorstDirection
+from deqviz.scenario import for_operator
 from deqviz.ui.noise_setting import POISSON, RULES, WHITE, WORST, Setting, shelves
 from deqviz.ui.study import Part
 
@@ -64,6 +65,7 @@ def _equation(setting: Setting) -> tuple[Equation, Image | None]:
         L = choice.params.get("contraction", 0.8)
         return model(contraction=L, kernel=setting.kernel, seed=setting.seed, regularizer=R), None
     picture = images.scaled(images.load(setting.image, torch.float64), int(setting.side.split()[0]))
+    picture = for_operator(setting.operator.key, picture, setting.seed)
     space = Space(tuple(picture.shape[1:]), torch.float64)
     operator = OPERATORS[setting.operator.key].build(setting.operator.params, image=space)
     return Equation(operator, REGULARIZERS[choice.key].build(choice.params)), picture

@@ -5,7 +5,7 @@ import math
 
 import streamlit as st
 
-from deqviz import images
+from deqviz import images, kspace
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS, REGULARIZERS
 from deqviz.scenario import Scenario
 from deqviz.ui import address, form, live, screen, session, theme
@@ -86,7 +86,8 @@ def _presets() -> None:
 
 def describe(scenario: Scenario) -> str:
     """The scenario in a line: picture, operator, noise, method."""
-    title = next((p.title for p in images.gallery() if p.key == scenario.image), "your picture")
+    own = "your k-space" if kspace.is_key(scenario.image) else "your picture"
+    title = next((p.title for p in images.gallery() if p.key == scenario.image), own)
     method = METHODS[scenario.method.key].title
     regularizer = scenario.method.params.get("regularizer")
     if regularizer is not None:

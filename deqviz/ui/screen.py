@@ -5,11 +5,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from deqviz import kspace
 from deqviz.core.catalog import METHODS, OPERATORS, REGULARIZERS
 from deqviz.core.guarantee import Curve as Line
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Mark
 from deqviz.methods._base import DISTANCE
+from deqviz.operators.parallel_mri import ParallelMri
+from deqviz.scenario import Scenario
 from deqviz.ui.chart import Chart
 from deqviz.ui.job import Job
 from deqviz.ui.live.protocol import row
@@ -125,8 +128,18 @@ def _explanation(job: Job) -> Explanation:
     if regularizer is not None:
         parts.append(f"Here {_decapitalised(REGULARIZERS[regularizer.key].summary)}")
     operator = OPERATORS[scenario.operator.key]
-    parts.append(f"The data: {_decapitalised(operator.summary)}")
+    if kspace.is_key(scenario.image) and issubclass(operator.cls, ParallelMri):
+        parts.append(f"The data: {_measured(scenario)}")
+    else:
+        parts.append(f"The data: {_decapitalised(operator.summary)}")
     return Explanation(entry.cls.equation, " ".join(parts), entry.cls.hint)
+
+
+def _measured(scenario: Scenario) -> str:
+    maps = "the maps of the coils are estimated from its fully sampled centre"
+    if scenario.is_judged:
+        return f"your k-space, of which the pattern keeps a part; {maps}, which make all of it the truth."
+    return f"your k-space as it is; {maps}, and nobody knows the truth."
 
 
 def _decapitalised(text: str) -> str:
@@ -169,12 +182,8 @@ def _curves(marks: Sequence[Mark]) -> tuple[str, ...]:
 
 
 def _quality(shot: Snapshot) -> tuple[Curve, ...]:
-    base = shot.setup.measured_psnr if shot.setup else None
-    curves = [Curve("psnr", "PSNR", "PSNR (dB)", baseline=base)]
-    if shot.ssim:
-        curves.append(Curve("ssim", "SSIM", "structural similarity", x="ssim_k"))
-    error = None if base is None or not math.isfinite(base) else 10 ** (-base / 20)
-    curves.append(Curve("error", "Error", "root mean square error", log=True, baseline=error))
+    is_judged = shot.setup is None or shot.setup.truth is not None
+    curves = _judged(shot) if is_judged else [Curve("residual", "Residual", "residual", log=True)]
     if shot.marks and shot.marks[0].objective is not None:
         curves.append(Curve("objective", "Objective", "objective"))
     for name in _curves(shot.marks):
@@ -182,6 +191,16 @@ def _quality(shot: Snapshot) -> tuple[Curve, ...]:
             Curve(name, name.capitalize(), name, log=all(m.scalars.get(name, 1) > 0 for m in shot.marks))
         )
     return tuple(curves)
+
+
+def _judged(shot: Snapshot) -> list[Curve]:
+    """What a truth is needed for."""
+    base = shot.setup.measured_psnr if shot.setup else None
+    curves = [Curve("psnr", "PSNR", "PSNR (dB)", baseline=base)]
+    if shot.ssim:
+        curves.append(Curve("ssim", "SSIM", "structural similarity", x="ssim_k"))
+    error = None if base is None or not math.isfinite(base) else 10 ** (-base / 20)
+    return [*curves, Curve("error", "Error", "root mean square error", log=True, baseline=error)]
 
 
 def _trajectory(chart: Chart | None) -> Trajectory | None:

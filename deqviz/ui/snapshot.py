@@ -17,9 +17,9 @@ OVER: frozenset[State] = frozenset({"done", "stopped", "diverged", "failed"})
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What is known once the problem is built."""
+    """What is known once the problem is built; without a truth the PSNR is NaN."""
 
-    truth: np.ndarray
+    truth: np.ndarray | None
     measured: np.ndarray
     measured_psnr: float
     shape: tuple[int, int, int]

@@ -1,7 +1,7 @@
 """The board as bytes, and what a browser asks of it; packets as in `ui/live/protocol.py`. No Streamlit.
 
 The lines are the blocks "series:i:j", line j of chart i with the rows x, y and, for a band, its lower edge;
-the pictures are "tile:i". `frontend/board.js` reads what `pack` writes.
+the pictures are "tile:i", the volumes and films "stack:i". `frontend/board.js` reads what `pack` writes.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,8 @@ from deqviz.ui.board.records import (
     Command,
     CommandName,
     Series,
+    Stack,
+    Stacks,
 )
 from deqviz.ui.live.protocol import checked, envelope, finite, join, kept, outbox
 
@@ -28,7 +30,8 @@ _NAMES: Final = get_args(CommandName)
 def pack(board: Board, **extra: str | int | None) -> bytes:
     """The board as bytes; `extra` adds entries of the transport.
 
-    Raises ValueError for a line whose columns differ in length, and for a band without a lower edge.
+    Raises ValueError for a line whose columns differ in length, for a band without a lower edge, and for a
+    stack that is none.
     """
     blocks: dict[str, NDArray[Any]] = {}
     for i, chart in enumerate(board.charts):
@@ -36,6 +39,8 @@ def pack(board: Board, **extra: str | int | None) -> bytes:
             blocks[f"series:{i}:{j}"] = _block(chart, series)
     for i, tile in enumerate(board.tiles):
         blocks[f"tile:{i}"] = checked(tile.pixels)
+    for i, stack in enumerate(board.stacks.items if board.stacks else ()):
+        blocks[f"stack:{i}"] = _frames(stack)
     head: dict[str, Any] = {
         "kind": "board",
         "run": board.run,
@@ -48,6 +53,7 @@ def pack(board: Board, **extra: str | int | None) -> bytes:
         "message": board.message,
         "charts": [_chart(chart) for chart in board.charts],
         "tiles": [[tile.key, tile.title, tile.note] for tile in board.tiles],
+        "stacks": _stacks(board.stacks) if board.stacks else None,
         "guarantees": [[r.name, r.statement, r.lamp, r.measured, r.reason] for r in board.guarantees],
         "explanation": [board.explanation.equation, board.explanation.text, board.explanation.hint]
         if board.explanation
@@ -79,6 +85,22 @@ def _chart(chart: Chart) -> dict[str, Any]:
         "sentence": chart.sentence,
         "equal": chart.is_equal,
     }
+
+
+def _stacks(stacks: Stacks) -> list[Any]:
+    shapes = {stack.key: stack.pixels.shape for stack in stacks.items}
+    for stack in stacks.items:
+        if stack.other and shapes.get(stack.other) != stack.pixels.shape:
+            raise ValueError(f"{stack.key!r} has no {stack.other!r} of its shape beside it")
+    items = [[stack.key, stack.title, stack.note, stack.other] for stack in stacks.items]
+    return [stacks.frame, stacks.cut, stacks.gain, stacks.note, items]
+
+
+def _frames(stack: Stack) -> NDArray[Any]:
+    shape = stack.pixels.shape
+    if stack.pixels.dtype != np.uint8 or len(shape) != 4 or shape[1] != 1 or 0 in shape:
+        raise ValueError(f"a stack is uint8 of n × 1 × h × w, not {stack.pixels.dtype} {shape}")
+    return stack.pixels
 
 
 def _axis(axis: Axis) -> list[Any]:

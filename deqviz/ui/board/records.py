@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from deqviz.ui.live.records import Explanation, Numbers, Picture, Row
 
 __all__ = [
@@ -20,6 +23,8 @@ __all__ = [
     "Role",
     "Row",
     "Series",
+    "Stack",
+    "Stacks",
     "State",
     "Style",
     "Tile",
@@ -117,6 +122,36 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True)
+class Stack:
+    """A card with a volume or a film: one frame, the cut through all frames along one row, and an error.
+
+    `pixels` are (frames, 1, height, width). The error is |this − other|, `other` being the key of another stack
+    of the same shape; none without it.
+    """
+
+    key: str
+    title: str
+    pixels: NDArray[np.uint8]
+    note: str = ""
+    other: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stacks:
+    """Stacks beside each other, with one slider for the frame of all of them and one for the row of their cuts.
+
+    `frame` says what a frame is and `cut` what a cut is, e.g. "Slice" and "Coronal cut"; errors are shown times
+    `gain`. `note` stands beside the sliders.
+    """
+
+    frame: str
+    cut: str
+    items: tuple[Stack, ...]
+    gain: int = 5
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     """Everything that is shown of an experiment.
 
@@ -134,6 +169,7 @@ class Board:
     message: str = ""
     charts: tuple[Chart, ...] = ()
     tiles: tuple[Tile, ...] = ()
+    stacks: Stacks | None = None
     guarantees: tuple[Row, ...] = ()
     explanation: Explanation | None = None
     csv: str | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PIL import Image as Pillow
 from streamlit.components.v2 import component
 
-from deqviz import images
+from deqviz import images, kspace
 from deqviz.core.space import Image
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def gallery(selected: str, key: str) -> str | None:
     items = list(_thumbnails())
     if selected.startswith("upload-"):
         items.append({"key": selected, "title": "Your picture", "src": _data_url(images.load(selected))})
+    if kspace.is_key(selected):
+        items.append({"key": selected, "title": "Your k-space", "src": _data_url(kspace.preview(selected))})
     result = _component()(key=key, data={"items": items, "selected": selected}, on_picked_change=lambda: None)
     picked = result.get("picked")
     return picked if isinstance(picked, str) and any(i["key"] == picked for i in items) else None

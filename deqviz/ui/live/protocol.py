@@ -120,7 +120,7 @@ def number(value: float) -> str:
 
 
 def _pictures(p: Pictures) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    if p.truth.shape != p.measured.shape:
+    if p.truth is not None and p.truth.shape != p.measured.shape:
         raise ValueError(f"truth {p.truth.shape} and measured {p.measured.shape} are not of one size")
     head = {
         "kind": "pictures",
@@ -129,7 +129,8 @@ def _pictures(p: Pictures) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "high": finite(p.high),
         "measured_psnr": finite(p.measured_psnr),
     }
-    return head, {"truth": checked(p.truth), "measured": checked(p.measured)}
+    blocks = {"measured": checked(p.measured)}
+    return head, blocks if p.truth is None else {"truth": checked(p.truth), **blocks}
 
 
 def _frames(p: Frames) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

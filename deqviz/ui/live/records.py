@@ -40,10 +40,11 @@ class Pictures:
     """The pictures of a run that never change.
 
     `low` and `high` are the values that 0 and 255 stand for: the readout under the pointer uses them.
+    Measured data may have no `truth`, and then there is no error to show.
     """
 
     run: str
-    truth: Picture
+    truth: Picture | None
     measured: Picture
     low: float = 0.0
     high: float = 1.0

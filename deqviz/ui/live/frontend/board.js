@@ -2,6 +2,7 @@
 
 import { Bar } from "./board_bar.js";
 import { BoardCharts } from "./board_charts.js";
+import { Stacks } from "./board_stacks.js";
 import { Tiles } from "./board_tiles.js";
 import { KEYED, mark } from "./dom.js";
 import { Guarantees } from "./guarantees.js";
@@ -22,8 +23,9 @@ class Board extends Commander {
     this.bar = new Bar((name) => this.command(name));
     this.charts = new BoardCharts();
     this.tiles = new Tiles();
+    this.stacks = new Stacks();
     this.guarantees = new Guarantees();
-    this.root.replaceChildren(this.bar.node, this.charts.node, this.tiles.node, this.guarantees.node);
+    this.root.replaceChildren(this.bar.node, this.charts.node, this.tiles.node, this.stacks.node, this.guarantees.node);
   }
 
   show(packet) {
@@ -39,6 +41,7 @@ class Board extends Commander {
     this.drawBar();
     this.charts.update(this.packet, this.look);
     this.tiles.update(this.packet);
+    this.stacks.update(this.packet);
     this.guarantees.update(head.guarantees, head.explanation);
     mark(this.root, "data-state", head.state);
     mark(this.root, "data-run", head.run);

@@ -2,7 +2,7 @@
 
 import { el, icon, ICONS, mark, say, select } from "./dom.js";
 import { decibels, number } from "./protocol.js";
-import { HEAT, paint, paintError } from "./pixels.js";
+import { blank, HEAT, paint, paintError } from "./pixels.js";
 import { choices } from "./store.js";
 import { Zoom } from "./zoom.js";
 
@@ -11,6 +11,7 @@ const TITLES = { truth: "Truth", measured: "Measured", iterate: "Iterate ", erro
 const GAINS = [1, 2, 4, 8, 16].map((g) => [g, `× ${g}`]);
 const CHANNELS = ["RGB", "R", "G", "B"].map((c) => [c, c]);
 const PARTNERS = [["measured", "measured"], ["truth", "truth"]];
+const UNKNOWN = "unknown";
 
 export class Panels {
   constructor() {
@@ -90,7 +91,7 @@ export class Panels {
     if (!pictures) return;
     const [, height, width] = pictures.shape;
     this.node.style.setProperty("--dqv-aspect", `${width} / ${height}`);
-    say(this.panels.truth.note, `${width} × ${height}`);
+    say(this.panels.truth.note, pictures.truth ? `${width} × ${height}` : UNKNOWN);
     say(this.panels.measured.note, decibels(pictures.psnr));
     this.redraw();
   }
@@ -107,11 +108,17 @@ export class Panels {
     this.k = k;
     this.psnr = psnr;
     this.errorMax = errorMax;
-    if (!this.pictures || !pixels || pixels.length !== this.pictures.truth.length) return this.clear();
+    if (!this.pictures || !pixels || pixels.length !== this.pictures.measured.length) return this.clear();
     this.pixels = pixels;
-    paint(iterate.canvas, pixels, this.pictures.shape, this.plane);
-    const largest = paintError(error.canvas, pixels, this.pictures.truth, this.pictures.shape, this.plane, choices.gain);
-    say(error.note, `max ${number(errorMax ?? (largest / 255) * this.span)}`);
+    const { truth, shape } = this.pictures;
+    paint(iterate.canvas, pixels, shape, this.plane);
+    if (truth) {
+      const largest = paintError(error.canvas, pixels, truth, shape, this.plane, choices.gain);
+      say(error.note, `max ${number(errorMax ?? (largest / 255) * this.span)}`);
+    } else {
+      blank(error.canvas, shape);
+      say(error.note, UNKNOWN);
+    }
     this.describe(psnr);
     if (this.at) this.hovered(this.at, this.hoverFrame);
   }
@@ -142,7 +149,9 @@ export class Panels {
   redraw() {
     if (!this.pictures) return;
     const { truth, measured, shape } = this.pictures;
-    paint(this.panels.truth.canvas, truth, shape, this.plane);
+    if (truth) paint(this.panels.truth.canvas, truth, shape, this.plane);
+    else blank(this.panels.truth.canvas, shape);
+    this.scale.hidden = !truth;
     paint(this.panels.measured.canvas, measured, shape, this.plane);
     say(this.scale.lastChild, `≥ ${number(this.span / choices.gain)}`);
     this.drawWipe();
@@ -155,7 +164,7 @@ export class Panels {
     mark(this.toggle, "aria-pressed", choices.wipe);
     if (!choices.wipe) return;
     this.split(choices.split);
-    if (this.pictures) paint(this.over, this.pictures[choices.partner], this.pictures.shape, this.plane);
+    if (this.pictures) paint(this.over, this.pictures[choices.partner] ?? this.pictures.measured, this.pictures.shape, this.plane);
   }
 
   split(percent) {
@@ -203,7 +212,8 @@ export class Panels {
     const inside = at && shape && at[0] >= 0 && at[0] < 1 && at[1] >= 0 && at[1] < 1;
     for (const name of NAMES) {
       const { ring, readout } = this.panels[name];
-      ring.hidden = readout.hidden = !inside || (!this.pixels && (name === "iterate" || name === "error"));
+      const lacks = (name === "truth" || name === "error") && !this.pictures?.truth;
+      ring.hidden = readout.hidden = !inside || lacks || (!this.pixels && (name === "iterate" || name === "error"));
       if (ring.hidden) continue;
       const column = Math.floor(at[0] * shape[2]);
       const line = Math.floor(at[1] * shape[1]);

@@ -51,6 +51,13 @@ export function paint(canvas, pixels, [, height, width], plane) {
   context.putImageData(image, 0, 0);
 }
 
+/** Nothing, on a canvas of the picture's own size. */
+export function blank(canvas, [, height, width]) {
+  const { context, image, words } = sheetOf(canvas, width, height);
+  words.fill(0);
+  context.putImageData(image, 0, 0);
+}
+
 /**
  * |x − truth| · gain on the fixed scale; in colour the worst channel counts.
  * @returns {number} the largest difference in bytes

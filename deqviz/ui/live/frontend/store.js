@@ -10,7 +10,7 @@ const listeners = new Set();
 class Run {
   constructor(id) {
     this.id = id;
-    this.pictures = null; // {truth, measured, shape, low, high, psnr, note}
+    this.pictures = null; // {truth (null where nobody knows it), measured, shape, low, high, psnr, note}
     this.frames = new Map(); // k -> {pixels, pinned}
     this.ks = []; // ascending
   }
@@ -57,9 +57,9 @@ export function take({ head, blocks }) {
   const run = runOf(head.run);
   if (head.kind === "pictures") {
     run.pictures = {
-      truth: blocks.truth,
+      truth: blocks.truth ?? null,
       measured: blocks.measured,
-      shape: blocks.truth.shape,
+      shape: blocks.measured.shape,
       low: head.low ?? 0,
       high: head.high ?? 1,
       psnr: head.measured_psnr,

@@ -1,0 +1,237 @@
+"""Measured k-space: samples that somebody uploaded, the coil maps estimated from them, and what they lack.
+
+The maps come from the fully sampled centre of the file, as from a calibration scan. Of a fully sampled file
+the combination of all coils is the truth, and a pattern takes part of the measured samples away again; of one
+with gaps nobody knows the truth.
+"""
+
+import math
+import re
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Complex
+from torch import Tensor
+
+from deqviz import images
+from deqviz.core.space import Image, Space
+from deqviz.operators._multicoil import Maps, Sampled, inverse_fourier, to_channels
+from deqviz.operators.parallel_mri import Calibration
+
+KEPT_BYTES = 256 * 2**20
+"""Of all scans held at once: five of 16 coils at 512 × 512."""
+SIDE = 512
+CENTRE = 32
+"""The widest centre that maps are estimated from: coils vary slowly, and more would follow the picture."""
+LEAST_CENTRE, LEAST_ESPIRIT = 6, 12
+FULL = 0.75
+"""A block without gaps is a full scan with zeros around it where it has this share of both sides."""
+
+Samples = Complex[Tensor, "coils h w"]
+
+_KEY = re.compile(r"kspace-[0-9a-f]{16}")
+_AXES = (-2, -1)
+_scans: "OrderedDict[str, Scan]" = OrderedDict()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """Samples of one slice with zero frequency in the middle, and which of them were measured."""
+
+    samples: Samples
+    mask: Bool[Tensor, "h w"]
+
+    @classmethod
+    def of(cls, samples: Samples) -> "Scan":
+        """A coefficient was measured where any coil has something else than zero."""
+        return cls(samples, (samples != 0).any(0))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing is missing, but for zeros around all that was measured."""
+        rows, columns = (self.mask.any(axis).nonzero() for axis in (1, 0))
+        if len(rows) == 0:
+            return False
+        block = self.mask[int(rows[0]) : int(rows[-1]) + 1, int(columns[0]) : int(columns[-1]) + 1]
+        is_wide = all(b >= FULL * n for b, n in zip(block.shape, self.mask.shape, strict=True))
+        return is_wide and bool(block.all())
+
+    def cropped(self, side: int) -> "Scan":
+        """The middle, with the longer side brought down to `side`: the same field of view, less sharp."""
+        h, w = self.mask.shape
+        rows, columns = (_middle(n, m) for n, m in zip((h, w), images.fitted(h, w, side), strict=True))
+        return Scan(self.samples[:, rows, columns], self.mask[rows, columns])
+
+    @property
+    def centre(self) -> tuple[slice, slice]:
+        """The largest block without gaps around zero frequency, grown by turns on both axes."""
+        (h, w), reach = self.mask.shape, [0, 0]
+        is_growing = [True, True]
+        while any(is_growing):
+            for axis in (0, 1):
+                wider = list(reach)
+                wider[axis] += 1
+                block = self.mask[_around(h, wider[0]), _around(w, wider[1])]
+                is_growing[axis] = is_growing[axis] and wider[axis] <= CENTRE // 2 and bool(block.all())
+                reach[axis] += is_growing[axis]
+        return _around(h, reach[0]), _around(w, reach[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What a reconstruction starts from; scaled so that `picture` has max |x| = 1.
+
+    `picture` is Σ_c S̄_c F*y_c, and the truth where the scan is full; `noise` is the standard deviation per
+    sample, E|n|², in the outermost part of k-space, where there is little else.
+    """
+
+    maps: Maps
+    data: Complex[Tensor, "1 1 coils h w"]
+    mask: Bool[Tensor, "h w"]
+    picture: Image
+    noise: float
+    is_full: bool
+
+    def operator(self, image: Space, pattern: Tensor | None) -> Sampled:
+        """What measures as the scanner did, and of a full scan only where `pattern` does."""
+        mask = self.mask.to(image.device, image.real_dtype)
+        if self.is_full and pattern is not None:
+            mask = mask * pattern
+        return Sampled(image, self.maps.to(image.device, image.complex_dtype), mask)
+
+
+def is_key(key: str) -> bool:
+    """Whether a picture's key is that of k-space."""
+    return key.startswith("kspace-")
+
+
+def check(key: str) -> None:
+    """Raise ValueError, with a sentence for the user, unless `scan` knows the key."""
+    if key not in _scans:
+        raise ValueError("The uploaded k-space of this link is not kept here: upload it again.")
+
+
+def scan(key: str) -> Scan:
+    """What was kept under a key."""
+    with _lock:
+        check(key)
+        _scans.move_to_end(key)
+        return _scans[key]
+
+
+def keep(samples: Samples, digest: str) -> str:
+    """Keep a slice in memory, at most 512 wide, and return its key, `kspace-` and 16 digits of the digest.
+
+    Raises ValueError, with a sentence for the user, where the centre is too small for coil maps.
+    """
+    key = f"kspace-{digest[:16]}"
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"a digest has at least 16 hexadecimal digits, unlike {digest!r}")
+    fresh = Scan.of(samples).cropped(SIDE)
+    fresh = Scan(fresh.samples.to(torch.complex64, copy=True), fresh.mask.clone())
+    rows, columns = (part.stop - part.start for part in fresh.centre)
+    if min(rows, columns) < LEAST_CENTRE:
+        raise ValueError(
+            f"The middle of this k-space is sampled without gaps on {rows} × {columns} places only: "
+            f"coil maps need {LEAST_CENTRE} × {LEAST_CENTRE}."
+        )
+    with _lock:
+        _scans[key] = fresh
+        _scans.move_to_end(key)
+        while len(_scans) > 1 and sum(s.samples.nbytes for s in _scans.values()) > KEPT_BYTES:
+            _scans.popitem(last=False)
+    return key
+
+
+def preview(key: str, side: int = 96) -> Image:
+    """√Σ_c |F*y_c|², small and in [0, 1], as one channel."""
+    coils = inverse_fourier(scan(key).cropped(side).samples, _AXES)
+    joined = coils.abs().square().sum(0).sqrt()[None, None]
+    return joined / joined.max().clamp_min(1e-30)
+
+
+@lru_cache(maxsize=2)
+def _prepared(found: Scan, side: int, calibration: Calibration) -> Measured:
+    small = found.cropped(side)
+    maps = espirit_maps(small) if calibration == "ESPIRiT" else low_resolution_maps(small)
+    joined = (maps.conj() * inverse_fourier(small.samples, _AXES)).sum(0)
+    size = float(joined.abs().max())
+    if not size > 0:
+        raise ValueError(
+            "The middle of this k-space holds only zeros: raise the size, or choose another file."
+        )
+    picture = to_channels(joined[None] / size)
+    data = small.samples[None, None] / size
+    return Measured(maps, data, small.mask, picture, _noise(small) / size, found.is_full)
+
+
+def prepared(key: str, side: int, calibration: Calibration) -> Measured:
+    """A kept scan with the longer side brought down to `side`; the last two are remembered."""
+    return _prepared(scan(key), side, calibration)
+
+
+def low_resolution_maps(found: Scan) -> Maps:
+    """z_c/√Σ|z_c|² of the pictures z_c of the centre alone, under Hann's window; Σ_c |S_c|² = 1.
+
+    They carry the picture's own smooth phase, so that what is reconstructed has little.
+    McKenzie, Yeh, Ohliger, Price and Sodickson, 2002.
+    """
+    rows, columns = found.centre
+    tall, wide = (
+        torch.hann_window(part.stop - part.start + 2, periodic=False)[1:-1] for part in (rows, columns)
+    )
+    low = torch.zeros_like(found.samples)
+    low[:, rows, columns] = found.samples[:, rows, columns] * tall[:, None] * wide
+    z = inverse_fourier(low, _AXES)
+    return z / z.abs().square().sum(0).sqrt().clamp_min(torch.finfo(torch.float32).tiny)
+
+
+def espirit_maps(found: Scan) -> Maps:
+    """Maps by sigpy's ESPIRiT, 0 where no coil sees anything (Uecker et al., 2014).
+
+    Raises ValueError, with a sentence for the user, where sigpy is missing or fails, or the centre is small.
+    """
+    rows, columns = (part.stop - part.start for part in found.centre)
+    width = min(rows, columns)
+    other = "or choose the low-resolution coil maps"
+    if width < LEAST_ESPIRIT:
+        need = f"{LEAST_ESPIRIT} × {LEAST_ESPIRIT}"
+        raise ValueError(
+            f"ESPIRiT needs a centre of {need} without gaps, not {rows} × {columns}; {other[3:]}."
+        )
+    try:
+        from sigpy.mri.app import EspiritCalib
+    except ImportError:
+        raise ValueError(f"ESPIRiT needs sigpy: pip install 'deqviz[espirit]', {other}.") from None
+    try:
+        maps = EspiritCalib(found.samples.numpy(), calib_width=width, crop=0.8, show_pbar=False).run()
+    except Exception as error:  # numba compiles it on the spot, and may not know this NumPy
+        raise ValueError(
+            f"sigpy's ESPIRiT failed here ({type(error).__name__}): update sigpy, {other}."
+        ) from error
+    return torch.from_numpy(np.ascontiguousarray(maps)).to(torch.complex64)
+
+
+def _noise(found: Scan) -> float:
+    """√E|n|² from the median of |y| in the outermost fiftieth of the samples: |n| is Rayleigh's."""
+    h, w = found.mask.shape
+    rows = (torch.arange(h) - h // 2)[:, None] / h
+    far = torch.hypot(rows, (torch.arange(w) - w // 2) / w)[found.mask]
+    outermost = far.argsort(descending=True)[: max(64, len(far) // 50)]
+    return float(found.samples[:, found.mask][:, outermost].abs().median()) / math.sqrt(math.log(2))
+
+
+def _middle(n: int, m: int) -> slice:
+    """m of n places, so that the middle n//2 becomes the middle m//2."""
+    first = n // 2 - m // 2
+    return slice(first, first + m)
+
+
+def _around(n: int, reach: int) -> slice:
+    """`reach` places before the middle, the middle, and one less after it."""
+    return slice(max(0, n // 2 - reach), min(n, n // 2 + max(reach, 1)))

@@ -1,0 +1,83 @@
+"""What unrolled networks share: a few iterations with learned weights, trained as a whole."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, ClassVar
+
+import torch
+
+from deqviz.core.guarantee import Guarantee
+from deqviz.core.records import Evidence, Iterate, Method, Problem
+from deqviz.core.registry import Range
+from deqviz.core.space import Data, Image
+from deqviz.methods._base import gap_and_residual
+from deqviz.methods._monotone import DataStep
+from deqviz.regularizers.monotone import apply, network
+
+TRAINED = 8
+"""The iterations with which the shipped unrolled networks were trained."""
+
+
+@dataclass(frozen=True)
+class UnrolledMethod(Method):
+    """A stream of pictures that is cut off after `depth` iterations; subclasses give the stream."""
+
+    reason: ClassVar[str] = (
+        "the weights were trained for what 8 iterations return: nothing bounds the map, it need not settle"
+    )
+
+    depth: Annotated[
+        int,
+        Range(
+            1, 80, "Iterations", symbol="K", help="It was trained for 8: more or fewer is not what it learned"
+        ),
+    ] = TRAINED
+
+    @abstractmethod
+    def key(self, problem: Problem) -> str:
+        """Of the weights."""
+
+    @abstractmethod
+    def states(self, residual: Callable[[Data], Data], data: DataStep) -> Iterator[Data]:
+        """x₀, x₁, … without end."""
+
+    def stream(self, problem: Problem) -> Iterator[Data]:
+        """The pictures of one problem."""
+        A = problem.operator
+        net = network(self.key(problem), A.image.dtype, A.image.device)
+        data = DataStep(A, A.adjoint(problem.data), (-net.log_weight).exp())
+        return self.states(lambda x: apply(net, x), data)
+
+    @torch.no_grad()
+    def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:
+        """`depth` + 1 records; the residual compares each picture with the next, which it computes."""
+        del start
+        for k, (x, after) in enumerate(pairwise(self.stream(problem))):
+            gap, residual = gap_and_residual(x, after)
+            yield Iterate(k, x, residual, gap, k + 1)
+            if k == self.depth:
+                return
+
+    def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
+        """None, beside what was measured."""
+        del problem
+        return no_guarantees(self.reason, evidence)
+
+
+def no_guarantees(reason: str, evidence: Evidence) -> tuple[Guarantee, ...]:
+    """One limit, a rate, stability: void, with the measured gain."""
+    return (
+        Guarantee("uniqueness", "One limit", "‖x − z‖ = 0", "void", reason),
+        Guarantee("rate", "Rate", "‖x_k₊₁ − x_k‖ ≤ κᵏ ‖x₁ − x₀‖", "void", reason),
+        Guarantee(
+            "stability",
+            "Stability",
+            "‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖",
+            "void",
+            reason,
+            None,
+            evidence.probes.get("gain"),
+        ),
+    )

@@ -1,0 +1,35 @@
+"""Model-based deep learning: a proximal iteration with a free network, cut off after a few steps."""
+
+from collections.abc import Callable, Iterator
+from typing import ClassVar
+
+from deqviz.core.catalog import METHODS
+from deqviz.core.records import Problem
+from deqviz.core.space import Data
+from deqviz.methods import _monotone
+from deqviz.methods._monotone import DataStep
+from deqviz.methods._tasks import automatic
+from deqviz.methods._unrolled import UnrolledMethod
+
+
+@METHODS.register("modl", title="MoDL (unrolled)")
+class Modl(UnrolledMethod):
+    """A Tikhonov step towards a network's picture, a fixed number of times with the same weights.
+
+    x_{k+1} = (A*A + 1/λ)⁻¹(A*y + H(x_k)/λ): the map of MOL at α = 1, with H free and trained through K = 8
+    iterations. It is best at about the depth that it was trained for. Trained for MRI.
+    Aggarwal, Mani and Jacob, 2019.
+    """
+
+    equation: ClassVar[str] = "x_{k+1} = (A*A + 1/λ)⁻¹(A*y + H(x_k)/λ), k < K"
+    hint: ClassVar[str] = (
+        "Try: five times the iterations it was trained for, beside MOL, which does not mind."
+    )
+
+    def key(self, problem: Problem) -> str:
+        """By the acceleration."""
+        return "modl_r6" if automatic(problem.operator) == "MRI R = 6" else "modl"
+
+    def states(self, residual: Callable[[Data], Data], data: DataStep) -> Iterator[Data]:
+        """The iteration."""
+        return _monotone.modl(residual, data)

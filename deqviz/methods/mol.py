@@ -1,0 +1,153 @@
+"""Monotone operator learning: a certified or an estimated network inside an equilibrium."""
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
+
+import torch
+
+from deqviz.core.catalog import METHODS
+from deqviz.core.guarantee import Curve, Guarantee
+from deqviz.core.records import Evidence, Map, Mark, Problem
+from deqviz.core.registry import Options, Range
+from deqviz.core.space import Image
+from deqviz.methods import _panel, _theory
+from deqviz.methods._base import FixedPointMethod
+from deqviz.methods._resolvent import tikhonov_step
+from deqviz.methods._tasks import automatic
+from deqviz.regularizers.monotone import Monotone, Task, Version, certified_lipschitz, network
+
+
+@METHODS.register("mol", title="MOL (monotone operator learning)")
+class Mol(FixedPointMethod):
+    """A picture at which the pull of the data and that of a monotone network cancel.
+
+    λA*(Ax − y) + F(x) = 0 with F = Id − H, by T(x) = (I + αλA*A)⁻¹[(1 − α)x + αH(x) + αλA*y], whose fixed
+    points are the same for every α > 0: the equilibrium equation with R = F and weight 1/λ. Where Lip(H) ≤ 1
+    − m there is one solution, T contracts by (1 − αm)/(1 + αλσ_min²) for α ≤ 1, and ‖x₁ − x₂‖ ≤ ½√(λ/m)‖y₁ −
+    y₂‖. Pramanik, Zimmerman and Jacob, 2023, arXiv 2206.04797.
+    """
+
+    equation: ClassVar[str] = "λA*(Ax − y) + x − H(x) = 0"
+    hint: ClassVar[str] = (
+        "Try: the unconstrained version, and watch the lamps; or α above 2/(2 − m), where no theorem holds."
+    )
+
+    version: Annotated[
+        Version,
+        Options(
+            "Version",
+            "Strict: certified, with monotonicity m. Approximate: estimated only. Unconstrained: no promise.",
+        ),
+    ] = "strict m = 0.1"
+    task: Annotated[
+        Literal["automatic", "MRI R = 4", "MRI R = 6", "blur", "inpainting"],
+        Options(
+            "Trained for",
+            "Automatic goes by the degradation. A version that a task lacks is that of MRI, R = 4.",
+            advanced=True,
+        ),
+    ] = "automatic"
+    strength: Annotated[
+        float,
+        Range(
+            0.01,
+            100.0,
+            "Trust in the data",
+            log=True,
+            symbol="λ/λ₀",
+            help="λ over the value λ₀ that was learned with the network",
+        ),
+    ] = 1.0
+    step: Annotated[
+        float,
+        Range(0.01, 2.0, "Step α", symbol="α", help="Any α has the same solutions; 1 is the fastest proved"),
+    ] = 1.0
+
+    def regularizer(self, problem: Problem) -> Monotone:
+        """R = F with the weights for this operator."""
+        task: Task = automatic(problem.operator) if self.task == "automatic" else self.task
+        return Monotone(self.version, task)
+
+    def weight(self, problem: Problem) -> float:
+        """λ."""
+        return self.strength * network(self.regularizer(problem).key).weight
+
+    def map(self, problem: Problem) -> Map:
+        """T."""
+        R, alpha = self.regularizer(problem), self.step
+        solve = tikhonov_step(problem, 1 / (alpha * self.weight(problem)))
+        return lambda x: solve(torch.sub(x, R(x), alpha=alpha), x)
+
+    def start(self, problem: Problem) -> Image:
+        """SENSE, (A*A + 1/λ)⁻¹A*y: the equilibrium of H = 0."""
+        A = problem.operator
+        return A.resolvent(A.adjoint(problem.data), 1 / self.weight(problem))
+
+    def theory(self, problem: Problem) -> _theory.Theory:
+        """Lip(H) from above gives everything; nothing follows from a bound that is not below 1."""
+        bound, constants = _theory.bounds(problem.operator), self.regularizer(problem).constants()
+        weight, alpha, L = self.weight(problem), self.step, constants.contraction.value
+        rho = 1 / (alpha * weight)
+        # T = (A*A + ρ)⁻¹(A*y + ρ[(1 − α)Id + αH]), and the bracket is |1 − α| + αL-Lipschitz.
+        gain = alpha * (1 - L) if alpha <= 1 else 2 - alpha * (1 + L)
+        margin = _theory.significant((bound.bottom + rho * gain) / (bound.bottom + rho))
+        modulus = _theory.significant(bound.bottom + (1 - L) / weight)
+        candidates = [(bound.top + rho) / modulus] if modulus > 0 else []
+        if margin > 0:
+            candidates.append(1 / margin)
+        return _theory.Theory(
+            margin,
+            min(candidates) if candidates else None,
+            _theory.equilibrium_gain(bound, 1 / weight, 1 - L) if modulus > 0 else None,
+            is_averaged=alpha < 1 and margin >= -_theory.ROUNDING,
+            floor=bound.step_error(rho),
+            bias=bound.rounding * (bound.top + rho) / (bound.bottom + rho),
+            because=(
+                f"{constants.known}; κ = (|1 − α| + αL)/(1 + αλσ_min²) = {1 - margin:.5g}, λ = {weight:.4g}"
+            ),
+            single=f"λA*A + F is strongly monotone with {weight * modulus:.3g}; {constants.known}",
+            obstacle=(
+                f"α = {alpha:.3g} is not below 2/(1 + L) = {2 / (1 + L):.3g}; {constants.known}"
+                if L < 1
+                else constants.known
+            ),
+            several=constants.known,
+            gain_statement="‖x₁ − x₂‖ ≤ ½√(λ/m) ‖y₁ − y₂‖",
+            error_statement="‖x_k − x*‖ ≤ ‖λA*(Ax_k − y) + F(x_k)‖/m",
+        )
+
+    def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
+        """The panel of the map, and the rate for which the paper needs a small α."""
+        theory = self.theory(problem)
+        return (
+            *_panel.panel(theory, self.solver, evidence),
+            self._paper_rate(problem, theory, evidence.marks),
+        )
+
+    def _paper_rate(self, problem: Problem, theory: _theory.Theory, marks: Sequence[Mark]) -> Guarantee:
+        """√(1 − 2αm + α²(2 − m)²)/(1 + αλσ_min²), all that follows from m and Lip(F) ≤ 2 − m."""
+        name, statement = "Rate from m and Lip(F)", "κ₁ = √(1 − 2αm + α²(2 − m)²) < 1 for α < 2m/(2 − m)²"
+        limit = certified_lipschitz(self.regularizer(problem).key)
+        if limit is None or limit >= 1:
+            return Guarantee("paper_rate", name, statement, "void", theory.several)
+        m, alpha = 1 - limit, self.step
+        longest = 2 * m / (2 - m) ** 2
+        root = math.sqrt(1 - 2 * alpha * m + alpha**2 * (2 - m) ** 2)
+        bottom = _theory.bounds(problem.operator).bottom
+        kappa = root / (1 + alpha * self.weight(problem) * bottom)
+        if kappa >= 1:
+            reason = (
+                f"α = {alpha:.3g} is above {longest:.3g}: with m = {m:.3g} and Lip(F) ≤ {2 - m:.3g} alone T"
+                f" may expand by {kappa:.3g}; the row above knows Lip(H) ≤ 1 − m, which says more"
+            )
+            return Guarantee("paper_rate", name, statement, "void", reason)
+        reason = f"α = {alpha:.3g} < {longest:.3g}: κ₁ = {kappa:.5g}, weaker than the row above"
+        if self.solver.contraction(kappa) is None:
+            return Guarantee(
+                "paper_rate", name, statement, "estimated", "a rate of the plain iteration; choose Picard"
+            )
+        factor = self.solver.contraction(kappa) or kappa
+        seen = _panel.above(marks, 2 * theory.floor / (1 - kappa))
+        predicted: Curve | None = _panel.line(marks, lambda k: factor**k)
+        return Guarantee("paper_rate", name, statement, "certified", reason, predicted, seen)

@@ -1,0 +1,56 @@
+"""One pass of a U-Net after a linear reconstruction."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+
+from deqviz.core.catalog import METHODS
+from deqviz.core.guarantee import Guarantee
+from deqviz.core.records import Evidence, Iterate, Method, Problem
+from deqviz.core.space import Image
+from deqviz.methods._base import gap_and_residual
+from deqviz.methods._monotone import DataStep
+from deqviz.methods._unrolled import no_guarantees
+from deqviz.networks import _weights
+from deqviz.networks.unet import ResidualUNet
+
+
+@METHODS.register("unet", title="U-Net after SENSE")
+class UNet(Method):
+    """A network that repairs the linear reconstruction once; the data is not looked at again.
+
+    x = U((A*A + 1/λ)⁻¹A*y). Trained for MRI at R = 4. Ronneberger, Fischer and Brox, 2015.
+    """
+
+    equation: ClassVar[str] = "x = U((A*A + 1/λ)⁻¹A*y)"
+    hint: ClassVar[str] = "Try: another pattern or acceleration than it was trained for."
+
+    @torch.no_grad()
+    def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:
+        """The linear picture, then the network's."""
+        del start
+        A = problem.operator
+        net = _weights.load("unet", A.image.dtype, A.image.device)
+        assert isinstance(net, ResidualUNet)
+        x = DataStep(A, A.adjoint(problem.data), (-net.log_weight).exp()).sense()
+        repaired = _on_channels(net, x)
+        gap, residual = gap_and_residual(x, repaired)
+        yield Iterate(0, x, residual, gap, 1)
+        yield Iterate(1, repaired, 0.0, 0.0, 1)
+
+    def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
+        """None."""
+        del problem
+        return no_guarantees(
+            "one pass of a network of unknown Lipschitz constant solves no equation", evidence
+        )
+
+
+def _on_channels(net: ResidualUNet, x: Image) -> Image:
+    """Real channels as complex pictures without imaginary part."""
+    if x.shape[1] == 2:
+        return net(x)
+    b, c, h, w = x.shape
+    each = x.reshape(b * c, 1, h, w)
+    return net(torch.cat([each, torch.zeros_like(each)], 1))[:, :1].reshape(b, c, h, w)
