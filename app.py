@@ -31,6 +31,7 @@ page = st.navigation(
         st.Page(FOLDER / "reconstruct.py", title="Reconstruct", default=True),
         st.Page(FOLDER / "convergence.py", title="Convergence"),
         st.Page(FOLDER / "noise.py", title="Noise"),
+        st.Page(FOLDER / "robustness.py", title="Robustness"),
         st.Page(FOLDER / "training.py", title="Training"),
         st.Page(FOLDER / "memory.py", title="Memory"),
         st.Page(FOLDER / "playground.py", title="Playground"),

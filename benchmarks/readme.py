@@ -19,8 +19,40 @@ LONG = 60
 def table(name: str) -> str:
     """The rows of one result file as a Markdown table."""
     rows = json.loads((RESULTS / f"{name}.json").read_text())
+    if name == "mri":
+        return f"{by_method(rows)}\n\n{listed([row for row in rows if row.get('target') is not None])}"
     if len(rows) > LONG:
         rows = [row for row in rows if row.get("target") is not None]
+    return listed(rows)
+
+
+def by_method(rows: list[dict]) -> str:
+    """Mean ± standard deviation, a line per method: "R = 4, head, SENSE, PSNR" and its three companions."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for row in rows:
+        match = re.fullmatch(r"(R = \d+, \w+), (.+?), (PSNR|SSIM)(, standard deviation)?", row["name"])
+        if match:
+            column, method, kind, spread = match.groups()
+            found.setdefault(method, {}).setdefault(column, {})[kind + (spread or "")] = row["value"]
+    columns = list(dict.fromkeys(column for cells in found.values() for column in cells))
+    lines = [f"| PSNR in dB, SSIM | {' | '.join(columns)} |", "|---|" + "---:|" * len(columns)]
+    for method, cells in found.items():
+        lines.append(f"| {method} | {' | '.join(score(cells.get(column)) for column in columns)} |")
+    return "\n".join(lines)
+
+
+def score(cell: dict[str, float] | None) -> str:
+    """Both measures as mean ± standard deviation."""
+    if cell is None:
+        return ""
+    spread = ", standard deviation"
+    return (
+        f"{cell['PSNR']:.2f} ± {cell['PSNR' + spread]:.2f}, {cell['SSIM']:.3f} ± {cell['SSIM' + spread]:.3f}"
+    )
+
+
+def listed(rows: list[dict]) -> str:
+    """A line per row: what, measured, target."""
     lines = ["| what | measured | target | |", "|---|---:|---:|---|"]
     for row in rows:
         target = row.get("target")

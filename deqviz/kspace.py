@@ -150,7 +150,12 @@ def keep(samples: Samples, digest: str) -> str:
 
 def preview(key: str, side: int = 96) -> Image:
     """√Σ_c |F*y_c|², small and in [0, 1], as one channel."""
-    coils = inverse_fourier(scan(key).cropped(side).samples, _AXES)
+    return _preview(scan(key), side)
+
+
+@lru_cache(maxsize=8)
+def _preview(found: Scan, side: int) -> Image:
+    coils = inverse_fourier(found.cropped(side).samples, _AXES)
     joined = coils.abs().square().sum(0).sqrt()[None, None]
     return joined / joined.max().clamp_min(1e-30)
 

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from deqviz import images, kspace
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS, discover
@@ -183,7 +185,7 @@ class Scenario:
         return self.build_method().iterates(self.problem(x))
 
 
-def for_operator(key: str, picture: Image, seed: int) -> Image:
+def for_operator(key: str, picture: Image, seed: int) -> Float[Tensor, "b c2 h w"]:
     """A picture as an operator wants it: where those are complex, with a smooth phase drawn from the seed."""
     if not OPERATORS[key].cls.complex_pictures:
         return picture

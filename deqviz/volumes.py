@@ -1,4 +1,4 @@
-"""Truths with three axes: a slab of a head that lies in assets/volumes, and a beating phantom that is drawn."""
+"""Truths with three axes: a slab of a head from assets/volumes, and a beating phantom that is drawn."""
 
 import math
 from collections.abc import Sequence
@@ -30,7 +30,8 @@ def head(shape: Sequence[int] = HEAD) -> Voxels:
     d, h, w = HEAD
     across = mosaic.shape[1] // w
     slab = mosaic.view(d // across, h, across, w).transpose(1, 2).reshape(1, *HEAD)
-    return F.adaptive_avg_pool3d(slab, tuple(shape))[0]
+    slices, rows, columns = shape
+    return F.adaptive_avg_pool3d(slab, (slices, rows, columns))[0]
 
 
 # Half axes, centre and brightness on [−1, 1]²; the last number is the share by which both half axes beat.
@@ -47,10 +48,11 @@ _CHEST = (
 
 
 def beating(shape: Sequence[int], beats: int = 1) -> Voxels:
-    """A chest whose chambers beat, t × h × w in [0, 1], float64: half axes r₀(1 + s sin 2πt/T), T = frames/beats.
+    """A chest whose chambers beat, t × h × w in [0, 1], float64.
 
-    Periodic in t: after the last frame comes the first. Everything but the heart stands still. Edges are one
-    cell wide. Raises ValueError for other than three axes or no beat.
+    Half axes are r₀(1 + s sin 2πt/T), T = frames/beats, hence periodic in t: after the last frame comes the
+    first. Everything but the heart stands still. Edges are one cell wide. Raises ValueError for other than
+    three axes or no beat.
     """
     if len(shape) != 3 or min(shape) < 1 or beats < 1:
         raise ValueError(

@@ -122,3 +122,21 @@ def test_scaling_only_shrinks() -> None:
     assert small.shape == (1, 3, 75, 96)
     assert 0 <= small.min() <= small.max() <= 1
     assert small.mean() == pytest.approx(float(picture[..., :200, :].mean()), abs=0.01)
+
+
+def test_complex_pictures_have_the_picture_as_magnitude_and_parts_of_both_signs():
+    picture = images.load("astronaut", torch.float64)
+    x = images.with_phase(picture, torch.Generator().manual_seed(0))
+    assert x.shape == (1, 2, 256, 256)
+    torch.testing.assert_close(images.magnitude(x), picture.mean(1, keepdim=True), rtol=0, atol=1e-12)
+    assert float(x.min()) < -0.2
+    other = images.with_phase(picture, torch.Generator().manual_seed(1))
+    assert not torch.allclose(x, other)
+
+
+def test_complex_pictures_keep_their_signs_when_made_smaller():
+    x = images.with_phase(images.load("brain"), torch.Generator().manual_seed(0))
+    small = images.scaled(x, 64)
+    assert -1 <= float(small.min()) < -0.2
+    turned = images.scaled(-x, 64)
+    torch.testing.assert_close(turned, -small)

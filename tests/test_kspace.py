@@ -1,5 +1,6 @@
 """Measured k-space: from a file to maps, data and truth; every bad file one sentence."""
 
+import contextlib
 import io
 import math
 import sys
@@ -8,6 +9,8 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from deqviz import images, kspace
 from deqviz.core.metrics import psnr
@@ -315,7 +318,7 @@ BAD = {
     "no coils": (hdf5(np.zeros((4, 0, 40, 36), np.complex64)), "holds no numbers"),
     "one axis": (npy(np.ones(64, np.complex64)), "the shape 64: save it as coil × ky × kx"),
     "five axes": (npy(np.ones((1, 1, 1, 32, 32), np.complex64)), "the shape 1 × 1 × 1 × 32 × 32"),
-    "scalar": (hdf5(np.complex64(1)), "the shape"),
+    "scalar": (hdf5(np.array(1j)), "the shape"),
     "no kspace": (hdf5(GOOD, "signal"), "no data set named kspace but signal"),
     "nothing in it": (linked("nothing"), "no data set named kspace but nothing"),
     "coils last": (npy(np.ones((64, 64, 8), np.complex64)), "the coils come first"),
@@ -358,6 +361,23 @@ def test_a_promise_of_gigabytes_is_not_unpacked():
         )
     with pytest.raises(UploadError, match="chunks"):
         read_kspace(file.getvalue())
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    start=st.sampled_from([hdf5(GOOD), hdf5(GOOD, compression="gzip"), npy(GOOD)]),
+    edits=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=4)), min_size=1, max_size=4),
+    keep=st.floats(0.01, 1),
+)
+@pytest.mark.filterwarnings("ignore")
+def test_damage_never_raises_anything_else(start: bytes, edits: list[tuple[float, bytes]], keep: float):
+    data = bytearray(start[: max(1, int(keep * len(start)))])
+    for where, patch in edits:
+        at = int(where * (len(data) - 1))
+        data[at : at + len(patch)] = patch
+    with contextlib.suppress(UploadError):
+        if is_kspace(bytes(data)):
+            assert read_kspace(bytes(data)).samples.isfinite().all()
 
 
 def test_too_many_bytes(monkeypatch):

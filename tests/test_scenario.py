@@ -7,8 +7,10 @@ import re
 import pytest
 import torch
 
+from deqviz import images
 from deqviz.core.records import Problem
 from deqviz.core.registry import Choice
+from deqviz.core.space import magnitude
 from deqviz.scenario import METHODS, OPERATORS, Scenario
 
 SMALL = Scenario(size=48)
@@ -108,3 +110,29 @@ def test_a_problem_holds_no_truth():
 
 def test_the_json_is_plain():
     assert json.loads(changed().to_json())["operator"]["params"]["width"] == 2.3456789012345
+
+
+def test_operators_on_complex_pictures_get_a_phase_from_the_seed():
+    plain = dataclasses.replace(SMALL, image="astronaut", operator=Choice("parallel_mri")).validated()
+    truth = plain.truth()
+    assert truth.shape == (1, 2, 48, 48)
+    grey = dataclasses.replace(SMALL, image="astronaut", operator=Choice("denoising")).validated().truth()
+    torch.testing.assert_close(magnitude(truth), grey.mean(1, keepdim=True), rtol=0, atol=1e-6)
+    assert torch.equal(truth, plain.truth())
+    other = dataclasses.replace(plain, seed=1).truth()
+    assert not torch.equal(truth, other)
+    torch.testing.assert_close(magnitude(truth), magnitude(other), rtol=0, atol=1e-6)
+
+
+def test_the_phase_is_drawn_from_other_numbers_than_the_noise():
+    scenario = dataclasses.replace(SMALL, operator=Choice("parallel_mri"), seed=5).validated()
+    picture = images.scaled(images.load(SMALL.image), 48)
+    same = images.with_phase(picture, torch.Generator().manual_seed(5))
+    assert not torch.allclose(scenario.truth(), same, atol=1e-2)
+
+
+def test_a_problem_comes_with_the_truth_that_it_was_made_from():
+    problem, truth = SMALL.posed()
+    assert truth is not None
+    assert torch.equal(truth, SMALL.truth())
+    assert torch.equal(problem.data, SMALL.problem(SMALL.truth()).data)

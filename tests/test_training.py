@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import torch
@@ -11,29 +12,49 @@ from PIL import Image as Picture
 from deqviz.core.space import Space
 from deqviz.networks import _weights
 from deqviz.networks.contractive import ContractiveDenoiser
+from deqviz.networks.monotone import MonotoneCNN
 from deqviz.operators.gaussian_blur import GaussianBlur
 from deqviz.training.__main__ import main
 from deqviz.training._minimise import minimiser
 from deqviz.training.data import patches, split
 from deqviz.training.loop import Run, train
+from deqviz.training.mol_recipes import InverseProblemRecipe, MolRecipe, MonotoneRecipe, barrier
 from deqviz.training.range_recipes import DeepEquilibriumRecipe, InverseRecipe, RangeRecipe
 from deqviz.training.recipes import RECIPES, ConvexRidgeRecipe, Recipe, ReconstructionRecipe
 from deqviz.training.samples import Sample, degraded
+from deqviz.training.tasks import Head, Natural
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three small pictures of random rectangles."""
+    """Three small pictures of random rectangles, here and where the inverse problems look, and a volume."""
     target = tmp_path_factory.mktemp("pictures")
     rng = np.random.default_rng(0)
+    (target / "train" / "bsds400").mkdir(parents=True)
+    (target / "mri").mkdir()
     for place in range(3):
         picture = np.full((24, 26), 90, np.uint8)
         picture[5 : 12 + place, 6:18] = rng.integers(120, 250)
-        Picture.fromarray(picture).save(target / f"{place}.png")
+        for place_of in (target, target / "train" / "bsds400"):
+            Picture.fromarray(picture).save(place_of / f"{place}.png")
+    head = np.zeros((26, 30, 170), np.uint8)
+    head[3:22, 4:27] = rng.integers(40, 250, (19, 23, 170))
+    nibabel.Nifti1Image(head, np.eye(4)).to_filename(target / "mri" / "ch2.nii.gz")
     return target
 
 
 def _small(key: str) -> Recipe:
+    recipe = RECIPES[key]
+    if isinstance(recipe, InverseProblemRecipe):
+        task = recipe.task
+        if isinstance(task, Head):
+            task = dataclasses.replace(task, side=24)
+        elif isinstance(task, Natural):
+            task = dataclasses.replace(task, held=1)
+        else:
+            task = dataclasses.replace(task, first=4)
+        shape = {"layers": 2, "start": ""} if isinstance(recipe, MonotoneRecipe) else {}
+        return dataclasses.replace(recipe, task=task, batch=2, patch=12, width=4, **shape)
     small: dict[str, object] = {} if key.startswith("convex_ridge") else {"layers": 2}
     if hasattr(RECIPES[key], "start"):
         small["start"] = ""
@@ -212,3 +233,47 @@ def test_the_relative_range_loss_of_tikhonov_is_one() -> None:
     assert float((loss / (clean - 0.5).square().sum((1, 2, 3))).max()) < 0.05**2
     with pytest.raises(ValueError, match="operator"):
         recipe.loss(recipe.build(), Sample(clean, clean, torch.full((3,), 0.1)))
+
+
+def test_a_strict_network_keeps_its_promise_whatever_training_does(folder: Path) -> None:
+    recipe = _small("mol_sn")
+    assert isinstance(recipe, MolRecipe)
+    net, rng = recipe.build(), torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weights in net.parameters():
+            weights.add_(torch.randn(weights.shape, generator=rng))
+    plain = recipe.plain(net)
+    assert isinstance(plain, MonotoneCNN)
+    for grid in ((8, 8), (13, 7), (64, 64), None):
+        assert plain.norms(grid).lipschitz <= 1 - recipe.margin
+    assert recipe.constants(plain)["lipschitz"] <= 1 - recipe.margin
+    assert not recipe.constants(plain)["product"] < 0.9
+
+
+def test_the_barrier_is_continuous_and_keeps_rising() -> None:
+    values = torch.linspace(0.5, 1.5, 2001, dtype=torch.float64)
+    found = barrier(values, 0.9)
+    steps = found.diff()
+    assert (steps > 0).all()
+    # The tangent's slope 1/e = 100 is the largest.
+    assert float(steps.max()) <= 100 * 0.0005 * (1 + 1e-9)
+    assert float(barrier(torch.tensor(0.4, dtype=torch.float64), 0.9)) == pytest.approx(-np.log(0.5))
+
+
+@pytest.mark.parametrize("key", ["mol_sn", "mol_3d", "mol_2dt", "mol_sn_blur", "mol_sn_inpainting"])
+def test_tasks_repeat_and_never_put_the_noise_where_nothing_is_measured(key: str, folder: Path) -> None:
+    recipe = _small(key)
+    training, validation = recipe.source(folder)
+    assert validation
+    one, other = (recipe.sample(training, torch.Generator().manual_seed(5)) for _ in range(2))
+    assert torch.equal(one.y, other.y)
+    assert torch.equal(one.clean, other.clean)
+    assert one.operator is not None
+    hidden = one.operator.measured
+    if hidden is not None:
+        assert not ((hidden == 0) & (one.y != 0)).any()
+
+
+def test_a_volume_that_is_missing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mol_sn", "--data", str(tmp_path), "--out", str(tmp_path)]) == 2
+    assert "mri/ch2.nii.gz" in capsys.readouterr().err

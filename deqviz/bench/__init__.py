@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def main(argv: Sequence[str]) -> int:
-    """`deqviz bench quality|speed|theory|tune`; returns 0 when every target holds, 1 when one is missed."""
+    """`deqviz bench quality|speed|theory|mri|tune`; 0 when every target holds, 1 when one is missed."""
     from deqviz.bench.rows import report
 
     parser = argparse.ArgumentParser(prog="deqviz bench", description=__doc__)
-    parser.add_argument("suite", choices=("quality", "speed", "theory", "tune"))
-    parser.add_argument("--data", type=Path, help="folder with train/bsds400, test/bsd68 and test/set12")
+    parser.add_argument("suite", choices=("quality", "speed", "theory", "mri", "tune"))
+    parser.add_argument("--data", type=Path, help="folder with train/bsds400, test/bsd68, test/set12, mri")
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--only", default="", help="only rows whose name contains this text")
@@ -30,6 +30,10 @@ def main(argv: Sequence[str]) -> int:
         from deqviz.bench import tune
 
         return report(tune.rows(args.data, args.device, args.only), args.json)
+    if args.suite == "mri":
+        from deqviz.bench import mri
+
+        return report(mri.rows(args.data, args.only), args.json)
     from deqviz.bench import quality
 
     return report(quality.rows(args.data, args.device, args.only), args.json)

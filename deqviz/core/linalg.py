@@ -72,6 +72,8 @@ def resolved(
     H + ρ is its own adjoint, so the gradient is the same solve: with g' = (H + ρ)⁻¹g for a cotangent g, it is
     g' for b and −⟨g', u⟩ for ρ. Nothing of the solve is kept. H itself is a constant.
     """
+    # A guess is no argument: of a good one the solve would return it as it is, with its derivatives.
+    start = None if start is None else start.detach()
     if not (torch.is_grad_enabled() and (b.requires_grad or shift.requires_grad)):
         return solve(b, start)
     return cast(
@@ -90,13 +92,14 @@ class _ShiftedInverse(torch.autograd.Function):
         start: Tensor | None,
     ) -> Tensor:
         u = solve(b.detach(), None if start is None else start.detach())
-        ctx.solve = solve
+        ctx.solve, ctx.shift = solve, shift.detach()
         ctx.save_for_backward(*([u] if shift.requires_grad else []))
         return u
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        back = ctx.solve(grads[0], None)
+        # Itself of this kind, so that J v by two backward passes is two solves and not a graph of one.
+        back = resolved(ctx.solve, grads[0], ctx.shift)
         rho = -inner(back, ctx.saved_tensors[0]).sum() if ctx.needs_input_grad[1] else None
         return back if ctx.needs_input_grad[0] else None, rho, None, None
 

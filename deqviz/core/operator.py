@@ -1,15 +1,18 @@
 """Linear operators A : X → Y, the forward models of imaging."""
 
 from abc import ABC, abstractmethod
+from copy import copy
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
 import torch
 from torch import Tensor
 
 from deqviz.core.estimate import Estimate
-from deqviz.core.linalg import conjugate_gradients, power_iteration
+from deqviz.core.linalg import power_iteration, shifted_inverse
 from deqviz.core.space import Data, Image, Result, Space
+
+Model = TypeVar("Model", bound="ForwardModel")
 
 
 class LinearOperator(ABC):
@@ -91,16 +94,27 @@ class ForwardModel(LinearOperator):
         """A certified lower bound of σ_min(A) = min ‖Ax‖/‖x‖; 0 where nothing is known."""
         return Estimate("σ_min(A)", 0.0, "lower bound")
 
+    @property
+    def accuracy(self) -> float:
+        """The relative residual at which an iterative `resolvent` stops: 10⁻⁶, or 10⁻¹² in float64."""
+        usual = 1e-12 if self.image.real_dtype == torch.float64 else 1e-6
+        return vars(self).get("_accuracy", usual)
+
+    def loosened(self: Model, accuracy: float) -> Model:
+        """The same operator with another `accuracy`, for what need not be exact; a closed form as it is."""
+        if self.resolvent_kind == "closed form":
+            return self
+        other = copy(self)
+        vars(other)["_accuracy"] = accuracy
+        return other
+
     def resolvent(self, b: Image, weight: float, start: Image | None = None) -> Image:
         """(A*A + ρI)⁻¹ b for ρ = `weight` > 0; conjugate gradients unless a closed form overrides it.
 
-        They stop at a relative residual of 10⁻⁶ in float32 and 10⁻¹² in float64. `start` warms them
-        up; closed forms ignore it.
+        They stop at a relative residual of `accuracy`. `start` warms them up; closed forms ignore it.
+        Differentiable in b, as a solve and not as its steps.
         """
-        tolerance = 1e-12 if b.dtype == torch.float64 else 1e-6
-        return conjugate_gradients(
-            lambda v: self.gram(v) + weight * v, b, start=start, tolerance=tolerance, max_steps=1000
-        )
+        return shifted_inverse(self.gram, b, weight, start=start, tolerance=self.accuracy, max_steps=1000)
 
     def baseline(self, y: Data) -> Image:
         """The data as a picture, the trivial reconstruction: A* y unless the field knows better."""

@@ -6,11 +6,11 @@ import torch
 from torch.autograd import forward_ad
 
 from deqviz.core.records import Map
-from deqviz.core.space import Data
+from deqviz.core.space import Data, Result
 
 
 class Jacobian:
-    """J = f′(x), as J v and J*u; exact wherever autograd is.
+    """J = f′(x), as J v and J*u; exact wherever autograd is; f may lead to another space.
 
     Complex tensors carry the real inner product, for which PyTorch's gradient is the adjoint.
     """
@@ -22,14 +22,14 @@ class Jacobian:
             self.x = x.detach().clone().requires_grad_()
             self.fx = f(self.x)
 
-    def adjoint(self, u: Data) -> Data:
+    def adjoint(self, u: Data) -> Result:
         """J*u by one backward pass."""
         if not self.fx.requires_grad:
             return torch.zeros_like(self.x)
         (product,) = torch.autograd.grad(self.fx, self.x, u, retain_graph=True, materialize_grads=True)
         return product
 
-    def apply(self, v: Data) -> Data:
+    def apply(self, v: Data) -> Result:
         """J v by two backward passes, or by forward differentiation where an operation allows only one.
 
         Not the other way round: the first use of forward differentiation imports for seconds.
@@ -39,7 +39,7 @@ class Jacobian:
         except RuntimeError:
             return self._apply_forward(v)
 
-    def _apply_backward(self, v: Data) -> Data:
+    def _apply_backward(self, v: Data) -> Result:
         """J v as the gradient of ⟨J*u, v⟩ with respect to u, which is linear in u."""
         if not self.fx.requires_grad:
             return torch.zeros_like(self.fx)
@@ -51,7 +51,7 @@ class Jacobian:
             (product,) = torch.autograd.grad(ju, u, v, materialize_grads=True)
         return product
 
-    def _apply_forward(self, v: Data) -> Data:
+    def _apply_forward(self, v: Data) -> Result:
         """J v as the tangent of f(x + t v)."""
         with warnings.catch_warnings():
             # Loading the rules makes PyTorch 2.13 warn of its own torch.jit.script.

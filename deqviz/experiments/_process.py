@@ -1,7 +1,7 @@
-"""What the system says of this process while it trains: run as `python -m deqviz.experiments._process SCAN KIND N`.
+"""What the system says of this process while it trains: python -m deqviz.experiments._process SCAN KIND N.
 
-SCAN is a JSON object of `Scan`, KIND "unrolled" or "equilibrium", N numbers of iterations in ascending order, with
-commas between them. Each line of the answer is a number and the bytes by which the process has grown at most.
+SCAN is a JSON object of `Scan`, KIND "unrolled" or "equilibrium", N numbers of iterations in ascending order,
+with commas between them. Each line of the answer is a number and the bytes by which the process has grown.
 """
 
 import json

@@ -20,8 +20,8 @@ class _Box:
 class SavedBytes:
     """Counts while it is entered: `now` are the bytes held for a backward pass, `peak` their largest number.
 
-    A storage that several nodes keep counts once, and those of `constants` (parameters, coil maps) not at all:
-    they are there without any graph. What a kernel needs for a moment is not seen.
+    A storage that several nodes keep counts once, and those of `constants` (parameters, coil maps) not at
+    all: they are there without any graph. What a kernel needs for a moment is not seen.
     """
 
     def __init__(self, constants: Iterable[Tensor] = ()) -> None:

@@ -1,4 +1,4 @@
-"""The scans whose memory is compared: a slice, a volume or a film, seen by coils, and a strict network for it."""
+"""The scans whose memory is compared: a slice, a volume or a film seen by coils, and a strict network."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from deqviz import images, volumes
 from deqviz.core.records import Map
-from deqviz.core.space import Data, Space
+from deqviz.core.space import Data, Result, Space
 from deqviz.methods._monotone import DataStep, forward_backward
 from deqviz.networks._spectrum import norm_everywhere
 from deqviz.networks.monotone import MonotoneCNN
@@ -26,15 +26,15 @@ NOISE = 0.005
 _COARSE = {2: 16, 3: 12}
 """Frequencies per axis at which the layers are bounded: few, hence quick, at the cost of a tighter bound."""
 MIXING = -2.0
-"""logit of the share t = 0.12 of N in H: with more of it random filters contract much faster than trained ones."""
+"""logit of the share t = 0.12 of N in H: with more of it random filters contract faster than trained ones."""
 
 
 @dataclass(frozen=True)
 class Scan:
     """One problem and the size of the network for it; equal scans give equal numbers.
 
-    `shape` is (rows, columns), (slices, rows, columns) or (frames, rows, columns). `layers` convolutions of size
-    3 with `width` channels between them, `margin` m of the strict network: Lip(H) ≤ 1 − m.
+    `shape` is (rows, columns), (slices, rows, columns) or (frames, rows, columns). The strict network has
+    `layers` convolutions of size 3 with `width` channels between them, and Lip(H) ≤ 1 − m, m = `margin`.
     """
 
     dimension: Dimension = "2D"
@@ -82,7 +82,8 @@ class Scan:
         """Coils on a ring; points in a slice, two phase encodings in a volume, lines per frame in a film."""
         match self.dimension:
             case "2D":
-                mask = sampling_mask("points", self.shape[-2:], self.acceleration, CENTRE, self.rng(1))
+                rows, columns = self.shape
+                mask = sampling_mask("points", (rows, columns), self.acceleration, CENTRE, self.rng(1))
             case "3D":
                 mask = phase_encodings(self.shape, self.acceleration, CENTRE, self.rng(1))
             case "2D+time":
@@ -109,7 +110,7 @@ class Scan:
         both = torch.stack((magnitude * phase.cos(), magnitude * phase.sin()))
         return both[None].to(self.device, self.space.dtype)
 
-    def data(self, operator: Sampled, truth: Data) -> Data:
+    def data(self, operator: Sampled, truth: Data) -> Result:
         """A x† and white noise on what is measured."""
         clean = operator.apply(truth)
         noise = Space(tuple(clean.shape[1:]), clean.dtype, self.device).random(self.rng(3))
@@ -168,23 +169,17 @@ def iteration(scan: Scan, tolerance: float = 1e-6, max_steps: int = 200) -> Iter
 
 
 def per_iteration(scan: Scan) -> int:
-    """Bytes that autograd keeps of one T: r[(2 + (L − 1)c)P + (L − 1)cN] + 6rN, r bytes for a real number.
+    """Bytes that autograd keeps of one T: r[(2 + (L − 1)c)P + (L − 1)cN] + 8rN, r bytes for a real number.
 
-    N are the cells and P = ∏(nᵢ + 2) those of the padded grid. Each convolution keeps its padded input, 2 or c
-    channels on P. Each of the L − 1 sorts keeps what it compares, two views of one result, c channels on N; the
-    padding keeps nothing, and its copy is the next convolution's input. Of two channels on N there are three: N(x), which the mixing
-    needs for its share t, with x; H(x), which ρH(x) needs for ρ; and the solution, which the solve needs for ρ
-    and which is the next x. The solve's iterations keep nothing. Scalars are left out; and once x has converged to
-    the solve's tolerance, its start is its answer, so that one of the three is kept once for all of them.
+    N are the cells and P = ∏(nᵢ + 2) those of the padded grid. Each convolution keeps its padded input, 2 or
+    c channels on P. Each of the L − 1 sorts keeps what it compares, two views of one result, c channels on N;
+    the padding keeps nothing, and its copy is the next convolution's input. Of two channels on N there are
+    four: x and N(x), which the mixing needs for its share t; H(x) − x, by which ρ is multiplied; and the
+    correction of x, which the solve needs for ρ. The solve's iterations keep nothing. Scalars are left out.
     """
     padded = math.prod(n + 2 for n in scan.shape)
     hidden = (scan.layers - 1) * scan.width
-    return scan.real * ((2 + hidden) * padded + hidden * scan.cells + 6 * scan.cells)
-
-
-def at_start(scan: Scan) -> int:
-    """Bytes of the first x, which the first mixing keeps: two channels on N."""
-    return 2 * scan.real * scan.cells
+    return scan.real * ((2 + hidden) * padded + hidden * scan.cells + 8 * scan.cells)
 
 
 def _fitted(picture: Tensor, shape: Sequence[int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""The cross-check of `memory`: by how much a process of its own grows while it trains, as the system counts it."""
+"""The cross-check of `memory`: by how much a process of its own grows while it trains."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from deqviz.experiments._scan import Scan, per_iteration
 __all__ = ["FreshProcesses", "ProcessRow", "slope"]
 
 NEAR = 0.1
-"""By how much the growth per iteration is expected to differ from the formula at most: pages and kernels' room."""
+"""By how much the growth per iteration may differ from the formula: pages, and the room of kernels."""
 _ROOT = Path(__file__).parents[2]
 _LOOK = 0.05
 """Seconds between two looks at a process."""
@@ -24,10 +24,10 @@ _LOOK = 0.05
 
 @dataclass(frozen=True, slots=True)
 class ProcessRow(Row):
-    """`grown`: bytes by which a fresh process has grown at most after `iterations`, beyond one T without a graph.
+    """`grown`: bytes by which a fresh process has grown at most after `iterations`, since a T without graph.
 
-    Unrolled: forward only, the graph still held. Equilibrium: forward and backward. `per_iteration` is the growth
-    since the row before, per iteration (None in the first row), `predicted` the formula's s.
+    Unrolled: forward only, the graph still held. Equilibrium: forward and backward. `per_iteration` is the
+    growth since the row before, per iteration (None in the first row), `predicted` the formula's s.
     """
 
     kind: str
@@ -54,10 +54,10 @@ class ProcessRow(Row):
 
 @dataclass(frozen=True)
 class FreshProcesses(Experiment[ProcessRow]):
-    """One process for each kind, on the CPU with one thread; blocks that are freed go back to the system at once.
+    """One process for each kind, on the CPU with one thread; freed blocks go back to the system at once.
 
-    Without the last, holes that no later block fits add almost half to the growth. In a process that has computed
-    before, freed memory is used again and nothing grows.
+    Without the last, holes that no later block fits add almost half to the growth. In a process that has
+    computed before, freed memory is used again and nothing grows.
     """
 
     scan: Scan = Scan()
@@ -108,7 +108,7 @@ def slope(rows: Sequence[ProcessRow]) -> float | None:
 
 
 def _lines(scan: Scan, kind: str, counts: tuple[int, ...]) -> Iterator[tuple[int, int] | None]:
-    """What the process says as it says it, None while it is silent; it is ended when nobody listens any more."""
+    """What the process says as it says it, None while it is silent; ended when nobody listens any more."""
     plain = json.dumps(asdict(scan) | {"device": "cpu"})
     command = [sys.executable, "-m", "deqviz.experiments._process", plain, kind, ",".join(map(str, counts))]
     # glibc: every block of 64 kB or more comes from the system and goes back to it.

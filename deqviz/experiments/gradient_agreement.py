@@ -45,7 +45,7 @@ class AgreementRow(Row):
 
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
-        """The contraction is certified; that the gradients come together follows, but with no constant here."""
+        """The contraction is certified; that the gradients come together is not, for want of a constant."""
         why = f"Lip(T) ≤ 1 − m = {self.factor:.4g}: each layer is divided by a certified bound of its norm"
         statement = "‖x_{K} − x‖ ≤ (1 − m)^{K} ‖x_{0} − x‖"
         # Below that, only the tolerance of the solves is left.
@@ -89,17 +89,15 @@ class GradientAgreement(Experiment[AgreementRow]):
         return tuple((k,) for k in self.depths)
 
     def run(self, known: Sequence[AgreementRow] = ()) -> Iterator[Progress[AgreementRow]]:
-        """The rows in the order of `cells`; the equilibrium comes first, and a Progress after each iteration."""
+        """The rows in the order of `cells`, after the equilibrium; a Progress comes after each iteration."""
         have, total = {row.key: row for row in known}, len(self.cells)
         fresh = self._rows(have) if len(have) < total else iter(())
-        done = 0
-        for key in self.cells:
+        for done, key in enumerate(self.cells):
             if key not in have:
                 while (row := next(fresh)) is None:
                     yield Progress(done, total)
                 have[key] = row
-            done += 1
-            yield Progress(done, total, have[key])
+            yield Progress(done + 1, total, have[key])
 
     def _rows(self, have: dict[Key, AgreementRow]) -> Iterator[AgreementRow | None]:
         scan = replace(self.scan, is_double=True)

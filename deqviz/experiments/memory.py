@@ -11,9 +11,9 @@ from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Map
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments._saved import SavedBytes
-from deqviz.experiments._scan import Dimension, Iteration, Scan, at_start, iteration, per_iteration
+from deqviz.experiments._scan import Dimension, Iteration, Scan, iteration, per_iteration
 
-__all__ = ["BackwardBytes", "Dimension", "MemoryRow", "Scan", "at_start", "per_iteration", "unrolled_limit"]
+__all__ = ["BackwardBytes", "Dimension", "MemoryRow", "Scan", "per_iteration", "unrolled_limit"]
 
 Kind = Literal["unrolled", "equilibrium"]
 SHARE = 0.05
@@ -47,7 +47,7 @@ class MemoryRow(Row):
             name, statement = "Unrolled bytes", "|bytes − (K s + start)| ≤ 5 % of K s + start"
         else:
             name, statement = "Equilibrium bytes", "|bytes − (s + start)| ≤ 5 % of s + start, for every K"
-        why = "s counts what autograd keeps of every operation of T: see `per_iteration`"
+        why = "s counts, operation by operation of T, what autograd keeps of it"
         return (Guarantee(f"bytes.{self.kind}", name, statement, "certified", why, SHARE, off, 0.0),)
 
 
@@ -56,8 +56,8 @@ class BackwardBytes(Experiment[MemoryRow]):
     """Bytes held for the backward pass after every unrolled iteration, and through the equilibrium.
 
     One unrolled run gives all its rows: after k iterations it holds what a network of depth k holds when its
-    backward pass begins. An equilibrium is solved in n steps without a graph, has the graph of one T, and solves
-    its adjoint in n steps: `Implicit` with Picard on both sides, step by step.
+    backward pass begins. An equilibrium is solved in n steps without a graph, has the graph of one T, and
+    solves its adjoint in n steps: `Implicit` with Picard on both sides, step by step.
     """
 
     scan: Scan = Scan()
@@ -101,14 +101,14 @@ class BackwardBytes(Experiment[MemoryRow]):
     def _unrolled(self, step: Iteration) -> Iterator[MemoryRow]:
         meter = Meter(step, self.scan.device)
         f, x = step.map(), step.start()
-        s, start = per_iteration(self.scan), at_start(self.scan)
+        s = per_iteration(self.scan)
         for k in range(1, self.unrolled + 1):
             # Entered for one iteration at a time: between two of them other work may run on this thread.
             x = meter.through(f, x)
-            yield MemoryRow("unrolled", k, meter.saved.peak, k * s + start, meter.allocated())
+            yield MemoryRow("unrolled", k, meter.saved.peak, k * s, meter.allocated())
 
     def _equilibria(self, step: Iteration, have: dict[Key, MemoryRow]) -> Iterator[MemoryRow | None]:
-        predicted = per_iteration(self.scan) + at_start(self.scan)
+        predicted = per_iteration(self.scan)
         for n in self.solved:
             if (row := have.get(("equilibrium", n))) is not None:
                 yield row
@@ -166,4 +166,4 @@ def _quietly(f: Map, x: Tensor) -> Tensor:
 
 def unrolled_limit(scan: Scan, budget: float) -> int:
     """How many unrolled iterations stay within a budget of bytes; at least 1."""
-    return max(1, int((budget - at_start(scan)) // per_iteration(scan)))
+    return max(1, int(budget // per_iteration(scan)))

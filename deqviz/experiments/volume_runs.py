@@ -1,5 +1,6 @@
 """Volumes and films reconstructed from undersampled data: zero-filled, SENSE, and a monotone network."""
 
+import math
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -32,8 +33,8 @@ _CG = (1e-5, 200)
 class RunRow(Row):
     """One method: `psnr` in dB of magnitudes, and ‖T(x) − x‖/‖T(x)‖ after `iterations` of T, 0 without any.
 
-    `ratio` is the largest ‖T(a) − T(b)‖/‖a − b‖ of successive iterates, `factor` the certified Lip(T), and inf
-    where the layers' norms do not bound it below 1.
+    `ratio` is the largest ‖T(a) − T(b)‖/‖a − b‖ of successive iterates, `factor` the certified Lip(T), and
+    inf where the layers' norms do not bound it below 1.
     """
 
     method: str
@@ -55,7 +56,7 @@ class RunRow(Row):
             return ()
         name, statement = "The map contracts", "‖T(a) − T(b)‖ ≤ κ‖a − b‖"
         if self.factor >= 1:
-            why = "the product of the layers' norms is too large: this network's Lipschitz constant is not certified"
+            why = "the layers' norms are too large to prove that this network contracts"
             return (Guarantee("run", name, statement, "void", why, None, self.ratio),)
         why = f"κ = {self.factor:.4g} by the layers' norms on this grid"
         return (Guarantee("run", name, statement, "certified", why, self.factor, self.ratio, 1e-2),)
@@ -101,15 +102,15 @@ class VolumeRuns(Experiment[RunRow]):
         scan = replace(self.scan, is_double=False)
         operator, truth = scan.operator(), scan.truth()
         back = operator.adjoint(scan.data(operator, truth))
-        views = {"truth": _frames(truth), "mask": _mask(scan, operator)}
+        views = {"truth": _frames(truth), "mask": _mask(operator)}
         for name in self.methods:
             if (name,) in have:
                 done += 1
                 yield Progress(done, total, have[name,])
                 continue
-            stream = self._iterates(name, scan, operator, back)
-            x, row = back, RunRow(name, 0, 0.0, 0.0, 0.0, float("inf"))
-            for x, row in stream:
+            x, row = back, RunRow(name, 0, 0.0, 0.0, 0.0, math.inf)
+            for iterate in self._iterates(name, scan, operator, back):
+                x, row = iterate
                 yield Progress(done, total)
             done += 1
             yield Progress(done, total, replace(row, psnr=psnr(x, truth)), {name: _frames(x), **views})
@@ -118,7 +119,7 @@ class VolumeRuns(Experiment[RunRow]):
     def _iterates(
         self, name: str, scan: Scan, operator: Sampled, back: Data
     ) -> Iterator[tuple[Data, RunRow]]:
-        row = RunRow(name, 0, 0.0, 0.0, 0.0, float("inf"))
+        row = RunRow(name, 0, 0.0, 0.0, 0.0, math.inf)
         match name:
             case "zero-filled":
                 yield back, row
@@ -137,7 +138,7 @@ class VolumeRuns(Experiment[RunRow]):
         data = DataStep(operator, back, rho, *_CG)
         f, x = forward_backward(net, data), data.sense()
         bound = net.norms(scan.shape).lipschitz
-        factor, ratio, gap = bound if bound < 1 else float("inf"), 0.0, 0.0
+        factor, ratio, gap = bound if bound < 1 else math.inf, 0.0, 0.0
         for k in range(1, self.iterations + 1):
             fx = _quietly(f, x)
             moved = float(norm(fx - x).max())
@@ -177,6 +178,6 @@ def _frames(x: Tensor) -> Image:
     return magnitude(x).movedim(2, 0)[:, 0].cpu()
 
 
-def _mask(scan: Scan, operator: Sampled) -> Image:
+def _mask(operator: Sampled) -> Image:
     """What is measured: slice × row of a volume, frame × row of a film; the columns are whole in both."""
     return operator.mask[None, None, :, :, 0].cpu()

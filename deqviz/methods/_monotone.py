@@ -24,32 +24,40 @@ Residual = Callable[[Data], Data]
 class DataStep:
     """v ↦ (A*A + ρ)⁻¹(A*y + ρv), the data's half of every iteration; differentiable in v and ρ.
 
-    Conjugate gradients stop at a relative residual of `tolerance` or after `max_steps`, in training and in
-    use alike: a network unrolled with an inexact solve depends on where it stopped.
+    With conjugate gradients it is computed as n + (A*A + ρ)⁻¹[A*(y − An) + ρ(v − n)] from a guess n, to the
+    relative `tolerance` of that correction or `max_steps`, in training and in use alike. So n is returned
+    unchanged only where it solves the equation: measured against A*y, an error of tolerance/ρ would pass in what
+    A does not see, and an iteration would stand still far from its fixed point.
     """
 
     operator: ForwardModel
     back: Data
     rho: Tensor
-    tolerance: float = 1e-4
+    tolerance: float = 1e-2
     max_steps: int = 40
 
-    def __call__(self, v: Data, near: Data | None) -> Data:
-        """The solution near a guess."""
-        return self._solved(self.back + self.rho * v, near)
-
-    def sense(self) -> Data:
-        """(A*A + ρ)⁻¹A*y: no network, where every iteration starts."""
-        return self._solved(self.back, None)
-
-    def _solved(self, b: Data, near: Data | None) -> Data:
+    def __call__(self, v: Data, near: Data) -> Data:
+        """The solution, from a guess."""
         A = self.operator
         if A.resolvent_kind == "closed form":
-            weight = float(self.rho.detach())
-            return resolved(lambda right, _: A.resolvent(right, weight), b, self.rho)
-        return shifted_inverse(
-            A.gram, b, self.rho, start=near, tolerance=self.tolerance, max_steps=self.max_steps
+            return self._exact(self.back + self.rho * v)
+        # The guess is no argument of the exact solution, hence a constant.
+        n = near.detach()
+        missing = self.back - A.gram(n) + self.rho * (v - n)
+        return n + shifted_inverse(
+            A.gram, missing, self.rho, tolerance=self.tolerance, max_steps=self.max_steps
         )
+
+    def sense(self) -> Data:
+        """(A*A + ρ)⁻¹A*y to a relative residual of 10⁻⁵: no network, where every iteration starts."""
+        A = self.operator
+        if A.resolvent_kind == "closed form":
+            return self._exact(self.back)
+        return shifted_inverse(A.gram, self.back, self.rho, tolerance=1e-5, max_steps=200)
+
+    def _exact(self, b: Data) -> Data:
+        A, weight = self.operator, float(self.rho.detach())
+        return resolved(lambda right, _: A.resolvent(right, weight), b, self.rho)
 
 
 def forward_backward(residual: Residual, data: DataStep, step: float = 1.0) -> Map:
@@ -65,9 +73,12 @@ def forward_backward(residual: Residual, data: DataStep, step: float = 1.0) -> M
     return f
 
 
-def modl(residual: Residual, data: DataStep) -> Iterator[Data]:
-    """x₀ = SENSE, x_{k+1} = (A*A + ρ)⁻¹(A*y + ρH(x_k)), without end (Aggarwal, Mani and Jacob, 2019)."""
-    x = data.sense()
+def modl(residual: Residual, data: DataStep, start: Data | None = None) -> Iterator[Data]:
+    """x_{k+1} = (A*A + ρ)⁻¹(A*y + ρH(x_k)) from x₀ = `start` or SENSE, without end.
+
+    Aggarwal, Mani and Jacob, 2019.
+    """
+    x = data.sense() if start is None else start
     while True:
         yield x
         x = data(residual(x), x)
@@ -81,9 +92,12 @@ class Split(NamedTuple):
     u: Data
 
 
-def admm(residual: Residual, data: DataStep) -> Iterator[Split]:
-    """x ← (A*A + ρ)⁻¹(A*y + ρ(z − u)), z ← H(x + u), u ← u + x − z, without end (Sun, Li and Xu, 2016)."""
-    x = data.sense()
+def admm(residual: Residual, data: DataStep, start: Data | None = None) -> Iterator[Split]:
+    """x ← (A*A + ρ)⁻¹(A*y + ρ(z − u)), z ← H(x + u), u ← u + x − z from `start` or SENSE, without end.
+
+    Sun, Li and Xu, 2016.
+    """
+    x = data.sense() if start is None else start
     z, u = x, torch.zeros_like(x)
     while True:
         yield Split(x, z, u)

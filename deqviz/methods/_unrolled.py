@@ -40,21 +40,22 @@ class UnrolledMethod(Method):
         """Of the weights."""
 
     @abstractmethod
-    def states(self, residual: Callable[[Data], Data], data: DataStep) -> Iterator[Data]:
+    def states(
+        self, residual: Callable[[Data], Data], data: DataStep, start: Data | None = None
+    ) -> Iterator[Data]:
         """x₀, x₁, … without end."""
 
-    def stream(self, problem: Problem) -> Iterator[Data]:
+    def stream(self, problem: Problem, start: Data | None = None) -> Iterator[Data]:
         """The pictures of one problem."""
         A = problem.operator
         net = network(self.key(problem), A.image.dtype, A.image.device)
         data = DataStep(A, A.adjoint(problem.data), (-net.log_weight).exp())
-        return self.states(lambda x: apply(net, x), data)
+        return self.states(lambda x: apply(net, x), data, start)
 
     @torch.no_grad()
     def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:
         """`depth` + 1 records; the residual compares each picture with the next, which it computes."""
-        del start
-        for k, (x, after) in enumerate(pairwise(self.stream(problem))):
+        for k, (x, after) in enumerate(pairwise(self.stream(problem, start))):
             gap, residual = gap_and_residual(x, after)
             yield Iterate(k, x, residual, gap, k + 1)
             if k == self.depth:

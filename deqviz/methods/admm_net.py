@@ -27,6 +27,8 @@ class AdmmNet(UnrolledMethod):
         del problem
         return "admm_net"
 
-    def states(self, residual: Callable[[Data], Data], data: DataStep) -> Iterator[Data]:
+    def states(
+        self, residual: Callable[[Data], Data], data: DataStep, start: Data | None = None
+    ) -> Iterator[Data]:
         """The pictures x of the states."""
-        return (state.x for state in _monotone.admm(residual, data))
+        return (state.x for state in _monotone.admm(residual, data, start))

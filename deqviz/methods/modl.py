@@ -30,6 +30,8 @@ class Modl(UnrolledMethod):
         """By the acceleration."""
         return "modl_r6" if automatic(problem.operator) == "MRI R = 6" else "modl"
 
-    def states(self, residual: Callable[[Data], Data], data: DataStep) -> Iterator[Data]:
+    def states(
+        self, residual: Callable[[Data], Data], data: DataStep, start: Data | None = None
+    ) -> Iterator[Data]:
         """The iteration."""
-        return _monotone.modl(residual, data)
+        return _monotone.modl(residual, data, start)

@@ -15,7 +15,7 @@ from deqviz.methods import _panel, _theory
 from deqviz.methods._base import FixedPointMethod
 from deqviz.methods._resolvent import tikhonov_step
 from deqviz.methods._tasks import automatic
-from deqviz.regularizers.monotone import Monotone, Task, Version, certified_lipschitz, network
+from deqviz.regularizers.monotone import Monotone, Task, Version, network
 
 
 @METHODS.register("mol", title="MOL (monotone operator learning)")
@@ -128,8 +128,8 @@ class Mol(FixedPointMethod):
     def _paper_rate(self, problem: Problem, theory: _theory.Theory, marks: Sequence[Mark]) -> Guarantee:
         """√(1 − 2αm + α²(2 − m)²)/(1 + αλσ_min²), all that follows from m and Lip(F) ≤ 2 − m."""
         name, statement = "Rate from m and Lip(F)", "κ₁ = √(1 − 2αm + α²(2 − m)²) < 1 for α < 2m/(2 − m)²"
-        limit = certified_lipschitz(self.regularizer(problem).key)
-        if limit is None or limit >= 1:
+        limit = self.regularizer(problem).constants().contraction.value
+        if limit >= 1:
             return Guarantee("paper_rate", name, statement, "void", theory.several)
         m, alpha = 1 - limit, self.step
         longest = 2 * m / (2 - m) ** 2

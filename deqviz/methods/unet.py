@@ -26,15 +26,20 @@ class UNet(Method):
     equation: ClassVar[str] = "x = U((A*A + 1/λ)⁻¹A*y)"
     hint: ClassVar[str] = "Try: another pattern or acceleration than it was trained for."
 
-    @torch.no_grad()
-    def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:
-        """The linear picture, then the network's."""
-        del start
+    def stages(self, problem: Problem, start: Image | None = None) -> tuple[Image, Image]:
+        """The linear picture, or `start` in its place, and the network's; differentiable in the data."""
         A = problem.operator
         net = _weights.load("unet", A.image.dtype, A.image.device)
         assert isinstance(net, ResidualUNet)
-        x = DataStep(A, A.adjoint(problem.data), (-net.log_weight).exp()).sense()
-        repaired = _on_channels(net, x)
+        x = start
+        if x is None:
+            x = DataStep(A, A.adjoint(problem.data), (-net.log_weight).exp()).sense()
+        return x, _on_channels(net, x)
+
+    @torch.no_grad()
+    def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:
+        """The linear picture, then the network's."""
+        x, repaired = self.stages(problem, start)
         gap, residual = gap_and_residual(x, repaired)
         yield Iterate(0, x, residual, gap, 1)
         yield Iterate(1, repaired, 0.0, 0.0, 1)

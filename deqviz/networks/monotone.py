@@ -35,7 +35,7 @@ class Convolution(nn.Module):
         self.filters = nn.Parameter(spread * torch.randn(shape, generator=rng))
         self.offset = nn.Parameter(torch.zeros(outputs))
 
-    def forward(self, x: Pixels) -> Pixels:
+    def forward(self, x: Pixels) -> Shaped[Tensor, "b out *s"]:
         """One periodic correlation."""
         filters = self.filters
         axes, half = filters.ndim - 2, filters.shape[-1] // 2
@@ -89,9 +89,7 @@ class MonotoneCNN(nn.Module):
         rng = torch.Generator().manual_seed(seed)
         widths = (channels, *[width] * (layers - 1), channels)
         self.channels, self.axes, self.margin = channels, axes, margin
-        self.layers = nn.ModuleList(
-            Convolution(i, o, size, axes, rng) for i, o in pairwise(widths)
-        )
+        self.layers = nn.ModuleList(Convolution(i, o, size, axes, rng) for i, o in pairwise(widths))
         self.mixing = nn.Parameter(torch.zeros(()))
         self.log_weight = nn.Parameter(torch.tensor(math.log(weight)))
 

@@ -20,10 +20,13 @@ class ResidualUNet(nn.Module):
         rng = torch.Generator().manual_seed(seed)
 
         def convolution(inputs: int, outputs: int, gain: float = 1.0) -> nn.Conv2d:
-            layer = nn.Conv2d(inputs, outputs, 3, padding=1)
+            # Its own start would be drawn from the global generator.
+            layer = nn.utils.skip_init(nn.Conv2d, inputs, outputs, 3, padding=1)
+            assert isinstance(layer, nn.Conv2d)
+            assert layer.bias is not None
             spread = gain * (2 / (9 * inputs)) ** 0.5
             layer.weight.data = spread * torch.randn(layer.weight.shape, generator=rng)
-            nn.init.zeros_(layer.bias if layer.bias is not None else layer.weight)
+            nn.init.zeros_(layer.bias)
             return layer
 
         self.down = nn.ModuleList([convolution(channels, width), convolution(width, width)])

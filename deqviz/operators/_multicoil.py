@@ -118,8 +118,7 @@ class MultiCoil(ForwardModel):
             transfer = 1 / (self._unshifted + weight)
             spectrum = torch.fft.fftn(self._seen(b), dim=self.axes) * transfer
             return self._joined(torch.fft.ifftn(spectrum, dim=self.axes))
-        tolerance = 1e-12 if b.dtype == torch.float64 else 1e-6
-        return shifted_inverse(self.gram, b, weight, start=start, tolerance=tolerance, max_steps=1000)
+        return shifted_inverse(self.gram, b, weight, start=start, tolerance=self.accuracy, max_steps=1000)
 
     @cached_property
     def _power(self) -> tuple[float, float]:
@@ -155,13 +154,13 @@ class Sampled(MultiCoil):
 
     @cached_property
     def maps(self) -> Maps:
-        """As given."""
-        return self.coil_maps
+        """As given, on the device of the pictures."""
+        return self.coil_maps.to(self.image.device)
 
     @cached_property
     def mask(self) -> Tensor:
-        """As given."""
-        return self.pattern
+        """As given, on the device of the pictures."""
+        return self.pattern.to(self.image.device)
 
     @property
     def axes(self) -> tuple[int, ...]:

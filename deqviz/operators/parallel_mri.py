@@ -11,6 +11,8 @@ from deqviz.core.registry import Options, Range
 from deqviz.operators._masks import radial, variable_density
 from deqviz.operators._multicoil import Maps, MultiCoil, ring_maps
 
+_ROWS = 4
+
 Pattern = Literal["points", "lines", "radial"]
 Calibration = Literal["low resolution", "ESPIRiT"]
 
@@ -75,14 +77,15 @@ def sampling_mask(
 ) -> Tensor:
     """One coefficient of `acceleration`, h × w in double precision; `centre` is a share of all of them.
 
-    Of lines the share is one of rows. At least one coefficient is measured, and zero frequency always.
+    Of lines the share is one of rows, and four of them at least. At least one coefficient is measured, and zero frequency always.
     """
     h, w = shape
     row = (torch.arange(h, dtype=torch.float64) - h // 2)[:, None]
     column = torch.arange(w, dtype=torch.float64) - w // 2
     match pattern:
         case "lines":
-            count, middle = max(1, round(h / acceleration)), max(1, round(centre * h))
+            # Four rows are the least from which smooth maps can be told.
+            count, middle = max(1, round(h / acceleration)), max(_ROWS, round(centre * h))
             return variable_density(row.abs() / (h / 2), count, middle, rng).expand(h, w)
         case "points":
             count, middle = max(1, round(h * w / acceleration)), max(1, round(centre * h * w))

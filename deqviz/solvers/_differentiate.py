@@ -48,6 +48,7 @@ class Implicit:
     tol: float = 1e-6
     max_steps: int = 200
     late: Late = "refuse"
+    backward_tol: float | None = None  # None: the same as forward
 
     def __call__(self, f: Map, z0: Data) -> Data:
         """z = f(z), with its gradient when gradients are on."""
@@ -70,7 +71,8 @@ class Implicit:
                 (ju,) = torch.autograd.grad(fz, z, u, retain_graph=True, materialize_grads=True)
                 return ju + g
 
-            return _arrive(self.backward, adjoint, g, self.tol, self.max_steps, "adjoint", self.late)
+            tol = self.backward_tol or self.tol
+            return _arrive(self.backward, adjoint, g, tol, self.max_steps, "adjoint", self.late)
 
         # The hook sits on an alias: on fz itself it would fire again within every product with J*.
         out = fz.view_as(fz)

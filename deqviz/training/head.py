@@ -66,20 +66,21 @@ def fitted(picture: Tensor, side: int) -> Tensor:
 
 def drawn(source: list[Tensor], count: int, side: int, rng: torch.Generator) -> Image:
     """`count` random complex pictures b × 2 × side × side: a zoomed part of a slice in a new contrast."""
-    pictures = [_picture(source, side, rng) for _ in range(count)]
-    return torch.cat([images.with_phase(p[None], rng) for p in pictures])
+    found = [picture(source, side, rng) for _ in range(count)]
+    return torch.cat([images.with_phase(one[None], rng) for one in found])
 
 
-def _picture(source: list[Tensor], side: int, rng: torch.Generator) -> Tensor:
-    plane = source[_below(len(source), rng)]
+def picture(source: list[Tensor], side: int, rng: torch.Generator) -> Tensor:
+    """A random part of a random slice, 1 × side × side, zoomed, turned, in a new contrast, with lesions."""
+    plane = source[below(len(source), rng)]
     # At 0.59 a whole slice of 217 rows fits into 128.
     zoom = _uniform(0.5, 1.0, rng)
     wide = round(side / zoom)
     plane = _cut(plane, wide, rng)
     plane = F.interpolate(plane[None], (side, side), mode="bicubic", antialias=True)[0].clamp(0, 1)
-    plane = torch.rot90(plane, _below(4, rng), (1, 2))
-    plane = plane.flip(2) if _below(2, rng) else plane
-    return _lesions(_contrast(plane, rng), rng)
+    plane = torch.rot90(plane, below(4, rng), (1, 2))
+    plane = plane.flip(2) if below(2, rng) else plane
+    return _lesions(contrast(plane, rng), rng)
 
 
 def _cut(plane: Tensor, wide: int, rng: torch.Generator) -> Tensor:
@@ -87,15 +88,15 @@ def _cut(plane: Tensor, wide: int, rng: torch.Generator) -> Tensor:
     height, width = plane.shape[-2:]
     margin = wide // 4
     padded = F.pad(plane, (margin, margin + max(0, wide - width), margin, margin + max(0, wide - height)))
-    top = _below(padded.shape[-2] - wide + 1, rng)
-    left = _below(padded.shape[-1] - wide + 1, rng)
+    top = below(padded.shape[-2] - wide + 1, rng)
+    left = below(padded.shape[-1] - wide + 1, rng)
     return padded[:, top : top + wide, left : left + wide]
 
 
-def _contrast(plane: Tensor, rng: torch.Generator) -> Tensor:
+def contrast(plane: Tensor, rng: torch.Generator) -> Tensor:
     """A power law, and every other time a random curve through five levels, up and down."""
     plane = plane ** _uniform(0.7, 1.4, rng)
-    if _below(2, rng):
+    if below(2, rng):
         knots = torch.cat([torch.zeros(1), torch.rand(4, generator=rng) * 0.9 + 0.1])
         place = plane * (len(knots) - 1)
         low = place.floor().long().clamp(max=len(knots) - 2)
@@ -107,7 +108,7 @@ def _lesions(plane: Tensor, rng: torch.Generator) -> Tensor:
     """Up to two ellipses, brighter or darker, where there is something."""
     side = plane.shape[-1]
     grid = torch.linspace(-1, 1, side)
-    for _ in range(_below(3, rng)):
+    for _ in range(below(3, rng)):
         y, x, a, b = (_uniform(low, high, rng) for low, high in ((-0.7, 0.7),) * 2 + ((0.03, 0.15),) * 2)
         inside = ((grid[:, None] - y) / a).square() + ((grid - x) / b).square() <= 1
         plane = torch.where(inside & (plane > 0.05), plane + _uniform(-0.4, 0.4, rng), plane).clamp(0, 1)
@@ -118,5 +119,6 @@ def _uniform(low: float, high: float, rng: torch.Generator) -> float:
     return low + (high - low) * float(torch.rand((), generator=rng))
 
 
-def _below(high: int, rng: torch.Generator) -> int:
+def below(high: int, rng: torch.Generator) -> int:
+    """A random integer from 0 to high − 1."""
     return int(torch.randint(high, (), generator=rng))

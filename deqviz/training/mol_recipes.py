@@ -26,7 +26,7 @@ from deqviz.training.tasks import Head, Task
 
 
 class UnitNorm(nn.Module):
-    """Filters divided by a bound on their norm where it exceeds `limit`; the division is differentiated."""
+    """Filters divided by their norm on a coarse grid where it exceeds `limit`, differentiably."""
 
     def __init__(self, limit: float = 1.0) -> None:
         super().__init__()
@@ -156,7 +156,8 @@ class MolRecipe(MonotoneRecipe):
     """
 
     version: Version = "strict"
-    tolerance: float = 1e-3
+    tolerance: float = 3e-4
+    adjoint_tolerance: float = 1e-2
     max_steps: int = 40
     barrier: float = 0.01
     ascent: int = 4
@@ -171,7 +172,7 @@ class MolRecipe(MonotoneRecipe):
         return net
 
     def plain(self, net: nn.Module) -> nn.Module:
-        """The layers divided once more by their certified norms: training saw those of a coarse grid."""
+        """The layers divided by their certified norms: training saw those of a coarse grid."""
         copy = super().plain(net)
         if self.version == "strict":
             for layer in copy.layers:  # type: ignore[union-attr]
@@ -193,7 +194,9 @@ class MolRecipe(MonotoneRecipe):
         data = self.data_step(net, sample)
         with torch.no_grad():
             start = data.sense()
-        implicit = Implicit(Anderson(), Anderson(), self.tolerance, self.max_steps, late="accept")
+        implicit = Implicit(
+            Anderson(), Anderson(), self.tolerance, self.max_steps, "accept", self.adjoint_tolerance
+        )
         return implicit(forward_backward(net, data), start)
 
     def loss(self, net: nn.Module, sample: Sample) -> Tensor:

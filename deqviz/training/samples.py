@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from deqviz.core.operator import ForwardModel
-from deqviz.core.space import Data, Image, Space
+from deqviz.core.space import Data, Image, Pixels, Space
 from deqviz.noises.gaussian import Gaussian
 from deqviz.operators.fourier import Fourier
 from deqviz.operators.gaussian_blur import GaussianBlur
@@ -16,9 +16,9 @@ from deqviz.training.data import patches
 
 @dataclass(frozen=True)
 class Sample:
-    """Patches b × 1 × s × s, their noisy data y, and one level σ per patch for the network."""
+    """Patches b × c × …, their noisy data y, and one level σ per patch for the network."""
 
-    clean: Image
+    clean: Pixels
     y: Data
     sigma: Tensor
     operator: ForwardModel | None = None  # None: denoising

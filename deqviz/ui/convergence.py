@@ -1,26 +1,26 @@
-"""The Convergence page: its sidebar, and how it becomes a `StudyPage`."""
+"""The Convergence page: two questions, each with a sidebar, a plan and a board of its own."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import streamlit as st
 
-from deqviz import images
-from deqviz.core.registry import Choice, params_of
-from deqviz.ui import loader
+from deqviz.ui import convergence_mol_setting, convergence_setting
+from deqviz.ui.board import Board
 from deqviz.ui.convergence_board import board
+from deqviz.ui.convergence_form import describe, fill, form
+from deqviz.ui.convergence_mol_board import mol_board
+from deqviz.ui.convergence_mol_form import describe_mol, fill_mol, mol_form
+from deqviz.ui.convergence_mol_plan import plan as mol_plan
+from deqviz.ui.convergence_mol_setting import MolSetting
 from deqviz.ui.convergence_plan import plan
-from deqviz.ui.convergence_setting import PRESETS, ROUTES, SHELVES, STARTS, Setting, from_query
+from deqviz.ui.convergence_setting import Setting
 from deqviz.ui.form import heading
 from deqviz.ui.study import Study
 from deqviz.ui.study_page import StudyPage
-from deqviz.ui.widgets import choose, prefill, prefill_choice, several, widget
 
-_OWN = {p.name: p for p in params_of(Setting)}
-_TITLES: Mapping[str, Mapping[str, str]] = {
-    "starts": STARTS,
-    "solvers": {key: route.title for key, route in ROUTES.items()},
-}
+LIMITS, MOL = "limits and speed", convergence_mol_setting.QUESTION
+Asked = Setting | MolSetting
+"""What the page asks: the class tells which question."""
 
 
 def render() -> None:
@@ -28,104 +28,67 @@ def render() -> None:
     PAGE.render()
 
 
-def describe(setting: Setting) -> str:
-    """The setting in a line: picture, operator, regulariser."""
-    title = next((p.title for p in images.gallery() if p.key == setting.image), "your picture")
-    parts = (SHELVES[name][getattr(setting, name).key].title for name in ("operator", "regularizer"))
-    return " · ".join((title, *parts))
+def read(query: Mapping[str, str]) -> tuple[Asked, tuple[str, ...]]:
+    """The setting of an address, and one sentence for everything in it that was refused."""
+    rest = {name: text for name, text in query.items() if name != "question"}
+    match query.get("question", LIMITS):
+        case convergence_mol_setting.QUESTION:
+            return convergence_mol_setting.from_query(rest)
+        case "limits and speed":
+            return convergence_setting.from_query(rest)
+        case other:
+            setting, complaints = convergence_setting.from_query(rest)
+            said = f"There is no question {other!r} here; known are {LIMITS}, {MOL}. {LIMITS!r} is used."
+            return setting, (said, *complaints)
 
 
-def fill(setting: Setting) -> None:
-    """Write a setting into the widgets; before any of them is drawn in this run of the script."""
-    prefill("c", tuple(_OWN.values()), {name: getattr(setting, name) for name in _OWN})
-    for name in ("image", "another", "mine"):
-        st.session_state[f"c.{name}"] = getattr(setting, name)
-    for name in _TITLES:
-        st.session_state[f"c.{name}"] = list(getattr(setting, name))
-    for name, shelf in SHELVES.items():
-        prefill_choice(f"c.{name}", shelf, getattr(setting, name))
+def _fill(setting: Asked) -> None:
+    """Into the widgets of its own question; those of the other one keep what they say."""
+    st.session_state["c.question"] = MOL if isinstance(setting, MolSetting) else LIMITS
+    if isinstance(setting, MolSetting):
+        fill_mol(setting)
+    else:
+        fill(setting)
 
 
-def form() -> Setting:
-    """Draw the sidebar's widgets and return what they say, not yet validated as a whole."""
-    values: dict[str, Any] = {}
-    heading("Equation")
-    values["image"] = _picture("image", "Picture")
-    values["side"] = _own("side")
-    values["operator"] = _choice("operator", "Operator")
-    values["regularizer"] = _choice("regularizer", "Regulariser")
-    values["weight"] = _own("weight")
-    heading("Starts")
-    values["starts"] = _several("starts", "Where to start")
-    values["another"] = _picture("another", "Another picture")
-    values["mine"] = _mine()
-    heading("Solvers")
-    values["solvers"] = _several("solvers", "The first one is drawn by start")
-    values["splitting"] = _own("splitting")
-    values["step"] = _own("step")
-    heading("More questions")
-    for name in ("crossing", "is_race", "is_gradient"):
-        values[name] = _own(name)
-    with st.expander("Advanced"):
-        values["max_steps"] = _own("max_steps")
-        values["seed"] = _own("seed")
-    return Setting(**values)
+def _form() -> Asked:
+    heading("Question")
+    st.session_state.setdefault("c.question", LIMITS)
+    index = (LIMITS, MOL).index(st.session_state["c.question"])
+    asked = st.selectbox(
+        "Question", (LIMITS, MOL), index, key="c.question", label_visibility="collapsed", format_func=_title
+    )
+    return mol_form() if asked == MOL else form()
 
 
-def _own(name: str) -> Any:
-    return widget(_OWN[name], f"c.{name}")
+def _title(question: str) -> str:
+    return f"{question[:1].upper()}{question[1:]}"
 
 
-def _picture(name: str, label: str) -> str:
-    titles = {p.key: p.title for p in images.gallery()}
-    keys, key = list(titles), f"c.{name}"
-    if st.session_state.get(key) not in keys:
-        st.session_state[key] = getattr(Setting, name)
-    index = keys.index(st.session_state[key])
-    return st.selectbox(label, keys, index, key=key, format_func=lambda k: titles[k])
+def _describe(setting: Asked) -> str:
+    return describe_mol(setting) if isinstance(setting, MolSetting) else describe(setting)
 
 
-def _several(name: str, label: str) -> tuple[str, ...]:
-    return several(_TITLES[name], f"c.{name}", label, getattr(Setting, name))
-
-
-def _mine() -> str:
-    """A picture of the user's to start from: its key, empty while there is none."""
-    with st.expander("Your picture"):
-        file = st.file_uploader(f"{loader.NAMES}, up to 10 MB", key="c.upload", type=list(loader.SUFFIXES))
-        if file is not None and st.session_state.get("c.uploaded") != file.file_id:
-            st.session_state["c.uploaded"] = file.file_id
-            try:
-                upload = loader.read(file.name, file.getvalue(), side=256)
-                st.session_state["c.mine"] = images.keep(upload.image, upload.digest)
-                st.session_state["c.upload_error"] = ""
-            except loader.UploadError as error:
-                st.session_state["c.upload_error"] = str(error)
-        if error := st.session_state.get("c.upload_error"):
-            st.error(error)
-        elif st.session_state.get("c.mine"):
-            st.caption("Choose “Your picture” among the starts above.")
-    return st.session_state.get("c.mine", "")
-
-
-def _choice(name: str, label: str) -> Choice:
-    return choose(SHELVES[name], f"c.{name}", label, getattr(Setting(), name).key)
-
-
-def _study(setting: Setting) -> Study:
+def _study(setting: Asked) -> Study:
+    if isinstance(setting, MolSetting):
+        return Study(lambda: mol_plan(setting), setting.pixels)
     return Study(lambda: plan(setting), setting.pixels)
 
 
-PAGE = StudyPage(
+def _draw(study: Study, setting: Asked) -> Board:
+    return mol_board(study, setting) if isinstance(setting, MolSetting) else board(study, setting)
+
+
+PAGE = StudyPage[Asked](
     page="convergence",
     prefix="c",
     title="Convergence",
     question="is the limit unique, and how fast do we get there?",
-    presets=PRESETS,
-    read=from_query,
-    fill=fill,
-    form=form,
-    describe=describe,
+    presets={**convergence_setting.PRESETS, **convergence_mol_setting.PRESETS},
+    read=read,
+    fill=_fill,
+    form=_form,
+    describe=_describe,
     make=_study,
-    draw=board,
+    draw=_draw,
 )

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from deqviz.core.space import Image
 from deqviz.experiments._rows import panel
+from deqviz.experiments.gradient_agreement import AgreementRow
 from deqviz.experiments.volume_runs import METHODS, RunRow
-from deqviz.ui.board.records import Board, Explanation, Row, Stack, Stacks, Tile
+from deqviz.ui.board.records import Board, Explanation, Row, Stack, Stacks
 from deqviz.ui.board.verdicts import verdict
 from deqviz.ui.live.protocol import number, row
 from deqviz.ui.memory_charts import charts
@@ -37,7 +38,6 @@ def board(study: Study, setting: Setting) -> Board:
         left=shot.left,
         message=shot.message or ("the scan and the network" if shot.state == "preparing" else _doing(shot)),
         charts=tuple(charts(setting, shot)),
-        tiles=tuple(_tiles(setting, shot)),
         stacks=_stacks(setting, shot),
         guarantees=tuple(_guarantees(shot)),
         explanation=_explanation(setting),
@@ -68,23 +68,21 @@ def _stacks(setting: Setting, shot: Shot) -> Stacks | None:
     if truth is None:
         return None
     frame, cut = _WORDS[setting.dimension]
+    mask = shot.view("mask", "runs")
     items = [Stack("truth", "Truth", _grey(truth), "magnitude")]
+    if mask is not None:
+        axes = "slices × rows" if setting.dimension == "3D" else "frames × rows"
+        words = f"Mask, {axes}: {100 * float(mask.mean()):.0f} % measured"
+        items[0] = replace(items[0], extra=_grey(mask)[0], words=words)
     found: dict[str, RunRow] = {r.method: r for r in shot.of("runs")}
     for method in METHODS:
         seen = shot.view(method, "runs")
         if seen is not None and method in found:
             done = found[method]
             steps = f", {done.iterations} iterations" if done.iterations else ""
-            items.append(Stack(method, method, _grey(seen), f"{done.psnr:.2f} dB{steps}", "truth"))
+            title = method[0].upper() + method[1:]
+            items.append(Stack(method, title, _grey(seen), f"{done.psnr:.2f} dB{steps}", "truth"))
     return Stacks(frame, cut, tuple(items), GAIN, missing_weights(setting))
-
-
-def _tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
-    mask = shot.view("mask", "runs")
-    if mask is not None:
-        axes = "slices × rows" if setting.dimension == "3D" else "frames × rows"
-        share = float(mask.mean())
-        yield Tile("mask", "Mask", _grey(mask)[0], f"{axes}, {100 * share:.0f} % measured")
 
 
 def _grey(image: Image) -> NDArray[np.uint8]:
@@ -95,31 +93,33 @@ def _guarantees(shot: Shot) -> Iterator[Row]:
     """What was tested on the rows, and what the network's run shows."""
     for part in ("bytes", "gradient", "process", "runs"):
         for guarantee in panel(shot.of(part)):
-            if guarantee.key == "agreement":
-                last = shot.of(part)[-1]
-                told = f"relative error {number(last.error)} at K = {last.depth}"
-                yield replace(row(guarantee), measured=told)
-            elif guarantee.key == "process":
-                worst = max((g.measured for r in shot.of(part) for g in r.guarantees), default=0.0)
-                yield replace(row(guarantee), measured=f"at most {number(100 * worst)} % off")
-            else:
+            if guarantee.status != "estimated":
                 yield verdict(guarantee)
+    # What is estimated is told by its last or its worst row: no bound is kept or broken there.
+    compared: tuple[AgreementRow, ...] = shot.of("gradient")
+    for guarantee in compared[-1].guarantees[1:] if compared else ():
+        told = f"relative error {number(compared[-1].error)} at K = {compared[-1].depth}"
+        yield replace(row(guarantee), measured=told)
+    grown = [g for r in shot.of("process") for g in r.guarantees]
+    for guarantee in grown[-1:]:
+        worst = max(g.measured for g in grown if isinstance(g.measured, float))
+        yield replace(row(guarantee), measured=f"at most {number(100 * worst)} % off")
 
 
 def _explanation(setting: Setting) -> Explanation:
     parts = [
-        "A network of K unrolled iterations keeps what every one of them will need on the way back. At a fixed "
-        "point x = T(x) the gradient needs one graph of T only, however many steps led there: its adjoint is a "
-        "fixed point itself. The solve of the data step is one operation whose backward step is the same solve, "
-        "so coils and conjugate gradients keep nothing.",
+        "A network of K unrolled iterations keeps what every one of them will need on the way back. At a "
+        "fixed point x = T(x) the gradient needs one graph of T only, however many steps led there: its "
+        "adjoint is a fixed point itself. The solve of the data step is one operation whose backward step "
+        "is the same solve, so coils and conjugate gradients keep nothing.",
     ]
     if setting.has_pictures:
         parts.append(
-            "Below, the same scan is reconstructed; SENSE has the best of four weights. Slices of this slab are "
-            "in no training set, but other slices of the same head are."
+            "The same scan is reconstructed here; SENSE has the best of four weights. Slices of this slab "
+            "are in no training set, but other slices of the same head are."
             if setting.dimension == "3D"
-            else "Below, the same film is reconstructed; SENSE has the best of four weights. A profile shows one "
-            "row of all frames: what beats is a wave there, and what stands still is straight."
+            else "The same film is reconstructed here; SENSE has the best of four weights. A profile shows "
+            "one row of all frames: what beats is a wave there, and what stands still is straight."
         )
     return Explanation(
         "s = 4[(2 + (L − 1)c)P + (L − 1)cN] + 24N bytes",

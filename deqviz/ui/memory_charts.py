@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from deqviz.experiments.fresh_process import ProcessRow, slope
 from deqviz.experiments.gradient_agreement import AgreementRow, GradientAgreement
-from deqviz.experiments.memory import MemoryRow, at_start, per_iteration
+from deqviz.experiments.memory import MemoryRow, per_iteration
 from deqviz.ui.board.records import Axis, Chart, Role, Series
 from deqviz.ui.live.protocol import number
 from deqviz.ui.memory_plan import unrolled_depth
@@ -12,8 +12,6 @@ from deqviz.ui.memory_setting import Setting, written
 from deqviz.ui.study import Shot
 
 MIB = 2**20
-ENOUGH = 10
-"""How many times less an equilibrium has to hold at 40 iterations of a slice."""
 _UNROLLED: Role = "error"
 _SOLVED: Role = "iterate"
 CARD = 24
@@ -30,21 +28,22 @@ def charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
 
 
 def _bytes(setting: Setting, rows: Sequence[MemoryRow]) -> Chart:
-    s, start = per_iteration(setting.scan), at_start(setting.scan)
+    s = per_iteration(setting.scan)
     unrolled = [row for row in rows if row.kind == "unrolled"]
     solved = [row for row in rows if row.kind == "equilibrium"]
     ends = [1, setting.iterations]
     series = [
-        Series("formula", ends, [(k * s + start) / MIB for k in ends], "predicted", "dashed"),
-        Series("", ends, [(s + start) / MIB] * 2, "predicted", "dashed"),
         *_measured("unrolled", unrolled, _UNROLLED),
         *_measured("equilibrium", solved, _SOLVED),
+        # Last, hence on top of what it predicts.
+        Series("formula", ends, [k * s / MIB for k in ends], "predicted", "dashed"),
+        Series("", ends, [s / MIB] * 2, "predicted", "dashed"),
     ]
     return Chart(
         "bytes",
         "Held for the backward pass",
-        Axis("iterations", low=0.0, high=1.02 * setting.iterations),
-        Axis("MiB", low=0.0),
+        Axis("iterations", low=0.0, high=1.03 * setting.iterations),
+        Axis("MiB", low=0.0, high=1.05 * setting.iterations * s / MIB),
         tuple(series),
         note=f"{written(setting.scan.shape)}, c = {setting.width}",
         formula=f"s = {_mib(s)} MiB per iteration by the formula",
@@ -69,41 +68,40 @@ def _compared(setting: Setting, unrolled: Sequence[MemoryRow], solved: Sequence[
     if unrolled and solved:
         last, held = unrolled[-1], max(row.saved for row in solved)
         told.append(
-            f"{last.iterations} iterations hold {_mib(last.saved)} MiB unrolled, and {_mib(held)} MiB through "
-            f"the equilibrium: {number(last.saved / held)} times less."
+            f"{last.iterations} iterations hold {_mib(last.saved)} MiB unrolled, and {_mib(held)} MiB "
+            f"through the equilibrium: {number(last.saved / held)} times less."
         )
-        fits = (CARD * 2**30 - at_start(setting.scan)) // per_iteration(setting.scan)
+        fits = CARD * 2**30 // per_iteration(setting.scan)
         told.append(f"{CARD} GiB would be full after {fits:,} iterations of this size.")
     return " ".join(told) or "Unrolled, every iteration keeps what its own backward step will need."
 
 
 def _processes(setting: Setting, rows: Sequence[ProcessRow]) -> Chart:
     s, found = per_iteration(setting.scan), slope(rows)
-    series: list[Series] = []
-    unrolled = [row for row in rows if row.kind == "unrolled"]
-    if unrolled:
-        first = unrolled[0]
-        ends = [first.iterations, max(first.iterations, unrolled_depth(setting))]
-        y = [(first.grown + s * (k - first.iterations)) / MIB for k in ends]
-        series.append(Series("first row and the formula's slope", ends, y, "predicted", "dashed"))
-    for kind, role in (("unrolled", _UNROLLED), ("equilibrium", _SOLVED)):
-        own = [row for row in rows if row.kind == kind]
-        x, y = [row.iterations for row in own], [row.grown / MIB for row in own]
-        series.append(Series(kind, x, y, role, "both"))
+    depth = unrolled_depth(setting)
+    unrolled, solved = ([row for row in rows if row.kind == kind] for kind in ("unrolled", "equilibrium"))
+    series = [
+        Series("unrolled", [r.iterations for r in unrolled], [r.grown / MIB for r in unrolled], _UNROLLED),
+        Series("equilibrium", [r.iterations for r in solved], [r.grown / MIB for r in solved], _SOLVED),
+    ]
+    ends, first = [0, depth], unrolled[0] if unrolled else None
+    line = [(first.grown + s * (k - first.iterations)) / MIB for k in ends] if first else []
+    series.append(Series("slope of the formula", ends[: len(line)], line, "predicted", "dashed"))
+    top = max([depth * s / MIB, *(row.grown / MIB for row in rows)])
     told = (
-        f"{_mib(found)} MiB per unrolled iteration, {number(found / s)} times the formula; what lies under the "
-        "line, buffers of the kernels and of the solve, is there once."
+        f"{_mib(found)} MiB per unrolled iteration, {number(found / s)} times the formula. Where the line "
+        "begins are buffers of the kernels and of the solve: there are as many of them at any depth."
         if found
-        else "The system counts pages, and all that kernels need for a moment: coarser, but nobody's bookkeeping."
+        else "The system counts pages, and what kernels need for a moment: coarser than the hooks."
     )
     return Chart(
         "processes",
         "A fresh process",
-        Axis("iterations", low=0.0),
-        Axis("growth in MiB", low=0.0),
+        Axis("iterations", low=0.0, high=1.03 * depth),
+        Axis("growth in MiB", low=0.0, high=1.08 * top),
         tuple(series),
-        note="its largest size, CPU",
-        formula="peak resident memory beyond one T without a graph",
+        note="on the CPU",
+        formula="largest size − size before training",
         sentence=told,
     )
 

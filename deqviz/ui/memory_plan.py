@@ -12,7 +12,7 @@ from deqviz.ui.memory_setting import Setting
 from deqviz.ui.study import Part
 
 BUDGET = 750e6
-"""Bytes that an unrolled run of the page may hold: it ends there, whatever number of iterations is asked for."""
+"""Bytes that an unrolled run of the page may hold: it ends there, whatever is asked for."""
 BRIEF = 10
 """Steps to the equilibrium in a fresh process, where every step is slower."""
 

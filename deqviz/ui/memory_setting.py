@@ -122,11 +122,11 @@ PRESETS: Mapping[str, tuple[str, Setting]] = {
     "A slice": ("128 × 128, 32 channels, 8 coils: 40 iterations against one graph", Setting()),
     "A volume": (
         "A slab of a head: what one iteration keeps grows with the volume; with the reconstruction",
-        Setting(dimension="3D", width="16", iterations=20),
+        Setting(dimension="3D", width="16", coils=4, iterations=20),
     ),
     "A film": (
         "A beating heart, lines drawn anew for every frame; with the reconstruction and its x-t profile",
-        Setting(dimension="2D+time", width="16", iterations=20),
+        Setting(dimension="2D+time", width="16", coils=4, iterations=20),
     ),
     "Twice as wide": (
         "64 channels on 64 × 64: the slope follows the width, the coils cost nothing",

@@ -136,9 +136,9 @@ def _explanation(job: Job) -> Explanation:
 
 
 def _measured(scenario: Scenario) -> str:
-    maps = "the maps of the coils are estimated from its fully sampled centre"
+    maps = "the coil maps come from its fully sampled centre"
     if scenario.is_judged:
-        return f"your k-space, of which the pattern keeps a part; {maps}, which make all of it the truth."
+        return f"your k-space, of which the pattern keeps a part; {maps}, and all of it is the truth."
     return f"your k-space as it is; {maps}, and nobody knows the truth."
 
 

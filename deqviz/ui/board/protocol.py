@@ -1,7 +1,8 @@
 """The board as bytes, and what a browser asks of it; packets as in `ui/live/protocol.py`. No Streamlit.
 
 The lines are the blocks "series:i:j", line j of chart i with the rows x, y and, for a band, its lower edge;
-the pictures are "tile:i", the volumes and films "stack:i". `frontend/board.js` reads what `pack` writes.
+the pictures are "tile:i", the volumes and films "stack:i", with "extra:i" below. `frontend/board.js` reads
+what `pack` writes.
 """
 
 from collections.abc import Sequence
@@ -41,6 +42,8 @@ def pack(board: Board, **extra: str | int | None) -> bytes:
         blocks[f"tile:{i}"] = checked(tile.pixels)
     for i, stack in enumerate(board.stacks.items if board.stacks else ()):
         blocks[f"stack:{i}"] = _frames(stack)
+        if stack.extra is not None:
+            blocks[f"extra:{i}"] = checked(stack.extra)
     head: dict[str, Any] = {
         "kind": "board",
         "run": board.run,
@@ -92,7 +95,7 @@ def _stacks(stacks: Stacks) -> list[Any]:
     for stack in stacks.items:
         if stack.other and shapes.get(stack.other) != stack.pixels.shape:
             raise ValueError(f"{stack.key!r} has no {stack.other!r} of its shape beside it")
-    items = [[stack.key, stack.title, stack.note, stack.other] for stack in stacks.items]
+    items = [[s.key, s.title, s.note, s.other, s.words] for s in stacks.items]
     return [stacks.frame, stacks.cut, stacks.gain, stacks.note, items]
 
 

@@ -125,8 +125,8 @@ class Tile:
 class Stack:
     """A card with a volume or a film: one frame, the cut through all frames along one row, and an error.
 
-    `pixels` are (frames, 1, height, width). The error is |this − other|, `other` being the key of another stack
-    of the same shape; none without it.
+    `pixels` are (frames, 1, height, width). The error is |this − other|, `other` being the key of another
+    stack of the same shape; none without it. `extra` is a picture that stands below all, under `words`.
     """
 
     key: str
@@ -134,14 +134,16 @@ class Stack:
     pixels: NDArray[np.uint8]
     note: str = ""
     other: str = ""
+    extra: Picture | None = None
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Stacks:
-    """Stacks beside each other, with one slider for the frame of all of them and one for the row of their cuts.
+    """Stacks beside each other, with one slider for the frame of all and one for the row of their cuts.
 
-    `frame` says what a frame is and `cut` what a cut is, e.g. "Slice" and "Coronal cut"; errors are shown times
-    `gain`. `note` stands beside the sliders.
+    `frame` says what a frame is and `cut` what a cut is, e.g. "Slice" and "Coronal cut"; errors are shown
+    times `gain`. `note` stands beside the sliders.
     """
 
     frame: str

@@ -25,7 +25,8 @@ export class Stacks {
     this.node.hidden = !head.stacks;
     if (!head.stacks) return;
     const [frame, cut, gain, note, items] = head.stacks;
-    this.stacks = items.map(([key, title, said, other], i) => ({ key, title, note: said, other, pixels: blocks[`stack:${i}`] }));
+    this.stacks = items.map(([key, title, said, other, words], i) => (
+      { key, title, note: said, other, words, pixels: blocks[`stack:${i}`], extra: blocks[`extra:${i}`] }));
     Object.assign(this, { gain, words: { frame, cut } });
     say(this.note, note);
     const [n, , height] = this.stacks[0].pixels.shape;
@@ -53,9 +54,10 @@ export class Stacks {
     if (this.stacks) this.draw();
   }
 
-  card({ key, title, note, other }) {
+  card({ key, title, note, other, extra, words }) {
     const card = this.cards.get(key) ?? this.make(key);
-    const said = JSON.stringify([title, note, other, this.words, this.gain]);
+    if (extra) show(card.extra, extra, extra.shape, `${title}: ${words}`);
+    const said = JSON.stringify([title, note, other, words, !extra, this.words, this.gain]);
     if (card.said === said) return card;
     Object.assign(card, { said, title });
     card.heading.replaceChildren(...formula(title));
@@ -64,17 +66,20 @@ export class Stacks {
     say(card.cut.words, this.words.cut);
     say(card.error.words, `Error × ${this.gain}`);
     card.error.node.hidden = !other;
+    say(card.extra.words, words);
+    card.extra.node.hidden = !extra;
     return card;
   }
 
   make(key) {
     const card = {
       heading: el("h2", { class: "panel-title" }), note: el("span", { class: "note" }),
-      shown: picture(), cut: picture(), error: picture(), line: el("i", { class: "stack-line" }),
+      shown: picture(), cut: picture(), error: picture(), extra: picture(), line: el("i", { class: "stack-line" }),
     };
     card.shown.frame.append(card.line);
     card.node = el("figure", { class: "card panel", "data-stack": key },
-      el("figcaption", { class: "caption" }, card.heading, card.note), card.shown.node, card.cut.node, card.error.node);
+      el("figcaption", { class: "caption" }, card.heading, card.note), card.shown.node, card.cut.node, card.error.node,
+      card.extra.node);
     this.cards.set(key, card);
     return card;
   }

@@ -151,7 +151,7 @@ export class Panels {
     const { truth, measured, shape } = this.pictures;
     if (truth) paint(this.panels.truth.canvas, truth, shape, this.plane);
     else blank(this.panels.truth.canvas, shape);
-    this.scale.hidden = !truth;
+    this.scale.hidden = this.gain.hidden = !truth;
     paint(this.panels.measured.canvas, measured, shape, this.plane);
     say(this.scale.lastChild, `≥ ${number(this.span / choices.gain)}`);
     this.drawWipe();

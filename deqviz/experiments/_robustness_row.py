@@ -1,0 +1,112 @@
+"""The rows of the robustness experiment, with the inequalities that speak of them."""
+
+import math
+from dataclasses import dataclass
+
+from deqviz.core.guarantee import Guarantee, Status
+from deqviz.experiments._rows import Key, Row
+
+ROUGH = 0.1
+"""A bound of which more than this share is taken by unfinished solves is not called tested."""
+LINEAR = 1e-3
+"""Relative tolerance of the solves of the local gain in single precision."""
+
+
+@dataclass(frozen=True, slots=True)
+class RobustnessRow(Row):
+    """One method and one ‖δ‖ = level·‖y‖; gains are ‖x(y + δ) − x(y)‖/‖δ‖.
+
+    `attack` is the largest that was found by `derivative`, `random` the largest of the random draws, `mean`
+    their mean, `local` ‖J‖ at y from below (None without a derivative). `bound` is what is proved or, by
+    `status`, estimated, `paper` its companion λ/m. Of the attack: `back` = ‖A*δ‖, `moved` = ‖Δx‖, `seen` =
+    ‖AΔx‖; `strength` is m/λ or αc, `norm_bound` bounds ‖A‖. `distance` bounds what unfinished solves add to
+    `moved`, None where that is not proved; `residual` is the worst of the solves that count. PSNR in dB, None
+    without a truth. `evaluations` counts those of T or its derivative, each on all restarts at once, for this
+    row, in the first row of a method with its local gain.
+    """
+
+    method: str
+    level: float
+    size: float
+    attack: float
+    random: float
+    mean: float
+    local: float | None
+    bound: float | None
+    paper: float | None
+    status: str
+    statement: str
+    reason: str
+    derivative: str
+    strength: float | None
+    back: float
+    moved: float
+    seen: float
+    norm_bound: float
+    distance: float | None
+    residual: float
+    psnr_clean: float | None
+    psnr_attack: float | None
+    psnr_random: float | None
+    restarts: int
+    steps: int
+    draws: int
+    evaluations: int
+
+    @property
+    def key(self) -> Key:
+        """Method and level."""
+        return (self.method, self.level)
+
+    @property
+    def room(self) -> float:
+        """What unfinished solves may add to the gain, as a share of the bound."""
+        if self.bound is None or self.distance is None:
+            return math.inf
+        return self.distance / (self.bound * self.size)
+
+    @property
+    def guarantees(self) -> tuple[Guarantee, ...]:
+        """Attack and local gain below the bound, attack above the draws, and (i) and (ii) of MOL."""
+        return (
+            self._below("bound", "Worst found ≤ certified", "gain ≤ C", self.attack, self.room),
+            self._below("local", "Local gain ≤ certified", "‖J‖ ≤ C", self.local, max(self.room, 2 * LINEAR)),
+            Guarantee(
+                "order",
+                "Random ≤ worst found",
+                "‖Δx‖/‖δ‖ of every draw ≤ the largest",
+                "certified",
+                "the random draws count among what was found",
+                self.attack,
+                self.random,
+                slack=0.0,
+            ),
+            self._energy("back", "Change by A*δ", "‖Δx‖ ≤ (λ/m)‖A*δ‖", self.back, self.moved),
+            self._energy("seen", "Change of the data", "‖AΔx‖ ≤ ‖δ‖", self.size, self.seen),
+        )
+
+    def _below(self, key: str, name: str, statement: str, measured: float | None, room: float) -> Guarantee:
+        status: Status = "void" if self.status == "void" else "estimated"
+        if self.status != "certified" or self.bound is None or measured is None:
+            reason = self.reason if measured is not None else "no derivative, hence no local gain"
+            if measured is None:
+                status = "void"
+            return Guarantee(key, name, statement, status, reason, self.bound, measured)
+        if room > ROUGH:
+            reason = f"the pictures were reached to {room:.1e} of the bound only"
+            return Guarantee(key, name, statement, "void", reason, None, measured)
+        return Guarantee(
+            key, name, self.statement, "certified", self.reason, self.bound, measured, slack=room
+        )
+
+    def _energy(self, key: str, name: str, statement: str, above: float, below: float) -> Guarantee:
+        """What follows from s‖Δx‖² + ‖AΔx‖² ≤ ⟨AΔx, δ⟩."""
+        if self.strength is None or self.distance is None:
+            return Guarantee(key, name, statement, "void", self.reason, None, below)
+        limit = above / self.strength if key == "back" else above
+        spare = self.distance * (1.0 if key == "back" else self.norm_bound)
+        reason = f"strongly monotone, m/λ = {self.strength:.3g}"
+        if limit <= 0 or spare > ROUGH * limit:
+            reason = "the pictures were not reached as well as this small change asks for"
+            return Guarantee(key, name, statement, "void", reason, None, below)
+        return Guarantee(key, name, statement, "certified", reason, limit, below, slack=spare / limit + 1e-9)

@@ -1,0 +1,267 @@
+"""Reconstructions as functions of the data, with their derivatives: y ↦ x(y) of any method on any operator.
+
+Equilibria by implicit differentiation, streams of a few steps through all of them; both on batches of data.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import ClassVar, Literal
+
+import torch
+
+from deqviz.core.records import Iterate, Map, Method, Problem, Solver
+from deqviz.core.space import Batch, Data, Image, Result, norm
+from deqviz.diagnostics._jacobian import Jacobian
+from deqviz.solvers.anderson import Anderson
+
+Derivative = Literal["implicit", "through all steps", "none"]
+PATIENCE = 30
+"""Evaluations without a residual below 0.9 of the least: what is left is rounding, or no contraction."""
+GRAPHS = 16
+"""Steps of pictures of 128 × 128 whose graphs are held at once, 17 MB each: larger batches are cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A batch of pictures x(y), the states z they were read from, ‖T(z) − z‖ of each, and what it took.
+
+    `residual` is the worst ‖T(z) − z‖/‖T(z)‖; both are 0 where there is no equation. `evaluations` counts the
+    evaluations of T on the whole batch.
+    """
+
+    x: Image
+    z: Data
+    gap: Batch
+    residual: float
+    evaluations: int
+
+    def item(self, *numbers: int) -> "Reached":
+        """Some items of the batch."""
+        chosen = list(numbers)
+        return replace(self, x=self.x[chosen], z=self.z[chosen], gap=self.gap[chosen])
+
+
+class Derived(ABC):
+    """The derivative J of y ↦ x(y) at one batch of data. `tolerance` is relative, of the linear solves."""
+
+    @abstractmethod
+    def pull(
+        self, u: Image, tolerance: float, near: Data | None = None
+    ) -> Generator[int, None, tuple[Data, Data]]:
+        """J*u, and what the next call may start near; yields after every evaluation."""
+
+    @abstractmethod
+    def push(
+        self, v: Data, tolerance: float, near: Data | None = None
+    ) -> Generator[int, None, tuple[Image, Data]]:
+        """J v, and what the next call may start near; yields after every evaluation."""
+
+
+@dataclass(frozen=True)
+class SolutionMap(ABC):
+    """y ↦ x(y) for the operator of `problem`, whose own data is only where others are compared with."""
+
+    problem: Problem
+    derivative: ClassVar[Derivative] = "none"
+
+    def posed(self, data: Data, tolerance: float = 0.0) -> Problem:
+        """The problem of other data; solves inside an iteration need a tenth of its tolerance only."""
+        A = self.problem.operator
+        loose = A.loosened(min(tolerance / 10, 1e-3)) if tolerance > 10 * A.accuracy else A
+        return replace(self.problem, operator=loose, data=data)
+
+    @abstractmethod
+    def reach(self, data: Data, near: Reached | None, tolerance: float) -> Generator[int, None, Reached]:
+        """x(y) to a relative residual; yields after every evaluation.
+
+        Ends with what it has where the residual no longer falls. Raises ArithmeticError where the iteration
+        is no longer finite.
+        """
+
+    def derived(self, data: Data, at: Reached, tolerance: float) -> Derived:
+        """J at data whose pictures are known. Raises NotImplementedError where `derivative` is "none"."""
+        raise NotImplementedError("This method is not differentiable here.")
+
+
+@dataclass(frozen=True)
+class Limits(SolutionMap):
+    """Pictures z = T(z) of a map T that depends on the data: J = (Id − ∂T/∂z)⁻¹ ∂T/∂y, read out.
+
+    `readout` is linear, `start` gives a first state. Bai, Kolter and Koltun, 2019.
+    """
+
+    make: Callable[[Problem], Map] = field(kw_only=True)
+    start: Callable[[Problem], Data] = field(kw_only=True)
+    readout: Callable[[Data], Image] = field(kw_only=True)
+    solver: Solver = field(default=Anderson(), kw_only=True)
+    max_steps: int = field(default=400, kw_only=True)
+
+    derivative: ClassVar[Derivative] = "implicit"
+
+    @torch.no_grad()
+    def reach(self, data: Data, near: Reached | None, tolerance: float) -> Generator[int, None, Reached]:
+        """The fixed point, by the solver."""
+        problem = self.posed(data, tolerance)
+        z0 = self.start(problem) if near is None else near.z.expand(len(data), *near.z.shape[1:]).contiguous()
+        watch = _Watch(max(tolerance, 8 * torch.finfo(z0.dtype).eps), self.max_steps)
+        for step in self.solver.steps(self.make(problem), z0):
+            yield step.evaluations
+            if watch.is_over(float(step.residual)):
+                gap = norm(step.fz - step.z)
+                return Reached(self.readout(step.z), step.z, gap, float(step.residual), step.evaluations)
+        raise RuntimeError("a solver must not end by itself")
+
+    def derived(self, data: Data, at: Reached, tolerance: float) -> Derived:
+        """Two graphs of T, one in z and one in y; the linear equations are fixed points themselves."""
+        f = self.make(self.posed(data, tolerance))
+
+        def by_data(y: Data) -> Result:
+            return self.make(self.posed(y, tolerance))(at.z)
+
+        return _Implicit(self, Jacobian(f, at.z), Jacobian(by_data, data))
+
+
+@dataclass
+class _Watch:
+    """When a solve is over: at its tolerance, after its steps, or when the residual no longer falls."""
+
+    tolerance: float
+    max_steps: int
+    least: float = math.inf
+    since: int = 0
+    count: int = 0
+
+    def is_over(self, residual: float) -> bool:
+        """Look at one residual more. Raises ArithmeticError for what is no number."""
+        self.count += 1
+        if not residual < math.inf:
+            raise ArithmeticError(f"the iteration is no longer finite at evaluation {self.count}")
+        self.least, self.since = (
+            (residual, 0) if residual < 0.9 * self.least else (self.least, self.since + 1)
+        )
+        return residual <= self.tolerance or self.count >= self.max_steps or self.since > PATIENCE
+
+
+@dataclass(frozen=True)
+class _Implicit(Derived):
+    map: Limits
+    in_state: Jacobian
+    in_data: Jacobian
+
+    @torch.no_grad()
+    def pull(
+        self, u: Image, tolerance: float, near: Data | None = None
+    ) -> Generator[int, None, tuple[Data, Data]]:
+        """w = (∂T/∂z)*w + readout* u, then (∂T/∂y)*w."""
+        g = Jacobian(self.map.readout, self.in_state.x).adjoint(u)
+        w = yield from self._solve(
+            lambda w: self.in_state.adjoint(w) + g, g if near is None else near, tolerance
+        )
+        return self.in_data.adjoint(w), w
+
+    @torch.no_grad()
+    def push(
+        self, v: Data, tolerance: float, near: Data | None = None
+    ) -> Generator[int, None, tuple[Image, Data]]:
+        """dz = (∂T/∂z)dz + (∂T/∂y)v, read out."""
+        g = self.in_data.apply(v)
+        dz = yield from self._solve(
+            lambda d: self.in_state.apply(d) + g, g if near is None else near, tolerance
+        )
+        return self.map.readout(dz), dz
+
+    def _solve(self, f: Map, start: Data, tolerance: float) -> Generator[int, None, Data]:
+        watch = _Watch(max(tolerance, 8 * torch.finfo(start.dtype).eps), self.map.max_steps)
+        for step in self.map.solver.steps(f, start):
+            yield step.evaluations
+            if watch.is_over(float(step.residual)):
+                return step.fz
+        raise RuntimeError("a solver must not end by itself")
+
+
+@dataclass(frozen=True)
+class Passes(SolutionMap):
+    """The last of a fixed number of pictures: J by differentiating through all of them."""
+
+    pictures: Callable[[Problem], Iterator[Image]] = field(kw_only=True)
+    count: int = field(kw_only=True)
+    gap: Callable[[Problem, Image], Batch] | None = field(default=None, kw_only=True)
+
+    derivative: ClassVar[Derivative] = "through all steps"
+
+    @torch.no_grad()
+    def reach(self, data: Data, near: Reached | None, tolerance: float) -> Generator[int, None, Reached]:
+        """The pictures one after the other, always from the method's own start."""
+        del near, tolerance
+        x, problem = data, self.posed(data)
+        for k, picture in enumerate(islice(self.pictures(problem), self.count)):
+            x = picture
+            yield k + 1
+        if not bool(x.isfinite().all()):
+            raise ArithmeticError(f"the picture is no longer finite after {self.count} steps")
+        gap = norm(x) * 0 if self.gap is None else self.gap(problem, x)
+        return Reached(x, x, gap, float((gap / norm(x).clamp_min(1e-12)).max()), self.count)
+
+    def last(self, data: Data) -> Image:
+        """x(y), with a graph where gradients are on."""
+        *_, x = islice(self.pictures(self.posed(data)), self.count)
+        return x
+
+    def derived(self, data: Data, at: Reached, tolerance: float) -> Derived:
+        """One graph of all steps."""
+        pixels = self.problem.operator.image.shape[-2] * self.problem.operator.image.shape[-1]
+        most = max(1, int(GRAPHS * 128 * 128 / (self.count * pixels)))
+        return _Through(self, data, most)
+
+
+@dataclass(frozen=True)
+class _Through(Derived):
+    map: Passes
+    data: Data
+    most: int
+
+    def pull(
+        self, u: Image, tolerance: float, near: Data | None = None
+    ) -> Generator[int, None, tuple[Data, Data]]:
+        """By one backward pass, `most` items at a time."""
+        found: list[Data] = []
+        for y, part in zip(self.data.split(self.most), u.split(self.most), strict=True):
+            found.append(Jacobian(self.map.last, y).adjoint(part))
+            yield self.map.count * len(found)
+        return torch.cat(found), u
+
+    def push(
+        self, v: Data, tolerance: float, near: Data | None = None
+    ) -> Generator[int, None, tuple[Image, Data]]:
+        """By two backward passes, one item at a time."""
+        found: list[Image] = []
+        for y, part in zip(self.data.split(1), v.split(1), strict=True):
+            found.append(Jacobian(self.map.last, y).apply(part))
+            yield self.map.count * len(found)
+        return torch.cat(found), v
+
+
+@dataclass(frozen=True)
+class Opaque(SolutionMap):
+    """Where a method's own run settles; nothing is known of its derivative."""
+
+    method: Method = field(kw_only=True)
+    max_steps: int = field(default=400, kw_only=True)
+
+    @torch.no_grad()
+    def reach(self, data: Data, near: Reached | None, tolerance: float) -> Generator[int, None, Reached]:
+        """The run, to the tolerance or its end."""
+        start = None if near is None else near.x.expand(len(data), *near.x.shape[1:]).contiguous()
+        watch, last = _Watch(tolerance, self.max_steps), None
+        for iterate in self.method.iterates(self.posed(data), start):
+            last: Iterate | None = iterate
+            yield iterate.evaluations
+            if watch.is_over(float(iterate.residual)):
+                break
+        if last is None:
+            raise ValueError("the stream of iterates is empty")
+        gap = torch.full_like(norm(last.x), float(last.gap))
+        return Reached(last.x, last.x, gap, float(last.residual), last.evaluations)

@@ -1,0 +1,57 @@
+"""The sidebar of the question about monotone operator learning on the Convergence page."""
+
+from typing import Any
+
+import streamlit as st
+
+from deqviz import images
+from deqviz.core.registry import params_of
+from deqviz.ui.convergence_mol_setting import MolSetting
+from deqviz.ui.form import heading
+from deqviz.ui.widgets import prefill, widget
+
+_OWN = {p.name: p for p in params_of(MolSetting)}
+
+
+def describe_mol(setting: MolSetting) -> str:
+    """The setting in a line: picture, acceleration, network."""
+    title = next((p.title for p in images.gallery() if p.key == setting.image), "your picture")
+    return f"{title} · parallel MRI, R = {setting.acceleration:g} · {setting.version}"
+
+
+def fill_mol(setting: MolSetting) -> None:
+    """Write a setting into the widgets; before any of them is drawn in this run of the script."""
+    prefill("cm", tuple(_OWN.values()), {name: getattr(setting, name) for name in _OWN})
+    for name in ("image", "other"):
+        st.session_state[f"cm.{name}"] = getattr(setting, name)
+
+
+def mol_form() -> MolSetting:
+    """Draw the sidebar's widgets and return what they say, not yet validated as a whole."""
+    values: dict[str, Any] = {}
+    heading("Equation")
+    values["image"] = _picture("image", "Picture")
+    for name in ("side", "acceleration", "version"):
+        values[name] = _own(name)
+    heading("Panels")
+    for name in ("is_steps", "is_depth", "is_panel", "is_breaker"):
+        values[name] = _own(name)
+    values["other"] = _picture("other", "Second picture of the breaker")
+    values["gain"] = _own("gain")
+    with st.expander("Advanced"):
+        for name in ("coils", "seed"):
+            values[name] = _own(name)
+    return MolSetting(**values)
+
+
+def _own(name: str) -> Any:
+    return widget(_OWN[name], f"cm.{name}")
+
+
+def _picture(name: str, label: str) -> str:
+    titles = {p.key: p.title for p in images.gallery()}
+    keys, key = list(titles), f"cm.{name}"
+    if st.session_state.get(key) not in keys:
+        st.session_state[key] = getattr(MolSetting, name)
+    index = keys.index(st.session_state[key])
+    return st.selectbox(label, keys, index, key=key, format_func=lambda k: titles[k])
