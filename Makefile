@@ -10,9 +10,9 @@ SHELL := /bin/bash
 app: $(VENV)/.runtime
 	@$(BIN)/deqviz app
 
-# pytest comes last and nothing after it: its closing line is the verdict.
+# pytest comes last and nothing after it: its closing line is the verdict. A process per core, a file at a time.
 test: check
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses auto --dist loadfile
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff format --check --quiet .

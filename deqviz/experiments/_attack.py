@@ -105,7 +105,7 @@ def ascend(
     return found
 
 
-def _taken(better: Batch, new: Ascent, old: Ascent) -> Ascent:
+def _taken(better: Tensor, new: Ascent, old: Ascent) -> Ascent:
     """Item by item the one that moved further."""
 
     def pick(a: Data, b: Data) -> Data:

@@ -55,7 +55,7 @@ class Derived(ABC):
 
     @abstractmethod
     def push(
-        self, v: Data, tolerance: float, near: Data | None = None
+        self, v: Data, tolerance: float, near: Result | None = None
     ) -> Generator[int, None, tuple[Image, Data]]:
         """J v, and what the next call may start near; yields after every evaluation."""
 
@@ -164,7 +164,7 @@ class _Implicit(Derived):
 
     @torch.no_grad()
     def push(
-        self, v: Data, tolerance: float, near: Data | None = None
+        self, v: Data, tolerance: float, near: Result | None = None
     ) -> Generator[int, None, tuple[Image, Data]]:
         """dz = (∂T/∂z)dz + (∂T/∂y)v, read out."""
         g = self.in_data.apply(v)
@@ -234,7 +234,7 @@ class _Through(Derived):
         return torch.cat(found), u
 
     def push(
-        self, v: Data, tolerance: float, near: Data | None = None
+        self, v: Data, tolerance: float, near: Result | None = None
     ) -> Generator[int, None, tuple[Image, Data]]:
         """By two backward passes, one item at a time."""
         found: list[Image] = []

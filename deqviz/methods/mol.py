@@ -113,7 +113,9 @@ class Mol(FixedPointMethod):
                 else constants.known
             ),
             several=constants.known,
-            gain_statement="‖x₁ − x₂‖ ≤ ½√(λ/m) ‖y₁ − y₂‖",
+            gain_statement="‖x₁ − x₂‖ ≤ ½√(λ/m) ‖y₁ − y₂‖"
+            if bound.bottom <= (1 - L) / weight or modulus <= 0
+            else "‖x₁ − x₂‖ ≤ σ_min ‖y₁ − y₂‖/(σ_min² + m/λ)",
             error_statement="‖x_k − x*‖ ≤ ‖λA*(Ax_k − y) + F(x_k)‖/m",
         )
 

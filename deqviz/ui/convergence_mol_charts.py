@@ -104,7 +104,7 @@ def _about(turning: Example | None, rows: Sequence[StepRow]) -> Chart:
         title = f"{name} it, α = {number(step)}"
         lines.append(Series(title, [row.k for row in of], y, role, "line" if role == "iterate" else "dashed"))
     ends = _ends(rows, "turning")
-    said = "; ".join(f"α = {number(row.step)}: {number(row.factor or 0.0)} per step" for row in ends)
+    said = "; ".join(_per_step(row.step, row.factor or 0.0) for row in ends)
     return Chart(
         "exact",
         "The first limit is exact",
@@ -113,8 +113,16 @@ def _about(turning: Example | None, rows: Sequence[StepRow]) -> Chart:
         tuple(lines),
         note="" if math.isnan(limit) else f"2m/(2 − m)² = {number(limit)}",
         formula="F = m Id + K, K skew, Lip(F) = 2 − m",
-        sentence=said or "Of this F nothing is true but m and Lip(F), and A is blind to most of it.",
+        sentence=f"The distance at {said}."
+        if said
+        else "Of this F nothing is true but m and Lip(F), and A is blind to most of it.",
     )
+
+
+def _per_step(step: float, factor: float) -> str:
+    """ "α = 0.05 shrinks by 0.05 % per step"."""
+    word = "grows" if factor > 1 else "shrinks"
+    return f"α = {number(step)} {word} by {number(100 * abs(factor - 1))} % per step"
 
 
 def _runs(net: Example | None, rows: Sequence[StepRow]) -> Chart:
