@@ -51,6 +51,7 @@ def test_runs_to_its_end_and_keeps_what_a_viewer_needs(worker):
     assert len(shot.psnr) == 41
     assert [f.k for f in shot.frames] == [k for k in range(41) if kept(k) or k == 40]
     assert shot.setup is not None
+    assert shot.setup.truth is not None
     assert shot.setup.truth.shape == (1, 48, 48)
     assert shot.setup.truth.dtype == np.uint8
 

@@ -62,7 +62,7 @@ OPERATORS: dict[str, ForwardModel] = {
 STRICT = [
     c for c in _weights.cards() if c.network == "MonotoneCNN" and c.constants.get("lipschitz") is not None
 ]
-QUICK = settings(max_examples=12, deadline=None)
+QUICK = settings(max_examples=9, deadline=None)
 
 
 @pytest.fixture(autouse=True)
@@ -239,7 +239,7 @@ def test_the_residual_bounds_the_distance(operator: str) -> None:
 
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_the_solution_depends_on_the_data_as_proved(operator: str) -> None:
-    for seed, margin, weight in ((0, 0.1, 50.0), (1, 0.3, 2.0)):
+    for seed, margin, weight in ((0, 0.1, 50.0), (1, 0.3, 0.2)):
         R, problem, A = strict(seed, margin), posed(operator, seed), OPERATORS[operator]
         before, m = solved(problem, R, weight), R.constants().monotonicity.value
         for size in (1e-3, 0.3):

@@ -16,6 +16,7 @@ from deqviz.networks.contractive import ContractiveDenoiser
 from deqviz.networks.convex_ridge import ConvexRidge, clip
 from deqviz.networks.unconstrained import UnconstrainedDenoiser
 from deqviz.training._constraint import BoundedBank, cosine_bank
+from deqviz.training.recipes import RECIPES
 
 SIZES = ((7, 7), (9, 14), (16, 11), (32, 32))
 SIGMA = 25 / 255
@@ -233,14 +234,7 @@ def test_the_constraint_gives_its_own_banks_back_and_symmetry_to_others() -> Non
 
 def test_every_card_fits_its_weights() -> None:
     cards = _weights.cards()
-    assert {card.key for card in cards} == {
-        "convex_ridge",
-        "convex_ridge_inverse",
-        "contractive",
-        "contractive_range",
-        "contractive_deq",
-        "unconstrained",
-    }
+    assert {card.key for card in cards} == set(RECIPES), "a recipe for each card, and a card for each recipe"
     for card in cards:
         blob = (_weights._FOLDER / f"{card.key}.safetensors").read_bytes()
         assert hashlib.sha256(blob).hexdigest() == card.sha256

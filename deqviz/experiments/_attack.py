@@ -18,7 +18,7 @@ from deqviz.noises._base import white
 
 Changes: TypeAlias = Shaped[Tensor, "k *m"]
 """As many changes of one item's data as somebody asked for."""
-SOLVED = 1e-2
+SOLVED = 0.05
 """Relative accuracy of a gradient: only its direction is used."""
 SETTLED = 1e-3
 """An ascent is over when no restart has gained more than this share in a step."""

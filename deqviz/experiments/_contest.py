@@ -91,7 +91,7 @@ class Attack:
         if self.worst is not None:
             first = on_sphere(A, self.worst, torch.full_like(norm(y), radius))
             starts = torch.cat([first, random[: e.budget.restarts - 1]])
-        loose = min(1e-3, max(e.tolerance, level / 100))
+        loose = min(1e-3, max(e.tolerance, level / 40))
         work = ascend(self.solution, clean, starts, e.budget.steps, loose, e.seed)
         found = yield from _counted(work, self.tally)
         data = y + torch.cat([random, found.change])

@@ -7,10 +7,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 from typing import ClassVar, Literal
 
 import torch
+from torch import Tensor
 
 from deqviz.core.records import Iterate, Map, Method, Problem, Solver
 from deqviz.core.space import Batch, Data, Image, Result, norm
@@ -68,9 +70,9 @@ class SolutionMap(ABC):
     derivative: ClassVar[Derivative] = "none"
 
     def posed(self, data: Data, tolerance: float = 0.0) -> Problem:
-        """The problem of other data; solves inside an iteration need a tenth of its tolerance only."""
+        """The problem of other data; solves inside an iteration need a third of its tolerance only."""
         A = self.problem.operator
-        loose = A.loosened(min(tolerance / 10, 1e-3)) if tolerance > 10 * A.accuracy else A
+        loose = A.loosened(min(tolerance / 3, 1e-3)) if tolerance > 3 * A.accuracy else A
         return replace(self.problem, operator=loose, data=data)
 
     @abstractmethod
@@ -115,13 +117,12 @@ class Limits(SolutionMap):
         raise RuntimeError("a solver must not end by itself")
 
     def derived(self, data: Data, at: Reached, tolerance: float) -> Derived:
-        """Two graphs of T, one in z and one in y; the linear equations are fixed points themselves."""
-        f = self.make(self.posed(data, tolerance))
+        """One graph of T, in z and y; the linear equations are fixed points themselves."""
 
-        def by_data(y: Data) -> Result:
-            return self.make(self.posed(y, tolerance))(at.z)
+        def joint(y: Data, z: Result) -> Result:
+            return self.make(self.posed(y, tolerance))(z)
 
-        return _Implicit(self, Jacobian(f, at.z), Jacobian(by_data, data))
+        return _Implicit(self, _Joint(joint, data, at.z))
 
 
 @dataclass
@@ -145,32 +146,61 @@ class _Watch:
         return residual <= self.tolerance or self.count >= self.max_steps or self.since > PATIENCE
 
 
+class _Joint:
+    """∂T/∂y and ∂T/∂z at one place, and their adjoints, from one graph; J v by two backward passes."""
+
+    def __init__(self, f: Callable[[Data, Data], Data], y: Data, z: Result) -> None:
+        with torch.enable_grad():
+            self.y, self.z = y.detach().clone().requires_grad_(), z.detach().clone().requires_grad_()
+            self.fz = f(self.y, self.z)
+
+    def adjoint(self, w: Data, of: Result) -> Result:
+        """(∂T/∂of)* w."""
+        (product,) = torch.autograd.grad(self.fz, of, w, retain_graph=True, materialize_grads=True)
+        return product
+
+    @cached_property
+    def _twice(self) -> tuple[Tensor, Tensor, Tensor]:
+        """u = 0, and both adjoints of it with their graphs, which are linear in u."""
+        with torch.enable_grad():
+            u = torch.zeros_like(self.fz, requires_grad=True)
+            by_data, by_state = torch.autograd.grad(
+                self.fz, (self.y, self.z), u, create_graph=True, materialize_grads=True
+            )
+        return u, by_data, by_state
+
+    def apply(self, v: Data, of: Data) -> Result:
+        """(∂T/∂of) v."""
+        u, by_data, by_state = self._twice
+        pulled = by_data if of is self.y else by_state
+        if not pulled.requires_grad:
+            return torch.zeros_like(self.fz)
+        (product,) = torch.autograd.grad(pulled, u, v, retain_graph=True, materialize_grads=True)
+        return product
+
+
 @dataclass(frozen=True)
 class _Implicit(Derived):
     map: Limits
-    in_state: Jacobian
-    in_data: Jacobian
+    joint: _Joint
 
     @torch.no_grad()
     def pull(
         self, u: Image, tolerance: float, near: Data | None = None
     ) -> Generator[int, None, tuple[Data, Data]]:
         """w = (∂T/∂z)*w + readout* u, then (∂T/∂y)*w."""
-        g = Jacobian(self.map.readout, self.in_state.x).adjoint(u)
-        w = yield from self._solve(
-            lambda w: self.in_state.adjoint(w) + g, g if near is None else near, tolerance
-        )
-        return self.in_data.adjoint(w), w
+        T, g = self.joint, Jacobian(self.map.readout, self.joint.z).adjoint(u)
+        w = yield from self._solve(lambda w: T.adjoint(w, T.z) + g, g if near is None else near, tolerance)
+        return T.adjoint(w, T.y), w
 
     @torch.no_grad()
     def push(
         self, v: Data, tolerance: float, near: Result | None = None
     ) -> Generator[int, None, tuple[Image, Data]]:
         """dz = (∂T/∂z)dz + (∂T/∂y)v, read out."""
-        g = self.in_data.apply(v)
-        dz = yield from self._solve(
-            lambda d: self.in_state.apply(d) + g, g if near is None else near, tolerance
-        )
+        T = self.joint
+        g = T.apply(v, T.y)
+        dz = yield from self._solve(lambda d: T.apply(d, T.z) + g, g if near is None else near, tolerance)
         return self.map.readout(dz), dz
 
     def _solve(self, f: Map, start: Data, tolerance: float) -> Generator[int, None, Data]:

@@ -26,8 +26,8 @@ class DataStep:
 
     With conjugate gradients it is computed as n + (A*A + ρ)⁻¹[A*(y − An) + ρ(v − n)] from a guess n, to the
     relative `tolerance` of that correction or `max_steps`, in training and in use alike. So n is returned
-    unchanged only where it solves the equation: measured against A*y, an error of tolerance/ρ would pass in what
-    A does not see, and an iteration would stand still far from its fixed point.
+    unchanged only where it solves the equation: measured against A*y, an error of tolerance/ρ would pass in
+    what A does not see, and an iteration would stand still far from its fixed point.
     """
 
     operator: ForwardModel

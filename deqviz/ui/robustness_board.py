@@ -60,7 +60,7 @@ def _tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
         share, change = f"{100 * level:.2g} % ‖y‖", _scaled(seen["perturbation"].image)
         yield Tile(f"{key}.clean", f"{name}: clean", _grey(clean), _decibels(found.psnr_clean))
         yield Tile(f"{key}.random", f"{name}: random", _grey(random), _decibels(found.psnr_random))
-        yield Tile(f"{key}.change", f"{name}: A*δ, scaled", _grey(change), share)
+        yield Tile(f"{key}.change", f"{name}: A*δ", _grey(change), share)
         yield Tile(f"{key}.damaged", f"{name}: attacked", _grey(damaged), _decibels(found.psnr_attack))
         apart = magnitude(damaged - clean) if damaged.shape[1] == 2 else (damaged - clean).abs()
         told = f"gain {number(found.attack)}"

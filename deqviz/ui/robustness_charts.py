@@ -137,7 +137,7 @@ def _told(rows: Sequence[RobustnessRow]) -> str:
     if (worst := max(r.residual for r in rows)) > UNSETTLED:
         text += f" Its pictures settled to a residual of {number(worst)} only."
     if most.bound is not None and most.status == "certified":
-        text += f" That is {100 * most.attack / most.bound:.0f} % of what is possible at all."
+        text += f" That is {100 * most.attack / most.bound:.0f} % of the bound."
     elif most.status == "void":
         text += f" Nothing is proved: {most.reason}."
     else:
