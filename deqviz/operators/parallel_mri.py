@@ -77,8 +77,7 @@ def sampling_mask(
 ) -> Tensor:
     """One coefficient of `acceleration`, h × w in double precision; `centre` is a share of all of them.
 
-    Of lines the share is one of rows, and four of them at least. At least one coefficient is measured, and zero
-    frequency always.
+    Of lines the share is one of rows, and four of them at least. Zero frequency is always measured.
     """
     h, w = shape
     row = (torch.arange(h, dtype=torch.float64) - h // 2)[:, None]
