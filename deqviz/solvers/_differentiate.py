@@ -27,7 +27,7 @@ def _arrive(
     except Diverged:
         if late == "refuse":
             raise
-        # Where the map runs away the start is as good as anything; of the adjoint it is the one-step gradient.
+        # Where the map runs away the start is as good as any; of the adjoint it is the one-step gradient.
         return z0
     # Not even a perfect solver gets below the rounding of f itself.
     if late == "refuse" and step.residual > max(tol, 16 * torch.finfo(z0.dtype).eps):

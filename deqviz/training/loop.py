@@ -62,8 +62,9 @@ def train(recipe: Recipe, run: Run) -> Generator[Epoch]:
             loss = recipe.loss(net, recipe.sample(training, rng).to(run.device))
             optimizer.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            optimizer.step()
+            # A map that nothing bounds may run away for one sample; its gradient would spoil all weights.
+            if bool(nn.utils.clip_grad_norm_(net.parameters(), 1.0).isfinite()):
+                optimizer.step()
             running += float(loss.detach())
             step += 1
         seconds = spent + time.perf_counter() - started

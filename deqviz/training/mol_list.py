@@ -33,7 +33,7 @@ MOL_RECIPES: tuple[InverseProblemRecipe, ...] = (
     MolRecipe("mol_lr_blur", "MOL-LR, blur", 400, 1e-3, task=_BLUR, margin=0.02, version="approximate"),
     MolRecipe("mol_sn_inpainting", "MOL-SN, m = 0.1, inpainting", 400, 2e-3, task=_HOLES),
     MolRecipe(
-        "mol_lr_inpainting", "MOL-LR, inpainting", 400, 1e-3, task=_HOLES, margin=0.02, version="approximate"
+        "mol_lr_inpainting", "MOL-LR, inpainting", 400, 5e-4, task=_HOLES, margin=0.02, version="approximate"
     ),
     MolRecipe("mol_3d", "MOL-SN, m = 0.1, volumes", 300, 2e-3, error=1e-4, patch=28, width=12, task=Slab()),
     MolRecipe("mol_2dt", "MOL-SN, m = 0.1, films", 300, 2e-3, error=1e-4, patch=32, width=12, task=Film()),
