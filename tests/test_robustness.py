@@ -284,7 +284,8 @@ def test_the_gradient_of_the_attack_is_that_of_finite_differences(operator: str,
         x = finish(solution.reach(p.data + t * e, at, 1e-14)).x
         return float(inner(x - other, x - other)) / 2
 
-    h = 1e-5
+    # Networks have kinks, and one of this network's lies within 10⁻⁵.
+    h = 3e-6 if name == "modl" else 1e-5
     slope = float(inner(_pulled(solution, p, at.x - other), e))
     assert slope == pytest.approx((height(h) - height(-h)) / (2 * h), rel=1e-6)
     # J v against J*u: one derivative, from both sides.
