@@ -15,8 +15,7 @@ from jaxtyping import Float
 from PIL import Image as Pillow
 from torch import Tensor
 
-from deqviz.core.space import Image, extent
-from deqviz.core.space import magnitude as magnitude
+from deqviz.core.space import Image, extent, in_phase
 
 FOLDER = Path(__file__).parents[1] / "assets" / "images"
 SIDE = 256
@@ -142,9 +141,8 @@ def with_phase(picture: Image, rng: torch.Generator) -> Float[Tensor, "b 2 h w"]
 
     Colour becomes its mean. One phase serves the whole batch.
     """
-    magnitude = picture.mean(1)
-    phase = smooth_phase(magnitude.shape[1:], rng).to(picture.device, picture.dtype)
-    return torch.stack((magnitude * phase.cos(), magnitude * phase.sin()), 1)
+    phase = smooth_phase(picture.shape[2:], rng).to(picture.device, picture.dtype)
+    return in_phase(picture.mean(1), phase)
 
 
 def smooth_phase(shape: Sequence[int], rng: torch.Generator) -> Tensor:

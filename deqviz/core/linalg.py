@@ -91,7 +91,7 @@ class _ShiftedInverse(torch.autograd.Function):
         solve: Callable[[Tensor, Tensor | None], Tensor],
         start: Tensor | None,
     ) -> Tensor:
-        u = solve(b.detach(), None if start is None else start.detach())
+        u = solve(b.detach(), start)
         ctx.solve, ctx.shift = solve, shift.detach()
         ctx.save_for_backward(*([u] if shift.requires_grad else []))
         return u

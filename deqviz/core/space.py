@@ -1,6 +1,7 @@
 """Real Hilbert spaces of batched tensors; complex tensors carry the real inner product."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
@@ -70,6 +71,24 @@ def magnitude(x: Pixels) -> Float[Tensor, "b m *s"]:
     if x.shape[1] != 2:
         return x
     return cast(Tensor, torch.linalg.vector_norm(x, dim=1, keepdim=True))  # pyright: ignore[reportUnknownMemberType]
+
+
+def on_complex(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """A map of complex pictures, two channels, on pictures of any number of channels.
+
+    Each real channel becomes a complex picture whose imaginary part is 0, and of what f returns the real part
+    is taken: neither adds to a Lipschitz constant.
+    """
+    if x.shape[1] == 2:
+        return f(x)
+    b, c, *shape = x.shape
+    each = x.reshape(b * c, 1, *shape)
+    return f(torch.cat([each, torch.zeros_like(each)], 1))[:, :1].reshape(x.shape)
+
+
+def in_phase(size: Tensor, phase: Tensor) -> Tensor:
+    """size·e^{i·phase} as two channels, b × shape to b × 2 × shape; the phase may serve all of a batch."""
+    return torch.stack((size * phase.cos(), size * phase.sin()), 1)
 
 
 def extent(channels: int) -> tuple[float, float]:

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from deqviz import images, volumes
 from deqviz.core.records import Map
-from deqviz.core.space import Data, Result, Space
+from deqviz.core.space import Data, Result, Space, in_phase
 from deqviz.methods._monotone import DataStep, forward_backward
 from deqviz.networks._spectrum import norm_everywhere
 from deqviz.networks.monotone import MonotoneCNN
 from deqviz.operators._masks import lines_per_frame, phase_encodings
-from deqviz.operators._multicoil import Sampled, ring_maps
+from deqviz.operators._multicoil import Sampled, ring_scan
 from deqviz.operators.parallel_mri import sampling_mask
 
 Dimension = Literal["2D", "3D", "2D+time"]
@@ -88,12 +88,7 @@ class Scan:
                 mask = phase_encodings(self.shape, self.acceleration, CENTRE, self.rng(1))
             case "2D+time":
                 mask = lines_per_frame(self.shape, self.acceleration, CENTRE, self.rng(1))
-        # Coils see every frame alike.
-        seen = self.shape if self.dimension == "3D" else self.shape[-2:]
-        maps = ring_maps(self.coils, seen).to(self.device, self.space.complex_dtype)
-        maps = maps.view(self.coils, *[1] * (len(self.shape) - len(seen)), *seen)
-        transformed = 3 if self.dimension == "3D" else 2
-        return Sampled(self.space, maps, mask.to(self.device, self.space.dtype), transformed)
+        return ring_scan(self.space, self.coils, mask, 3 if self.dimension == "3D" else 2)
 
     def truth(self) -> Tensor:
         """1 × 2 × shape: a picture whose magnitude is at most 1, times a smooth random phase."""
@@ -107,8 +102,7 @@ class Scan:
         # The phase of a film stands still, as that of its coils.
         still = self.shape if self.dimension == "3D" else self.shape[-2:]
         phase = images.smooth_phase(still, self.rng(2))
-        both = torch.stack((magnitude * phase.cos(), magnitude * phase.sin()))
-        return both[None].to(self.device, self.space.dtype)
+        return in_phase(magnitude[None], phase).to(self.device, self.space.dtype)
 
     def data(self, operator: Sampled, truth: Data) -> Result:
         """A x† and white noise on what is measured."""

@@ -84,8 +84,8 @@ class SolutionMap(ABC):
         """
 
     def derived(self, data: Data, at: Reached, tolerance: float) -> Derived:
-        """J at data whose pictures are known. Raises NotImplementedError where `derivative` is "none"."""
-        raise NotImplementedError("This method is not differentiable here.")
+        """J at data whose pictures are known. Raises ValueError where `derivative` is "none"."""
+        raise ValueError("This method has no derivative here: search at random.")
 
 
 @dataclass(frozen=True)

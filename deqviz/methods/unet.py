@@ -8,7 +8,7 @@ import torch
 from deqviz.core.catalog import METHODS
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Iterate, Method, Problem
-from deqviz.core.space import Image
+from deqviz.core.space import Image, on_complex
 from deqviz.methods._base import gap_and_residual
 from deqviz.methods._monotone import DataStep
 from deqviz.methods._unrolled import no_guarantees
@@ -34,7 +34,7 @@ class UNet(Method):
         x = start
         if x is None:
             x = DataStep(A, A.adjoint(problem.data), (-net.log_weight).exp()).sense()
-        return x, _on_channels(net, x)
+        return x, on_complex(net, x)
 
     @torch.no_grad()
     def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:
@@ -50,12 +50,3 @@ class UNet(Method):
         return no_guarantees(
             "one pass of a network of unknown Lipschitz constant solves no equation", evidence
         )
-
-
-def _on_channels(net: ResidualUNet, x: Image) -> Image:
-    """Real channels as complex pictures without imaginary part."""
-    if x.shape[1] == 2:
-        return net(x)
-    b, c, h, w = x.shape
-    each = x.reshape(b * c, 1, h, w)
-    return net(torch.cat([each, torch.zeros_like(each)], 1))[:, :1].reshape(b, c, h, w)

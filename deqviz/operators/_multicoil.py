@@ -168,6 +168,14 @@ class Sampled(MultiCoil):
         return tuple(range(-self.transformed, 0))
 
 
+def ring_scan(space: Space, coils: int, mask: Tensor, transformed: int) -> Sampled:
+    """Coils on a ring and a mask; along axes that are not transformed, as time, the coils see all alike."""
+    seen = space.shape[-transformed:]
+    maps = ring_maps(coils, seen).to(space.device, space.complex_dtype)
+    maps = maps.view(coils, *[1] * (len(space.shape) - 1 - transformed), *seen)
+    return Sampled(space, maps, mask.to(space.device, space.dtype), transformed)
+
+
 def fourier(z: Tensor, axes: Sequence[int]) -> Tensor:
     """The unitary Fourier transform with both origins in the middle."""
     spectrum = torch.fft.fftn(torch.fft.ifftshift(z, dim=axes), dim=axes, norm="ortho")

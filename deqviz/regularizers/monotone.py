@@ -10,7 +10,7 @@ from deqviz.core.catalog import REGULARIZERS
 from deqviz.core.estimate import Estimate
 from deqviz.core.registry import Options
 from deqviz.core.regularizer import Constants, Regularizer
-from deqviz.core.space import Image
+from deqviz.core.space import Image, on_complex
 from deqviz.networks import _weights
 from deqviz.networks.monotone import MonotoneCNN
 
@@ -47,16 +47,12 @@ def network(key: str, dtype: torch.dtype = torch.float32, device: str = "cpu") -
 def apply(net: MonotoneCNN, x: Image) -> Image:
     """H on pictures of any number of channels, with its Lipschitz constant.
 
-    A grey network takes each channel by itself. A complex one takes real channels as complex pictures whose
-    imaginary part is 0, and the real part of what it returns: both an isometry's doing.
+    A grey network takes each channel by itself, a complex one as `on_complex` says.
     """
-    b, c, h, w = x.shape
-    if net.channels == c:
-        return net(x)
-    each = x.reshape(b * c, 1, h, w)
     if net.channels == 2:
-        return net(torch.cat([each, torch.zeros_like(each)], 1))[:, :1].reshape(b, c, h, w)
-    return net(each).reshape(b, c, h, w)
+        return on_complex(net, x)
+    b, c, h, w = x.shape
+    return net(x.reshape(b * c, 1, h, w)).reshape(x.shape)
 
 
 @cache

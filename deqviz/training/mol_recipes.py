@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from deqviz import images
 from deqviz.core.metrics import psnr
-from deqviz.core.space import Data, inner, norm, scale
+from deqviz.core.space import Data, inner, magnitude, norm, scale
 from deqviz.methods._monotone import DataStep, admm, forward_backward, modl
 from deqviz.networks import _weights
 from deqviz.networks._spectrum import differentiable_norm, norm_everywhere
@@ -78,7 +77,7 @@ class InverseProblemRecipe(Recipe):
         found = {}
         for name, sample in self.task.examples(clean, seed).items():
             x = self.reconstruct(net, sample)
-            found[name] = float(psnr(images.magnitude(x), images.magnitude(sample.clean)))
+            found[name] = float(psnr(magnitude(x), magnitude(sample.clean)))
         return found
 
 

@@ -1,17 +1,20 @@
 """What the networks with three axes are trained for: parts of a head, and pictures that beat."""
 
 import math
+from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from deqviz import images
-from deqviz.core.space import Space
+from deqviz.core.space import Space, in_phase
 from deqviz.operators._masks import lines_per_frame, phase_encodings
-from deqviz.operators._multicoil import Sampled, ring_maps
+from deqviz.operators._multicoil import ring_scan
 from deqviz.training import head
 from deqviz.training.samples import Sample
 from deqviz.training.tasks import Task, behind
@@ -29,6 +32,7 @@ class SpaceTask(Task):
     acceleration: float = 4.0
     noise: tuple[float, float] = (0.004, 0.01)
     first: int = 10  # slices or frames
+    transformed: ClassVar[int] = 3  # of the last axes, by Fourier
 
     @property
     def channels(self) -> int:
@@ -41,11 +45,16 @@ class SpaceTask(Task):
         return 3
 
     def _behind(self, magnitude: Tensor, coils: int, noise: float, rng: Generator) -> Sample:
-        clean, operator = self._complex(magnitude, coils, rng)
+        # The phase of a film stands still, as that of its coils.
+        phase = images.smooth_phase(magnitude.shape[-self.transformed :], rng).float()
+        clean = in_phase(magnitude[None], phase)
+        mask = self._mask(magnitude.shape, rng)
+        operator = ring_scan(Space(tuple(clean.shape[1:])), coils, mask, self.transformed)
         return behind(operator, clean, noise, rng)
 
-    def _complex(self, magnitude: Tensor, coils: int, rng: Generator) -> tuple[Tensor, Sampled]:
-        raise NotImplementedError
+    @abstractmethod
+    def _mask(self, shape: Sequence[int], rng: Generator) -> Tensor:
+        """What is measured."""
 
     def _drawn(self, magnitude: Tensor, rng: Generator) -> Sample:
         coils = 4 + head.below(3, rng)
@@ -95,12 +104,8 @@ class Slab(SpaceTask):
         """Four coils, noise 0.007 per complex number."""
         return {"3D": self._behind(clean[0], 4, 0.007, torch.Generator().manual_seed(seed))}
 
-    def _complex(self, magnitude: Tensor, coils: int, rng: Generator) -> tuple[Tensor, Sampled]:
-        phase = images.smooth_phase(magnitude.shape, rng).float()
-        clean = torch.stack((magnitude * phase.cos(), magnitude * phase.sin()))[None]
-        maps = ring_maps(coils, magnitude.shape).to(torch.complex64)
-        mask = phase_encodings(magnitude.shape, self.acceleration, _CENTRE, rng).float()
-        return clean, Sampled(Space(tuple(clean.shape[1:])), maps, mask, 3)
+    def _mask(self, shape: Sequence[int], rng: Generator) -> Tensor:
+        return phase_encodings(shape, self.acceleration, _CENTRE, rng)
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,7 @@ class Film(SpaceTask):
     """Slices of a head in which ellipses beat, periodic in time; whole lines drawn anew for every frame."""
 
     first: int = 8
+    transformed: ClassVar[int] = 2
 
     @property
     def data(self) -> str:
@@ -133,12 +139,8 @@ class Film(SpaceTask):
         """Four coils, noise 0.007 per complex number."""
         return {"2D+time": self._behind(clean[0], 4, 0.007, torch.Generator().manual_seed(seed))}
 
-    def _complex(self, magnitude: Tensor, coils: int, rng: Generator) -> tuple[Tensor, Sampled]:
-        phase = images.smooth_phase(magnitude.shape[1:], rng).float()
-        clean = torch.stack((magnitude * phase.cos(), magnitude * phase.sin()))[None]
-        maps = ring_maps(coils, magnitude.shape[1:]).to(torch.complex64)[:, None]
-        mask = lines_per_frame(magnitude.shape, self.acceleration, _CENTRE, rng).float()
-        return clean, Sampled(Space(tuple(clean.shape[1:])), maps, mask, 2)
+    def _mask(self, shape: Sequence[int], rng: Generator) -> Tensor:
+        return lines_per_frame(shape, self.acceleration, _CENTRE, rng)
 
 
 def beating(plane: Tensor, frames: int, rng: Generator) -> Tensor:

@@ -2,47 +2,31 @@
 
 from collections.abc import Iterator
 
-from deqviz.core.space import Image, magnitude
 from deqviz.experiments._rows import panel
 from deqviz.experiments.uniqueness import Uniqueness
-from deqviz.ui.board.records import Board, Explanation, Picture, Row, Tile
+from deqviz.ui.board.records import Board, Explanation, Row, Tile
 from deqviz.ui.board.verdicts import verdict
 from deqviz.ui.convergence_charts import charts
 from deqviz.ui.convergence_setting import THREE, Setting
+from deqviz.ui.logbook import to_bytes
 from deqviz.ui.study import Shot, Study
+from deqviz.ui.study_board import cells_done, study_board
 
 
 def board(study: Study, setting: Setting) -> Board:
     """The study as it is now."""
     shot = study.snapshot()
-    done, total = _progress(shot)
-    left = None if shot.left is None or done == 0 else shot.seconds * (total - done) / done
-    return Board(
-        study.id,
-        shot.state,
-        done,
-        total,
+    return study_board(
+        study,
+        shot,
         unit="steps",
-        seconds=shot.seconds,
-        left=left,
-        message=shot.message or ("the operator and the starts" if shot.state == "preparing" else ""),
-        charts=tuple(charts(setting, shot)),
-        tiles=tuple(_tiles(setting, shot)),
-        guarantees=tuple(_guarantees(shot)),
+        progress=cells_done(shot),
+        preparing="the operator and the starts",
+        charts=charts(setting, shot),
+        tiles=_tiles(setting, shot),
+        guarantees=_guarantees(shot),
         explanation=_explanation(setting, shot),
-        csv=study.text("csv"),
-        json=study.text("json"),
     )
-
-
-def _progress(shot: Shot) -> tuple[int, int]:
-    """How far the study has come in cells: a run that arrives early leaves the rest of its cells out."""
-    sizes = [len(part.experiment.cells) for part in shot.parts]
-    done, last = 0, max((n for n, rows in enumerate(shot.rows) if rows), default=-1)
-    for n, part in enumerate(shot.parts[: last + 1]):
-        is_behind = n < last or shot.state == "done"
-        done += sizes[n] if is_behind else part.experiment.cells.index(shot.rows[n][-1].key) + 1
-    return done, sum(sizes)
 
 
 def _tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
@@ -51,13 +35,13 @@ def _tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
     if experiment is None:
         return
     for start in experiment.starts:
-        yield Tile(f"start-{start.key}", f"From: {start.title}", _grey(start.x), "start")
+        yield Tile(f"start-{start.key}", f"From: {start.title}", to_bytes(start.x), "start")
     rows = [row for row in shot.of("starts") if row.limit is not None]
     for limit in sorted({row.limit for row in rows}):
         image = shot.view(f"limit-{limit}", "starts")
         if image is not None:
             count = sum(row.limit == limit for row in rows)
-            yield Tile(f"limit-{limit}", f"Limit {limit + 1}", _grey(image), f"{count} runs end here")
+            yield Tile(f"limit-{limit}", f"Limit {limit + 1}", to_bytes(image), f"{count} runs end here")
     if setting.crossing != THREE:
         yield from _past(shot)
 
@@ -68,11 +52,7 @@ def _past(shot: Shot) -> Iterator[Tile]:
     for view in seen:
         if view.row == seen[-1].row:
             where = " = ".join(str(part) for part in view.row)
-            yield Tile(f"past-{view.name}", f"Limit {int(view.name[6:]) + 1}", _grey(view.image), where)
-
-
-def _grey(image: Image) -> Picture:
-    return (magnitude(image)[0].clamp(0, 1) * 255).round().byte().numpy()
+            yield Tile(f"past-{view.name}", f"Limit {int(view.name[6:]) + 1}", to_bytes(view.image), where)
 
 
 def _guarantees(shot: Shot) -> Iterator[Row]:

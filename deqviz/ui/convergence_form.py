@@ -10,6 +10,7 @@ from deqviz.core.registry import Choice, params_of
 from deqviz.ui import loader
 from deqviz.ui.convergence_setting import ROUTES, SHELVES, STARTS, Setting
 from deqviz.ui.form import heading
+from deqviz.ui.picture_box import picture_box, picture_title
 from deqviz.ui.widgets import choose, prefill, prefill_choice, several, widget
 
 _OWN = {p.name: p for p in params_of(Setting)}
@@ -21,7 +22,7 @@ _TITLES: Mapping[str, Mapping[str, str]] = {
 
 def describe(setting: Setting) -> str:
     """The setting in a line: picture, operator, regulariser."""
-    title = next((p.title for p in images.gallery() if p.key == setting.image), "your picture")
+    title = picture_title(setting.image)
     parts = (SHELVES[name][getattr(setting, name).key].title for name in ("operator", "regularizer"))
     return " · ".join((title, *parts))
 
@@ -41,14 +42,14 @@ def form() -> Setting:
     """Draw the sidebar's widgets and return what they say, not yet validated as a whole."""
     values: dict[str, Any] = {}
     heading("Equation")
-    values["image"] = _picture("image", "Picture")
+    values["image"] = picture_box("c.image", "Picture", Setting.image)
     values["side"] = _own("side")
     values["operator"] = _choice("operator", "Operator")
     values["regularizer"] = _choice("regularizer", "Regulariser")
     values["weight"] = _own("weight")
     heading("Starts")
     values["starts"] = _several("starts", "Where to start")
-    values["another"] = _picture("another", "Another picture")
+    values["another"] = picture_box("c.another", "Another picture", Setting.another)
     values["mine"] = _mine()
     heading("Solvers")
     values["solvers"] = _several("solvers", "The first one is drawn by start")
@@ -65,15 +66,6 @@ def form() -> Setting:
 
 def _own(name: str) -> Any:
     return widget(_OWN[name], f"c.{name}")
-
-
-def _picture(name: str, label: str) -> str:
-    titles = {p.key: p.title for p in images.gallery()}
-    keys, key = list(titles), f"c.{name}"
-    if st.session_state.get(key) not in keys:
-        st.session_state[key] = getattr(Setting, name)
-    index = keys.index(st.session_state[key])
-    return st.selectbox(label, keys, index, key=key, format_func=lambda k: titles[k])
 
 
 def _several(name: str, label: str) -> tuple[str, ...]:

@@ -4,51 +4,36 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from deqviz.core.guarantee import Guarantee
-from deqviz.core.space import Image, magnitude
+from deqviz.core.space import Image
 from deqviz.experiments._rows import panel
 from deqviz.experiments.beyond_depth import TRAINED, BeyondDepth, DepthRow
 from deqviz.experiments.breaker import Breaker, BreakerRow
 from deqviz.experiments.lipschitz_panel import LipschitzPanel, LipschitzRow
-from deqviz.ui.board.records import Board, Chart, Explanation, Picture, Row, Tile
+from deqviz.ui.board.records import Board, Chart, Explanation, Row, Tile
 from deqviz.ui.board.verdicts import verdict
 from deqviz.ui.convergence_mol_charts import breaker_charts, step_charts
 from deqviz.ui.convergence_mol_depth import depth_charts, panel_charts
 from deqviz.ui.convergence_mol_setting import MolSetting
 from deqviz.ui.live.protocol import row
+from deqviz.ui.logbook import to_bytes
 from deqviz.ui.study import Shot, Study
+from deqviz.ui.study_board import cells_done, study_board
 
 
 def mol_board(study: Study, setting: MolSetting) -> Board:
     """The study as it is now."""
     shot = study.snapshot()
-    done, total = _progress(shot)
-    left = None if shot.left is None or done == 0 else shot.seconds * (total - done) / done
-    return Board(
-        study.id,
-        shot.state,
-        done,
-        total,
+    return study_board(
+        study,
+        shot,
         unit="steps",
-        seconds=shot.seconds,
-        left=left,
-        message=shot.message or ("the pictures and the networks" if shot.state == "preparing" else ""),
-        charts=tuple(_charts(setting, shot)),
-        tiles=tuple(_tiles(shot)),
-        guarantees=tuple(_guarantees(shot)),
+        progress=cells_done(shot),
+        preparing="the pictures and the networks",
+        charts=_charts(setting, shot),
+        tiles=_tiles(shot),
+        guarantees=_guarantees(shot),
         explanation=_explanation(setting),
-        csv=study.text("csv"),
-        json=study.text("json"),
     )
-
-
-def _progress(shot: Shot) -> tuple[int, int]:
-    """How far the study has come in cells: a run that arrives early leaves the rest of its cells out."""
-    sizes = [len(part.experiment.cells) for part in shot.parts]
-    done, last = 0, max((n for n, rows in enumerate(shot.rows) if rows), default=-1)
-    for n, part in enumerate(shot.parts[: last + 1]):
-        is_behind = n < last or shot.state == "done"
-        done += sizes[n] if is_behind else part.experiment.cells.index(shot.rows[n][-1].key) + 1
-    return done, sum(sizes)
 
 
 def _charts(setting: MolSetting, shot: Shot) -> Iterator[Chart]:
@@ -77,7 +62,7 @@ def _tiles(shot: Shot) -> Iterator[Tile]:
         ):
             image = _view(shot, "breaker", contender.key, name)
             if image is not None:
-                yield Tile(f"{contender.key}-{name}", f"{title}: {contender.title}", _grey(image), note)
+                yield Tile(f"{contender.key}-{name}", f"{title}: {contender.title}", to_bytes(image), note)
     yield from _depths(shot)
 
 
@@ -85,7 +70,7 @@ def _depths(shot: Shot) -> Iterator[Tile]:
     experiment: BeyondDepth | None = shot.experiment("depth")
     if experiment is None:
         return
-    yield Tile("truth", "Truth", _grey(experiment.truth), "never seen by a method")
+    yield Tile("truth", "Truth", to_bytes(experiment.truth), "never seen by a method")
     rows: tuple[DepthRow, ...] = shot.of("depth")
     found = {(row.method, row.k): row.psnr for row in rows}
     for runner in experiment.runners:
@@ -93,7 +78,7 @@ def _depths(shot: Shot) -> Iterator[Tile]:
             image, value = _view(shot, "depth", runner.key, name), found.get((runner.key, k))
             if image is not None and value is not None:
                 yield Tile(
-                    f"{runner.key}-{name}", f"{runner.title}, k = {k}", _grey(image), f"{value:.2f} dB"
+                    f"{runner.key}-{name}", f"{runner.title}, k = {k}", to_bytes(image), f"{value:.2f} dB"
                 )
 
 
@@ -101,10 +86,6 @@ def _view(shot: Shot, part: str, key: str, name: str) -> Image | None:
     """The newest picture of this name that came with a row of this key."""
     seen = (v.image for v in reversed(shot.views) if (v.part, v.row[0], v.name) == (part, key, name))
     return next(seen, None)
-
-
-def _grey(image: Image) -> Picture:
-    return (magnitude(image)[0].clamp(0, 1) * 255).round().byte().numpy()
 
 
 def _guarantees(shot: Shot) -> Iterator[Row]:

@@ -4,10 +4,10 @@ from typing import Any
 
 import streamlit as st
 
-from deqviz import images
 from deqviz.core.registry import params_of
 from deqviz.ui.convergence_mol_setting import MolSetting
 from deqviz.ui.form import heading
+from deqviz.ui.picture_box import picture_box, picture_title
 from deqviz.ui.widgets import prefill, widget
 
 _OWN = {p.name: p for p in params_of(MolSetting)}
@@ -15,7 +15,7 @@ _OWN = {p.name: p for p in params_of(MolSetting)}
 
 def describe_mol(setting: MolSetting) -> str:
     """The setting in a line: picture, acceleration, network."""
-    title = next((p.title for p in images.gallery() if p.key == setting.image), "your picture")
+    title = picture_title(setting.image)
     return f"{title} · parallel MRI, R = {setting.acceleration:g} · {setting.version}"
 
 
@@ -30,13 +30,13 @@ def mol_form() -> MolSetting:
     """Draw the sidebar's widgets and return what they say, not yet validated as a whole."""
     values: dict[str, Any] = {}
     heading("Equation")
-    values["image"] = _picture("image", "Picture")
+    values["image"] = picture_box("cm.image", "Picture", MolSetting.image)
     for name in ("side", "acceleration", "version"):
         values[name] = _own(name)
     heading("Panels")
     for name in ("is_steps", "is_depth", "is_panel", "is_breaker"):
         values[name] = _own(name)
-    values["other"] = _picture("other", "Second picture of the breaker")
+    values["other"] = picture_box("cm.other", "Second picture of the breaker", MolSetting.other)
     values["gain"] = _own("gain")
     with st.expander("Advanced"):
         for name in ("coils", "seed"):
@@ -46,12 +46,3 @@ def mol_form() -> MolSetting:
 
 def _own(name: str) -> Any:
     return widget(_OWN[name], f"cm.{name}")
-
-
-def _picture(name: str, label: str) -> str:
-    titles = {p.key: p.title for p in images.gallery()}
-    keys, key = list(titles), f"cm.{name}"
-    if st.session_state.get(key) not in keys:
-        st.session_state[key] = getattr(MolSetting, name)
-    index = keys.index(st.session_state[key])
-    return st.selectbox(label, keys, index, key=key, format_func=lambda k: titles[k])

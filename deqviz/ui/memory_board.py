@@ -17,6 +17,7 @@ from deqviz.ui.memory_charts import charts
 from deqviz.ui.memory_plan import missing_weights
 from deqviz.ui.memory_setting import Setting
 from deqviz.ui.study import Shot, Study
+from deqviz.ui.study_board import study_board
 
 GAIN = 5
 _WORDS: Mapping[str, tuple[str, str]] = {
@@ -28,21 +29,15 @@ _WORDS: Mapping[str, tuple[str, str]] = {
 def board(study: Study, setting: Setting) -> Board:
     """The study as it is now."""
     shot = study.snapshot()
-    return Board(
-        study.id,
-        shot.state,
-        shot.done,
-        shot.total,
-        unit="rows",
-        seconds=shot.seconds,
-        left=shot.left,
-        message=shot.message or ("the scan and the network" if shot.state == "preparing" else _doing(shot)),
-        charts=tuple(charts(setting, shot)),
+    return study_board(
+        study,
+        shot,
+        preparing="the scan and the network",
+        doing=_doing(shot),
+        charts=charts(setting, shot),
         stacks=_stacks(setting, shot),
-        guarantees=tuple(_guarantees(shot)),
+        guarantees=_guarantees(shot),
         explanation=_explanation(setting),
-        csv=study.text("csv"),
-        json=study.text("json"),
     )
 
 

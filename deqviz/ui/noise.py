@@ -4,13 +4,12 @@ from typing import Any
 
 import streamlit as st
 
-from deqviz import images
 from deqviz.core.registry import Choice, params_of
-from deqviz.ui import noise_board
-from deqviz.ui.board import Board
 from deqviz.ui.form import heading
+from deqviz.ui.noise_board import board
 from deqviz.ui.noise_plan import plan
 from deqviz.ui.noise_setting import MODEL, PRESETS, SOURCE, Setting, default, from_query, shelves
+from deqviz.ui.picture_box import picture_box
 from deqviz.ui.study import Study
 from deqviz.ui.study_page import StudyPage
 from deqviz.ui.widgets import choose, prefill, prefill_choice, widget
@@ -49,7 +48,7 @@ def form() -> Setting:
     if is_model:
         values["kernel"] = _own("kernel")
     else:
-        values["image"] = _picture()
+        values["image"] = picture_box("n.image", "Picture", Setting.image, is_upload_kept=True)
         values["operator"] = _choice("operator", is_model, "Operator")
         values["side"] = _own("side")
     values["regularizer"] = _choice("regularizer", is_model, "Regulariser")
@@ -90,17 +89,6 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _picture() -> str:
-    titles = {p.key: p.title for p in images.gallery()}
-    now = st.session_state.get("n.image", Setting.image)
-    # An upload of the Reconstruct page can be named in the address.
-    titles.setdefault(now, "Your picture")
-    keys = list(titles)
-    st.session_state["n.image"] = now
-    index = keys.index(st.session_state["n.image"])
-    return st.selectbox("Picture", keys, index, key="n.image", format_func=lambda key: titles[key])
-
-
 def _choice(name: str, is_model: bool, label: str, *, is_titled: bool = False) -> Choice:
     shelf = shelves(is_model)[name]
     return choose(shelf, f"n.{name}", label, default(name, is_model), is_titled=is_titled)
@@ -109,10 +97,6 @@ def _choice(name: str, is_model: bool, label: str, *, is_titled: bool = False) -
 def _study(setting: Setting) -> Study:
     side = 64 if setting.is_model else int(setting.side.split()[0])
     return Study(lambda: plan(setting), side)
-
-
-def _board(study: Study, setting: Setting) -> Board:
-    return noise_board.board(study, setting, study.snapshot())
 
 
 PAGE = StudyPage(
@@ -126,5 +110,5 @@ PAGE = StudyPage(
     form=form,
     describe=describe,
     make=_study,
-    draw=_board,
+    draw=board,
 )

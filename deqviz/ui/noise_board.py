@@ -4,16 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from deqviz.core.guarantee import Guarantee
-from deqviz.core.space import Image, magnitude
+from deqviz.core.space import Image
 from deqviz.experiments._rows import panel
 from deqviz.experiments.gradient import GradientRow
 from deqviz.experiments.noise_sweep import Fixed, NoiseSweep, Power, slope
 from deqviz.ui.board.records import Board, Explanation, Picture, Row, Tile
 from deqviz.ui.board.verdicts import verdict
 from deqviz.ui.live.protocol import number
+from deqviz.ui.logbook import to_bytes
 from deqviz.ui.noise_charts import charts
 from deqviz.ui.noise_setting import Setting
 from deqviz.ui.study import Shot, Study
+from deqviz.ui.study_board import study_board
 from deqviz.ui.widgets import pretty
 
 _HINTS = {
@@ -22,29 +24,19 @@ _HINTS = {
 }
 
 
-def board(study: Study, setting: Setting, shot: Shot) -> Board:
-    """The study as it is in `shot`."""
-    return Board(
-        study.id,
-        shot.state,
-        shot.done,
-        shot.total,
-        seconds=shot.seconds,
-        left=shot.left,
-        message=shot.message or _waiting(setting, shot),
-        charts=tuple(charts(setting, shot)),
-        tiles=tuple(_tiles(setting, shot)),
-        guarantees=tuple(_guarantees(shot)),
+def board(study: Study, setting: Setting) -> Board:
+    """The study as it is now."""
+    shot = study.snapshot()
+    return study_board(
+        study,
+        shot,
+        unit="equilibria",
+        preparing="a truth with R(x†) = A*w" if setting.has_source else "the operator and the truth",
+        charts=charts(setting, shot),
+        tiles=_tiles(setting, shot),
+        guarantees=_guarantees(shot),
         explanation=_explanation(setting, shot),
-        csv=study.text("csv"),
-        json=study.text("json"),
     )
-
-
-def _waiting(setting: Setting, shot: Shot) -> str:
-    if shot.state != "preparing":
-        return ""
-    return "a truth with R(x†) = A*w" if setting.has_source else "the operator and the truth"
 
 
 def _tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
@@ -52,10 +44,10 @@ def _tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
     if setting.is_model or sweep is None:
         return
     held = "R(x†) = A*w" if setting.has_source else "the picture itself"
-    yield Tile("truth", "Truth x†", _grey(sweep.truth.x), held)
+    yield Tile("truth", "Truth x†", to_bytes(sweep.truth.x), held)
     contrast: NoiseSweep | None = shot.experiment("contrast")
     if contrast is not None:
-        yield Tile("contrast", "The picture", _grey(contrast.truth.x), "without a w")
+        yield Tile("contrast", "The picture", to_bytes(contrast.truth.x), "without a w")
     before, after = shot.view("kernel_truth", "band"), shot.view("kernel", "band")
     if before is None or after is None:
         return
@@ -63,10 +55,6 @@ def _tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
     most = max(float(before.abs().max()), float(after.abs().max()), 1e-6)
     yield Tile("kernel_truth", "P_{ker} R(x†)", _signed(before, most), f"norm {number(float(before.norm()))}")
     yield Tile("kernel", "P_{ker} R(x_{α})", _signed(after, most), f"norm {number(float(after.norm()))}")
-
-
-def _grey(image: Image) -> Picture:
-    return (magnitude(image)[0].clamp(0, 1) * 255).round().byte().numpy()
 
 
 def _signed(image: Image, most: float) -> Picture:

@@ -5,11 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from deqviz import images
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS
 from deqviz.core.registry import params_of
 from deqviz.ui import session
 from deqviz.ui.form import heading
+from deqviz.ui.picture_box import picture_box, picture_title
 from deqviz.ui.robustness_board import board
 from deqviz.ui.robustness_plan import plan
 from deqviz.ui.robustness_setting import OWN, PRESETS, TITLES, Setting, from_query
@@ -28,7 +28,7 @@ def render() -> None:
 
 def describe(setting: Setting) -> str:
     """The setting in a line: picture, operator, size."""
-    title = next((p.title for p in images.gallery() if p.key == setting.image), "your picture")
+    title = picture_title(setting.image)
     count = f"{len(setting.methods)} method{'s' if len(setting.methods) > 1 else ''}"
     return " · ".join((title, OPERATORS[setting.operator.key].title, f"{setting.pixels} px", count))
 
@@ -47,7 +47,7 @@ def form() -> Setting:
     values: dict[str, Any] = {}
     plain = Setting()
     heading("Problem")
-    values["image"] = _picture()
+    values["image"] = picture_box("r.image", "Picture", Setting.image, is_upload_kept=True)
     values["side"] = _own("side")
     values["operator"] = choose(OPERATORS, "r.operator", "Operator", plain.operator.key)
     values["noise"] = choose(NOISES, "r.noise", "Noise in the data", plain.noise.key)
@@ -67,16 +67,6 @@ def form() -> Setting:
 
 def _own(name: str) -> Any:
     return widget(_OWN[name], f"r.{name}")
-
-
-def _picture() -> str:
-    titles = {p.key: p.title for p in images.gallery()}
-    now = st.session_state.get("r.image", Setting.image)
-    # An upload of the Reconstruct page can be named in the address.
-    titles.setdefault(now, "Your picture")
-    keys = list(titles)
-    st.session_state["r.image"] = now
-    return st.selectbox("Picture", keys, keys.index(now), key="r.image", format_func=lambda key: titles[key])
 
 
 def _study(setting: Setting) -> Study:

@@ -6,12 +6,14 @@ from dataclasses import replace
 from deqviz.core.space import Image, magnitude
 from deqviz.experiments._rows import panel
 from deqviz.experiments.robustness import RobustnessRow
-from deqviz.ui.board.records import Board, Explanation, Picture, Row, Tile
+from deqviz.ui.board.records import Board, Explanation, Row, Tile
 from deqviz.ui.board.verdicts import verdict
 from deqviz.ui.live.protocol import number
+from deqviz.ui.logbook import to_bytes
 from deqviz.ui.robustness_charts import charts
 from deqviz.ui.robustness_setting import Setting
 from deqviz.ui.study import Seen, Shot, Study
+from deqviz.ui.study_board import study_board
 
 GAIN = 5
 """By which a difference is multiplied to be seen."""
@@ -20,28 +22,20 @@ GAIN = 5
 def board(study: Study, setting: Setting) -> Board:
     """The study as it is now."""
     shot = study.snapshot()
-    return Board(
-        study.id,
-        shot.state,
-        shot.done,
-        shot.total,
-        unit="rows",
-        seconds=shot.seconds,
-        left=shot.left,
-        message=shot.message or _doing(setting, shot),
-        charts=tuple(charts(setting, shot)),
-        tiles=tuple(_tiles(setting, shot)),
-        guarantees=tuple(_guarantees(setting, shot)),
+    return study_board(
+        study,
+        shot,
+        preparing="the operator and the data",
+        doing=_doing(setting, shot),
+        charts=charts(setting, shot),
+        tiles=_tiles(setting, shot),
+        guarantees=_guarantees(setting, shot),
         explanation=_explanation(setting, shot),
-        csv=study.text("csv"),
-        json=study.text("json"),
     )
 
 
 def _doing(setting: Setting, shot: Shot) -> str:
     """Whose turn it is, for rows that take long."""
-    if shot.state == "preparing":
-        return "the operator and the data"
     if shot.state != "running" or shot.done == shot.total:
         return ""
     return setting.title(setting.methods[shot.done % len(setting.methods)])
@@ -58,13 +52,13 @@ def _tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
         found, name = rows[key, level], setting.short(key)
         clean, damaged, random = (seen[view].image for view in ("clean", "damaged", "random"))
         share, change = f"{100 * level:.2g} % ‖y‖", _scaled(seen["perturbation"].image)
-        yield Tile(f"{key}.clean", f"{name}: clean", _grey(clean), _decibels(found.psnr_clean))
-        yield Tile(f"{key}.random", f"{name}: random", _grey(random), _decibels(found.psnr_random))
-        yield Tile(f"{key}.change", f"{name}: A*δ", _grey(change), share)
-        yield Tile(f"{key}.damaged", f"{name}: attacked", _grey(damaged), _decibels(found.psnr_attack))
+        yield Tile(f"{key}.clean", f"{name}: clean", to_bytes(clean), _decibels(found.psnr_clean))
+        yield Tile(f"{key}.random", f"{name}: random", to_bytes(random), _decibels(found.psnr_random))
+        yield Tile(f"{key}.change", f"{name}: A*δ", to_bytes(change), share)
+        yield Tile(f"{key}.damaged", f"{name}: attacked", to_bytes(damaged), _decibels(found.psnr_attack))
         apart = magnitude(damaged - clean) if damaged.shape[1] == 2 else (damaged - clean).abs()
         told = f"gain {number(found.attack)}"
-        yield Tile(f"{key}.damage", f"{name}: |Δx| × {GAIN}", _grey(GAIN * apart), told)
+        yield Tile(f"{key}.damage", f"{name}: |Δx| × {GAIN}", to_bytes(GAIN * apart), told)
 
 
 def _seen(setting: Setting, shot: Shot, key: str) -> dict[str, Seen]:
@@ -78,10 +72,6 @@ def _seen(setting: Setting, shot: Shot, key: str) -> dict[str, Seen]:
 def _scaled(change: Image) -> Image:
     size = magnitude(change) if change.shape[1] == 2 else change.abs()
     return size / size.max().clamp_min(1e-12)
-
-
-def _grey(image: Image) -> Picture:
-    return (magnitude(image)[0].clamp(0, 1) * 255).round().byte().cpu().numpy()
 
 
 def _decibels(value: float | None) -> str:

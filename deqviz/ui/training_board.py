@@ -11,6 +11,7 @@ from deqviz.experiments.loss_lab import LossLab
 from deqviz.ui.board.records import Board, Explanation, Row
 from deqviz.ui.board.verdicts import verdict
 from deqviz.ui.study import Shot, Study
+from deqviz.ui.study_board import Progress, study_board
 from deqviz.ui.training_charts import charts
 from deqviz.ui.training_setting import Setting
 
@@ -30,20 +31,17 @@ REASONS = {
 def board(study: Study, setting: Setting) -> Board:
     """The study as it is now."""
     shot = study.snapshot()
-    return Board(
-        study.id,
-        shot.state,
-        len(shot.lessons) + shot.done,
-        sum(_lessons(shot).values()) + shot.total,
+    return study_board(
+        study,
+        shot,
         unit="steps",
-        seconds=shot.seconds,
-        left=_left(shot),
-        message=shot.message or ("the signals and the operators" if shot.state == "preparing" else ""),
-        charts=tuple(charts(setting, shot)),
-        guarantees=tuple(_guarantees(setting, shot)),
+        progress=Progress(
+            len(shot.lessons) + shot.done, sum(_lessons(shot).values()) + shot.total, _left(shot)
+        ),
+        preparing="the signals and the operators",
+        charts=charts(setting, shot),
+        guarantees=_guarantees(setting, shot),
         explanation=_explanation(setting),
-        csv=study.text("csv"),
-        json=study.text("json"),
     )
 
 

@@ -96,7 +96,7 @@ def test_the_default_shows_the_rate_and_its_loss():
     assert broken is not None
     assert held.slope >= 0.95
     assert broken.slope < 0.2
-    drawn = board(study, setting, shot)
+    drawn = board(study, setting)
     keys = ["bregman", "error", "tent", "residual", "band", "stability", "gain"]
     assert [chart.key for chart in drawn.charts] == keys
     assert drawn.charts[0].note == f"slope {held.slope:.2f} · bound 1"
@@ -114,7 +114,7 @@ def test_the_default_shows_the_rate_and_its_loss():
 
 def test_every_error_lies_in_the_band_that_is_drawn():
     study = finished(small(truth=PLAIN, kernel=40))
-    drawn = board(study, small(truth=PLAIN, kernel=40), study.snapshot())
+    drawn = board(study, small(truth=PLAIN, kernel=40))
     charts = {chart.key: chart for chart in drawn.charts}
     band, error, plateau = charts["band"].series
     assert band.low is not None
@@ -132,7 +132,7 @@ def test_stability_stays_below_its_bounds_and_comes_near_them():
     setting = small(regularizer=Choice("rotating", {"contraction": 0.95}), seeds=1, is_stability=True)
     study = finished(setting)
     shot = study.snapshot()
-    drawn = board(study, setting, shot)
+    drawn = board(study, setting)
     charts = {chart.key: chart for chart in drawn.charts}
     bound, worst, random = charts["stability"].series
     assert set(bound.y) == {0.25}
@@ -161,12 +161,12 @@ def test_without_a_certified_c_no_bound_is_drawn_for_the_picture():
         regularizer=Choice("rotating", {"contraction": 1.0}), kernel=40, seeds=1, is_stability=True
     )
     study = finished(setting)
-    drawn = board(study, setting, study.snapshot())
+    drawn = board(study, setting)
     charts = {chart.key: chart for chart in drawn.charts}
     assert [series.name for series in charts["gain"].series] == ["worst found", "random"]
     assert charts["gain"].sentence.startswith("No bound is proved here")
     assert {row.lamp for row in drawn.guarantees if row.name == "Stability of the picture"} == {"void"}
-    assert "stability" not in {chart.key for chart in board(study, small(), study.snapshot()).charts}
+    assert "stability" not in {chart.key for chart in board(study, small()).charts}
 
 
 def test_a_picture_brings_its_tiles():
@@ -174,7 +174,7 @@ def test_a_picture_brings_its_tiles():
         problem=PICTURE, regularizer=Choice("quadratic"), operator=Choice("fourier"), noise=WHITE, seeds=1
     )
     study = finished(setting)
-    drawn = board(study, setting, study.snapshot())
+    drawn = board(study, setting)
     tiles = {tile.key: tile for tile in drawn.tiles}
     assert list(tiles) == ["truth", "contrast", "kernel_truth", "kernel"]
     assert all(tile.pixels.shape == (1, 64, 64) for tile in tiles.values())

@@ -1,0 +1,62 @@
+"""What the boards of all pages take from their study; pure, no Streamlit."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from deqviz.ui.board.records import Board, Chart, Explanation, Row, Stacks, Tile
+from deqviz.ui.study import Shot, Study
+
+
+class Progress(NamedTuple):
+    """What is done of how much, and the seconds that are left, None while unknown."""
+
+    done: int
+    total: int
+    left: float | None
+
+
+def cells_done(shot: Shot) -> Progress:
+    """Progress in cells, for runs that leave the rest of their cells out when they arrive early."""
+    sizes = [len(part.experiment.cells) for part in shot.parts]
+    done, last = 0, max((n for n, rows in enumerate(shot.rows) if rows), default=-1)
+    for n, part in enumerate(shot.parts[: last + 1]):
+        is_behind = n < last or shot.state == "done"
+        done += sizes[n] if is_behind else part.experiment.cells.index(shot.rows[n][-1].key) + 1
+    total = sum(sizes)
+    left = None if shot.left is None or done == 0 else shot.seconds * (total - done) / done
+    return Progress(done, total, left)
+
+
+def study_board(
+    study: Study,
+    shot: Shot,
+    *,
+    charts: Iterable[Chart],
+    guarantees: Iterable[Row],
+    explanation: Explanation,
+    preparing: str,
+    doing: str = "",
+    unit: str = "rows",
+    progress: Progress | None = None,
+    tiles: Iterable[Tile] = (),
+    stacks: Stacks | None = None,
+) -> Board:
+    """The board of `shot`; `preparing` and `doing` say what keeps it busy, progress is counted in rows."""
+    done, total, left = progress or Progress(shot.done, shot.total, shot.left)
+    return Board(
+        study.id,
+        shot.state,
+        done,
+        total,
+        unit=unit,
+        seconds=shot.seconds,
+        left=left,
+        message=shot.message or (preparing if shot.state == "preparing" else doing),
+        charts=tuple(charts),
+        tiles=tuple(tiles),
+        stacks=stacks,
+        guarantees=tuple(guarantees),
+        explanation=explanation,
+        csv=study.text("csv"),
+        json=study.text("json"),
+    )
