@@ -1,0 +1,7 @@
+"""What all tests share."""
+
+import torch
+
+# `make test` runs a process for each core. With a pool of threads in each of them, threads that wait for their
+# turn spin on cores that others need, and a loop of small operations takes up to a hundred times as long.
+torch.set_num_threads(1)
