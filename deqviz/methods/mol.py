@@ -89,9 +89,7 @@ class Mol(FixedPointMethod):
         bound, constants = _theory.bounds(problem.operator), self.regularizer(problem).constants()
         weight, alpha, L = self.weight(problem), self.step, constants.contraction.value
         rho = 1 / (alpha * weight)
-        # T = (A*A + ρ)⁻¹(A*y + ρ[(1 − α)Id + αH]), and the bracket is |1 − α| + αL-Lipschitz.
-        gain = alpha * (1 - L) if alpha <= 1 else 2 - alpha * (1 + L)
-        margin = _theory.significant((bound.bottom + rho * gain) / (bound.bottom + rho))
+        margin = self._margin(problem, L)
         modulus = _theory.significant(bound.bottom + (1 - L) / weight)
         candidates = [(bound.top + rho) / modulus] if modulus > 0 else []
         if margin > 0:
@@ -119,13 +117,42 @@ class Mol(FixedPointMethod):
             error_statement="‖x_k − x*‖ ≤ ‖λA*(Ax_k − y) + F(x_k)‖/m",
         )
 
+    def _margin(self, problem: Problem, L: float) -> float:
+        """1 − κ where Lip(H) ≤ L: T = (A*A + ρ)⁻¹(A*y + ρ[(1 − α)Id + αH]), ρ = 1/(αλ)."""
+        bottom, alpha = _theory.bounds(problem.operator).bottom, self.step
+        rho = 1 / (alpha * self.weight(problem))
+        # The bracket is |1 − α| + αL-Lipschitz.
+        gain = alpha * (1 - L) if alpha <= 1 else 2 - alpha * (1 + L)
+        return _theory.significant((bottom + rho * gain) / (bottom + rho))
+
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
-        """The panel of the map, and the rate for which the paper needs a small α."""
+        """The panel of the map, what was trained for where it is not proved, and the paper's own rate."""
         theory = self.theory(problem)
         return (
             *_panel.panel(theory, self.solver, evidence),
+            *self._trained_rate(problem, theory, evidence.marks),
             self._paper_rate(problem, theory, evidence.marks),
         )
+
+    def _trained_rate(
+        self, problem: Problem, theory: _theory.Theory, marks: Sequence[Mark]
+    ) -> tuple[Guarantee, ...]:
+        """κᵏ with the Lip(H) ≤ 1 − m that the approximate version was trained for, as an estimate."""
+        net = network(self.regularizer(problem).key)
+        kappa = 1 - self._margin(problem, 1 - net.margin)
+        if self.version != "approximate" or theory.is_contraction or kappa >= 1:
+            return ()
+        name, statement = "Rate that was trained for", "‖T(x_k) − x_k‖ ≤ κᵏ ‖T(x₀) − x₀‖"
+        reason = (
+            f"κ = {kappa:.5g} if Lip(H) ≤ {1 - net.margin:.3g}, which training asked of an estimate from "
+            f"below; {theory.obstacle}"
+        )
+        if self.solver.contraction(kappa) is None:
+            return (Guarantee("rate", name, statement, "estimated", reason),)
+        factor = self.solver.contraction(kappa) or kappa
+        seen = _panel.above(marks, 2 * theory.floor / (1 - kappa))
+        predicted = _panel.line(marks, lambda k: factor**k)
+        return (Guarantee("rate", name, statement, "estimated", reason, predicted, seen),)
 
     def _paper_rate(self, problem: Problem, theory: _theory.Theory, marks: Sequence[Mark]) -> Guarantee:
         """√(1 − 2αm + α²(2 − m)²)/(1 + αλσ_min²), all that follows from m and Lip(F) ≤ 2 − m."""
