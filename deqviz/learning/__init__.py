@@ -1,0 +1,1 @@
+"""Constrained training of unrolled networks, and the sparse coding problems that they are trained for."""
