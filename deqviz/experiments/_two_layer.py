@@ -87,6 +87,16 @@ class Draws:
         """∂g/∂z = V diag(φ′(z))/√k, whose singular values are those of ∂g/∂W."""
         return self.outer * self.activation.slope(z)[:, None] / math.sqrt(self.width)
 
+    def moved(self, state: "State", *, is_both: bool = False) -> "Draws":
+        """The same problems with networks that begin where `state` is."""
+        if not is_both:
+            return replace(self, start=state.z)
+        # V stays real only as B: another V with the same AV/√k is as good for all that is measured.
+        outer = self.outer + math.sqrt(self.width) * (
+            torch.linalg.pinv(self.forward) @ (state.reduced - self.reduced)
+        )
+        return replace(self, start=state.z, outer=outer)
+
     def chosen(self, which: Tensor) -> "Draws":
         """The draws at these places."""
         return replace(
