@@ -121,13 +121,14 @@ def draw(
     activation: Activation,
     rng: torch.Generator,
     *,
+    forward: Tensor | None = None,
     is_orthonormal: bool = False,
     is_unit: bool = False,
     is_centred: bool = False,
     noise: float = 0.0,
     dtype: torch.dtype = torch.float32,
 ) -> Draws:
-    """Gaussian A, x† and z₀, signs in V, and ε uniform in ±`noise`.
+    """Gaussian A, x† and z₀, signs in V, and ε uniform in ±`noise`; `forward` (m × n) is an A for all draws.
 
     `is_orthonormal`: AA* = Id, which needs m ≤ n. `is_unit`: ‖x†‖ = 1. `is_centred`: units come in pairs with
     V of both signs, so that g = 0 at first; k is even then. Raises ValueError where there is no such draw.
@@ -142,7 +143,9 @@ def draw(
         raise ValueError(f"Units come in pairs where the start is centred: {width} is odd.")
     half = width // 2 if is_centred else width
     A = torch.randn(count, measured, unknowns, generator=rng, dtype=torch.float64)
-    if is_orthonormal:
+    if forward is not None:
+        A = forward.double().expand(count, measured, unknowns)
+    elif is_orthonormal:
         A = torch.linalg.qr(A.mT).Q.mT
     truth = torch.randn(count, unknowns, generator=rng, dtype=torch.float64)
     if is_unit:
