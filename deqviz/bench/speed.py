@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deqviz.bench import bare
+from deqviz.bench import attack, bare
 from deqviz.bench.clock import REPEATS, one_thread, pull, ratio, seconds, whole
 from deqviz.bench.rows import Row
 from deqviz.core.catalog import METHODS, OPERATORS, SOLVERS
@@ -31,6 +31,7 @@ def rows(device: str, only: str) -> Iterator[Row]:
         ("iteration", lambda: _iterations(device)),
         ("learned step", lambda: _learned(device)),
         ("Anderson", lambda: _anderson(device)),
+        ("attack", lambda: attack.rows(device)),
         # The two that change the number of threads come last.
         ("operator", lambda: _operators(device)),
         ("threads", lambda: _threads()),
