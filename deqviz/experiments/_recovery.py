@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deqviz.experiments._two_layer import Draws
+from deqviz.experiments._two_layer import Draws, times
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +31,8 @@ def wide_limit(draws: Draws) -> Limit:
     A = draws.forward.double()
     back = torch.linalg.pinv(A)
     away = (draws.picture(draws.start) - draws.truth).double()
-    seen = _times(back, _times(A, away))
-    return Limit((away - seen).norm(dim=1), _times(back, draws.noise.double()).norm(dim=1))
+    seen = times(back, times(A, away))
+    return Limit((away - seen).norm(dim=1), times(back, draws.noise.double()).norm(dim=1))
 
 
 @torch.no_grad()
@@ -45,7 +45,7 @@ def landweber(draws: Draws, step: Tensor) -> Iterator[Tensor]:
     pace = step[:, None] * draws.activation.slope_power
     while True:
         yield x
-        x = x - pace * _times(draws.forward.mT, _times(draws.forward, x) - draws.data)
+        x = x - pace * times(draws.forward.mT, times(draws.forward, x) - draws.data)
 
 
 def periodic_blur(size: int, deviation: float) -> Tensor:
@@ -60,7 +60,3 @@ def periodic_blur(size: int, deviation: float) -> Tensor:
     kernel = torch.exp(-0.5 * (distance / deviation) ** 2)
     kernel = kernel / kernel.sum()
     return torch.stack([kernel.roll(shift) for shift in range(size)])
-
-
-def _times(matrix: Tensor, vector: Tensor) -> Tensor:
-    return torch.bmm(matrix, vector[..., None])[..., 0]

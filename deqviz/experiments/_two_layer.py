@@ -67,7 +67,7 @@ class Draws:
     @cached_property
     def data(self) -> Tensor:
         """y = Ax† + ε."""
-        return _times(self.forward, self.truth) + self.noise
+        return times(self.forward, self.truth) + self.noise
 
     @cached_property
     def reduced(self) -> Tensor:
@@ -77,11 +77,11 @@ class Draws:
     def residual(self, z: Tensor, reduced: Tensor | None = None) -> Tensor:
         """Bφ(z) − y."""
         B = self.reduced if reduced is None else reduced
-        return _times(B, self.activation.value(z)) - self.data
+        return times(B, self.activation.value(z)) - self.data
 
     def picture(self, z: Tensor) -> Tensor:
         """Vφ(z)/√k."""
-        return _times(self.outer, self.activation.value(z)) / math.sqrt(self.width)
+        return times(self.outer, self.activation.value(z)) / math.sqrt(self.width)
 
     def jacobian(self, z: Tensor) -> Tensor:
         """∂g/∂z = V diag(φ′(z))/√k, whose singular values are those of ∂g/∂W."""
@@ -109,7 +109,8 @@ class Draws:
         )
 
 
-def _times(matrix: Tensor, vector: Tensor) -> Tensor:
+def times(matrix: Tensor, vector: Tensor) -> Tensor:
+    """Mv of each item: b × m × n and b × n to b × m."""
     return torch.bmm(matrix, vector[..., None])[..., 0]
 
 
@@ -269,7 +270,7 @@ def evolve(
     gram = draws.forward @ draws.forward.mT / draws.width if is_both else None
 
     def pull(at: Tensor) -> Tensor:
-        return phi.slope(at) * _times(B.mT, draws.residual(at, B))
+        return phi.slope(at) * times(B.mT, draws.residual(at, B))
 
     number = 0
     while True:
@@ -288,9 +289,9 @@ def evolve(
             velocity = momentum * velocity - gamma * pull(z + momentum * velocity)
             z = z + velocity
         else:
-            fresh = z - gamma * phi.slope(z) * _times(B.mT, r)
+            fresh = z - gamma * phi.slope(z) * times(B.mT, r)
             if gram is not None:
-                outward = _times(gram, r)[:, :, None] * phi.value(z)[:, None]
+                outward = times(gram, r)[:, :, None] * phi.value(z)[:, None]
                 B = B - gamma[:, :, None] * outward
             z = fresh
         number += 1

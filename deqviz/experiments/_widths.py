@@ -10,7 +10,7 @@ from scipy.optimize import linprog
 from scipy.stats import binom
 from torch import Tensor
 
-from deqviz.experiments._two_layer import Activation, Draws, evolve
+from deqviz.experiments._two_layer import Activation, Draws, evolve, times
 
 REFRESHED = 20
 """Steps between two looks at the step length and at which draws have arrived."""
@@ -43,7 +43,7 @@ def fits(draws: Draws, steps: int = 1200, tolerance: float = 1e-3, *, is_both: b
 
 def _step(draws: Draws) -> Tensor:
     phi, B = draws.activation, draws.reduced
-    back = torch.bmm(B.mT, draws.residual(draws.start)[..., None])[..., 0]
+    back = times(B.mT, draws.residual(draws.start))
     return 1 / (phi.steepest**2 * torch.linalg.matrix_norm(B, 2) ** 2 + phi.bend * back.abs().amax(1))
 
 

@@ -98,12 +98,10 @@ def fit(
         drawn = torch.randint(0, len(signals), (teaching.batch,), generator=rng)
         x, solution = signals[drawn], solutions[drawn]
         start = torch.randn(solution.shape, generator=rng, dtype=x.dtype)
-        scale = 1.0 if teaching.is_noisy else None
-        states = (
-            list(net.states(start, x))
-            if scale is None
-            else noisy_states(net, problem, start, x, rng, scale=scale)
-        )
+        if teaching.is_noisy:
+            states = noisy_states(net, problem, start, x, rng, scale=1.0)
+        else:
+            states = list(net.states(start, x))
         errors = torch.stack([0.5 * (y - solution).square().sum(1).mean() for y in states[1:]])
         loss = errors[-1]
         total = loss + errors[:-1].sum() / max(len(errors) - 1, 1) if teaching.is_deep else loss

@@ -138,18 +138,20 @@ class Mol(FixedPointMethod):
         self, problem: Problem, theory: _theory.Theory, marks: Sequence[Mark]
     ) -> tuple[Guarantee, ...]:
         """κᵏ with the Lip(H) ≤ 1 − m that the approximate version was trained for, as an estimate."""
+        if self.version != "approximate" or theory.is_contraction:
+            return ()
         net = network(self.regularizer(problem).key)
         kappa = 1 - self._margin(problem, 1 - net.margin)
-        if self.version != "approximate" or theory.is_contraction or kappa >= 1:
+        if kappa >= 1:
             return ()
         name, statement = "Rate that was trained for", "‖T(x_k) − x_k‖ ≤ κᵏ ‖T(x₀) − x₀‖"
         reason = (
             f"κ = {kappa:.5g} if Lip(H) ≤ {1 - net.margin:.3g}, which training asked of an estimate from "
             f"below; {theory.obstacle}"
         )
-        if self.solver.contraction(kappa) is None:
+        factor = self.solver.contraction(kappa)
+        if factor is None:
             return (Guarantee("rate", name, statement, "estimated", reason),)
-        factor = self.solver.contraction(kappa) or kappa
         seen = _panel.above(marks, 2 * theory.floor / (1 - kappa))
         predicted = _panel.line(marks, lambda k: factor**k)
         return (Guarantee("rate", name, statement, "estimated", reason, predicted, seen),)

@@ -73,7 +73,7 @@ class Lista(UnrolledSparseCoder):
 class ListaCP(UnrolledSparseCoder):
     """y_l = S(y_{l−1} + W(x − Dy_{l−1}), θ): LISTA whose matrices are coupled by the dictionary D.
 
-    Chen, Liu, Wang and Yin, 2018. D is part of the weights. Begins with the step of ISTA.
+    Chen, Liu, Wang and Yin, 2018. D is part of the weights.
     """
 
     def __init__(self, rows: int, atoms: int, layers: int = 10) -> None:
