@@ -150,9 +150,9 @@ def test_the_journey(serve, open_page):
     page.evaluate(
         f"history.pushState(null, '', '/memory?{query}'); dispatchEvent(new PopStateEvent('popstate'))"
     )
-    state(page, "done")
     frame = page.get_by_role("slider", name="Frame")
-    expect(frame).to_have_attribute("aria-valuetext", "5 of 8")
+    expect(frame).to_have_attribute("aria-valuetext", "5 of 8", timeout=60_000)  # the page before was done too
+    state(page, "done")
     film = page.locator("[data-stack=truth] canvas")
     before = [film.nth(n).evaluate("c => c.toDataURL()") for n in range(2)]
     frame.focus()
