@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from deqviz.learning.descent import Descent, merits
 from deqviz.learning.sparse_coding import SparseCoding
@@ -75,6 +75,45 @@ def noisy_states(
     return states
 
 
+class Pupil(nn.Module):
+    """A network and the duals λ of its constraints: what is trained, stored and gone on with together."""
+
+    def __init__(self, net: UnrolledSparseCoder, problem: SparseCoding, teaching: Teaching) -> None:
+        """All duals are 0 at first."""
+        super().__init__()
+        self.net, self.problem, self.teaching = net, problem, teaching
+        descent = teaching.descent
+        self.register_buffer("duals", torch.zeros(0 if descent is None else net.depth + 1 - descent.first))
+
+    def lagrangian(self, x: Tensor, solution: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """E½‖y_L − y*‖² + Σ λ_l c_l(W), its first term, and c without gradient, of one batch.
+
+        The start y₀ is standard normal. Then the duals take their step: λ ← max(λ + η c, 0).
+        """
+        net, problem, teaching = self.net, self.problem, self.teaching
+        start = torch.randn(solution.shape, generator=rng, dtype=x.dtype)
+        if teaching.is_noisy:
+            states = noisy_states(net, problem, start, x, rng, scale=1.0)
+        else:
+            states = list(net.states(start, x))
+        errors = torch.stack([0.5 * (y - solution).square().sum(1).mean() for y in states[1:]])
+        loss = total = errors[-1]
+        if teaching.is_deep:
+            total = loss + errors[:-1].sum() / max(len(errors) - 1, 1)
+        if teaching.descent is None:
+            return total, loss, loss.new_zeros(0)
+        slacks = teaching.descent.slacks(merits(problem, teaching.descent.merit, states, x, solution))
+        assert isinstance(self.duals, Tensor)
+        total = total + (self.duals * slacks).sum()
+        self.duals = (self.duals + teaching.dual_rate * slacks.detach()).clamp_min(0)
+        return total, loss, slacks.detach()
+
+
+def pace(fraction: float) -> float:
+    """The share of the learning rate after this fraction of the steps: 1, from 0.6 on 0.3, from 0.85 0.1."""
+    return 1.0 if fraction < 0.6 else 0.3 if fraction < 0.85 else 0.1
+
+
 def fit(
     net: UnrolledSparseCoder,
     problem: SparseCoding,
@@ -85,40 +124,20 @@ def fit(
 ) -> Iterator[Step]:
     """Train `net` in place: min_W max_{λ ≥ 0} E½‖y_L − y*‖² + Σ λ_l c_l(W), a step of both at a time.
 
-    `signals` (count × N) with their codes y* (count × M). Adam on W, λ ← max(λ + η c, 0) on the duals. The
-    rate falls to 0.3 of itself after 60 % of the steps and to 0.1 after 85 %. Yields after every step.
+    `signals` (count × N) with their codes y* (count × M). Adam on W, at a rate that `pace`
+    lowers. Yields after every step.
     """
     rng = torch.Generator().manual_seed(seed)
+    pupil = Pupil(net, problem, teaching)
     optimizer = torch.optim.Adam(net.parameters(), lr=teaching.rate)
-    duals: Tensor | None = None
     for number in range(teaching.steps):
-        share = number / teaching.steps
         for group in optimizer.param_groups:
-            group["lr"] = teaching.rate * (1.0 if share < 0.6 else 0.3 if share < 0.85 else 0.1)
+            group["lr"] = teaching.rate * pace(number / teaching.steps)
         drawn = torch.randint(0, len(signals), (teaching.batch,), generator=rng)
-        x, solution = signals[drawn], solutions[drawn]
-        start = torch.randn(solution.shape, generator=rng, dtype=x.dtype)
-        if teaching.is_noisy:
-            states = noisy_states(net, problem, start, x, rng, scale=1.0)
-        else:
-            states = list(net.states(start, x))
-        errors = torch.stack([0.5 * (y - solution).square().sum(1).mean() for y in states[1:]])
-        loss = errors[-1]
-        total = loss + errors[:-1].sum() / max(len(errors) - 1, 1) if teaching.is_deep else loss
-        slacks: Tensor | None = None
-        if teaching.descent is not None:
-            slacks = teaching.descent.slacks(merits(problem, teaching.descent.merit, states, x, solution))
-            duals = torch.zeros_like(slacks.detach()) if duals is None else duals
-            total = total + (duals * slacks).sum()
+        total, loss, slacks = pupil.lagrangian(signals[drawn], solutions[drawn], rng)
         optimizer.zero_grad()
         total.backward()
         optimizer.step()
-        if slacks is not None and duals is not None:
-            duals = (duals + teaching.dual_rate * slacks.detach()).clamp_min(0)
-        yield Step(
-            number + 1,
-            teaching.steps,
-            float(loss.detach()),
-            () if slacks is None else tuple(slacks.detach().tolist()),
-            () if duals is None else tuple(duals.tolist()),
-        )
+        assert isinstance(pupil.duals, Tensor)
+        duals = tuple(pupil.duals.tolist())
+        yield Step(number + 1, teaching.steps, float(loss.detach()), tuple(slacks.tolist()), duals)

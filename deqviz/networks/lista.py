@@ -9,8 +9,12 @@ from torch import Tensor, nn
 
 
 def soft(v: Tensor, threshold: Tensor) -> Tensor:
-    """sign(v)·max(|v| − θ, 0), the proximal map of θ‖·‖₁; a negative θ counts as 0."""
-    return v.sign() * (v.abs() - threshold.clamp_min(0)).clamp_min(0)
+    """sign(v)·max(|v| − θ, 0), for θ ≥ 0 the proximal map of θ‖·‖₁.
+
+    Training may find a θ < 0, which pushes away from 0. Cut off at 0, thresholds that once got there would
+    stay: there is no gradient on that side.
+    """
+    return v.sign() * (v.abs() - threshold).clamp_min(0)
 
 
 class UnrolledSparseCoder(nn.Module):
