@@ -1,0 +1,5 @@
+"""Unrolled: does every layer descend?"""
+
+from deqviz.ui.unrolled import render
+
+render()
