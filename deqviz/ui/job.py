@@ -189,7 +189,7 @@ class Job:
             self._credit -= 1
         if iterate is None:
             self._look()
-            self._finish("done", "The method is direct: it has no further iterate.")
+            self._finish("done", "The method has ended: it has no further iterate.")
             return
         self._current = iterate
         self._log.write(iterate, begun, self._running)
