@@ -15,7 +15,7 @@ usage: deqviz COMMAND [...]
 
   deqviz app [--server.port N ...]          serve the app; further options are Streamlit's
   deqviz train RECIPE --data FOLDER [...]   train weights; `deqviz train --help` lists the recipes
-  deqviz bench quality|speed|theory|mri [...] print a measured table; `deqviz bench --help` tells more
+  deqviz bench SUITE [...]                  print a measured table; `deqviz bench --help` lists the suites
   deqviz --version
 """
 

@@ -2,16 +2,21 @@
 
 import argparse
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 
 def main(argv: Sequence[str]) -> int:
-    """`deqviz bench quality|speed|theory|mri|tune`; 0 when every target holds, 1 when one is missed."""
+    """`deqviz bench SUITE`; 0 when every target holds, 1 when one is missed."""
     from deqviz.bench.rows import report
 
     parser = argparse.ArgumentParser(prog="deqviz bench", description=__doc__)
-    parser.add_argument("suite", choices=("quality", "speed", "theory", "mri", "tune"))
-    parser.add_argument("--data", type=Path, help="folder with train/bsds400, test/bsd68, test/set12, mri")
+    parser.add_argument("suite", choices=("quality", "speed", "theory", "mri", "unrolled", "dip", "tune"))
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="folder with train/bsds400, train/bsds_color, test/bsd68, test/set12, mri",
+    )
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--only", default="", help="only rows whose name contains this text")
@@ -24,6 +29,10 @@ def main(argv: Sequence[str]) -> int:
         from deqviz.bench import theory
 
         return report(theory.rows(args.only), args.json)
+    if args.suite == "dip":
+        from deqviz.bench import dip, picture_prior
+
+        return report(chain(dip.rows(args.only), picture_prior.rows(args.only)), args.json)
     if args.data is None or not args.data.is_dir():
         parser.error("--data FOLDER must name a folder with train/bsds400, test/bsd68 and test/set12")
     if args.suite == "tune":
@@ -34,6 +43,12 @@ def main(argv: Sequence[str]) -> int:
         from deqviz.bench import mri
 
         return report(mri.rows(args.data, args.only), args.json)
+    if args.suite == "unrolled":
+        from deqviz.bench import inpainting, unrolled
+
+        return report(
+            chain(unrolled.rows(args.data, args.only), inpainting.rows(args.data, args.only)), args.json
+        )
     from deqviz.bench import quality
 
     return report(quality.rows(args.data, args.device, args.only), args.json)

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 
-import torch
-
+from deqviz.bench.clock import one_thread
 from deqviz.bench.rows import Row
 from deqviz.core.space import Image
 from deqviz.experiments._rivals import Rival
@@ -28,7 +27,7 @@ RATE = 0.2
 SIGNALS = 2000
 
 
-def rows(data: Path | None, only: str) -> Iterator[Row]:
+def rows(data: Path, only: str) -> Iterator[Row]:
     """Shipped networks on unseen signals, one training with its duals, Set12; `only` picks by name."""
     parts = {
         "layers": _layers,
@@ -37,20 +36,22 @@ def rows(data: Path | None, only: str) -> Iterator[Row]:
         "duals": _duals,
         "pictures": lambda: _pictures(data),
     }
-    for name, make in parts.items():
-        if not only or only in name:
-            yield from make()
+    with one_thread():
+        for name, make in parts.items():
+            if not only or only in name:
+                yield from make()
 
 
 def shipped(prefix: str = "lista_") -> tuple[Rival, ...]:
     """The networks of this family by the names of their trainings."""
     found: list[Rival] = []
     known = {card.key for card in _weights.cards()}
-    for key, teaching in TEACHINGS.items():
+    names = {key: teaching.name for key, teaching in TEACHINGS.items()}
+    for key, name in (names | {"coupled": "LISTA-CP", "analytic": "ALISTA"}).items():
         if prefix + key in known:
             net = _weights.load(prefix + key)
             assert isinstance(net, UnrolledSparseCoder)
-            found.append(Rival(teaching.name, net=net))
+            found.append(Rival(name, net=net))
     return tuple(found)
 
 
@@ -123,11 +124,8 @@ def _mean_slack(lessons: Sequence[Taught]) -> float:
     return max(fmean(values) for values in zip(*(lesson.slacks for lesson in lessons), strict=True))
 
 
-def _pictures(data: Path | None) -> Iterator[Row]:
+def _pictures(data: Path) -> Iterator[Row]:
     """Set12 at σ = 25/255, the upper left 256 × 256 of each picture."""
-    if data is None:
-        return
-    torch.set_num_threads(1)
     quality: dict[tuple[str, int], list[float]] = {}
     for place, picture in enumerate(pictures(data / "test" / "set12")):
         truth: Image = picture[None, :, :256, :256]

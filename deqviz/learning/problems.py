@@ -23,7 +23,7 @@ TEACHINGS: Mapping[str, Teaching] = {
 }
 """The five rivals, by the ends of their keys: each of the shipped networks was trained as one of them."""
 
-PATCHED = ("plain", "noise", "descent_noise")
+PATCHED = ("plain", "descent_noise")
 """Those that are shipped for patches of pictures too."""
 
 

@@ -11,10 +11,13 @@ from typing import Any, Literal, overload
 import torch
 from safetensors.torch import load as parse
 from safetensors.torch import save as serialise
-from torch import nn
+from torch import Tensor, nn
 
 from deqviz.networks.contractive import ContractiveDenoiser
 from deqviz.networks.convex_ridge import ConvexRidge
+from deqviz.networks.dictionary import Dictionary
+from deqviz.networks.glow_prox import GlowProx
+from deqviz.networks.lista import Alista, Lista, ListaCP
 from deqviz.networks.monotone import MonotoneCNN
 from deqviz.networks.unconstrained import UnconstrainedDenoiser
 from deqviz.networks.unet import ResidualUNet
@@ -22,8 +25,13 @@ from deqviz.networks.unet import ResidualUNet
 _FOLDER = Path(__file__).parents[2] / "pretrained"
 
 _NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
+    "Alista": Alista,
     "ConvexRidge": ConvexRidge,
     "ContractiveDenoiser": ContractiveDenoiser,
+    "Dictionary": Dictionary,
+    "GlowProx": GlowProx,
+    "Lista": Lista,
+    "ListaCP": ListaCP,
     "MonotoneCNN": MonotoneCNN,
     "ResidualUNet": ResidualUNet,
     "UnconstrainedDenoiser": UnconstrainedDenoiser,
@@ -62,9 +70,25 @@ def read_card(path: Path) -> Card:
     return Card(**raw)
 
 
-def write(net: nn.Module, card: Callable[[str], Card], folder: Path) -> Card:
-    """Store weights and card in `folder`; `card` is given the sha256 of the weight file."""
-    state = {name: value.detach().cpu().float().contiguous() for name, value in net.state_dict().items()}
+def rounded(net: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """`net` itself, every weight replaced by the nearest number of `dtype`: as it will be read again.
+
+    Raises ValueError where a weight has no such number near it.
+    """
+    with torch.no_grad():
+        for name, value in net.state_dict().items():
+            value.copy_(_stored(name, value, dtype))
+    return net
+
+
+def write(
+    net: nn.Module, card: Callable[[str], Card], folder: Path, *, dtype: torch.dtype = torch.float32
+) -> Card:
+    """Store weights, as `dtype`, and card in `folder`; `card` is given the sha256 of the weight file.
+
+    What is read again is `rounded`; half precision is for weights that were judged after rounding.
+    """
+    state = {name: _stored(name, value.cpu(), dtype).contiguous() for name, value in net.state_dict().items()}
     blob = serialise(state)
     written = card(hashlib.sha256(blob).hexdigest())
     folder.mkdir(parents=True, exist_ok=True)
@@ -72,6 +96,14 @@ def write(net: nn.Module, card: Callable[[str], Card], folder: Path) -> Card:
     text = json.dumps(asdict(written), indent=2, ensure_ascii=False)
     (folder / f"{written.key}.json").write_text(text + "\n", encoding="utf-8")
     return written
+
+
+def _stored(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
+    # Whole numbers beyond 2048 are not halves.
+    found = value.detach().to(dtype if value.is_floating_point() else torch.float32)
+    if not bool(found.isfinite().all()):
+        raise ValueError(f"The weights {name} are not finite in {dtype}: store them as torch.float32.")
+    return found
 
 
 def read(key: str, folder: Path) -> nn.Module:

@@ -87,7 +87,7 @@ def export(recipe: Recipe, run: Run, epoch: Epoch) -> Card:
             parameters=sum(parameter.numel() for parameter in epoch.net.parameters()),
         )
 
-    return write(epoch.net, card, run.out)
+    return write(epoch.net, card, run.out, dtype=recipe.stored)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,13 @@ from deqviz.training.samples import Sample, denoising
 @dataclass(frozen=True)
 class Recipe(ABC):
     """One trained network: where its pictures come from, what is minimised, how it is judged and exported."""
+
+    stored: ClassVar[torch.dtype] = torch.float32
+    """As what weights are written; validation sees them rounded to it."""
+    longest: ClassVar[float] = 1.0
+    """Longer gradients are cut to this norm."""
+    betas: ClassVar[tuple[float, float]] = (0.9, 0.99)
+    """Of Adam."""
 
     key: str
     title: str
@@ -38,6 +45,10 @@ class Recipe(ABC):
     def source(self, folder: Path) -> tuple[list[Tensor], list[Tensor]]:
         """(training, validation) pictures of a folder."""
         return split(folder, self.validation)
+
+    def pace(self, fraction: float) -> float:
+        """The share of the learning rate: it warms up over 2 %, then falls by half a cosine to 1 %."""
+        return min(1.0, fraction / 0.02 + 0.01) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fraction)))
 
     @abstractmethod
     def build(self) -> nn.Module:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from deqviz.networks._weights import rounded
 from deqviz.training._recipe import Recipe
 
 
@@ -47,7 +48,7 @@ def train(recipe: Recipe, run: Run) -> Generator[Epoch]:
     total = run.steps or recipe.steps
     rng = torch.Generator().manual_seed(run.seed)
     net = recipe.build().to(run.device)
-    optimizer = torch.optim.Adam(_groups(net, recipe.learning_rate), betas=(0.9, 0.99))
+    optimizer = torch.optim.Adam(_groups(net, recipe.learning_rate), betas=recipe.betas)
     checkpoint = run.out / f"{recipe.key}.checkpoint.pt"
     step, spent = 0, 0.0
     if run.resume and checkpoint.exists():
@@ -58,18 +59,18 @@ def train(recipe: Recipe, run: Run) -> Generator[Epoch]:
         running, first = 0.0, step
         while step < min(first + run.every, total):
             for group in optimizer.param_groups:
-                group["lr"] = group["rate"] * _schedule(step / total)
+                group["lr"] = group["rate"] * recipe.pace(step / total)
             loss = recipe.loss(net, recipe.sample(training, rng).to(run.device))
             optimizer.zero_grad()
             loss.backward()
             # A map that nothing bounds may run away for one sample; its gradient would spoil all weights.
-            if bool(nn.utils.clip_grad_norm_(net.parameters(), 1.0).isfinite()):
+            if bool(nn.utils.clip_grad_norm_(net.parameters(), recipe.longest).isfinite()):
                 optimizer.step()
             running += float(loss.detach())
             step += 1
         seconds = spent + time.perf_counter() - started
         _save(checkpoint, net, optimizer, rng, step=step, seconds=seconds)
-        plain = recipe.plain(net)
+        plain = rounded(recipe.plain(net), recipe.stored)
         watched = validation if step == total else validation[: run.watched]
         yield Epoch(
             step,
@@ -101,11 +102,6 @@ def _groups(net: nn.Module, rate: float) -> list[dict[str, object]]:
     banks = [parameter for name, parameter in named.items() if "filters" in name]
     others = [parameter for name, parameter in named.items() if "filters" not in name]
     return [{"params": banks, "rate": rate}, {"params": others, "rate": 3 * rate}]
-
-
-def _schedule(fraction: float) -> float:
-    """Warm up over 2 %, then fall by half a cosine to 1 %."""
-    return min(1.0, fraction / 0.02 + 0.01) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fraction)))
 
 
 def _save(

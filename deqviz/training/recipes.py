@@ -17,9 +17,11 @@ from deqviz.training._constraint import ZeroMean
 from deqviz.training._contractive_recipe import ContractiveRecipe
 from deqviz.training._minimise import equilibrium, implicit_step, minimiser
 from deqviz.training._recipe import DenoisingRecipe, LayeredRecipe, Recipe, constrain, tight_frame
+from deqviz.training.glow_recipes import GLOW_RECIPES
 from deqviz.training.mol_list import MOL_RECIPES
 from deqviz.training.range_recipes import DeepEquilibriumRecipe, RangeRecipe
 from deqviz.training.samples import Sample, degraded, examples
+from deqviz.training.sparse_recipes import SPARSE_RECIPES
 
 
 @dataclass(frozen=True)
@@ -156,5 +158,7 @@ RECIPES: Mapping[str, Recipe] = {
         ),
         UnconstrainedRecipe("unconstrained", "Unconstrained denoiser", steps=3_000, learning_rate=1e-3),
         *MOL_RECIPES,
+        *GLOW_RECIPES,
+        *SPARSE_RECIPES,
     )
 }

@@ -17,7 +17,7 @@ from deqviz.learning.primal_dual import Pupil, Teaching, pace
 from deqviz.learning.problems import ATOMS, PATCHED, ROWS, TEACHINGS, patch_problem, random_problem
 from deqviz.learning.sparse_coding import SparseCoding, SparseSignals, random_dictionary
 from deqviz.networks.dictionary import Dictionary
-from deqviz.networks.lista import Lista
+from deqviz.networks.lista import Alista, Lista, ListaCP, UnrolledSparseCoder
 from deqviz.training._recipe import Recipe
 from deqviz.training.data import patches, split
 from deqviz.training.samples import Sample
@@ -139,10 +139,14 @@ class ListaRecipe(Recipe):
         rows, atoms = self.problem.dictionary.shape
         return {"rows": rows, "atoms": atoms, "layers": self.layers}
 
-    def build(self) -> Pupil:
+    def network(self) -> UnrolledSparseCoder:
         """Small random weights, from which the effect of constraints can be seen."""
+        return Lista(**self.arguments, seed=0)
+
+    def build(self) -> Pupil:
+        """The network and the duals of its constraints."""
         teaching = replace(self.teaching, steps=self.steps, batch=self.batch)
-        return Pupil(Lista(**self.arguments, seed=0), self.problem, teaching)
+        return Pupil(self.network(), self.problem, teaching)
 
     def pace(self, fraction: float) -> float:
         """As where networks are trained on the screen."""
@@ -174,7 +178,7 @@ class ListaRecipe(Recipe):
     def plain(self, net: nn.Module) -> nn.Module:
         """The network alone."""
         assert isinstance(net, Pupil)
-        copy = Lista(**self.arguments)
+        copy = self.network()
         copy.load_state_dict(net.net.state_dict())
         return copy.eval().requires_grad_(False)
 
@@ -212,6 +216,19 @@ class RandomListaRecipe(ListaRecipe):
 
 
 @dataclass(frozen=True)
+class CoupledRecipe(RandomListaRecipe):
+    """LISTA-CP, or ALISTA with `is_analytic`: both begin at ISTA, as their authors do."""
+
+    is_analytic: bool = False
+
+    def network(self) -> ListaCP | Alista:
+        """ISTA, with the least coherent matrix in ALISTA."""
+        net = Alista(**self.arguments) if self.is_analytic else ListaCP(**self.arguments)
+        net.begin_at(self.problem.dictionary, self.problem.weight, self.problem.lipschitz)
+        return net
+
+
+@dataclass(frozen=True)
 class PatchListaRecipe(ListaRecipe):
     """For 8 × 8 patches of pictures with noise from 10/255 to 50/255."""
 
@@ -246,6 +263,8 @@ SPARSE_RECIPES: tuple[Recipe, ...] = (
         RandomListaRecipe(f"lista_{key}", f"LISTA, {t.name}", 10_000, _RATE, teaching=t)
         for key, t in TEACHINGS.items()
     ),
+    CoupledRecipe("lista_coupled", "LISTA-CP", 10_000, _RATE),
+    CoupledRecipe("lista_analytic", "ALISTA", 10_000, _RATE, is_analytic=True),
     *(
         PatchListaRecipe(f"lista_patch_{key}", f"LISTA on patches, {t.name}", 10_000, _RATE, teaching=t)
         for key, t in TEACHINGS.items()
