@@ -7,11 +7,12 @@ import streamlit as st
 
 from deqviz.core.registry import params_of
 from deqviz.ui.form import heading
+from deqviz.ui.mask_pad import mask_pad
 from deqviz.ui.picture_box import picture_box, picture_title
 from deqviz.ui.study import Study
 from deqviz.ui.study_page import StudyPage
 from deqviz.ui.unrolled_board import board
-from deqviz.ui.unrolled_plan import plan
+from deqviz.ui.unrolled_plan import in_colour, plan
 from deqviz.ui.unrolled_setting import PRESETS, RIVALS, Setting, View, from_query
 from deqviz.ui.widgets import prefill, several, widget
 
@@ -19,6 +20,7 @@ SIDE = 64
 """Of the matrices, for the number of torch threads: one."""
 _OWN = {p.name: p for p in params_of(Setting)}
 _PICTURES = ("picture", "colour")
+_PLAIN = (*_PICTURES, "mask")
 _FORMS: Mapping[View, tuple[str, ...]] = {
     "Layers": ("rivals", "rate", "risk", "bound"),
     "Noise": ("rivals", "deviation", "before"),
@@ -57,7 +59,7 @@ def fill(setting: Setting) -> None:
     """Write a setting into the widgets; before any of them is drawn in this run of the script."""
     prefill("u", tuple(_OWN.values()), {name: getattr(setting, name) for name in _OWN})
     st.session_state["u.rivals"] = list(setting.rivals)
-    for name in _PICTURES:
+    for name in _PLAIN:
         st.session_state[f"u.{name}"] = getattr(setting, name)
 
 
@@ -79,9 +81,12 @@ def form() -> Setting:
             values[name] = picture_box(f"u.{name}", "Picture", getattr(now, name))
         else:
             values[name] = widget(_OWN[name], f"u.{name}")
+        if name == "hole" and values[name] == "painted":
+            st.session_state.setdefault("u.mask", now.mask)
+            values["mask"] = mask_pad(in_colour(values["colour"]), "u.mask")
     with st.expander("Advanced"):
         values["seed"] = widget(_OWN["seed"], "u.seed")
-    kept = {name: getattr(now, name) for name in (*_OWN, "rivals", *_PICTURES)}
+    kept = {name: getattr(now, name) for name in (*_OWN, "rivals", *_PLAIN)}
     return Setting(**{**kept, **values})
 
 

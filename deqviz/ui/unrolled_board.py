@@ -171,8 +171,9 @@ _WORDS: Mapping[View, tuple[str, str, str]] = {
         "x ← x + μ_l A*(y − Ax), z = f_l(x), x ← f_l⁻¹(z/(1 + λ_l))",
         "GLOW-Prox: five layers, each with a normalising flow of its own. A step towards the data, then the "
         "proximal step of ½λ‖z‖² in the flow's latent space; the flow is inverted exactly. With the "
-        "constraints the latents shrink from layer to layer; the picture is as good either way, and what "
-        "helps against noise is the noise in training.",
+        "constraints the latents shrink from layer to layer, on average over many pictures; each flow may "
+        "choose the scale of its latents, so that this alone says little of the picture, which is as good "
+        "either way.",
         "raise the noise to ten times that of the training.",
     ),
 }

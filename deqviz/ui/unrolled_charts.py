@@ -21,7 +21,8 @@ FAR = 40
 """Layers for which the theorem is drawn: it speaks of a limit that no trained network reaches."""
 RISING = 1.0
 """d_l/d_{l−1} from which a layer leads away."""
-_ROLES: Mapping[str, Role] = dict(zip(SHORT.values(), COLOURS, strict=False))
+# Two families of LISTA share the last colour; ALISTA is dashed.
+_ROLES: Mapping[str, Role] = dict(zip(SHORT.values(), (*COLOURS, COLOURS[-1]), strict=True))
 
 
 def role_of(title: str) -> Role:
@@ -42,7 +43,9 @@ def lines(
         own = [row for row in rows if row.rival == title]
         values = [math.nan if (value := y(row)) is None else value for row in own]
         role = role_of(title)
-        style = "both" if role != "truth" else "dotted" if title == "ISTA" else "dashed"
+        style = "both" if role != "truth" else "dotted"
+        if title in ("FISTA", SHORT["analytic"]):
+            style = "dashed"
         yield Series(title, [x(row) for row in own], values, role, style)
 
 
@@ -94,12 +97,11 @@ def ratios(rows: Sequence[LayerRow], rate: float) -> Chart:
     """What each layer leaves of the distance."""
     drawn = list(lines([row for row in rows if row.layer], _layer, lambda row: row.ratio))
     drawn.append(Series("1 − ε", [1, LAYERS], [1 - rate] * 2, "predicted", "dashed"))
-    risen = {
-        title: sum((row.ratio or 0.0) > RISING for row in rows if row.rival == title)
+    told = ", ".join(
+        _risen(title, [row for row in rows if row.rival == title])
         for title in titles_of(rows)
         if role_of(title) != "truth"
-    }
-    told = ", ".join(f"{title} {count}" for title, count in risen.items())
+    )
     return Chart(
         "ratio",
         "What a layer leaves of it",
@@ -110,6 +112,13 @@ def ratios(rows: Sequence[LayerRow], rate: float) -> Chart:
         formula="asked for: d_{l} ≤ (1 − ε) d_{l−1}",
         sentence=f"Layers that lead away, of {LAYERS}: {told}." if told else "",
     )
+
+
+def _risen(title: str, own: Sequence[LayerRow]) -> str:
+    """At how many layers the distance rises, and the worst slack: "U 5 (ζ = 1.22)"."""
+    count = sum((row.ratio or 0.0) > RISING for row in own)
+    excess = own[-1].excess
+    return f"{title} {count}" + ("" if excess is None else f" (ζ = {number(excess)})")
 
 
 def _objectives(rows: Sequence[LayerRow]) -> Chart:

@@ -17,6 +17,7 @@ from deqviz.experiments.teaching_run import TeachingRun
 from deqviz.learning.problems import PATCHED, patch_problem, random_problem
 from deqviz.networks import _weights
 from deqviz.networks.lista import UnrolledSparseCoder
+from deqviz.ui.drawn_mask import seen_pixels
 from deqviz.ui.study import Part
 from deqviz.ui.unrolled_setting import LAYERS, SHORT, Setting
 
@@ -65,10 +66,12 @@ def plan(setting: Setting) -> Generator[object, None, tuple[Part, ...]]:
             )
             return (Part("teaching", teaching),)
         case "Inpainting":
-            truth = images.scaled(images.load(setting.colour), FLOW)
-            truth = truth.expand(-1, 3, -1, -1).contiguous()
+            truth = in_colour(setting.colour)
             height, width = truth.shape[-2:]
-            mask = holes(setting.hole, height, width, torch.Generator().manual_seed(seed))[None]
+            if setting.hole == "painted":
+                mask = seen_pixels(setting.mask, height, width)
+            else:
+                mask = holes(setting.hole, height, width, torch.Generator().manual_seed(seed))[None]
             others = tuple(k for k in FACTORS if k != setting.factor)
             # What is shown comes last: a study keeps its newest pictures.
             return (
@@ -95,6 +98,11 @@ def shipped(prefix: str, keys: Sequence[str]) -> tuple[Rival, ...]:
         assert isinstance(net, UnrolledSparseCoder)
         found.append(Rival(SHORT[key], "network", _weights.card(prefix + key).sha256, net))
     return tuple(found)
+
+
+def in_colour(key: str) -> Image:
+    """A picture of the gallery as the flows want it: three channels, `FLOW` pixels on its longer side."""
+    return images.scaled(images.load(key), FLOW).expand(-1, 3, -1, -1).contiguous()
 
 
 def grey(key: str) -> Image:

@@ -7,8 +7,10 @@ from typing import Annotated, Any, Literal
 from deqviz.core.registry import Options, Range, params_of
 from deqviz.learning.descent import Descent, Form, Merit
 from deqviz.learning.primal_dual import Teaching
-from deqviz.operators._holes import Hole
+from deqviz.learning.problems import TEACHINGS
 from deqviz.scenario import Reader, check_picture, write_params
+from deqviz.ui import drawn_mask
+from deqviz.ui.drawn_mask import FIRST
 from deqviz.ui.keys import some
 
 View = Literal["Layers", "Noise", "Shift", "Training", "Pictures", "Inpainting"]
@@ -19,8 +21,12 @@ RIVALS: Mapping[str, str] = {
     "descent": "C0: descent",
     "descent_noise": "C: both",
     "deep": "DSN: deep, noise",
+    "coupled": "LISTA-CP",
+    "analytic": "ALISTA",
 }
 """The shipped networks, in the order of their colours."""
+FIVE = tuple(TEACHINGS)
+"""Those that differ in their training alone."""
 SHORT: Mapping[str, str] = {key: title.split(":")[0] for key, title in RIVALS.items()}
 LAYERS = 10
 """Of every shipped network."""
@@ -34,7 +40,7 @@ class Setting:
         View,
         Options("View", "What the layers do; noise between them; other signals; training; pictures"),
     ] = "Layers"
-    rivals: tuple[str, ...] = tuple(RIVALS)
+    rivals: tuple[str, ...] = FIVE
     rate: Annotated[
         float,
         Range(0.01, 0.9, "Descent asked of a layer", symbol="ε", help="The shipped ones were asked for 0.2"),
@@ -82,9 +88,11 @@ class Setting:
         Literal["U", "UN", "C0", "C"],
         Options("Pictures of", "All are measured: this only chooses whose are shown; no C0 for patches"),
     ] = "C"
-    hole: Annotated[Hole, Options("Lost pixels", "A square, boxes, strokes of a pen, or single ones")] = (
-        "centre"
-    )
+    hole: Annotated[
+        Literal["centre", "boxes", "strokes", "pixels", "painted"],
+        Options("Lost pixels", "A square, boxes, strokes of a pen, single ones, or what you paint"),
+    ] = "centre"
+    mask: str = FIRST
     factor: Annotated[
         float, Range(0.0, 20.0, "Noise on the layers", unit="× training", help="Directions of norm 1/l")
     ] = 0.0
@@ -96,6 +104,7 @@ class Setting:
         values["rivals"] = some("network", RIVALS)(",".join(self.rivals))
         check_picture(self.picture)
         check_picture(self.colour)
+        drawn_mask.check(self.mask)
         if self.before == 1:
             raise ValueError("Layer 1 is given y₀, which is noise itself: choose 0 or a later layer.")
         return replace(self, **values)
@@ -127,7 +136,7 @@ class Setting:
                 "is_at_ista",
             ),
             "Pictures": ("rivals", "picture", "level"),
-            "Inpainting": ("colour", "hole", "factor"),
+            "Inpainting": ("colour", "hole", "factor", *(("mask",) if self.hole == "painted" else ())),
         }
         kept = {name: getattr(self, name) for name in mine[self.view]}
         return replace(Setting(), view=self.view, seed=self.seed, **kept)
@@ -140,7 +149,7 @@ class Setting:
         query = {name.removeprefix("."): text for name, text in query.items()}
         if self.rivals != plain.rivals:
             query["rivals"] = ",".join(self.rivals)
-        for name in ("picture", "colour"):
+        for name in ("picture", "colour", "mask"):
             if getattr(self, name) != getattr(plain, name):
                 query[name] = getattr(self, name)
         return query
@@ -154,6 +163,7 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     values["rivals"] = parse(reader.checked("rivals", ",".join(plain.rivals), parse))
     for name in ("picture", "colour"):
         values[name] = reader.checked(name, getattr(plain, name), check_picture)
+    values["mask"] = reader.checked("mask", plain.mask, drawn_mask.check)
     try:
         return Setting(**values).validated(), reader.complaints()
     except ValueError as error:
@@ -165,6 +175,10 @@ PRESETS: Mapping[str, tuple[str, Setting]] = {
     "Every layer descends": (
         "Five ways of training one network: with the constraint every layer comes nearer, without it few do",
         Setting(),
+    ),
+    "LISTA-CP and ALISTA": (
+        "Matrices coupled by D, and two numbers a layer: structure instead of a constraint",
+        Setting(rivals=("plain", "descent_noise", "coupled", "analytic")),
     ),
     "Noise or constraint?": (
         "How much of the robustness comes from the noise in training, and how much from the constraint",

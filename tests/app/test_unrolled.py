@@ -1,11 +1,14 @@
 """The Unrolled page: settings and address, its boards, widgets without a browser, a journey in Chromium."""
 
+import re
 from dataclasses import replace
 
 import pytest
+import torch
 from playwright.sync_api import expect
 
 from deqviz.learning.primal_dual import Teaching
+from deqviz.ui.drawn_mask import CELLS, FIRST, lost_cells, seen_pixels, written
 from deqviz.ui.study import Study
 from deqviz.ui.unrolled_board import board
 from deqviz.ui.unrolled_plan import plan
@@ -41,6 +44,8 @@ def test_a_preset_survives_its_address(name: str):
         ({"picture": "nobody"}, "nobody"),
         ({"colour": "nobody"}, "nobody"),
         ({"merit": "beauty"}, "'beauty'"),
+        ({"mask": "AAAA"}, "paint it anew"),
+        ({"mask": "no mask at all"}, "paint it anew"),
         ({"spice": "hot"}, "unknown"),
     ],
 )
@@ -153,6 +158,29 @@ def test_a_hole_is_filled_layer_by_layer():
     assert "of 4" in latent.sentence
 
 
+def test_a_painted_mask_travels_and_is_stretched_over_the_picture():
+    lost = torch.rand(CELLS, CELLS, generator=torch.Generator().manual_seed(0)) < 0.3
+    text = written(lost)
+    assert re.fullmatch(r"[\w-]{171}", text)
+    assert torch.equal(lost_cells(text), lost)
+    seen = seen_pixels(text, 64, 64)
+    assert torch.equal(seen[0, 0, ::2, 1::2], 1 - lost.float())
+    assert seen_pixels(text, 43, 64).shape == (1, 1, 43, 64)
+    setting = Setting(view="Inpainting", hole="painted", mask=text)
+    assert from_query(setting.to_query()) == (setting, ())
+    assert setting.asked != replace(setting, mask=FIRST).asked
+    assert replace(setting, hole="centre").asked == replace(setting, hole="centre", mask=FIRST).asked
+
+
+@pytest.mark.parametrize(("share", "said"), [(0, "hides nothing"), (1, "hides everything")])
+def test_a_mask_of_nothing_and_one_of_everything_are_refused(share: int, said: str):
+    text = written(torch.full((CELLS, CELLS), bool(share)))
+    setting = Setting(view="Inpainting", hole="painted", mask=text)
+    study = ended(Study(lambda: plan(setting), 64))
+    assert study.state == "failed"
+    assert said in study.snapshot().message
+
+
 # ---------------------------------------------------------------- widgets
 
 
@@ -200,4 +228,36 @@ def test_the_journey(serve, open_page):
     state(page, "done")
     page.mouse.move(720, 2)  # away from the button, whose help is Streamlit's own and in no landmark
     expect(page.get_by_role("tooltip")).to_have_count(0)
+    check_looks(page)
+
+
+@pytest.mark.browser
+def test_lost_pixels_are_painted(serve, open_page):
+    page = open_page(f"{serve('app.py')}/?size=48&method=iterated_tikhonov&iterations=5")
+    state(page, "done")
+    page.evaluate(
+        "history.pushState(null, '', '/unrolled?view=Inpainting&hole=painted');"
+        "dispatchEvent(new PopStateEvent('popstate'))"
+    )
+    pad = page.locator(".dqm")
+    expect(pad).to_have_attribute("data-lost", str(int(lost_cells(FIRST).sum())), timeout=60_000)
+    expect(page.locator("[data-tile]")).to_have_count(8, timeout=60_000)
+    pad.get_by_role("button", name="clear").click()
+    expect(page.get_by_text("This mask hides nothing")).to_be_visible(timeout=60_000)
+    box = pad.locator("canvas").bounding_box()
+    assert box
+    x, y, w = box["x"], box["y"], box["width"]
+    page.mouse.move(x + 0.3 * w, y + 0.4 * w)
+    page.mouse.down()
+    page.mouse.move(x + 0.7 * w, y + 0.4 * w, steps=4)
+    page.mouse.up()
+    expect(page.locator("[data-tile=data]")).to_contain_text("% lost", timeout=60_000)
+    state(page, "done")
+    text = dict(part.split("=") for part in page.url.partition("?")[2].split("&"))["mask"]
+    lost = lost_cells(text)
+    assert int(lost.sum()) == int(pad.get_attribute("data-lost") or 0)
+    # A horizontal stroke of a pen of 2.6 cells: no row far from it is touched.
+    rows = lost.any(1).nonzero()[:, 0]
+    assert rows.min() >= 32 * 0.4 - 4
+    assert rows.max() <= 32 * 0.4 + 4
     check_looks(page)

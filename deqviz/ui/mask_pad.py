@@ -1,0 +1,50 @@
+"""The pad on which a person paints the pixels that are lost."""
+
+import base64
+import io
+from functools import cache
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from PIL import Image as Picture
+from streamlit.components.v2 import component
+
+from deqviz.core.space import Image
+from deqviz.ui.drawn_mask import CELLS
+from deqviz.ui.logbook import to_bytes
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
+
+
+def mask_pad(picture: Image, key: str) -> str:
+    """Draw the pad over a picture; the mask is the text under `key` in the session, see `drawn_mask`."""
+    pad = f"{key}.pad"
+
+    def heard() -> None:
+        text = st.session_state.get(pad, {}).get("mask")
+        if isinstance(text, str):
+            st.session_state[key] = text
+
+    data = {"picture": _source(picture), "mask": st.session_state[key], "side": CELLS}
+    _component()(key=pad, data=data, on_mask_change=heard)
+    return st.session_state[key]
+
+
+def _source(picture: Image) -> str:
+    """The picture as a PNG in an address."""
+    pixels = to_bytes(picture).transpose(1, 2, 0)
+    file = io.BytesIO()
+    Picture.fromarray(pixels.squeeze()).save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+@cache
+def _component() -> "ComponentRenderer":
+    return component(
+        "deqviz.mask_pad",
+        html="<div class='dqm'></div>",
+        css="mask_pad.css",
+        js="mask_pad.js",
+        isolate_styles=False,
+    )
