@@ -33,6 +33,8 @@ page = st.navigation(
         st.Page(FOLDER / "noise.py", title="Noise"),
         st.Page(FOLDER / "robustness.py", title="Robustness"),
         st.Page(FOLDER / "training.py", title="Training"),
+        st.Page(FOLDER / "unrolled.py", title="Unrolled"),
+        st.Page(FOLDER / "deep_prior.py", title="Deep prior"),
         st.Page(FOLDER / "memory.py", title="Memory"),
         st.Page(FOLDER / "playground.py", title="Playground"),
     ],

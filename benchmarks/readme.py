@@ -21,6 +21,8 @@ def table(name: str) -> str:
     rows = json.loads((RESULTS / f"{name}.json").read_text())
     if name == "mri":
         return f"{by_method(rows)}\n\n{listed([row for row in rows if row.get('target') is not None])}"
+    if name == "unrolled":
+        return f"{by_network(rows)}\n\n{listed([row for row in rows if row.get('target') is not None])}"
     if len(rows) > LONG:
         rows = [row for row in rows if row.get("target") is not None]
     return listed(rows)
@@ -38,6 +40,21 @@ def by_method(rows: list[dict]) -> str:
     lines = [f"| PSNR in dB, SSIM | {' | '.join(columns)} |", "|---|" + "---:|" * len(columns)]
     for method, cells in found.items():
         lines.append(f"| {method} | {' | '.join(score(cells.get(column)) for column in columns)} |")
+    return "\n".join(lines)
+
+
+def by_network(rows: list[dict]) -> str:
+    """A line per network: its distance to the code after all layers, clean, under noise, on other signals."""
+    found: dict[str, dict[str, float]] = {}
+    for row in rows:
+        match = re.fullmatch(r"(.+?), ([\w-]+): distance after 10", row["name"])
+        if match:
+            found.setdefault(match[2], {})[match[1].replace("layers", "clean")] = row["value"]
+    columns = list(dict.fromkeys(column for cells in found.values() for column in cells))
+    lines = [f"| E‖y₁₀ − y\\*‖ | {' | '.join(columns)} |", "|---|" + "---:|" * len(columns)]
+    for network, cells in found.items():
+        values = (f"{cells[column]:.3g}" if column in cells else "" for column in columns)
+        lines.append(f"| {network} | {' | '.join(values)} |")
     return "\n".join(lines)
 
 

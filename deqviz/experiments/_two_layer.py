@@ -32,18 +32,18 @@ class Activation:
 
 
 def _tanh_slope(z: Tensor) -> Tensor:
-    return 1 - z.tanh() ** 2
+    value = z.tanh()
+    return torch.rsub(value * value, 1)
 
 
 def _sigmoid_slope(z: Tensor) -> Tensor:
-    return z.sigmoid() * (1 - z.sigmoid())
+    value = z.sigmoid()
+    return torch.addcmul(value, value, value, value=-1)
 
 
 ACTIVATIONS: Mapping[str, Activation] = {
     "tanh": Activation("tanh", torch.tanh, _tanh_slope, 1.0, 4 / (3 * math.sqrt(3)), 0.3943, 0.4644),
-    "sigmoid": Activation(
-        "sigmoid", torch.sigmoid, _sigmoid_slope, 0.25, 1 / (6 * math.sqrt(3)), 0.2934, 0.0448
-    ),
+    "sigmoid": Activation("sigmoid", torch.sigmoid, _sigmoid_slope, 0.25, 1 / (6 * 3**0.5), 0.2934, 0.0448),
     "softplus": Activation("softplus", F.softplus, torch.sigmoid, 1.0, 0.25, 0.9212, 0.2934),
 }
 
@@ -217,14 +217,16 @@ class Certificate:
 
 def certificate(draws: Draws) -> Certificate:
     """The numbers of each draw, by singular values in double precision."""
-    A, V, z = draws.forward.double(), draws.outer.double(), draws.start.double()
-    double = replace(
-        draws, forward=A, outer=V, truth=draws.truth.double(), noise=draws.noise.double(), start=z
+    A, V, x, epsilon, z = (
+        part.double() for part in (draws.forward, draws.outer, draws.truth, draws.noise, draws.start)
     )
+    double = Draws(A, V, x, epsilon, z, draws.activation)
     phi, k, n = draws.activation, draws.width, V.shape[1]
     J = double.jacobian(z)
-    # With fewer units than unknowns J has no full row rank.
-    lowest = torch.linalg.svdvals(J)[:, -1] if k >= n else torch.zeros(len(z), dtype=torch.float64)
+    values = torch.linalg.svdvals(J)
+    # Fewer units than unknowns, or pairs of equal ones, leave J without full row rank: then rounding is left.
+    is_full = (values[:, -1] > max(n, k) * torch.finfo(J.dtype).eps * values[:, 0]) & (k >= n)
+    lowest = torch.where(is_full, values[:, -1], torch.zeros_like(values[:, -1]))
     misfit, B = double.residual(z).norm(dim=1), double.reduced
     # ∇²(½‖r‖²) = diag φ′B*B diag φ′ + diag(φ″ ⊙ B*r), and ‖r‖ never grows.
     smooth = phi.steepest**2 * torch.linalg.matrix_norm(B, 2) ** 2
