@@ -170,12 +170,15 @@ def picture_tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
         yield Tile("current", f"Network, iteration {k}", to_bytes(newest["current"].image), note)
         note = f"{known[k].average_psnr:.2f} dB" if k in known else ""
         yield Tile("average", "Its average", to_bytes(newest["average"].image), note)
-    for name, title in (("kept", "Variance rule"), ("discrepancy", "Discrepancy"), ("oracle", "Oracle")):
+    for name, title in (
+        ("kept", "Variance rule"),
+        ("discrepancy", "Discrepancy"),
+        ("oracle", "Oracle"),
+    ):
         k = None if name not in newest else _picked(name, known.get(int(newest[name].row[0])))
         if k in known:
-            by = "by the truth: " if name == "oracle" else ""
             value = rows[-1].kept_psnr if name == "kept" else known[k].psnr
-            note = f"{by}{value:.2f} dB"
+            note = f"{value:.2f} dB"
             yield Tile(name, f"{title}, {k}", to_bytes(newest[name].image), note)
     yield from _targets(shot)
 
@@ -194,4 +197,4 @@ def _targets(shot: Shot) -> Iterator[Tile]:
     for view in shot.views:
         if view.part == "impedance" and view.row[1] in TARGETS[2:]:
             name = str(view.row[1])
-            yield Tile(f"target-{name}", f"Target: {name}", to_bytes(view.image), "for the impedance")
+            yield Tile(f"target-{name}", f"Target: {name}", to_bytes(view.image))

@@ -81,6 +81,14 @@ def state(page: Page, name: str) -> None:
     expect(page.locator(ROOT)).to_have_attribute("data-state", name, timeout=60_000)
 
 
+def turn(page: Page, address: str) -> None:
+    """Go to another page of the app as its links do: a page opened by its own address logs Streamlit's 404s.
+
+    Its state may be that of the page before: wait for what only the new one has.
+    """
+    page.evaluate(f"history.pushState(null, '', '/{address}'); dispatchEvent(new PopStateEvent('popstate'))")
+
+
 def check_looks(page: Page, *stock: str) -> None:
     """Axe finds nothing but the rules of `stock`, Streamlit's own; nothing is wider than the window."""
     found = Axe().run(page).response["violations"]

@@ -15,7 +15,7 @@ from deqviz.ui.memory_board import board
 from deqviz.ui.memory_plan import BUDGET, missing_weights, plan, unrolled_depth
 from deqviz.ui.memory_setting import FEW, PRESETS, SHAPES, Setting, from_query
 from deqviz.ui.study import Study
-from tests.app.journey import ROOT, Guest, check_looks, check_refused, done, state
+from tests.app.journey import ROOT, Guest, check_looks, check_refused, done, state, turn
 
 QUICK = {"size": "small", "width": "8", "layers": "2", "coils": "2", "iterations": "5"}
 QUICK |= {"is_fresh": "False", "is_gradient": "False", "is_run": "False"}
@@ -147,9 +147,7 @@ def test_the_journey(serve, open_page):
     page = open_page(f"{serve('app.py')}/?size=48&method=iterated_tikhonov&iterations=5", width=900)
     state(page, "done")
     query = "&".join(f"{k}={v}" for k, v in {**QUICK, "is_run": "True", "dimension": "2D%2Btime"}.items())
-    page.evaluate(
-        f"history.pushState(null, '', '/memory?{query}'); dispatchEvent(new PopStateEvent('popstate'))"
-    )
+    turn(page, f"memory?{query}")
     frame = page.get_by_role("slider", name="Frame")
     # The page before was done too: only what it did not have says that this one is there.
     expect(frame).to_have_attribute("aria-valuetext", "5 of 8", timeout=60_000)

@@ -13,7 +13,7 @@ from deqviz.ui.study import Study
 from deqviz.ui.unrolled_board import board
 from deqviz.ui.unrolled_plan import plan
 from deqviz.ui.unrolled_setting import PRESETS, Setting, from_query
-from tests.app.journey import ROOT, Guest, check_looks, check_refused, done, ended, state
+from tests.app.journey import ROOT, Guest, check_looks, check_refused, done, ended, state, turn
 
 QUICK = {"view": "Noise", "rivals": "plain,descent_noise", "before": "9"}
 GUEST = Guest[Setting]("unrolled", "u", QUICK)
@@ -210,9 +210,7 @@ def test_the_journey(serve, open_page):
     page = open_page(f"{serve('app.py')}/?size=48&method=iterated_tikhonov&iterations=5", width=900)
     state(page, "done")
     query = "rivals=plain%2Cdescent_noise&view=Pictures&picture=coins"
-    page.evaluate(
-        f"history.pushState(null, '', '/unrolled?{query}'); dispatchEvent(new PopStateEvent('popstate'))"
-    )
+    turn(page, f"unrolled?{query}")
     expect(page.locator("[data-tile]")).to_have_count(9, timeout=60_000)
     state(page, "done")
     check_looks(page)
@@ -235,10 +233,7 @@ def test_the_journey(serve, open_page):
 def test_lost_pixels_are_painted(serve, open_page):
     page = open_page(f"{serve('app.py')}/?size=48&method=iterated_tikhonov&iterations=5")
     state(page, "done")
-    page.evaluate(
-        "history.pushState(null, '', '/unrolled?view=Inpainting&hole=painted');"
-        "dispatchEvent(new PopStateEvent('popstate'))"
-    )
+    turn(page, "unrolled?view=Inpainting&hole=painted")
     pad = page.locator(".dqm")
     expect(pad).to_have_attribute("data-lost", str(int(lost_cells(FIRST).sum())), timeout=60_000)
     expect(page.locator("[data-tile]")).to_have_count(8, timeout=60_000)
