@@ -23,6 +23,8 @@ def table(name: str) -> str:
         return f"{by_method(rows)}\n\n{listed([row for row in rows if row.get('target') is not None])}"
     if name == "unrolled":
         return f"{by_network(rows)}\n\n{listed([row for row in rows if row.get('target') is not None])}"
+    if name == "dip":
+        return f"{by_activation(rows)}\n\n{listed([row for row in rows if row.get('target') is not None])}"
     if len(rows) > LONG:
         rows = [row for row in rows if row.get("target") is not None]
     return listed(rows)
@@ -55,6 +57,21 @@ def by_network(rows: list[dict]) -> str:
     for network, cells in found.items():
         values = (f"{cells[column]:.3g}" if column in cells else "" for column in columns)
         lines.append(f"| {network} | {' | '.join(values)} |")
+    return "\n".join(lines)
+
+
+def by_activation(rows: list[dict]) -> str:
+    """A line per activation: the width at which half of the draws reach the data, in units of m."""
+    found: dict[str, dict[str, float]] = {}
+    for row in rows:
+        match = re.fullmatch(r"half-success width over m, (\w+), m = (\d+)", row["name"])
+        if match:
+            found.setdefault(match[1], {})[match[2]] = row["value"]
+    columns = list(dict.fromkeys(m for cells in found.values() for m in cells))
+    heads = " | ".join(f"m = {m}" for m in columns)
+    lines = [f"| half-success width over m | {heads} |", "|---|" + "---:|" * len(columns)]
+    for name, cells in found.items():
+        lines.append(f"| {name} | {' | '.join(f'{cells[m]:.2f}' for m in columns)} |")
     return "\n".join(lines)
 
 
