@@ -29,9 +29,15 @@ def enter(page: str) -> None:
     st.session_state["address.is_back"] = last not in (None, page)
 
 
-def visit(page: str) -> Visit:
-    """Look at the address bar; call it once per script run, before anything that writes there."""
+def visit(page: str, *, is_late: bool = False) -> Visit:
+    """Look at the address bar; call it once per script run, before anything that writes there.
+
+    `is_late` says that the browser asked for this run before it heard of the newest address: its own is old.
+    """
     here, written = _here(), _written()
+    if is_late and page in written:
+        st.query_params.from_dict(written[page])
+        return Visit(None)
     is_back: bool = st.session_state.get("address.is_back", False)
     if is_back and (not here or here in (query for name, query in written.items() if name != page)):
         # Streamlit drops the address of a page that is left; what the other page wrote is not meant here.

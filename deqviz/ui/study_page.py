@@ -5,7 +5,6 @@ A page is one `StudyPage` and its sidebar. In the session "<prefix>.setting" is 
 """
 
 import html
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
@@ -19,8 +18,6 @@ from deqviz.ui.worker import worker
 
 REFRESH = 0.15
 """Seconds between two looks at a study that is going on."""
-LATE = 3.0
-"""Seconds during which widgets that say what they said before a preset have not been told of it yet."""
 
 
 V = TypeVar("V")
@@ -75,6 +72,8 @@ class StudyPage(Generic[S]):
         head, notices = st.container(), st.container()
         with st.sidebar:
             st.html('<p class="deqviz-logo">DEQ<b>Viz</b></p>')
+            with st.container(key=f"heard_{self.prefix}"):  # style.css hides it
+                st.text_input("Heard", key=self._heard, label_visibility="collapsed")
             draft = self._draft()
             self._presets()
         with notices:
@@ -100,16 +99,32 @@ class StudyPage(Generic[S]):
 
     def _open(self) -> None:
         """Begin what the address asks for, or come back to what was here."""
-        visit = address.visit(self.page)
-        before: S | None = self._get("setting")
+        # Of another filling than the last one: the browser asked for this run of the script before it heard
+        # of the new values. However late that is, what it says is old: tell it again.
+        is_late = st.session_state.get(self._heard, self._filling) != self._filling
+        visit = address.visit(self.page, is_late=is_late)
         if visit.query is not None:
-            self._set("late", (before, time.monotonic() + LATE))
             setting, complaints = self.read(visit.query)
             self._set("complaints", complaints)
-            self.fill(setting)
+            self._set("fillings", self._get("fillings", 0) + 1)
+            self._tell(setting)
             self._start(setting)
-        elif visit.is_back or st.session_state.pop(f"{self.prefix}.refill", False):
-            self.fill(self.setting)
+        elif visit.is_back or is_late:
+            self._tell(self.setting)
+
+    @property
+    def _heard(self) -> str:
+        """The key of a hidden widget that says, with all others, which filling the browser has heard of."""
+        return f"{self.prefix}.heard"
+
+    @property
+    def _filling(self) -> str:
+        return str(self._get("fillings", 0))
+
+    def _tell(self, setting: S) -> None:
+        """Write a setting into the widgets, and with it the number of this filling."""
+        self.fill(setting)
+        st.session_state[self._heard] = self._filling
 
     def _start(self, setting: S) -> None:
         """Replace the study by a new one of this setting and write it into the address bar."""
@@ -140,11 +155,6 @@ class StudyPage(Generic[S]):
         study = session.study(self.page)
         if draft is None or study is None or draft == self.setting:
             return
-        before, until = self._get("late", (None, 0.0))
-        if draft == before and time.monotonic() < until:
-            # The browser asked for this run of the script before it heard of the new values: tell it again.
-            self._set("refill", True)
-            st.rerun()
         if self.numbers(draft) == self.numbers(self.setting):
             self._show(draft)
             return

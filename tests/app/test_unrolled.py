@@ -202,6 +202,23 @@ def test_the_page_opens_what_the_address_says_and_follows_its_controls():
     assert "which is noise itself" in at.error[0].value
 
 
+def test_what_a_slow_browser_said_before_it_heard_of_a_preset_changes_nothing():
+    at = opened()
+    heard = at.text_input(key="u.heard").value
+    at.button(key="u.preset.Other signals").click().run()
+    settle(at)
+    shown, begun = setting(at), study(at).id
+    assert shown.view == "Shift"
+    # What such a browser sends: the old values of all widgets, at whatever time.
+    at.text_input(key="u.heard").set_value(heard)
+    at.selectbox(key="u.view").set_value("Noise").run()
+    assert setting(at) == shown
+    assert study(at).id == begun
+    assert at.selectbox(key="u.view").value == "Shift"
+    at.selectbox(key="u.view").set_value("Noise").run()
+    assert setting(at).view == "Noise", "now it has heard, and means it"
+
+
 # ---------------------------------------------------------------- browser
 
 
