@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from deqviz.core.guarantee import Guarantee
 from deqviz.experiments._rivals import ISTA, Exam, Rival, descent_of, exam
@@ -82,6 +83,7 @@ class LayerShift(Experiment[ShiftRow]):
         """One shift after the other; their codes are solved for first."""
         have, total, done = {row.key: row for row in known}, len(self.cells), 0
         clean: Exam | None = None
+        unshifted: dict[str, float] = {}
         for shift in self.shifts:
             given = None
             for rival in self.everyone:
@@ -93,25 +95,33 @@ class LayerShift(Experiment[ShiftRow]):
                         clean = exam(self.problem, self.signals, self.seed)
                     if given is None:
                         yield Progress(done - 1, total)
-                        given = exam(self.problem, self.signals, self.seed, shift)
-                    row = self._row(rival, shift, given, clean)
+                        given = exam(self.problem, self.signals, self.seed, shift) if shift else clean
+                    if rival.title not in unshifted:
+                        unshifted[rival.title] = self._excess(self._distances(rival, clean)[1])
+                    row = self._row(rival, shift, given, clean, unshifted[rival.title])
                 yield Progress(done, total, row)
 
     @torch.no_grad()
-    def _row(self, rival: Rival, shift: float, given: Exam, clean: Exam) -> ShiftRow:
+    def _distances(self, rival: Rival, given: Exam) -> tuple[Tensor, Tensor]:
+        """y_L, and ‖y_l − y*‖ per signal of all layers."""
         states = rival.states(self.problem, given.start, given.x, self.layers)
-        d = given.distances(states).double()
-        home = clean.distances(rival.states(self.problem, clean.start, clean.x, self.layers)).double()
-        descent = descent_of(self.rate)
+        return states[-1], given.distances(states).double()
+
+    def _excess(self, distances: Tensor) -> float:
+        return float(descent_of(self.rate).slacks(distances).max())
+
+    @torch.no_grad()
+    def _row(self, rival: Rival, shift: float, given: Exam, clean: Exam, unshifted: float) -> ShiftRow:
+        last, d = self._distances(rival, given)
         return ShiftRow(
             rival.title,
             shift,
             float(d[-1].mean()),
             float(d[-1].std(correction=0)),
-            float(self.problem.objective(states[-1], given.x).double().mean()),
+            float(self.problem.objective(last, given.x).double().mean()),
             float(self.problem.objective(given.solution, given.x).double().mean()),
-            float(descent.slacks(d).max()),
-            float(descent.slacks(home).max()),
+            self._excess(d),
+            unshifted,
             float(torch.linalg.vector_norm(given.solution - clean.solution, dim=1).double().mean()),
             self.rate,
         )

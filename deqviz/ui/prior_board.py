@@ -16,7 +16,7 @@ from deqviz.ui.prior_charts import charts
 from deqviz.ui.prior_picture_charts import picture_tiles
 from deqviz.ui.prior_setting import Setting
 from deqviz.ui.study import Shot, Study
-from deqviz.ui.study_board import cells_done, study_board
+from deqviz.ui.study_board import cells_behind, cells_done, study_board
 
 SHARES = {
     "phase": 80.0,
@@ -60,30 +60,17 @@ def board(study: Study, setting: Setting) -> Board:
     )
 
 
-def _at(shot: Shot) -> Iterator[tuple[str, int, int]]:
-    """Of every part its key, the cells that are behind it, and all of them; some ways end early."""
-    last = max((n for n, rows in enumerate(shot.rows) if rows), default=-1)
-    for n, (part, rows) in enumerate(zip(shot.parts, shot.rows, strict=True)):
-        size = len(part.experiment.cells)
-        is_behind = n < last or shot.state == "done"
-        yield (
-            part.key,
-            size if is_behind else (part.experiment.cells.index(rows[-1].key) + 1 if rows else 0),
-            size,
-        )
-
-
 def _doing(shot: Shot) -> str:
     """Which part is being computed."""
     if shot.state != "running":
         return ""
-    return next((DOING[key] for key, done, size in _at(shot) if done < size), "")
+    return next((DOING[key] for key, done, size in cells_behind(shot) if done < size), "")
 
 
 def _left(shot: Shot) -> float | None:
     """Seconds that are still needed, by what cells cost beside each other."""
-    spent = sum(SHARES[key] * done for key, done, _ in _at(shot))
-    whole = sum(SHARES[key] * size for key, _, size in _at(shot))
+    spent = sum(SHARES[key] * done for key, done, _ in cells_behind(shot))
+    whole = sum(SHARES[key] * size for key, _, size in cells_behind(shot))
     if shot.state != "running" or spent < ENOUGH * whole:
         return None
     return shot.seconds * (whole - spent) / spent

@@ -1,6 +1,6 @@
 """What the boards of all pages take from their study; pure, no Streamlit."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from deqviz.ui.board.records import Board, Chart, Explanation, Row, Stacks, Tile
@@ -15,14 +15,19 @@ class Progress(NamedTuple):
     left: float | None
 
 
+def cells_behind(shot: Shot) -> Iterator[tuple[str, int, int]]:
+    """Of every part its key, the cells that are behind it and all of them; some runs end early."""
+    last = max((n for n, rows in enumerate(shot.rows) if rows), default=-1)
+    for n, (part, rows) in enumerate(zip(shot.parts, shot.rows, strict=True)):
+        cells = part.experiment.cells
+        at = cells.index(rows[-1].key) + 1 if rows else 0
+        yield part.key, len(cells) if n < last or shot.state == "done" else at, len(cells)
+
+
 def cells_done(shot: Shot) -> Progress:
     """Progress in cells, for runs that leave the rest of their cells out when they arrive early."""
-    sizes = [len(part.experiment.cells) for part in shot.parts]
-    done, last = 0, max((n for n, rows in enumerate(shot.rows) if rows), default=-1)
-    for n, part in enumerate(shot.parts[: last + 1]):
-        is_behind = n < last or shot.state == "done"
-        done += sizes[n] if is_behind else part.experiment.cells.index(shot.rows[n][-1].key) + 1
-    total = sum(sizes)
+    behind = tuple(cells_behind(shot))
+    done, total = sum(cells for _, cells, _ in behind), sum(size for _, _, size in behind)
     left = None if shot.left is None or done == 0 else shot.seconds * (total - done) / done
     return Progress(done, total, left)
 

@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from deqviz.core.guarantee import Guarantee
 from deqviz.experiments._rows import Row as Measured
 from deqviz.experiments._rows import panel
 from deqviz.experiments.deep_equilibrium import BeyondDepth
 from deqviz.experiments.loss_lab import LossLab
 from deqviz.ui.board.records import Board, Explanation, Row
-from deqviz.ui.board.verdicts import verdict
+from deqviz.ui.board.verdicts import named, verdict
 from deqviz.ui.study import Shot, Study
 from deqviz.ui.study_board import Progress, study_board
 from deqviz.ui.training_charts import charts
@@ -83,17 +82,13 @@ def _guarantees(setting: Setting, shot: Shot) -> Iterator[Row]:
                 # The random network says no more than the worst one, so it is told once.
                 if guarantee.key != "typical" or name == setting.drawn:
                     reason = REASONS.get(part, guarantee.reason)
-                    yield verdict(_named(replace(guarantee, reason=reason), name))
+                    yield verdict(named(replace(guarantee, reason=reason), name))
 
 
 def _apart(rows: tuple[Measured, ...]) -> dict[str, tuple[Measured, ...]]:
     """The rows of every network or architecture, the first part of their keys."""
     names = dict.fromkeys(str(row.key[0]) for row in rows)
     return {name: tuple(row for row in rows if row.key[0] == name) for name in names}
-
-
-def _named(guarantee: Guarantee, name: str) -> Guarantee:
-    return replace(guarantee, name=f"{name}: {guarantee.name[:1].lower()}{guarantee.name[1:]}")
 
 
 def _explanation(setting: Setting) -> Explanation:

@@ -7,7 +7,7 @@ from deqviz.core.guarantee import Guarantee
 from deqviz.experiments._rows import panel
 from deqviz.experiments.teaching_run import TeachingRun
 from deqviz.ui.board.records import Board, Chart, Explanation, Row, Tile
-from deqviz.ui.board.verdicts import verdict
+from deqviz.ui.board.verdicts import named, verdict
 from deqviz.ui.live.protocol import number, row
 from deqviz.ui.study import Shot, Study
 from deqviz.ui.study_board import Progress, study_board
@@ -110,7 +110,7 @@ def _guarantees(shot: Shot) -> Iterator[Row]:
 def _observed(name: str, found: Sequence[Guarantee]) -> Row:
     """How often an inequality was seen to hold that nobody proved."""
     last = found[-1]
-    told = row(_named(last, name))
+    told = row(named(last, name))
     if last.status == "void":
         return told
     kept = sum(g.holds is True for g in found)
@@ -121,10 +121,6 @@ def _observed(name: str, found: Sequence[Guarantee]) -> Row:
     ]
     closest = f", closest {number(max(shares))}" if shares else ""
     return replace(told, measured=f"{kept} of {len(found)} below{closest}")
-
-
-def _named(guarantee: Guarantee, name: str) -> Guarantee:
-    return replace(guarantee, name=f"{name}: {guarantee.name[:1].lower()}{guarantee.name[1:]}")
 
 
 _CODES = "y_l = S(W₁y_l₋₁ + W₂x, θ), l = 1 … 10"

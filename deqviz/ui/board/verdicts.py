@@ -1,8 +1,15 @@
 """Guarantees that were tested on many rows, as lines of the table: how many hold, and how near they come."""
 
+from dataclasses import replace
+
 from deqviz.core.guarantee import Curve, Guarantee
 from deqviz.ui.live.protocol import number, row
 from deqviz.ui.live.records import Row
+
+
+def named(guarantee: Guarantee, name: str) -> Guarantee:
+    """The same inequality under the name of whom it is about: "U: envelope"."""
+    return replace(guarantee, name=f"{name}: {guarantee.name[:1].lower()}{guarantee.name[1:]}")
 
 
 def verdict(guarantee: Guarantee) -> Row:
