@@ -30,11 +30,11 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
-def serve(port: int) -> subprocess.Popen[bytes]:
-    """`deqviz app` on a port, once it answers."""
+def serve(port: int, *options: str) -> subprocess.Popen[bytes]:
+    """`deqviz app` on a port, with further options of Streamlit's, once it answers."""
     command = [sys.executable, "-c", "import sys, deqviz.cli; sys.exit(deqviz.cli.main())", "app"]
     process = subprocess.Popen(
-        [*command, "--server.port", str(port), "--server.address", "127.0.0.1"],
+        [*command, "--server.port", str(port), "--server.address", "127.0.0.1", *options],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from deqviz.core import machine
+from deqviz.core.records import Method
 from deqviz.core.registry import Choice
 from deqviz.scenario import Scenario
 from deqviz.ui.job import Job
@@ -122,7 +123,7 @@ def test_a_run_stopped_while_nobody_watches_is_forgotten():
     assert job.is_runnable() or job.is_over()
     worker = Worker()
     worker.submit(job)
-    until(lambda: not worker._tasks, 5)
+    until(lambda: not worker._entries, 5)
     assert job.is_over()
     shot = job.snapshot()
     assert shot.latest is not None
@@ -172,7 +173,7 @@ def test_checks_can_be_stopped(worker):
     until(lambda: job.is_over())
     assert job.state == "done"
     assert job.snapshot().message.endswith("The checks were stopped.")
-    until(lambda: job not in worker._tasks)
+    until(lambda: job not in [e.task for e in worker._entries])
 
 
 def test_two_runs_share_the_worker(worker):
@@ -203,7 +204,7 @@ def test_a_diverging_run_stops_says_so_and_keeps_its_history(worker):
     assert all(math.isfinite(m.residual) for m in shot.marks[:-1])
 
 
-class Broken:
+class Broken(Method):
     """A method that turns into not-a-number, or fails, at iteration 3."""
 
     def __init__(self, inner, fault):

@@ -212,7 +212,7 @@ def test_a_study_gone_on_with_stands_in_the_round_once(worker):
     study = start(worker, Squares(10_000, pace=0.001))
     for _ in range(3):
         worker.submit(study)
-    assert sum(task is study for task in worker._tasks) == 1
+    assert sum(e.task is study for e in worker._entries) == 1
     study.stop()
 
 

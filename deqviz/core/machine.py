@@ -48,3 +48,12 @@ def tune_allocator() -> None:
         return
     mallopt(mmap_threshold, 64 * 2**20)
     mallopt(trim_threshold, 256 * 2**20)
+
+
+def trim() -> None:
+    """Give freed blocks back to the system, which `tune_allocator` has kept; some milliseconds."""
+    try:
+        malloc_trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):
+        return
+    malloc_trim(0)

@@ -14,12 +14,14 @@ from typing import Literal
 import torch
 
 from deqviz.core.guarantee import Guarantee
-from deqviz.core.metrics import psnr
-from deqviz.core.records import Evidence, Iterate, Method, Problem
+from deqviz.core.records import Evidence, Iterate
 from deqviz.experiments.probe import Probe, probes
 from deqviz.scenario import Scenario
+from deqviz.ui import faults
 from deqviz.ui.chart import Chart, draw
-from deqviz.ui.logbook import Frame, Logbook, to_bytes
+from deqviz.ui.export_record import Record
+from deqviz.ui.logbook import Frame, Logbook
+from deqviz.ui.panel import Panel
 from deqviz.ui.referee import Referee
 from deqviz.ui.snapshot import OVER, Setup, Snapshot, State
 
@@ -41,27 +43,19 @@ class Job:
         self._lock, self.side = threading.Lock(), self.scenario.size
         self.ready = threading.Event()
         self._state: State = "preparing"
-        self._message = ""
-        self._speed = math.inf
-        self._credit = 0
-        self._not_before = 0.0
-        self._running = 0.0
+        self._message, self._speed = "", math.inf
+        self._credit, self._not_before, self._running = 0, 0.0, 0.0
         self._referee = Referee(self.scenario.tolerance)
         self._probes: list[Probe] = []
         self._latest: Frame | None = None
         self._setup: Setup | None = None
         self._log: Logbook | None = None
-        self._wanted = True
-        self._shown_at = 0.0
+        self._wanted, self._shown_at, self._chart_due = True, 0.0, 0.0
         self._stream: Iterator[Iterate] | None = None
         self._checks: Iterator[Probe] | None = None
         self._current: Iterate | None = None
         self._chart: Chart | None = None
-        self._chart_due = 0.0
-        self._panel: tuple[Guarantee, ...] = ()
-        self._panel_due = 0.0
-        self._problem: Problem | None = None
-        self._method: Method | None = None
+        self._panel: Panel | None = None
 
     def play(self) -> None:
         """Go on."""
@@ -90,6 +84,13 @@ class Job:
             elif self._state not in OVER:
                 self._state = "stopped"
 
+    def end(self, message: str) -> None:
+        """Stop where it is because the server says so; what was computed is kept."""
+        with self._lock:
+            if self._state not in OVER:
+                self._state, self._message = "stopped", message
+        self.ready.set()
+
     def set_speed(self, per_second: float) -> None:
         """At most so many iterations per second; infinity for no limit."""
         with self._lock:
@@ -115,6 +116,10 @@ class Job:
     def is_over(self) -> bool:
         """Whether nothing is left to do."""
         return self._state in OVER and self._is_shown
+
+    def is_live(self) -> bool:
+        """Whether it wants to go on computing."""
+        return self._state in ("preparing", "running", "checking")
 
     def is_runnable(self) -> bool:
         """Whether `advance` would do anything now."""
@@ -153,13 +158,9 @@ class Job:
             self._current = None
             return
         k = self._current.k if self._current else 0
-        message = f"The run failed after iteration {k} ({type(error).__name__}: {error})."
-        if isinstance(error, torch.OutOfMemoryError):
-            message = "The device ran out of memory: choose a smaller picture, or close other runs."
-        elif isinstance(error, ValueError):
-            message = str(error)
         with self._lock:
-            self._state, self._message = "failed", message
+            self._state = "failed"
+            self._message = faults.sentence(error, f"The run failed after iteration {k}")
 
     def _prepare(self) -> None:
         with torch.no_grad():
@@ -168,12 +169,10 @@ class Job:
         method = self.scenario.build_method()
         # The constants of the theorems may take a moment; here nobody waits for them.
         method.guarantees(problem, Evidence())
-        self._problem, self._method, self._log = problem, method, Logbook(truth, measured.device.type)
+        self._log = Logbook(truth, measured.device.type)
+        self._panel = Panel(method, problem, self._log)
         self._stream = method.iterates(problem)
-        _, channels, height, width = measured.shape
-        shape = (channels, height, width)
-        shown, quality = (None, math.nan) if truth is None else (to_bytes(truth), psnr(measured, truth))
-        setup = Setup(shown, to_bytes(measured), quality, shape)
+        setup = Setup.of(measured, truth)
         with self._lock:
             self._setup = setup
             if self._state == "preparing":
@@ -215,14 +214,13 @@ class Job:
         """End the iteration; a run that arrived goes on to be checked."""
         if self._state in OVER or self._state == "checking" or self._current is None:
             return
+        assert self._panel is not None
         assert self._log is not None
-        assert self._problem is not None
-        assert self._method is not None
         self._log.keep(self._current)
         if state == "done" and self.is_checked:
             self._checks = probes(
-                self._method,
-                self._problem,
+                self._panel.method,
+                self._panel.problem,
                 limit=self._current.x,
                 tolerance=self.scenario.tolerance,
                 max_steps=self.scenario.iterations,
@@ -283,18 +281,20 @@ class Job:
         more = (log.ssim, latest, log.frames, log.rate()) if log else ({}, latest, (), 0.0)
         return Snapshot(state, message, marks, quality, *more, found, self._setup)
 
+    def record(self) -> Record | None:
+        """The run in full precision as it is now; None before there is an iterate."""
+        if self._panel is None or self._log is None or self._current is None:
+            return None
+        return Record.of(self.scenario, self.snapshot(), self._panel.problem, self._log, self._current)
+
     def chart(self) -> Chart | None:
         """The path of the iterates as last drawn."""
         return self._chart
 
     def guarantees(self) -> tuple[Guarantee, ...]:
-        """The guarantees beside what was measured, renewed twice a second at most while a run goes on."""
-        if self._method is None or self._problem is None or self._log is None:
+        """The guarantees beside what was measured so far."""
+        if self._panel is None:
             return ()
-        now = time.monotonic()
-        if now >= self._panel_due or self.is_settled:
-            with self._lock:
-                found = {p.key: p.value for p in self._probes if p.value is not None}
-            self._panel = self._method.guarantees(self._problem, Evidence(self._log.marks, found))
-            self._panel_due = now + max(0.5, 40 * (time.monotonic() - now))
-        return self._panel
+        with self._lock:
+            found = {p.key: p.value for p in self._probes if p.value is not None}
+        return self._panel.read(found, is_settled=self.is_settled)

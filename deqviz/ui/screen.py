@@ -57,8 +57,10 @@ def frames(job: Job, shot: Snapshot) -> Frames:
     return Frames(job.id, [f.k for f in shot.frames], [f.pixels for f in shot.frames])
 
 
-def view(job: Job, shot: Snapshot, device: str, guarantees: Sequence[Guarantee], speed: int) -> View:
-    """The run as it is now."""
+def view(
+    job: Job, shot: Snapshot, device: str, guarantees: Sequence[Guarantee], speed: int, waiting: str = ""
+) -> View:
+    """The run as it is now; `waiting` says where it stands in the line, if it does."""
     last = shot.marks[-1] if shot.marks else None
     entry = METHODS[job.scenario.method.key]
     return View(
@@ -66,7 +68,7 @@ def view(job: Job, shot: Snapshot, device: str, guarantees: Sequence[Guarantee],
         state=_STATES[shot.state],
         k=shot.latest.k if shot.latest else 0,
         k_max=job.scenario.iterations,
-        message=_message(job, shot),
+        message=waiting or _message(job, shot),
         evaluations=last.evaluations if last else None,
         rate=shot.rate or None,
         residual=last.residual if last else None,

@@ -1,14 +1,17 @@
 """What a viewer sees of a run at one moment, immutable."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from deqviz.core.metrics import psnr
 from deqviz.core.records import Mark
+from deqviz.core.space import Image
 from deqviz.experiments.probe import Probe
-from deqviz.ui.logbook import Frame
+from deqviz.ui.logbook import Frame, to_bytes
 
 State = Literal["preparing", "running", "paused", "checking", "done", "stopped", "diverged", "failed"]
 
@@ -23,6 +26,13 @@ class Setup:
     measured: np.ndarray
     measured_psnr: float
     shape: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, measured: Image, truth: Image | None) -> "Setup":
+        """What is shown of the data's picture and of the truth."""
+        _, channels, height, width = measured.shape
+        shown, quality = (None, math.nan) if truth is None else (to_bytes(truth), psnr(measured, truth))
+        return cls(shown, to_bytes(measured), quality, (channels, height, width))
 
 
 @dataclass(frozen=True, slots=True)

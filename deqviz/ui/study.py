@@ -3,26 +3,20 @@
 The worker calls `advance`, every other thread only sends commands and takes snapshots.
 """
 
-import csv
-import io
 import itertools
-import json
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
-import torch
-
-from deqviz.core.space import Image
 from deqviz.experiments._lesson import Lesson
-from deqviz.experiments._rows import Experiment, Key, Progress, Row, to_text
+from deqviz.experiments._rows import Experiment, Key, Progress, Row
+from deqviz.ui import faults
 from deqviz.ui.board.records import State
+from deqviz.ui.shot import OVER, Part, Seen, Shot
 
 __all__ = ["OVER", "Part", "Plan", "Seen", "Shot", "Study"]
 
-OVER: frozenset[State] = frozenset({"done", "stopped", "failed"})
 VIEWS = 64
 """Pictures of rows that are kept, the newest: 64 of 128 × 128 in float64 take 8 MB."""
 PATIENCE = 1.0
@@ -31,76 +25,8 @@ PATIENCE = 1.0
 _ids = itertools.count(1)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One experiment of a study under a name."""
-
-    key: str
-    experiment: Experiment[Any]
-
-
 Plan = Generator[object, None, "Experiment[Any] | tuple[Part, ...]"]
 """What a study may need before its first row, e.g. a truth; it yields as often as it can be interrupted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A picture that came with a row."""
-
-    part: str
-    row: Key
-    name: str
-    image: Image
-
-
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """A study at one moment, immutable; `rows` has one entry for each of `parts`, `lessons` are of all."""
-
-    state: State
-    message: str
-    done: int
-    total: int
-    seconds: float
-    left: float | None
-    parts: tuple[Part, ...]
-    rows: tuple[tuple[Row, ...], ...]
-    views: tuple[Seen, ...]
-    lessons: tuple[Lesson[Any], ...] = ()
-
-    def of(self, part: str) -> tuple[Any, ...]:
-        """The rows of one part, in the order in which they came; none before it has been planned."""
-        return next((rows for p, rows in zip(self.parts, self.rows, strict=True) if p.key == part), ())
-
-    def experiment(self, part: str) -> Any:
-        """The experiment of one part; None before it has been planned."""
-        return next((p.experiment for p in self.parts if p.key == part), None)
-
-    def view(self, name: str, part: str | None = None) -> Image | None:
-        """The newest picture of this name."""
-        found = (v.image for v in reversed(self.views) if v.name == name and part in (None, v.part))
-        return next(found, None)
-
-    def written(self, form: Literal["csv", "json"]) -> str:
-        """All rows: as `to_text` writes them, or, of several parts, one table or list of them all."""
-        parts = [(p, rows) for p, rows in zip(self.parts, self.rows, strict=True) if rows]
-        if len(parts) == 1:
-            return to_text(parts[0][0].experiment, parts[0][1], form)
-        if form == "json":
-            bodies = [{"part": p.key, **json.loads(to_text(p.experiment, rows, "json"))} for p, rows in parts]
-            return json.dumps(bodies, indent=1, ensure_ascii=False) + "\n"
-        lines = [
-            {"part": p.key, "settings": settings, **row.plain()}
-            for p, rows in parts
-            for settings in [p.experiment.settings]
-            for row in rows
-        ]
-        names = list(dict.fromkeys(name for line in lines for name in line))
-        text = io.StringIO()
-        table = csv.DictWriter(text, names, lineterminator="\n")
-        table.writeheader()
-        table.writerows(lines)
-        return text.getvalue()
 
 
 class Study:
@@ -160,9 +86,19 @@ class Study:
             if self._state not in OVER:
                 self._state = "stopped"
 
+    def end(self, message: str) -> None:
+        """Stop because the server says so; the rows that came are kept."""
+        with self._lock:
+            if self._state not in OVER:
+                self._state, self._message = "stopped", message
+
     def is_over(self) -> bool:
         """Whether the worker can forget it."""
         return self._state in OVER
+
+    def is_live(self) -> bool:
+        """Whether it wants to go on computing."""
+        return self._state in ("preparing", "running")
 
     def is_runnable(self) -> bool:
         """Whether `advance` would do anything now."""
@@ -244,14 +180,10 @@ class Study:
                     del self._views[old]
 
     def _fail(self, error: Exception) -> None:
-        message = f"It failed after {self._count()} rows ({type(error).__name__}: {error})."
-        if isinstance(error, torch.OutOfMemoryError):
-            message = "The device ran out of memory: choose a smaller picture, or close other runs."
-        elif isinstance(error, ValueError | ArithmeticError):
-            text = str(error)
-            message = f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+        where = f"It failed after {self._count()} rows"
         with self._lock:
-            self._state, self._message = "failed", message
+            self._state = "failed"
+            self._message = faults.sentence(error, where, own=(ValueError, ArithmeticError))
 
     def _count(self) -> int:
         return sum(len(rows) for rows in self._rows)

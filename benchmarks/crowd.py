@@ -1,0 +1,218 @@
+"""Many visitors at once: how long the page takes to answer, and what they leave behind.
+
+    python benchmarks/crowd.py [--json FILE]
+
+Twenty scripted visitors, who speak Streamlit's own websocket protocol, open the page, each with a run of 300
+iterations of its own, look on as a browser would, and change nothing less than twice: every second look is a
+run of the whole page. They leave when their run is over. After one such round come nine shorter ones.
+"""
+
+import asyncio
+import itertools
+import re
+import statistics
+import sys
+import time
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import numpy as np
+import websockets
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+from benchmarks.measure import free_port, run, serve
+from benchmarks.serving import Client
+from deqviz.bench.rows import Row
+from deqviz.core.registry import Choice
+from deqviz.scenario import Scenario
+from deqviz.ui.live.protocol import unpack
+
+VISITORS = 20
+ROUNDS = 10
+PATIENCE = 300.0
+"""Seconds after which a run that is not over counts as lost."""
+FORGET = 5
+"""Seconds for which the server keeps the session of a closed tab; 60 when nobody says otherwise."""
+
+METHODS = (
+    Choice("tv"),
+    Choice("iterated_tikhonov", {"weight": 1.0}),
+    Choice("equilibrium", {"regularizer": Choice("smoothed_tv"), "solver": Choice("picard")}),
+    Choice("equilibrium", {"regularizer": Choice("quadratic"), "splitting": "explicit"}),
+)
+
+
+def scenario(number: int, iterations: int) -> Scenario:
+    """What a visitor watches: so many iterations, cut short by no tolerance."""
+    method = METHODS[number % len(METHODS)]
+    return Scenario(method=method, iterations=iterations, tolerance=1e-9, seed=number)
+
+
+@dataclass
+class Seen:
+    """What all visitors of a round met."""
+
+    fragments: list[float] = field(default_factory=list)
+    pages: list[float] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    queued: int = 0
+
+
+class Visitor(Client):
+    """A client that also notes errors, the state of its run, and whether it stood in the line."""
+
+    def __init__(self, socket: websockets.ClientConnection, query: str) -> None:
+        super().__init__(socket, query)
+        self.state, self.was_queued, self.errors = "", False, []
+
+    async def read(self) -> None:
+        async for raw in self.socket:
+            message = ForwardMsg()
+            message.ParseFromString(raw)
+            match message.WhichOneof("type"):
+                case "new_session":
+                    self.page = message.new_session.page_script_hash
+                case "auto_rerun":
+                    self.fragment = message.auto_rerun.fragment_id
+                    self.interval = message.auto_rerun.interval
+                case "script_finished":
+                    self.finished.set()
+                case "delta":
+                    element = message.delta.new_element
+                    match element.WhichOneof("type"):
+                        case "exception":
+                            self.errors.append(element.exception.message or element.exception.type)
+                        case "bidi_component":
+                            self._frame(element.bidi_component.bytes)
+
+    def _frame(self, data: bytes) -> None:
+        if not data or data[:4] == b"\0\0\0\0":
+            return
+        head, _ = unpack(data)
+        if head.get("kind") == "view":
+            self.state = head["state"]
+            self.was_queued |= "Waiting for a slot" in (head.get("message") or "")
+
+
+async def visit(port: int, asked_for: Scenario, seen: Seen) -> None:
+    """One visitor, from the opening of the page to the end of its run."""
+    query = urllib.parse.urlencode(asked_for.to_query())
+    begun = time.perf_counter()
+    async with websockets.connect(
+        f"ws://127.0.0.1:{port}/_stcore/stream",
+        subprotocols=["streamlit"],
+        max_size=None,
+        origin=f"http://127.0.0.1:{port}",
+    ) as socket:
+        visitor = Visitor(socket, query)
+        reader = asyncio.create_task(visitor.read())
+        await visitor.run(is_fragment=False)
+        looks = itertools.count()
+        while visitor.state not in ("done", "stopped", "error", "diverged"):
+            if time.perf_counter() - begun > PATIENCE:
+                seen.errors.append(f"seed {asked_for.seed}: still {visitor.state} after {PATIENCE:.0f} s")
+                break
+            asked = time.perf_counter()
+            is_page = next(looks) % 8 == 7 or not visitor.fragment
+            await visitor.run(is_fragment=not is_page)
+            (seen.pages if is_page else seen.fragments).append(time.perf_counter() - asked)
+            await asyncio.sleep(max(0.0, asked + visitor.interval - time.perf_counter()))
+        if visitor.state != "done":
+            seen.errors.append(f"seed {asked_for.seed}: ended as {visitor.state!r}")
+        seen.errors += visitor.errors
+        seen.queued += visitor.was_queued
+        seen.waits.append(time.perf_counter() - begun)
+        reader.cancel()
+
+
+async def round_of(port: int, iterations: int) -> Seen:
+    """All visitors, who come within two seconds."""
+    seen = Seen()
+
+    async def late(number: int) -> None:
+        await asyncio.sleep(2.0 * number / VISITORS)
+        await visit(port, scenario(number, iterations), seen)
+
+    found = await asyncio.gather(*(late(number) for number in range(VISITORS)), return_exceptions=True)
+    seen.errors += [repr(error) for error in found if error is not None]
+    return seen
+
+
+def resident(pid: int) -> float:
+    """Megabytes that a process holds."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", text)[1]) / 1024  # type: ignore[index]
+
+
+def rested(pid: int) -> float:
+    """The same once the sessions have been forgotten and nothing changes any more."""
+    time.sleep(FORGET + 3)
+    values = [resident(pid)]
+    for _ in range(20):
+        time.sleep(1)
+        values.append(resident(pid))
+        if abs(values[-1] - values[-2]) < 0.5:
+            break
+    return values[-1]
+
+
+def p95(values: list[float]) -> float:
+    """The 95th percentile."""
+    return float(np.percentile(values, 95)) if values else float("nan")
+
+
+def rows() -> Iterator[Row]:
+    port = free_port()
+    server = serve(port, "--server.disconnectedSessionTTL", str(FORGET))
+    try:
+        asyncio.run(_warm_up(port))
+        start = rested(server.pid)
+        yield Row("memory after the first visitor", start, "MB")
+        seen = asyncio.run(round_of(port, 300))
+        yield Row(
+            f"{VISITORS} visitors: round trip of a look, p95",
+            1000 * p95(seen.fragments),
+            "ms",
+            150,
+            "at most",
+        )
+        yield Row(f"{VISITORS} visitors: median", 1000 * statistics.median(seen.fragments), "ms")
+        yield Row(
+            f"{VISITORS} visitors: round trip of the whole page, p95",
+            1000 * p95(seen.pages),
+            "ms",
+            150,
+            "at most",
+        )
+        yield Row("their run is over after, median", statistics.median(seen.waits), "s")
+        yield Row("the last one after", max(seen.waits), "s")
+        yield Row("stood in the line", seen.queued, "visitors")
+        errors = list(seen.errors)
+        yield Row("memory after they left, over the start", rested(server.pid) / start, "×", 1.15, "at most")
+        for _ in range(ROUNDS - 1):
+            errors += asyncio.run(round_of(port, 60)).errors
+        yield Row(
+            f"memory after {ROUNDS} rounds, over the start", rested(server.pid) / start, "×", 1.15, "at most"
+        )
+        for text in errors[:10]:
+            print(text, file=sys.stderr)
+        yield Row("errors", len(errors), "", 0, "at most")
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+async def _warm_up(port: int) -> None:
+    """One visitor of each kind: what is loaded once belongs to the start."""
+    seen = Seen()
+    for number in range(len(METHODS)):
+        await visit(port, scenario(number, 60), seen)
+
+
+if __name__ == "__main__":
+    sys.exit(run(rows, __doc__))
