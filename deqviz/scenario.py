@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deqviz import images, kspace
+from deqviz import images, kspace, plugins
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS, discover
 from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Iterate, Method, Problem
@@ -23,6 +23,7 @@ from deqviz.operators.parallel_mri import ParallelMri
 
 for _package in ("operators", "noises", "solvers", "regularizers", "diagnostics", "methods"):
     discover(f"deqviz.{_package}")
+plugins.load()
 
 _PICKS = {"operator": OPERATORS, "noise": NOISES, "method": METHODS}
 
@@ -258,12 +259,21 @@ class Reader:
         return values
 
     def complaints(self) -> tuple[str, ...]:
-        """All complaints, those about unknown names last."""
+        """All complaints, those about unknown names last; none longer than a person reads."""
         unknown = sorted(set(self.query) - self.seen)
-        return (
-            *self.refused,
-            *(f"The link's parameter {name!r} is unknown and was ignored." for name in unknown),
-        )
+        told = [f"The link's parameter {name!r} is unknown and was ignored." for name in unknown[:_NAMED]]
+        if (more := len(unknown) - _NAMED) > 0:
+            told.append(f"The link has {more} more parameters that are unknown and were ignored.")
+        return tuple(map(_short, (*self.refused, *told)))
+
+
+_NAMED = 5
+"""Unknown parameters of a link that are named one by one."""
+
+
+def _short(sentence: str) -> str:
+    """The sentence, and of a very long one both ends: a link may hold a page of text in each place."""
+    return sentence if len(sentence) <= 400 else f"{sentence[:250]}…{sentence[-140:]}"
 
 
 def _parse(text: str, p: Param) -> Any:

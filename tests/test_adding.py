@@ -2,8 +2,11 @@
 
 import importlib.util
 import itertools
+import os
 import re
+import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -12,12 +15,16 @@ import pytest
 import torch
 
 import deqviz.scenario  # noqa: F401  fills the registries
-from deqviz.core.catalog import METHODS, OPERATORS, REGULARIZERS, SOLVERS
+from deqviz import plugins
+from deqviz.core.catalog import METHODS, NOISES, OPERATORS, REGULARIZERS, SOLVERS
 from deqviz.core.records import Problem
 from deqviz.core.registry import REGISTRIES, Choice
 from deqviz.core.space import Space, inner, norm
+from deqviz.ui import lessons_file
+from deqviz.ui.lessons_view import READERS
 
-PAGE = (Path(__file__).parents[1] / "docs" / "adding.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "adding.md").read_text(encoding="utf-8")
 RECIPES = dict(re.findall(r"`deqviz/\w+/(\w+)\.py`\n+```python\n(.*?)```", PAGE, re.DOTALL))
 SPACE = Space((3, 24, 20), torch.float64)
 
@@ -43,8 +50,10 @@ def recipe(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ModuleTyp
             REGISTRIES[kind]._entries = entries
 
 
-def test_four_recipes_stand_on_the_page() -> None:
-    assert set(RECIPES) == {"vignette", "smoothness", "landweber", "halpern"}
+def test_every_block_of_the_page_is_run_here() -> None:
+    assert set(RECIPES) == {"vignette", "smoothness", "landweber", "halpern", "speckle"}
+    # The lesson, the package and the script have tests of their own below.
+    assert re.findall(r"^```(\w+)$", PAGE, re.MULTILINE) == ["python"] * 5 + ["markdown", "toml", "python"]
 
 
 @pytest.mark.parametrize("recipe", ["vignette"], indirect=True)
@@ -97,6 +106,70 @@ def test_solver(recipe: ModuleType, rng: torch.Generator) -> None:
     for step in itertools.islice(solver.steps(turn, z0), 200):
         # Lieder's bound, with room for rounding.
         assert step.gap <= 2 * norm(z0).max() / (step.k + 1) * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("recipe", ["speckle"], indirect=True)
+def test_noise(recipe: ModuleType, rng: torch.Generator) -> None:
+    A = OPERATORS["denoising"].build({}, image=SPACE)
+    noise = NOISES["speckle"].build({"strength": 0.1})
+    clean = torch.full((40, *SPACE.shape), 0.5, dtype=torch.float64)
+    drawn = noise.add(clean, A, rng)
+    # 57,600 entries: the deviation is known to 0.3 %, of which this is seven times.
+    assert float((drawn - clean).std()) == pytest.approx(noise.level(clean), rel=0.02)
+    again = noise.add(clean, A, torch.Generator().manual_seed(0))
+    assert bool((again == drawn).all())
+
+
+def test_lesson() -> None:
+    ((key, text),) = re.findall(r"`assets/lessons/(\w+)\.md`\n+```markdown\n(.*?)```", PAGE, re.DOTALL)
+    lesson = lessons_file.parse(text, f"{key}.md", READERS)
+    assert lesson.key == key
+    assert lesson.here.query != lesson.tried.query
+    fewer, not_fewer = lesson.asked.answers
+    numbers = {"here.lamps_green": 4.0, "tried.lamps_green": 1.0}
+    assert fewer.when.holds(numbers)
+    assert not not_fewer.when.holds(numbers)
+
+
+def test_groups_of_the_page_are_those_that_are_read() -> None:
+    (groups,) = re.findall(r"The groups are (.*?);", PAGE, re.DOTALL)
+    assert set(re.findall(r"`([\w.]+)`", groups)) == set(plugins.GROUPS)
+
+
+def test_package(tmp_path: Path) -> None:
+    (project,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    ((_, module),) = tomllib.loads(project)["project"]["entry-points"]["deqviz.methods"].items()
+    source = tmp_path / "package"
+    path = source / "src" / Path(*module.split(".")).with_suffix(".py")
+    path.parent.mkdir(parents=True)
+    (path.parent / "__init__.py").touch()
+    path.write_text(RECIPES["landweber"], encoding="utf-8")
+    (source / "pyproject.toml").write_text(project)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    pip += ["--no-build-isolation", "--disable-pip-version-check", "--target", str(tmp_path / "site")]
+    done = subprocess.run([*pip, str(source)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    code = (
+        "from deqviz import plugins\nfrom deqviz.core.registry import Choice\n"
+        "from deqviz.scenario import Scenario\n"
+        "run = Scenario(size=32, method=Choice('landweber')).run()\n"
+        "print(next(run).k, plugins.plugins(), plugins.failures())"
+    )
+    paths = os.pathsep.join((str(tmp_path / "site"), str(ROOT)))
+    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    added = "(Plugin(package='deqviz-landweber 0.1', kind='method', keys=('landweber',)),)"
+    assert done.stdout.strip() == f"0 {added} ()"
+
+
+def test_script() -> None:
+    script = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[-1]
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert [int(k) for k, _ in rows] == list(range(20))
+    assert float(rows[-1][1]) < float(rows[0][1])
 
 
 @pytest.fixture

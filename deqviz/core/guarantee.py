@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Status = Literal["certified", "estimated", "void"]
@@ -48,6 +48,12 @@ class Guarantee:
                 return math.isfinite(below) and below <= above * (1 + self.slack)
             case _:
                 return None
+
+    def doubted(self, doubt: str) -> "Guarantee":
+        """The same, at most estimated, with the doubt as the first reason."""
+        if self.status != "certified":
+            return self
+        return replace(self, status="estimated", reason=f"{doubt}; {self.reason}")
 
     @property
     def lamp(self) -> Lamp:

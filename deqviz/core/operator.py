@@ -88,7 +88,18 @@ class ForwardModel(LinearOperator):
 
     @abstractmethod
     def norm_bound(self) -> Estimate:
-        """A certified upper bound of ‖A‖ (side "exact" or "upper bound"), never a power iteration."""
+        """A certified upper bound of ‖A‖ (side "exact" or "upper bound"), never a power iteration.
+
+        An operator of somebody else, of which nothing is proved, states a lower bound and has a `doubt`.
+        """
+
+    @property
+    def doubt(self) -> str:
+        """What is not proved of A; where it says something, no guarantee on A is more than estimated."""
+        kept = vars(self)
+        if "_doubt" not in kept:
+            kept["_doubt"] = "" if self.norm_bound().is_certified_above else "‖A‖ is known from below only"
+        return kept["_doubt"]
 
     def smallest_singular_value(self) -> Estimate:
         """A certified lower bound of σ_min(A) = min ‖Ax‖/‖x‖; 0 where nothing is known."""

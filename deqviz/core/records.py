@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeAlias
+from functools import wraps
+from typing import Any, ClassVar, TypeAlias
 
 from torch import Generator, Tensor
 
@@ -124,6 +125,12 @@ class Method(ABC):
     hint: ClassVar[str] = ""
     """One thing to try, for the card beside the pictures, e.g. "Raise L past 1 and watch the lamps"."""
 
+    def __init_subclass__(cls) -> None:
+        """Whatever a method states, an operator with a `doubt` makes it at most estimated."""
+        super().__init_subclass__()
+        if "guarantees" in vars(cls):
+            cls.guarantees = _never_beyond_doubt(cls.guarantees)  # pyright: ignore[reportAttributeAccessIssue]
+
     @abstractmethod
     def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:
         """The run: x₀, x₁, … without end unless the method is direct; `start` replaces the usual x₀."""
@@ -131,6 +138,21 @@ class Method(ABC):
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
         """What is proved of this method on this problem, beside what was measured."""
         return ()
+
+
+_States: TypeAlias = Callable[[Any, Problem, Evidence], tuple[Guarantee, ...]]
+
+
+def _never_beyond_doubt(states: _States) -> _States:
+    @wraps(states)
+    def stated(self: Any, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
+        found = states(self, problem, evidence)
+        # Asked only where it matters: a norm may take a while.
+        if not any(g.status == "certified" for g in found) or not (doubt := problem.operator.doubt):
+            return found
+        return tuple(g.doubted(doubt) for g in found)
+
+    return stated
 
 
 @dataclass(frozen=True)

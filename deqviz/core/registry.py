@@ -8,7 +8,7 @@ import dataclasses
 import inspect
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
@@ -33,8 +33,9 @@ class Range:
         return (
             isinstance(value, int | float)
             and not isinstance(value, bool)
-            and math.isfinite(value)
+            # First: the limits compare with any integer, and only some of those have a float.
             and self.low <= value <= self.high
+            and math.isfinite(value)
         )
 
     def __str__(self) -> str:
@@ -211,7 +212,7 @@ REGISTRIES: dict[str, "Registry[Any]"] = {}
 
 
 class Registry(Generic[T]):
-    """An ordered, append-only table of named classes."""
+    """An ordered table of named classes."""
 
     def __init__(self, kind: str) -> None:
         """Open the table of one kind, e.g. "operator"."""
@@ -235,6 +236,10 @@ class Registry(Generic[T]):
     def keys(self) -> tuple[str, ...]:
         """All keys, in the order of registration."""
         return tuple(self._entries)
+
+    def keep_only(self, keys: Collection[str]) -> None:
+        """Forget every other entry: the way back when a module fails after it registered something."""
+        self._entries = {key: entry for key, entry in self._entries.items() if key in keys}
 
     def __getitem__(self, key: str) -> Entry[T]:
         """The entry of `key`; raises ValueError naming the known keys."""

@@ -5,6 +5,7 @@ from typing import Literal
 
 import torch
 
+from deqviz.core.denoiser import Denoiser
 from deqviz.core.space import Image
 from deqviz.networks import _weights
 from deqviz.networks._channels import per_channel
@@ -15,19 +16,33 @@ Name = Literal["contractive", "unconstrained"]
 UNKNOWN = "no Lipschitz constant of this denoiser is known: the iteration may wander or diverge"
 
 
-def relaxed_lipschitz(name: Name, relaxation: float) -> float | None:
+def relaxed_lipschitz(name: Name, relaxation: float, plugged: Denoiser | None) -> float | None:
     """Lip((1 − λ)Id + λD) from above, λ = `relaxation`, for every noise level and picture size, or None."""
-    return None if name == "unconstrained" else 1 - relaxation + relaxation * denoiser_lipschitz()
+    if plugged is not None:
+        limit = plugged.lipschitz
+    else:
+        limit = None if name == "unconstrained" else denoiser_lipschitz()
+    return None if limit is None else 1 - relaxation + relaxation * limit
 
 
 def relaxed(
-    name: Name, sigma: float, relaxation: float, dtype: torch.dtype, device: str
+    name: Name,
+    sigma: float,
+    relaxation: float,
+    dtype: torch.dtype,
+    device: str,
+    plugged: Denoiser | None,
 ) -> Callable[[Image], Image]:
-    """x ↦ (1 − λ)x + λD_σ(x), every channel by itself."""
-    network = _weights.load(name, dtype, device)
+    """x ↦ (1 − λ)x + λD_σ(x) with the denoiser that was plugged in, else the named one on every channel."""
+    denoise = _named(name, dtype, device) if plugged is None else plugged
 
     def f(x: Image) -> Image:
-        denoised = per_channel(lambda u: network(u, sigma), x)
+        denoised = denoise(x, sigma)
         return denoised if relaxation == 1 else torch.lerp(x, denoised, relaxation)
 
     return f
+
+
+def _named(name: Name, dtype: torch.dtype, device: str) -> Callable[[Image, float], Image]:
+    network = _weights.load(name, dtype, device)
+    return lambda x, sigma: per_channel(lambda u: network(u, sigma), x)

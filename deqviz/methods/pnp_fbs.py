@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 
 from deqviz.core.catalog import METHODS
+from deqviz.core.denoiser import Denoiser
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Map, Problem, Solver
 from deqviz.core.registry import Options, Pick, Range
@@ -54,12 +55,16 @@ class PnpFbs(FixedPointMethod):
         float,
         Range(0.1, 1.0, "Relaxation", symbol="λ", help="Below 1 the map is averaged", advanced=True),
     ] = 0.95
+    plugged: Denoiser | None = None
+    """Of somebody else, in the place of `denoiser`: no parameter, given to `build` beside them."""
 
     def map(self, problem: Problem) -> Map:
         """T."""
         A = problem.operator
         back, s = A.adjoint(problem.data), self.step * 2 / _theory.bounds(A).top
-        D = _denoisers.relaxed(self.denoiser, self.sigma, self.relaxation, A.image.dtype, A.image.device)
+        D = _denoisers.relaxed(
+            self.denoiser, self.sigma, self.relaxation, A.image.dtype, A.image.device, self.plugged
+        )
 
         def f(x: Image) -> Image:
             return D(torch.sub(x, A.gram(x) - back, alpha=s))
@@ -69,7 +74,7 @@ class PnpFbs(FixedPointMethod):
     def theory(self, problem: Problem) -> _theory.Theory:
         """κ = Lip(D) max|1 − sλ| over the spectrum of A*A."""
         bound = _theory.bounds(problem.operator)
-        limit = _denoisers.relaxed_lipschitz(self.denoiser, self.relaxation)
+        limit = _denoisers.relaxed_lipschitz(self.denoiser, self.relaxation, self.plugged)
         s = self.step * 2 / bound.top
         if limit is None:
             return _theory.Theory(

@@ -3,6 +3,7 @@
 from typing import Annotated, ClassVar, Literal
 
 from deqviz.core.catalog import METHODS
+from deqviz.core.denoiser import Denoiser
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Map, Problem, Solver
 from deqviz.core.registry import Options, Pick, Range
@@ -43,18 +44,22 @@ class PnpHqs(FixedPointMethod):
         float,
         Range(0.1, 1.0, "Relaxation", symbol="λ", help="Below 1 the map is averaged", advanced=True),
     ] = 0.95
+    plugged: Denoiser | None = None
+    """Of somebody else, in the place of `denoiser`: no parameter, given to `build` beside them."""
 
     def map(self, problem: Problem) -> Map:
         """T."""
         A, solve = problem.operator, tikhonov_step(problem, self.penalty)
-        D = _denoisers.relaxed(self.denoiser, self.sigma, self.relaxation, A.image.dtype, A.image.device)
+        D = _denoisers.relaxed(
+            self.denoiser, self.sigma, self.relaxation, A.image.dtype, A.image.device, self.plugged
+        )
 
         return lambda x: D(solve(x, x))
 
     def theory(self, problem: Problem) -> _theory.Theory:
         """κ = Lip(D) ρ/(σ_min² + ρ)."""
         bound, rho = _theory.bounds(problem.operator), self.penalty
-        limit = _denoisers.relaxed_lipschitz(self.denoiser, self.relaxation)
+        limit = _denoisers.relaxed_lipschitz(self.denoiser, self.relaxation, self.plugged)
         floor = bound.step_error(rho)
         if limit is None:
             return _theory.Theory(
@@ -62,6 +67,7 @@ class PnpHqs(FixedPointMethod):
             )
         margin = _theory.significant((bound.bottom + rho * (1 - limit)) / (bound.bottom + rho))
         error = 1 / margin if margin > 0 else None
+        known = "by construction" if self.plugged is None else "as stated of what was plugged in"
         step_gain = _theory.equilibrium_gain(bound, rho, 1.0)
         return _theory.Theory(
             margin,
@@ -70,7 +76,7 @@ class PnpHqs(FixedPointMethod):
             is_averaged=self.relaxation < 1 and margin >= -_theory.ROUNDING,
             floor=floor,
             bias=bound.rounding * (bound.top + rho) / (bound.bottom + rho),
-            because=f"Lip(D) ≤ {limit:.4g} by construction, κ = Lip(D) ρ/(σ_min² + ρ) = {1 - margin:.5g}",
+            because=f"Lip(D) ≤ {limit:.4g} {known}, κ = Lip(D) ρ/(σ_min² + ρ) = {1 - margin:.5g}",
             obstacle="A has directions that it (nearly) annihilates, and Lip(D) ≤ 1 is not below 1",
             gain_statement="‖x₁ − x₂‖ ≤ Lip(D) max_σ σ/(σ² + ρ)/(1 − κ) ‖y₁ − y₂‖",
             noun="fixed point",

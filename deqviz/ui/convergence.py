@@ -38,7 +38,7 @@ def read(query: Mapping[str, str]) -> tuple[Asked, tuple[str, ...]]:
             return convergence_setting.from_query(rest)
         case other:
             setting, complaints = convergence_setting.from_query(rest)
-            said = f"There is no question {other!r} here; known are {LIMITS}, {MOL}. {LIMITS!r} is used."
+            said = f"There is no question {other[:40]!r} here; known are {LIMITS}, {MOL}. {LIMITS!r} is used."
             return setting, (said, *complaints)
 
 

@@ -12,13 +12,13 @@ from jaxtyping import Complex
 from numpy.lib import format as npy
 from torch import Tensor
 
-from deqviz.ui.loader import MIN_SIDE, UploadError
+from deqviz.ui.loader import MIN_SIDE, UploadError, written
 
 SUFFIXES = ("h5", "hdf5")
 """What a file picker should offer beside the pictures, NPY being among them already."""
 MAX_BYTES = 200 * 2**20
 """Of a file; as much as `server.maxUploadSize`."""
-MAX_SLICE = 256 * 2**20
+MAX_SLICE = 128 * 2**20
 """Of one slice, or one chunk of HDF5, when unpacked."""
 MAX_SIDE, MAX_COILS = 4096, 64
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -77,14 +77,18 @@ def read_kspace(data: bytes, number: int | None = None) -> KspaceUpload:
 
 
 def _checked(values: np.ndarray) -> Complex[Tensor, "coils h w"]:
-    if not np.isfinite(values).all():
+    # Coil by coil: each copy of a whole slice at the limit takes as much again.
+    size = max(float(np.abs(part).max()) for coil in values for part in (coil.real, coil.imag))
+    if not all(np.isfinite(coil).all() for coil in values):
         raise UploadError("The k-space has NaN or infinite values: replace them, then save it again.")
-    size = float(max(np.abs(np.real(values)).max(), np.abs(np.imag(values)).max()))
     if size == 0:
         raise UploadError("The k-space holds only zeros: save the measured samples.")
-    # Divided first: what scanners write may be too small or too large for squares in single precision.
-    samples = torch.from_numpy((values / size).astype(np.complex64))
-    power = samples.abs().square().sum(0)
+    samples = torch.empty(values.shape, dtype=torch.complex64)
+    power = torch.zeros(values.shape[1:])
+    for kept, coil in zip(samples, values, strict=True):
+        # Divided first: what scanners write may be too small or too large for squares in single precision.
+        kept.copy_(torch.from_numpy((coil / size).astype(np.complex64)))
+        power += kept.abs().square()
     h, w = power.shape
     tall, wide = h // 8, w // 8
     corners = torch.roll(power, (tall, wide), (0, 1))[: 2 * tall, : 2 * wide].sum()
@@ -97,7 +101,7 @@ def _checked(values: np.ndarray) -> Complex[Tensor, "coils h w"]:
 
 def _slices(shape: tuple[int, ...], kind: np.dtype, *, is_single: bool = False) -> tuple[int, int, int, int]:
     """Slices, coils, height and width from a header; refuses what is no k-space, or too much of it."""
-    said = " × ".join(map(str, shape))
+    said = written(shape)
     if kind.kind != "c":
         raise UploadError("The k-space holds no complex numbers: save it as complex64.")
     if len(shape) not in (2, 3, 4):
@@ -148,10 +152,9 @@ def _read_hdf5(data: bytes, number: int | None) -> tuple[np.ndarray, tuple[int, 
     with h5py.File(io.BytesIO(data), "r") as file:
         link = file.get("kspace", getlink=True)
         if link is None:
-            names = ", ".join(list(file)[:4]) or "nothing"
-            raise UploadError(
-                f"The file has no data set named kspace but {names[:60]}: store the samples there."
-            )
+            # As they would be typed: a name may hold anything, also the end of a line.
+            names = ", ".join(repr(name)[1:-1][:20] for name in list(file)[:3]) or "nothing"
+            raise UploadError(f"The file has no data set named kspace but {names}: store the samples there.")
         # Links, external and virtual storage name other files, which would be this machine's.
         found = file["kspace"] if isinstance(link, h5py.HardLink) else None
         if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual:

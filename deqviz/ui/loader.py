@@ -5,6 +5,7 @@ import hashlib
 import io
 import math
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TypeAlias
@@ -32,6 +33,7 @@ _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0
 _DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 _LYING = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 _TWELVE_BIT_WHITE = 4095
+_ROWS = 256
 _FIRST = "only the first frame is used"
 _Read: TypeAlias = tuple[np.ndarray, tuple[int, int], list[str]]
 """h × w × c float32 in [0, 1], c being 1 or 3; the width and height that the file had; the notes."""
@@ -143,12 +145,23 @@ def _from_array(values: np.ndarray, side: int) -> _Read:
     planes = _channels_last(values)
     height, width, _ = planes.shape
     target = _fit(width, height, side)
-    scaled, notes = _to_unit_range(planes)
-    if (width, height) != target:
-        layers = [Pillow.fromarray(np.ascontiguousarray(plane)) for plane in np.moveaxis(scaled, 2, 0)]
-        small = [np.asarray(layer.resize(target, Pillow.Resampling.LANCZOS)) for layer in layers]
-        scaled = np.stack(small, axis=2).clip(0, 1)
-    return _grey_if_grey(scaled), (width, height), notes
+    to_unit, notes = _to_unit_range(planes)
+    layers = [_shrunk(_converted(plane, to_unit), target) for plane in np.moveaxis(planes, 2, 0)]
+    return _grey_if_grey(np.stack(layers, axis=2)), (width, height), notes
+
+
+def _converted(plane: np.ndarray, to_unit: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """One channel as float32, some rows at a time: at the limits a copy in double precision takes 128 MB."""
+    unit = np.empty(plane.shape, np.float32)
+    for at in range(0, len(plane), _ROWS):
+        unit[at : at + _ROWS] = to_unit(plane[at : at + _ROWS])
+    return unit
+
+
+def _shrunk(plane: np.ndarray, target: tuple[int, int]) -> np.ndarray:
+    if plane.shape[::-1] == target:
+        return plane
+    return np.asarray(Pillow.fromarray(plane).resize(target, Pillow.Resampling.LANCZOS)).clip(0, 1)
 
 
 def _channels_last(values: np.ndarray) -> np.ndarray:
@@ -166,31 +179,39 @@ def _channels_last(values: np.ndarray) -> np.ndarray:
         return planes
     if planes.ndim == 3 and planes.shape[0] == 3:
         return np.moveaxis(planes, 0, 2)
-    raise UploadError(
-        f"The array has the shape {' × '.join(map(str, shape))}: save one picture of h × w or h × w × 3."
-    )
+    raise UploadError(f"The array has the shape {written(shape)}: save one picture of h × w or h × w × 3.")
 
 
-def _to_unit_range(planes: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    if planes.dtype.kind == "f" and not np.isfinite(planes).all():
-        raise UploadError("The picture has NaN or infinite values: replace them, then save it again.")
+def written(shape: tuple[int, ...]) -> str:
+    """For messages: "4 × 48 × 40", and of very many axes the first ones."""
+    return " × ".join([*map(str, shape[:6]), *(["…"] if len(shape) > 6 else [])])
+
+
+def _to_unit_range(planes: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], list[str]]:
+    """How numbers become those from 0 to 1, and what to say about it."""
     low, high = float(planes.min()), float(planes.max())
+    # Not a number or infinite wherever one value is.
+    if not math.isfinite(low) or not math.isfinite(high):
+        raise UploadError("The picture has NaN or infinite values: replace them, then save it again.")
     bits = 8 * planes.dtype.itemsize if planes.dtype.kind == "u" else 0
     if bits == 8:
-        return planes.astype(np.float32) / 255, []
+        return lambda part: part.astype(np.float32) / 255, []
     if bits == 16 and high > _TWELVE_BIT_WHITE:
-        return planes.astype(np.float32) / 65535, []
+        return lambda part: part.astype(np.float32) / 65535, []
     if bits == 16 and high > 1:
-        return planes.astype(np.float32) / _TWELVE_BIT_WHITE, ["12-bit values divided by 4095"]
+        return lambda part: part.astype(np.float32) / _TWELVE_BIT_WHITE, ["12-bit values divided by 4095"]
     if low >= 0 and high <= 1:
-        return planes.astype(np.float32), []
+        return lambda part: part.astype(np.float32), []
     note = [f"values from {low:.4g} to {high:.4g} were scaled to [0, 1]"]
     if low == high:
-        return np.full(planes.shape, 0.5, np.float32), note
-    # Halved first: the range of huge float64 values may overflow, and float32 comes last for the same reason.
-    wide = planes.astype(np.float64)
-    unit = (wide / 2 - low / 2) / (high / 2 - low / 2)
-    return unit.astype(np.float32).clip(0, 1), note
+        return lambda part: np.full(part.shape, 0.5, np.float32), note
+
+    def stretched(part: np.ndarray) -> np.ndarray:
+        # Halved first: the range of huge float64 values may overflow. Float32 comes last for the same reason.
+        unit = (part.astype(np.float64) / 2 - low / 2) / (high / 2 - low / 2)
+        return unit.astype(np.float32).clip(0, 1)
+
+    return stretched, note
 
 
 def _fit(width: int, height: int, side: int) -> tuple[int, int]:

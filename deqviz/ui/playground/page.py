@@ -14,6 +14,7 @@ from deqviz.ui.playground.protocol import Hand
 from deqviz.ui.playground.scene import Scene, scene, sweep
 from deqviz.ui.playground.setup import KINDS, PARAMS, PRESETS, Setup
 from deqviz.ui.widgets import entry_form, prefill, widget
+from deqviz.ui.words import plain
 
 _BY_NAME = {p.name: p for p in PARAMS}
 _PAGE = "playground"
@@ -36,7 +37,7 @@ def render() -> None:
     )
     with notices:
         for complaint in st.session_state.playground_complaints:
-            st.warning(complaint)
+            st.warning(plain(complaint))
     # Whatever runs the whole page is no drag.
     st.session_state.playground_resting = True
     _panel()

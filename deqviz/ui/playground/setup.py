@@ -128,6 +128,7 @@ def _read(params: tuple[Param, ...], query: Mapping[str, str], complaints: list[
         except ValueError:
             allowed = " or ".join(p.domain) if isinstance(p.domain, tuple) else str(p.domain)
             label = p.label or getattr(p.domain, "label", "") or p.name
+            label = label[:1].upper() + label[1:]
             complaints.append(f"{label} is {text[:40]!r}; allowed is {allowed}.")
     return values
 

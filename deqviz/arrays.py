@@ -1,0 +1,124 @@
+"""Arrays in, arrays out: the package without the app, on pictures and operators of one's own."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import deqviz.scenario  # noqa: F401  fills the registries
+from deqviz import foreign, images
+from deqviz.core.catalog import METHODS, OPERATORS
+from deqviz.core.operator import ForwardModel
+from deqviz.core.records import Method, Problem
+from deqviz.core.registry import Choice, Pick
+from deqviz.core.space import Image, Space
+from deqviz.noises.gaussian import Gaussian
+
+Operator: TypeAlias = ForwardModel | Choice | str | Callable[[Tensor], Tensor]
+"""A built operator, a registered one by its key or a choice, or any linear map of b × c × h × w tensors."""
+
+
+def degraded(picture: np.ndarray, operator: Operator, noise: float = 0.02, seed: int = 0) -> Problem:
+    """The data A x + `noise`·ε of a picture h × w or h × w × 3, uint8 or floats in [0, 1].
+
+    ε is white and drawn from the seed. Raises ValueError with a sentence for anything that does not fit.
+    """
+    _check_level(noise)
+    x = _image(picture)
+    A = _operator(operator, Space(tuple(x.shape[1:]), x.dtype))
+    clean = A(x)
+    return Problem(A, Gaussian(float(noise)).add(clean, A, torch.Generator().manual_seed(seed)), float(noise))
+
+
+def measured(
+    data: np.ndarray, operator: Operator, noise: float, shape: tuple[int, ...] | None = None
+) -> Problem:
+    """Data that were measured, on pictures of `shape`, h × w or h × w × 3; left out, it is that of the data.
+
+    `noise` is the standard deviation per entry. Data are shaped as the operator returns them, without the
+    batch axis, or as pictures are where it returns pictures. Raises ValueError where they do not fit.
+    """
+    _check_level(noise)
+    y = _numbers(data)
+    seen = tuple(data.shape) if shape is None else tuple(shape)
+    if len(seen) not in (2, 3) or min(seen) < 1:
+        raise ValueError(f"A picture has the shape h × w or h × w × c, not {_said(seen)}: give its shape.")
+    A = _operator(operator, Space((seen[2] if len(seen) == 3 else 1, *seen[:2])))
+    wanted = A.codomain.shape
+    as_picture = (1, *y.shape) if y.ndim == 2 else (*y.shape[2:], *y.shape[:2])
+    if tuple(y.shape) != wanted:
+        if as_picture != wanted:
+            raise ValueError(
+                f"The data have the shape {_said(y.shape)}, and the operator makes {_said(wanted)}."
+            )
+        y = y[None] if y.ndim == 2 else y.movedim(2, 0)
+    if y.is_complex() and not A.codomain.dtype.is_complex:
+        raise ValueError("The data are complex, and the operator makes real ones.")
+    return Problem(A, y[None].to(A.codomain.dtype).contiguous(), float(noise))
+
+
+def method(key: str, /, **params: Any) -> Method:
+    """The registered method of this key; a solver or regulariser may be named by its key alone.
+
+    `method("equilibrium", regularizer="quadratic", weight=0.1)`; with parameters of its own it is a
+    `Choice`. Raises ValueError naming what is wrong and what there is.
+    """
+    entry = METHODS[key]
+    picks = {p.name for p in entry.params if isinstance(p.domain, Pick)}
+    named = {n: Choice(v) if n in picks and isinstance(v, str) else v for n, v in params.items()}
+    # What is a field and no parameter: a denoiser to plug in.
+    others = {f.name for f in dataclasses.fields(cast(Any, entry.cls))} - {p.name for p in entry.params}
+    return entry.build(
+        {n: v for n, v in named.items() if n not in others},
+        **{n: v for n, v in named.items() if n in others},
+    )
+
+
+def pixels(x: Image) -> np.ndarray:
+    """The first picture of a batch as h × w or h × w × c."""
+    first = x[0].detach().cpu().numpy()
+    return first[0] if len(first) == 1 else np.ascontiguousarray(first.transpose(1, 2, 0))
+
+
+def _operator(given: Operator, space: Space) -> ForwardModel:
+    if isinstance(given, ForwardModel):
+        if given.image != space:
+            raise ValueError(
+                f"The operator is for pictures of {_said(given.image.shape)}, not of {_said(space.shape)}."
+            )
+        return given
+    if isinstance(given, str | Choice):
+        chosen = Choice(given) if isinstance(given, str) else given
+        return OPERATORS[chosen.key].build(chosen.params, image=space)
+    return foreign.operator(space, given)
+
+
+def _image(picture: np.ndarray) -> Image:
+    if picture.size == 0:
+        raise ValueError("The picture holds no numbers.")
+    x = images.from_array(picture)
+    if not bool(x.isfinite().all()):
+        raise ValueError("The picture has NaN or infinite values: replace them.")
+    return x
+
+
+def _numbers(data: np.ndarray) -> Tensor:
+    if data.size == 0 or data.dtype.kind not in "buifc":
+        raise ValueError("The data hold no numbers.")
+    y = torch.from_numpy(np.ascontiguousarray(data))
+    if not bool(y.isfinite().all()):
+        raise ValueError("The data have NaN or infinite values: replace them.")
+    return y
+
+
+def _check_level(noise: float) -> None:
+    if not (0 <= noise < math.inf):
+        raise ValueError(f"The noise is a standard deviation, 0 or above, not {noise:g}.")
+
+
+def _said(shape: tuple[int, ...] | torch.Size) -> str:
+    return " × ".join(map(str, shape))

@@ -1,0 +1,39 @@
+"""A denoiser of somebody else, for methods that plug one in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from deqviz.core.space import Image
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """D_σ by `apply`(x, σ), a batch of pictures and the standard deviation of their noise.
+
+    `lipschitz` is a proved bound of Lip(D_σ) for every σ and picture size, None where none is known; one
+    above 1 promises nothing and is refused with ValueError.
+    """
+
+    apply: Callable[[Tensor, float], Tensor]
+    lipschitz: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a constant from which nothing follows."""
+        if self.lipschitz is not None and not 0 <= self.lipschitz <= 1:
+            raise ValueError(
+                f"A Lipschitz constant of {self.lipschitz:g} promises nothing: give one from 0 to 1, or none."
+            )
+
+    def __call__(self, x: Image, sigma: float) -> Image:
+        """D_σ(x); raises ValueError where the shape or the precision changes."""
+        found = self.apply(x, sigma)
+        if found.shape != x.shape or found.dtype != x.dtype:
+            was, now = ([*u.shape, str(u.dtype).removeprefix("torch.")] for u in (x, found))
+            raise ValueError(f"The denoiser turns pictures of {_said(was)} into {_said(now)}.")
+        return found
+
+
+def _said(parts: list[int | str]) -> str:
+    return " × ".join(map(str, parts[:-1])) + f" {parts[-1]}"

@@ -1,0 +1,186 @@
+"""Packages of others: a real one is built, installed and used; a broken one costs one sentence."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+LANDWEBER = '''
+"""Steps along the misfit."""
+
+from typing import Annotated, ClassVar
+
+from deqviz.core.catalog import METHODS
+from deqviz.core.records import Map, Problem
+from deqviz.core.registry import Range
+from deqviz.methods._base import FixedPointMethod
+
+
+@METHODS.register("{key}", title="Landweber")
+class Landweber(FixedPointMethod):
+    """T(x) = x − s A*(Ax − y)/‖A‖²."""
+
+    equation: ClassVar[str] = "A*(Ax − y) = 0"
+
+    step: Annotated[float, Range(0.05, 1.95, "Step", symbol="s")] = 1.0
+
+    def map(self, problem: Problem) -> Map:
+        """T."""
+        A, y = problem.operator, problem.data
+        tau = self.step / A.norm_bound().value ** 2
+        return lambda x: x - tau * A.adjoint(A(x) - y)
+'''
+
+CLASS = '''
+from deqviz.core.catalog import SOLVERS
+from deqviz.core.records import Solver
+
+
+@SOLVERS.register("{}", title="S")
+class S{}:
+    """S."""
+'''
+
+LOOK = """
+import json, sys
+import deqviz.scenario as s
+from deqviz import plugins
+from deqviz.core.catalog import METHODS, SOLVERS
+from deqviz.core.registry import Choice
+gaps = []
+if "landweber" in METHODS:
+    query = {"method": "landweber", "method.step": "1.5", "size": "32", "seed": "7"}
+    scenario, complaints = s.Scenario.from_query(query)
+    assert not complaints, complaints
+    assert s.Scenario.from_query(scenario.to_query()) == (scenario, ())
+    for iterate in scenario.run():
+        gaps.append(float(iterate.gap))
+        if iterate.k == 3:
+            break
+print(json.dumps({
+    "methods": METHODS.keys(),
+    "solvers": SOLVERS.keys(),
+    "failures": plugins.failures(),
+    "added": [[p.package, p.kind, list(p.keys)] for p in plugins.plugins()],
+    "step": METHODS["landweber"].build({"step": 1.5}).step if "landweber" in METHODS else None,
+    "gaps": gaps,
+    "own": [float(i.residual) for i in [next(s.Scenario(size=32).run())]],
+}))
+"""
+
+
+def install(target: Path, work: Path, name: str, groups: dict[str, str], modules: dict[str, str]) -> None:
+    """Build the package `name` and install it into `target`, as `pip install` does, without a network."""
+    work.mkdir()
+    points = "\n".join(
+        f'[project.entry-points."{group}"]\nit = "{module}"' for group, module in groups.items()
+    )
+    (work / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools>=77"]\nbuild-backend = "setuptools.build_meta"\n'
+        f'[project]\nname = "{name}"\nversion = "0.3"\n{points}\n'
+        f"[tool.setuptools]\npy-modules = {list(modules)!r}\n"
+    )
+    for module, text in modules.items():
+        (work / f"{module}.py").write_text(textwrap.dedent(text), encoding="utf-8")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    command += ["--no-build-isolation", "--disable-pip-version-check", "--target", str(target), str(work)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def lay(target: Path, name: str, group: str, text: str) -> None:
+    """What installing leaves behind: the module, and a folder of metadata that names it."""
+    module = name.replace("-", "_")
+    (target / f"{module}.py").write_text(text, encoding="utf-8")
+    about = target / f"{module}-0.3.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.3\n")
+    (about / "entry_points.txt").write_text(f"[{group}]\nit = {module}\n")
+
+
+def python(code: str, target: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": f"{target}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=environment, cwd=target, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """What one process sees of one good package and eight bad ones."""
+    folder = tmp_path_factory.mktemp("packages")
+    target = folder / "site"
+    points = {"deqviz.methods": "landweber"}
+    text = LANDWEBER.format(key="landweber")
+    install(target, folder / "good", "deqviz-landweber", points, {"landweber": text})
+    broken = LANDWEBER.format(key="half") + "\nraise RuntimeError('two\\nlines')\n"
+    install(target, folder / "bad", "half-done", {"deqviz.methods": "half_done"}, {"half_done": broken})
+    for name, module in {
+        "takes-a-key": LANDWEBER.format(key="tv"),
+        "bad-import": "import no_such_package\n",
+        "bad-syntax": "def (:\n",
+        "leaves": "import sys\nsys.exit(3)\n",
+        "adds-nothing": "x = 1\n",
+        "bad-key": LANDWEBER.format(key="Bad key"),
+    }.items():
+        lay(target, name, "deqviz.methods", module)
+    lay(target, "no-solver", "deqviz.solvers", CLASS.format("no_solver", ""))
+    lay(target, "abstract", "deqviz.solvers", CLASS.format("abstract", "(Solver)"))
+    done = python(LOOK, target)
+    assert done.returncode == 0, done.stderr
+    return {**json.loads(done.stdout.splitlines()[-1]), "stderr": done.stderr}
+
+
+def test_a_method_of_a_package_is_there_and_runs(seen: dict) -> None:
+    assert seen["methods"].count("landweber") == 1
+    assert seen["added"] == [["deqviz-landweber 0.3", "method", ["landweber"]]]
+    assert seen["step"] == 1.5
+    # T does not expand for a step below 2, and the default solver refuses steps that raise the gap.
+    assert len(seen["gaps"]) == 4
+    assert all(0 < after < before for before, after in pairwise(seen["gaps"]))
+    assert seen["own"][0] > 0
+
+
+@pytest.mark.parametrize(
+    ("package", "said"),
+    [
+        ("takes-a-key", "adds no method: method 'tv' is already registered."),
+        ("bad-import", "adds no method: ModuleNotFoundError, No module named 'no_such_package'."),
+        ("bad-syntax", "adds no method: SyntaxError,"),
+        ("leaves", "adds no method: SystemExit, 3."),
+        ("adds-nothing", "adds no method: its module adds_nothing registers none."),
+        ("half-done", "adds no method: RuntimeError, two lines."),
+        ("no-solver", "adds no solver: S is no Solver."),
+        ("abstract", "adds no solver: S lacks steps."),
+        ("bad-key", "adds no method: the key 'Bad key' is no lower-case word for an address."),
+    ],
+)
+def test_a_bad_package_costs_one_sentence(seen: dict, package: str, said: str) -> None:
+    (sentence,) = [text for text in seen["failures"] if f"package {package} 0.3 " in text]
+    assert said in sentence
+    assert "\n" not in sentence
+    assert sentence.endswith(".")
+    # And on the terminal, whichever command imported the package.
+    assert sentence in seen["stderr"]
+
+
+def test_a_bad_package_leaves_no_trace(seen: dict) -> None:
+    import deqviz.scenario  # noqa: F401  fills the registries
+    from deqviz.core.catalog import METHODS, SOLVERS
+
+    assert len(seen["failures"]) == 9
+    assert seen["methods"] == [*METHODS.keys(), "landweber"]
+    assert seen["solvers"] == list(SOLVERS.keys())
+
+
+def test_without_packages_nothing_is_added() -> None:
+    from deqviz import plugins
+
+    assert plugins.failures() == ()
+    assert plugins.plugins() == ()
