@@ -1,0 +1,5 @@
+"""The Compare page: a plain script, as Streamlit wants it."""
+
+from deqviz.ui.compare import render
+
+render()
