@@ -1,4 +1,4 @@
-"""The command `deqviz`: serve the app, train the weights, print the measured tables."""
+"""The command `deqviz`: serve the app, train the weights, print the measured tables, run a batch."""
 
 import difflib
 import os
@@ -16,6 +16,7 @@ usage: deqviz COMMAND [...]
   deqviz app [--server.port N ...]          serve the app; further options are Streamlit's
   deqviz train RECIPE --data FOLDER [...]   train weights; `deqviz train --help` lists the recipes
   deqviz bench SUITE [...]                  print a measured table; `deqviz bench --help` lists the suites
+  deqviz sweep FILE.toml [...]              run a batch into a Parquet table; `deqviz sweep --help` says more
   deqviz --version
 """
 
@@ -69,6 +70,12 @@ def _bench(rest: list[str]) -> int:
     return _status(lambda: bench(rest))
 
 
+def _sweep(rest: list[str]) -> int:
+    from deqviz.sweep.command import main as sweep
+
+    return _status(lambda: sweep(rest))
+
+
 def _status(run: Callable[[], object]) -> int:
     """The status of a command, whether it returns one, returns nothing or exits by itself."""
     try:
@@ -83,4 +90,9 @@ def _status(run: Callable[[], object]) -> int:
     return code if isinstance(code, int) else 0
 
 
-_COMMANDS: dict[str, Callable[[list[str]], int]] = {"app": _app, "train": _train, "bench": _bench}
+_COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "app": _app,
+    "train": _train,
+    "bench": _bench,
+    "sweep": _sweep,
+}

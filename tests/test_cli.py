@@ -34,7 +34,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, module: str, outcome: object) -> l
 def test_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(words) == 0
     out = capsys.readouterr().out
-    assert all(command in out for command in ("deqviz app", "deqviz train", "deqviz bench"))
+    assert all(command in out for command in ("deqviz app", "deqviz train", "deqviz bench", "deqviz sweep"))
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,7 +52,8 @@ def test_unknown_command(word: str, hint: str, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
-    ("command", "module"), [("train", "deqviz.training.__main__"), ("bench", "deqviz.bench")]
+    ("command", "module"),
+    [("train", "deqviz.training.__main__"), ("bench", "deqviz.bench"), ("sweep", "deqviz.sweep.command")],
 )
 @pytest.mark.parametrize(
     ("outcome", "status"),

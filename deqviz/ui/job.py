@@ -15,6 +15,7 @@ import torch
 
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Iterate
+from deqviz.core.referee import Referee
 from deqviz.experiments.probe import Probe, probes
 from deqviz.scenario import Scenario
 from deqviz.ui import faults
@@ -22,7 +23,6 @@ from deqviz.ui.chart import Chart, draw
 from deqviz.ui.export_record import Record
 from deqviz.ui.logbook import Frame, Logbook
 from deqviz.ui.panel import Panel
-from deqviz.ui.referee import Referee
 from deqviz.ui.snapshot import OVER, Setup, Snapshot, State
 
 _ids = itertools.count(1)

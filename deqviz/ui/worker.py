@@ -196,6 +196,7 @@ class Worker:
                 entry.task.end(
                     f"A run may compute for {self._limits.seconds:g} s on this server; this one did."
                 )
+            found = entry = None  # or this frame would hold the last run until the next one comes
 
 
 _lock = threading.Lock()

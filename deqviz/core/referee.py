@@ -1,4 +1,4 @@
-"""When a run is over: it arrived, or it diverges. No Streamlit in here."""
+"""When a run is over: it arrived, or it diverges; the live view and the sweeps ask the same referee."""
 
 import math
 from typing import Literal

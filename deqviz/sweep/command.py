@@ -1,0 +1,162 @@
+"""`deqviz sweep FILE.toml`: every cell of a batch, once, into a Parquet table."""
+
+import argparse
+import csv
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from deqviz.sweep.journal import Journal
+    from deqviz.sweep.row import Cell, Measured
+    from deqviz.sweep.sweepfile import Sweep
+
+_ABOUT = """\
+Run every picture with every degradation, noise, method and seed of FILE and write a Parquet table, which the
+page Batch opens. Cells that the table already has are not run again: after a stop, or with a method more in
+the file, give the same command again. docs/sweep.md explains the file.
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; 0 when all cells are there, 1 when it could not be begun or lost its workers."""
+    parser = argparse.ArgumentParser(prog="deqviz sweep", description=_ABOUT)
+    parser.add_argument("file", type=Path, help="the sweep, a TOML file")
+    parser.add_argument("--out", type=Path, help="the table, instead of that of the file")
+    parser.add_argument("--backend", choices=("loky", "threading", "dask", "ray"), help="where cells are run")
+    parser.add_argument("--workers", type=int, help="cells at a time; 0: one for each core")
+    parser.add_argument("--address", help="of the Dask or Ray cluster")
+    parser.add_argument("--csv", action="store_true", help="also write the rows as CSV beside the table")
+    parser.add_argument("--retry", action="store_true", help="run cells that failed once more")
+    args = parser.parse_args(list(argv))
+    if args.out is not None and args.out.suffix != ".parquet":
+        parser.error(f"--out must end in .parquet, unlike {args.out}")
+    # Only now what takes a second to import.
+    from deqviz.sweep.runner import Lost
+    from deqviz.sweep.sweepfile import placed, read
+
+    try:
+        asked = placed(read(args.file), backend=args.backend, workers=args.workers, address=args.address)
+        sweep = asked if args.out is None else replace(asked, out=args.out)
+        return _sweep(sweep, is_csv=args.csv, is_retry=args.retry)
+    except (ValueError, Lost) as error:
+        _say(f"deqviz sweep: {error}")
+        return 1
+
+
+def _sweep(sweep: "Sweep", *, is_csv: bool, is_retry: bool) -> int:
+    from deqviz.sweep.journal import Journal
+
+    # A cluster's queue ends jobs by SIGTERM: what came is folded then too.
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        cells = sweep.cells()
+        with Journal(sweep.out) as journal:
+            if journal.torn:
+                _say(f"The last run was killed: {journal.torn} torn line left out, its cell is run again.")
+            if is_retry:
+                journal.forget([cell for cell, row in journal.rows.items() if row.state == "failed"])
+            is_whole = _run(sweep, cells, journal)
+            mine = [journal.rows[cell.id] for cell in cells if cell.id in journal.rows]
+            others = len(journal.rows) - len(mine)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    _tell(sweep, mine, others, is_csv=is_csv)
+    if not is_whole:
+        _say(f"Stopped at {len(mine)} of {len(cells)} cells. To go on, give the same command again.")
+        return 130
+    return 0
+
+
+def _run(sweep: "Sweep", cells: "Sequence[Cell]", journal: "Journal") -> bool:
+    """Whether all cells are there now; the table is written however it ends."""
+    from deqviz.sweep.runner import run
+
+    todo = [cell for cell in cells if cell.id not in journal.rows]
+    known = len(cells) - len(todo)
+    more = f", {known} of them known" if known else ""
+    _say(f"{len(cells)} cells{more}, on {sweep.backend}. Ctrl-C stops and keeps what has come.")
+    progress = _Progress(known, len(cells))
+    try:
+        for row in run(sweep, todo, journal):
+            progress.add(row)
+    except KeyboardInterrupt:
+        return False
+    finally:
+        progress.end()
+        names = {cell.id: (cell.picture, cell.method) for cell in cells}
+        if journal.rows:
+            journal.fold(names, [cell.id for cell in cells])
+    return True
+
+
+def _tell(sweep: "Sweep", rows: "Sequence[Measured]", others: int, *, is_csv: bool) -> None:
+    from deqviz.sweep.summary import markdown
+
+    lines = [markdown(rows), f"{len(rows)} cells: {sweep.out}"]
+    if others:
+        lines.append(f"{others} more in it are not of this file: they are kept.")
+    if is_csv:
+        beside = sweep.out.with_suffix(".csv")
+        plain = [row.plain() for row in rows]
+        with beside.open("w", newline="", encoding="utf-8") as file:
+            table = csv.DictWriter(file, plain[0] if plain else ["cell"], lineterminator="\n")
+            table.writeheader()
+            table.writerows(plain)
+        lines.append(f"The same as CSV: {beside}")
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+class _Progress:
+    """One line that is written over on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, done: int, total: int) -> None:
+        self._done, self._known, self._total = done, done, total
+        self._begun = self._said = time.monotonic()
+        self._is_live = sys.stderr.isatty()
+
+    def add(self, row: "Measured") -> None:
+        self._done += 1
+        if row.state in ("diverged", "refused", "failed"):
+            self._clear()
+            where = ", ".join((row.picture, row.operator, row.noise, row.method, f"seed {row.seed}"))
+            _say(f"{row.state}: {where}: {row.reason}")
+        now = time.monotonic()
+        if self._is_live or now - self._said > 10 or self._done == self._total:
+            self._said = now
+            self._say(now)
+
+    def _say(self, now: float) -> None:
+        come = self._done - self._known
+        left = (now - self._begun) / come * (self._total - self._done)
+        text = f"{self._done} of {self._total} cells{_time_left(left) if self._done < self._total else ''}"
+        sys.stderr.write(f"\r\x1b[K{text}" if self._is_live else f"{text}\n")
+        sys.stderr.flush()
+
+    def _clear(self) -> None:
+        if self._is_live:
+            sys.stderr.write("\r\x1b[K")
+
+    def end(self) -> None:
+        if self._is_live:
+            sys.stderr.write("\n")
+
+
+def _time_left(seconds: float) -> str:
+    if seconds < 90:
+        return f", about {max(1, round(seconds))} s left"
+    return (
+        f", about {seconds / 60:.0f} min left" if seconds < 5400 else f", about {seconds / 3600:.1f} h left"
+    )
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")

@@ -1,0 +1,150 @@
+"""Run one cell to its stop and judge it; whatever goes wrong becomes a row that says so."""
+
+import math
+import time
+from collections.abc import Generator, Iterator
+from typing import TypeVar
+
+import torch
+
+from deqviz import __version__
+from deqviz.core.guarantee import Guarantee
+from deqviz.core.metrics import psnr, ssim
+from deqviz.core.records import Evidence, Iterate, Mark, Method, Problem
+from deqviz.core.referee import Referee
+from deqviz.core.space import Image
+from deqviz.sweep.row import Cell, Measured, State, label
+
+T = TypeVar("T")
+
+
+def measure(cell: Cell) -> Measured:
+    """The row of one cell, on one thread; never raises for what the cell asks.
+
+    Module-level and of plain arguments, so that any process can be sent it.
+    """
+    torch.set_num_threads(1)
+    return _end(measuring(cell))
+
+
+def _end(work: Generator[int, None, T]) -> T:
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
+
+
+@torch.no_grad()
+def measuring(cell: Cell) -> Generator[int, None, Measured]:
+    """The row of one cell as the return value; yields after every iteration, to be left at any time."""
+    try:
+        cell.keep_picture()
+        problem, truth = cell.scenario.posed()
+        if truth is None:
+            raise ValueError("this k-space has gaps: there is no truth to compare with")
+        method = cell.scenario.build_method()
+        stream = method.iterates(problem)
+        data = problem.operator.baseline(problem.data)
+        last, state, reason, seconds = yield from _settling(cell, stream)
+    except ValueError as error:
+        return _row(cell, "refused", _sentence(error))
+    except MemoryError:
+        return _row(cell, "failed", "There was not enough memory.")
+    except Exception as error:  # a sweep of a night must not end at one cell
+        # torch says of exhausted memory that it is a RuntimeError
+        return _row(cell, "failed", _sentence(error, type(error).__name__))
+    return _judged(cell, problem, truth, data, method, last, state, reason, seconds)
+
+
+def _settling(
+    cell: Cell, stream: Iterator[Iterate]
+) -> Generator[int, None, tuple[Iterate, State, str, float]]:
+    """The last iterate, how it ended, and the seconds that the iterates took."""
+    scenario, seconds = cell.scenario, 0.0
+    referee = Referee(scenario.tolerance)
+    last: Iterate | None = None
+    while True:
+        begun = time.perf_counter()
+        iterate = next(stream, None)
+        if iterate is None:
+            if last is None:
+                raise ValueError("the method gives no picture")
+            return last, "ended", "", seconds
+        mark = Mark.of(iterate)
+        seconds += time.perf_counter() - begun
+        last = iterate
+        if (verdict := referee.judge(mark)) is not None:
+            has_arrived, said = verdict[0] == "done", verdict[1]
+            return last, "arrived" if has_arrived else "diverged", "" if has_arrived else said, seconds
+        if last.k >= scenario.iterations:
+            said = f"All {scenario.iterations} iterations are done, the residual is {mark.residual:.1e}."
+            return last, "limit", said, seconds
+        yield last.k
+
+
+def _judged(
+    cell: Cell,
+    problem: Problem,
+    truth: Image,
+    data: Image,
+    method: Method,
+    last: Iterate,
+    state: State,
+    reason: str,
+    seconds: float,
+) -> Measured:
+    main = _main(method, problem, last)
+    x = last.x if state != "diverged" else None
+    return _row(
+        cell,
+        state,
+        reason,
+        level=_finite(problem.noise),
+        psnr=None if x is None else _finite(psnr(x, truth)),
+        # The window of the SSIM is 7 × 7.
+        ssim=None if x is None or min(x.shape[-2:]) < 7 else _finite(ssim(x, truth)),
+        data_psnr=_finite(psnr(data, truth)),
+        residual=_finite(float(last.residual)),
+        iterations=last.k,
+        evaluations=last.evaluations,
+        seconds=seconds,
+        guarantee=main.name if main else "",
+        status=main.status if main else "",
+    )
+
+
+def _main(method: Method, problem: Problem, last: Iterate) -> Guarantee | None:
+    """The theorem that a method is known by: uniqueness of its limit, or else the first that it states."""
+    found = method.guarantees(problem, Evidence((Mark.of(last),)))
+    return next((g for g in found if g.key == "uniqueness"), found[0] if found else None)
+
+
+def _row(cell: Cell, state: State, reason: str, **found: object) -> Measured:
+    """A row whose numbers are missing where `found` does not give them."""
+    s = cell.scenario
+    missing = {"level": None, "psnr": None, "ssim": None, "data_psnr": None, "residual": None}
+    numbers = {"iterations": 0, "evaluations": 0, "seconds": 0.0, "guarantee": "", "status": ""}
+    return Measured(
+        cell=cell.id,
+        picture=cell.picture,
+        operator=label("operator", s.operator),
+        noise=label("noise", s.noise),
+        method=cell.method,
+        seed=s.seed,
+        state=state,
+        reason=reason,
+        version=__version__,
+        scenario=s.to_json(),
+        **{**missing, **numbers, **found},  # pyright: ignore[reportArgumentType]
+    )
+
+
+def _sentence(error: Exception, kind: str = "") -> str:
+    text = " ".join(str(error).split())[:400] or type(error).__name__
+    text = f"{kind}: {text}" if kind else text[:1].upper() + text[1:]
+    return text if text.endswith(".") else f"{text}."
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

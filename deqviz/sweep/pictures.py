@@ -1,0 +1,62 @@
+"""The pictures of a sweep: those of the gallery, and files, which travel with their cells."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image as Pillow
+
+from deqviz import images
+
+SIDE = 512
+"""Larger pictures are brought down to it, as those that are given to the app."""
+PIXELS = 64_000_000
+"""A file with more is refused before it is decoded."""
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture by its key and its name; `pixels` where it is not in the gallery."""
+
+    key: str
+    title: str
+    pixels: torch.Tensor | None = field(default=None, compare=False, repr=False)
+
+    def keep(self) -> None:
+        """Make it known to this process."""
+        if self.pixels is not None:
+            images.keep(self.pixels, self.key.removeprefix("upload-"))
+
+
+def found_in(folder: Path, pattern: str) -> Sequence[Shown]:
+    """The pictures of a path that may hold * and ?, in the order of their names.
+
+    Raises ValueError when there is none, or for a file that is no picture.
+    """
+    path = Path(pattern)
+    base, rest = (Path(path.anchor), str(path.relative_to(path.anchor))) if path.anchor else (folder, pattern)
+    files = sorted(file for file in base.glob(rest) if file.is_file())
+    if not files:
+        raise ValueError(f"pictures: no file is called {pattern!r} in {folder.resolve()}.")
+    return [_read(file) for file in files]
+
+
+def _read(file: Path) -> Shown:
+    try:
+        with Pillow.open(file, formats=FORMATS) as picture:
+            if picture.width * picture.height > PIXELS:
+                raise ValueError(f"pictures: {file.name} has more than {PIXELS // 10**6} million pixels.")
+            is_grey = picture.mode in ("1", "L", "I", "F", "I;16", "LA")
+            if picture.mode in ("I", "F", "I;16"):
+                raise ValueError(f"pictures: {file.name} has more than 8 bits: save it with 8.")
+            pixels = np.asarray(picture.convert("L" if is_grey else "RGB"))
+    except (OSError, SyntaxError, Pillow.DecompressionBombError):
+        raise ValueError(f"pictures: {file.name} is no picture that can be read.") from None
+    x = images.scaled(images.from_array(pixels), SIDE).contiguous()
+    # Of the pixels, not of the file: the same picture saved anew is the same cell.
+    key = images.keep(x, hashlib.sha256(x.numpy().tobytes()).hexdigest())
+    return Shown(key, file.stem, x)

@@ -1,0 +1,114 @@
+"""One cell of a batch: what is asked, as plain data, and what was measured of it."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+
+from deqviz import images
+from deqviz.core.guarantee import Guarantee
+from deqviz.core.registry import REGISTRIES, Choice, Param, Pick
+from deqviz.experiments._rows import Key, Row
+from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario
+
+State = Literal["arrived", "ended", "limit", "diverged", "refused", "failed"]
+"""At the tolerance; at a direct method's end; out of iterations; diverged; not possible; broken off."""
+
+MEASURED: frozenset[State] = frozenset({"arrived", "ended", "limit"})
+"""The states with a picture that counts."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run to be made, under the names that it has in the batch.
+
+    `pixels` are those of a picture that is not in the gallery, for a process that has never seen it.
+    """
+
+    scenario: Scenario
+    picture: str
+    method: str
+    pixels: torch.Tensor | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def id(self) -> str:
+        """The same for equal scenarios, whatever their names: results are found again by it."""
+        return hashlib.sha256(self.scenario.to_json().encode()).hexdigest()[:16]
+
+    def keep_picture(self) -> None:
+        """Make the picture known to this process."""
+        if self.pixels is not None:
+            images.keep(self.pixels, self.scenario.image.removeprefix("upload-"))
+
+
+@dataclass(frozen=True, slots=True)
+class Measured(Row):
+    """A cell and its numbers, None where there are none.
+
+    `level` is the noise's standard deviation per entry of the data, `data_psnr` that of the back-projected
+    data, `seconds` those of the iterations alone, on one thread. `guarantee` is the main theorem of the
+    method and `status` what it says here.
+    """
+
+    cell: str
+    picture: str
+    operator: str
+    noise: str
+    level: float | None
+    method: str
+    seed: int
+    state: State
+    reason: str
+    psnr: float | None
+    ssim: float | None
+    data_psnr: float | None
+    residual: float | None
+    iterations: int
+    evaluations: int
+    seconds: float
+    guarantee: str
+    status: str
+    version: str
+    scenario: str
+
+    @property
+    def key(self) -> Key:
+        """The cell."""
+        return (self.cell,)
+
+    @property
+    def guarantees(self) -> tuple[Guarantee, ...]:
+        """None of its own: the status of the method's is a column."""
+        return ()
+
+    @property
+    def gain(self) -> float | None:
+        """PSNR above that of the data."""
+        if self.psnr is None or self.data_psnr is None:
+            return None
+        return self.psnr - self.data_psnr
+
+
+def label(kind: Literal["operator", "noise", "method"], choice: Choice) -> str:
+    """The title of a choice and its numbers: "Gaussian blur (width 1.6)".
+
+    Of a method, and of what is advanced, only the numbers that differ from the defaults.
+    """
+    registry = {"operator": OPERATORS, "noise": NOISES, "method": METHODS}[kind]
+    entry = registry[choice.key]
+    told = ", ".join(_told(entry.params, choice, is_full=kind != "method"))
+    return f"{entry.title} ({told})" if told else entry.title
+
+
+def _told(params: tuple[Param, ...], choice: Choice, *, is_full: bool) -> list[str]:
+    found: list[str] = []
+    for p in params:
+        value = choice.params.get(p.name, p.default)
+        if isinstance(p.domain, Pick):
+            if value.key != p.default.key:
+                found.append(value.key)
+            found += _told(REGISTRIES[p.domain.kind][value.key].params, value, is_full=False)
+        elif value != p.default or (is_full and not p.advanced):
+            found.append(f"{p.name} {value:.4g}" if isinstance(value, float) else f"{p.name} {value}")
+    return found

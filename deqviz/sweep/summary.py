@@ -1,0 +1,100 @@
+"""A batch in a few lines: mean and spread per degradation, noise and method."""
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from deqviz.sweep.row import MEASURED, Measured
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """Over the cells of one group, pictures and seeds together.
+
+    `spread` is the sample standard deviation; None below two cells.
+    """
+
+    value: float
+    spread: float | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The rows of one degradation, noise and method."""
+
+    operator: str
+    noise: str
+    method: str
+    rows: tuple[Measured, ...]
+
+    @property
+    def counted(self) -> tuple[Measured, ...]:
+        """Those with a picture."""
+        return tuple(row for row in self.rows if row.state in MEASURED)
+
+    @property
+    def level(self) -> float | None:
+        """The mean standard deviation of the noise; what the pictures make of a Poisson noise differs."""
+        found = self.mean(lambda row: row.level)
+        return found.value if found else None
+
+    def mean(self, number: Callable[[Measured], float | None]) -> Mean | None:
+        """Of one number, over the rows that have it; None where none has."""
+        return mean(number(row) for row in self.counted)
+
+
+def mean(numbers: Iterable[float | None]) -> Mean | None:
+    """Mean and sample standard deviation of the numbers that are there."""
+    found = [v for v in numbers if v is not None]
+    if not found:
+        return None
+    return Mean(statistics.fmean(found), statistics.stdev(found) if len(found) > 1 else None, len(found))
+
+
+def groups(rows: Iterable[Measured]) -> tuple[Group, ...]:
+    """In the order in which they first came."""
+    found: dict[tuple[str, str, str], list[Measured]] = {}
+    for row in rows:
+        found.setdefault((row.operator, row.noise, row.method), []).append(row)
+    return tuple(Group(*key, tuple(mine)) for key, mine in found.items())
+
+
+def markdown(rows: Sequence[Measured]) -> str:
+    """The means as a Markdown table, one line for each group."""
+    head = (
+        "degradation",
+        "noise",
+        "method",
+        "PSNR in dB",
+        "gain in dB",
+        "SSIM",
+        "iterations",
+        "seconds",
+        "cells",
+    )
+    lines = [head, ("---", "---", "---", "---:", "---:", "---:", "---:", "---:", "---:")]
+    for g in groups(rows):
+        lost = len(g.rows) - len(g.counted)
+        lines.append(
+            (
+                g.operator,
+                g.noise,
+                g.method,
+                told(g.mean(lambda row: row.psnr), 2),
+                told(g.mean(lambda row: row.gain), 2),
+                told(g.mean(lambda row: row.ssim), 3),
+                told(g.mean(lambda row: row.iterations), 0),
+                told(g.mean(lambda row: row.seconds), 2),
+                f"{len(g.rows)}, {lost} without a picture" if lost else str(len(g.rows)),
+            )
+        )
+    return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |\n" for line in lines)
+
+
+def told(found: Mean | None, digits: int) -> str:
+    """ "27.31 ± 0.82"; a dash where nothing was measured."""
+    if found is None:
+        return "–"
+    text = f"{found.value:.{digits}f}"
+    return text if found.spread is None else f"{text} ± {found.spread:.{digits}f}"

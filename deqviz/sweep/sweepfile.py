@@ -1,0 +1,264 @@
+"""A sweep file: lists of pictures, degradations, noises, methods and seeds, and where the cells are run."""
+
+import itertools
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from deqviz import images
+from deqviz.core.registry import Choice, params_of
+from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario, check_picture
+from deqviz.sweep.pictures import Shown, found_in
+from deqviz.sweep.row import Cell, label
+
+Backend = Literal["loky", "threading", "dask", "ray"]
+
+MOST = 100_000
+"""Cells of one sweep: each is a row of about 600 bytes."""
+_OWN = {p.name: p for p in params_of(Scenario)}
+_KEYS = (
+    "pictures",
+    "operators",
+    "noises",
+    "methods",
+    "seeds",
+    "size",
+    "iterations",
+    "tolerance",
+    "out",
+    "backend",
+    "workers",
+    "address",
+)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A method under the name that it has in the table."""
+
+    title: str
+    choice: Choice
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Every picture with every degradation, noise, method and seed; `workers` 0 is one for each core."""
+
+    pictures: tuple[Shown, ...]
+    operators: tuple[Choice, ...]
+    noises: tuple[Choice, ...]
+    methods: tuple[Named, ...]
+    seeds: tuple[int, ...] = (0,)
+    size: int = Scenario.size
+    iterations: int = 1000
+    tolerance: float = 1e-5
+    out: Path = Path("sweep.parquet")
+    backend: Backend = "loky"
+    workers: int = 0
+    address: str = ""
+
+    @property
+    def count(self) -> int:
+        """The number of cells."""
+        parts = (self.pictures, self.operators, self.noises, self.methods, self.seeds)
+        count = 1
+        for part in parts:
+            count *= len(part)
+        return count
+
+    def cells(self) -> tuple[Cell, ...]:
+        """All cells, each once, pictures outermost; raises ValueError where the parts do not fit together."""
+        if self.count > MOST:
+            raise ValueError(f"These are {self.count} cells, and {MOST} is the most: split the file.")
+        found: dict[str, Cell] = {}
+        for shown in self.pictures:
+            shown.keep()
+            for cell in self._of(shown):
+                found.setdefault(cell.id, cell)
+        return tuple(found.values())
+
+    def _of(self, shown: Shown) -> Iterator[Cell]:
+        for operator, noise, method, seed in itertools.product(
+            self.operators, self.noises, self.methods, self.seeds
+        ):
+            scenario = Scenario(
+                shown.key,
+                self.size,
+                operator,
+                noise,
+                method.choice,
+                seed,
+                self.iterations,
+                self.tolerance,
+            )
+            yield Cell(scenario.validated(), shown.title, method.title, shown.pixels)
+
+
+def read(path: Path) -> Sweep:
+    """The sweep of a TOML file, everything in it checked; relative paths are seen from its folder.
+
+    Raises ValueError with one sentence that names the line or the key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ValueError(f"There is no file {path}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read: {error}.") from None
+    try:
+        return parse(text, path.parent, path.stem)
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from None
+
+
+def parse(text: str, folder: Path = Path(), name: str = "sweep") -> Sweep:
+    """The sweep of a text; see `read`. Without `out` it is written to "<name>.parquet" in `folder`."""
+    try:
+        plain = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"This is not TOML: {error}.") from None
+    if unknown := sorted(plain.keys() - set(_KEYS)):
+        raise ValueError(f"There is no key {unknown[0]!r}; known are {', '.join(_KEYS)}.")
+    keys = _some(plain, "pictures", str, [Scenario.image])
+    sweep = Sweep(
+        pictures=_unique([shown for key in keys for shown in _pictures(key, folder)]),
+        operators=_unique([c for _, c in _choices(plain, "operators", "gaussian_blur")]),
+        noises=_unique([c for _, c in _choices(plain, "noises", "gaussian")]),
+        methods=_named(_choices(plain, "methods", None)),
+        seeds=_unique([_checked("seeds", "seed", seed) for seed in _some(plain, "seeds", int, [0])]),
+        size=_checked("size", "size", plain.get("size", Sweep.size)),
+        iterations=_checked("iterations", "iterations", plain.get("iterations", Sweep.iterations)),
+        tolerance=_checked("tolerance", "tolerance", plain.get("tolerance", Sweep.tolerance)),
+        out=folder / _text(plain, "out", f"{name}.parquet"),
+    )
+    return placed(
+        sweep,
+        backend=plain.get("backend"),
+        workers=plain.get("workers"),
+        address=plain.get("address"),
+    )
+
+
+def placed(sweep: Sweep, *, backend: Any = None, workers: Any = None, address: Any = None) -> Sweep:
+    """The same sweep run elsewhere; raises ValueError for a place that there is not. None changes nothing."""
+    backend = sweep.backend if backend is None else backend
+    workers = sweep.workers if workers is None else workers
+    address = sweep.address if address is None else address
+    if backend not in get_args(Backend):
+        raise ValueError(f"backend is {backend!r}; allowed is {' or '.join(get_args(Backend))}.")
+    if type(workers) is not int or not 0 <= workers <= 4096:
+        raise ValueError(f"workers is {workers!r}; allowed is 0 … 4096, and 0 means one for each core.")
+    if not isinstance(address, str):
+        raise ValueError(f"address must be a text such as 'tcp://host:8786', not {address!r}.")
+    if backend == "dask" and not address:
+        raise ValueError("backend 'dask' needs the address of its scheduler, e.g. 'tcp://host:8786'.")
+    if address and backend not in ("dask", "ray"):
+        raise ValueError(f"address belongs to the backends dask and ray, not to {backend!r}.")
+    return replace(sweep, backend=backend, workers=workers, address=address)
+
+
+def _pictures(key: str, folder: Path) -> Sequence[Shown]:
+    """Of the gallery under its title, or files."""
+    try:
+        check_picture(key)
+    except ValueError as error:
+        if not (Path(key).suffix or "*" in key):
+            raise ValueError(f"pictures: {error}") from None
+        return found_in(folder, key)
+    return [Shown(key, next((p.title for p in images.gallery() if p.key == key), key))]
+
+
+def _choices(plain: Mapping[str, Any], name: str, default: str | None) -> list[tuple[str, Choice]]:
+    """The entries of one list with their titles, each list of values in them taken apart."""
+    registry = {"operators": OPERATORS, "noises": NOISES, "methods": METHODS}[name]
+    given = plain.get(name, [default] if default else [])
+    if not isinstance(given, list) or not given:
+        raise ValueError(f"{name} must be a list with at least one entry, such as [[{name}]] with a key.")
+    found: list[tuple[str, Choice]] = []
+    for n, entry in enumerate(given, 1):
+        body = {"key": entry} if isinstance(entry, str) else entry
+        if not isinstance(body, dict):
+            raise ValueError(f"{name}, entry {n}: expected a key or a table, not {entry!r}.")
+        try:
+            title = body.get("title", "")
+            if not isinstance(title, str) or (title and name != "methods"):
+                raise ValueError("a title is a text, and only methods have one")
+            rest = {k: v for k, v in body.items() if k != "title"}
+            for choice, told in _apart(rest):
+                valid = Choice(choice.key, registry[choice.key].validate(choice.params))
+                own = f"{title} ({told})" if title and told else title
+                found.append((own or label(_KIND[name], valid), valid))
+        except ValueError as error:
+            said = str(error)
+            raise ValueError(f"{name}, entry {n}: {said}{'' if said.endswith('.') else '.'}") from None
+    return found
+
+
+_KIND: Mapping[str, Literal["operator", "noise", "method"]] = {
+    "operators": "operator",
+    "noises": "noise",
+    "methods": "method",
+}
+
+
+def _apart(body: Mapping[str, Any]) -> Iterator[tuple[Choice, str]]:
+    """One choice for each combination of the values that are listed, and what tells it from the others."""
+    key = body.get("key")
+    if not isinstance(key, str):
+        raise ValueError(f"it needs a key, not {dict(body)!r}")
+    names = [name for name in body if name != "key"]
+    options: list[list[tuple[Any, str]]] = []
+    for name in names:
+        value = body[name]
+        if isinstance(value, dict):
+            options.append(list(_apart(value)))
+        elif isinstance(value, list):
+            if not value:
+                raise ValueError(f"{name} lists no value")
+            options.append([(v, f"{name} {v}") for v in value])
+        else:
+            options.append([(value, "")])
+    for combination in itertools.product(*options):
+        told = ", ".join(text for _, text in combination if text)
+        yield Choice(key, {name: value for name, (value, _) in zip(names, combination, strict=True)}), told
+
+
+def _named(found: Sequence[tuple[str, Choice]]) -> tuple[Named, ...]:
+    methods = tuple(Named(title, choice) for title, choice in dict(found).items())
+    if len(methods) < len(found):
+        twice = next(title for title, _ in found if [t for t, _ in found].count(title) > 1)
+        raise ValueError(f"methods: {twice!r} is there twice: give each its own title.")
+    return methods
+
+
+def _checked(where: str, name: str, value: Any) -> Any:
+    try:
+        return _OWN[name].check(value)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def _some(plain: Mapping[str, Any], name: str, kind: Callable[..., Any], default: list[Any]) -> list[Any]:
+    given = plain.get(name, default)
+    if not isinstance(given, list) or not given or any(type(v) is not kind for v in given):
+        what = "texts" if kind is str else "whole numbers"
+        raise ValueError(f"{name} must be a list of {what}, not {given!r}.")
+    return given
+
+
+def _text(plain: Mapping[str, Any], name: str, default: str) -> str:
+    value = plain.get(name, default)
+    if not isinstance(value, str) or not value.endswith(".parquet"):
+        raise ValueError(f"{name} must be a text that ends in .parquet, not {value!r}.")
+    return value
+
+
+def _unique(values: Sequence[Any]) -> tuple[Any, ...]:
+    """Each once, in their order; choices cannot be hashed."""
+    found: list[Any] = []
+    for value in values:
+        if value not in found:
+            found.append(value)
+    return tuple(found)
