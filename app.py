@@ -10,7 +10,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 import streamlit as st
 
-from deqviz.ui import STYLE, address
+from deqviz.ui import STYLE, address, share, teacher
 from deqviz.ui.app_pages import FOLDER
 
 st.set_page_config(page_title="DEQViz", page_icon="🔬", layout="wide")
@@ -29,6 +29,8 @@ st.html(STYLE)
 page = st.navigation(
     [
         st.Page(FOLDER / "reconstruct.py", title="Reconstruct", default=True),
+        st.Page(FOLDER / "compare.py", title="Compare"),
+        st.Page(FOLDER / "batch.py", title="Batch"),
         st.Page(FOLDER / "convergence.py", title="Convergence"),
         st.Page(FOLDER / "noise.py", title="Noise"),
         st.Page(FOLDER / "robustness.py", title="Robustness"),
@@ -37,8 +39,17 @@ page = st.navigation(
         st.Page(FOLDER / "deep_prior.py", title="Deep prior"),
         st.Page(FOLDER / "memory.py", title="Memory"),
         st.Page(FOLDER / "playground.py", title="Playground"),
+        st.Page(FOLDER / "lessons.py", title="Lessons"),
+        st.Page(FOLDER / "about.py", title="About"),
     ],
     position="top",
 )
 address.enter(page.title)
+# Boxes with fixed places, before the page and filled after it: what comes and goes in them moves nothing.
+bar, notice = st.container(key="share_bar"), st.container()
 page.run()
+with bar:
+    share.show()
+    address.tell()
+with notice:
+    teacher.paint()

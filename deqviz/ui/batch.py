@@ -175,7 +175,8 @@ def _below() -> None:
             f"<h2>Means <span>PSNR in dB ± standard deviation; ★ best</span></h2>{body}</div></div>"
         )
 
-    panel()
+    with st.container():  # of its own: reconstruct.py says why
+        panel()
     st.download_button(
         "All rows as Parquet",
         lambda: table.to_bytes(_rows(study)),

@@ -142,7 +142,8 @@ class ComparePage(StudyPage[Setting]):
                 st.rerun()
 
         # Below the view, not above: what appears before it would shift its place and build it anew.
-        panel()
+        with st.container():  # of its own: reconstruct.py says why
+            panel()
         if pictures is not None:
             compare_view.show_pictures(pictures)
         if comparison.state not in ("preparing", "running"):

@@ -8,9 +8,10 @@ import streamlit as st
 from deqviz import images, kspace
 from deqviz.core.registry import Choice, Registry, params_of
 from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario, check_picture
-from deqviz.ui import kspace_loader, loader
+from deqviz.ui import address, kspace_loader, loader, settings_file
 from deqviz.ui.gallery import gallery
 from deqviz.ui.widgets import choose, entry_form, merge, pick, prefill_choice, widget
+from deqviz.ui.words import plain
 
 _PARTS: Mapping[str, Registry[Any]] = {"operator": OPERATORS, "noise": NOISES, "method": METHODS}
 _OWN = {p.name: p for p in params_of(Scenario)}
@@ -116,9 +117,10 @@ def _picture() -> None:
         st.warning(lost)
     with st.expander("Use your own picture"):
         file = st.file_uploader(
-            f"{loader.NAMES}, up to 10 MB; or complex k-space, coil × ky × kx, as NPY or HDF5",
+            f"{loader.NAMES}, up to 10 MB; or complex k-space, coil × ky × kx, as NPY or HDF5; or the "
+            "settings of a run as JSON",
             key="upload",
-            type=[*loader.SUFFIXES, *kspace_loader.SUFFIXES],
+            type=[*loader.SUFFIXES, *kspace_loader.SUFFIXES, settings_file.SUFFIX],
         )
         if file is None:
             if st.session_state.pop("uploaded", None):
@@ -128,7 +130,7 @@ def _picture() -> None:
         if said := _changes(st.session_state.get("received")):
             st.caption(said)
         if error := st.session_state.get("upload_error"):
-            st.error(error)
+            st.error(plain(error))
 
 
 def _choose(image: str) -> None:
@@ -167,10 +169,23 @@ def _take(name: str, data: bytes, file_id: str) -> None:
     st.session_state.uploaded = (file_id, 1, 1)
     st.session_state.pop("w.slice", None)
     _forget()
-    if kspace_loader.is_kspace(data):
+    if settings_file.is_settings(name, data):
+        _restore(data)
+    elif kspace_loader.is_kspace(data):
         _receive_kspace(data, file_id, None)
     else:
         _receive(name, data)
+
+
+def _restore(data: bytes) -> None:
+    """Open the page again as the settings of a file say."""
+    try:
+        scenario = settings_file.read(data)
+    except ValueError as error:
+        st.session_state.upload_error = str(error)
+        return
+    address.ask("reconstruct", scenario.to_query())
+    st.rerun()
 
 
 def _receive(name: str, data: bytes) -> None:

@@ -125,6 +125,11 @@ class Logbook:
                 self._ssim[k] = ssim(x, truth)
 
     @property
+    def truth(self) -> Image | None:
+        """What the iterates are judged by, None where nobody knows it."""
+        return self._truth
+
+    @property
     def marks(self) -> tuple[Mark, ...]:
         """The numbers of all iterates so far."""
         with self._lock:

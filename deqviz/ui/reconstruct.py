@@ -5,12 +5,11 @@ import math
 
 import streamlit as st
 
-from deqviz import images, kspace
-from deqviz.core.catalog import METHODS, NOISES, OPERATORS, REGULARIZERS
 from deqviz.scenario import Scenario
-from deqviz.ui import address, form, live, screen, session, theme
+from deqviz.ui import address, export, form, history_strip, live, screen, session, welcome
 from deqviz.ui.job import Job
 from deqviz.ui.snapshot import OVER
+from deqviz.ui.words import describe, plain
 from deqviz.ui.worker import worker
 
 REFRESH = 0.1
@@ -20,7 +19,6 @@ REFRESH = 0.1
 def render() -> None:
     """Draw the page; called once per script run."""
     _open()
-    theme.paint()
     # Boxes with fixed places: an element that came and went above the live view would shift it, and a
     # shifted component is built anew, blank charts and lost zoom included.
     head, notices = st.container(), st.container()
@@ -33,9 +31,10 @@ def render() -> None:
     with notices:
         job = _follow(job, draft)
         for complaint in st.session_state.get("complaints", ()):
-            st.warning(complaint)
+            st.warning(plain(complaint))
     with head:
         _header(job)
+        welcome.hint()
     _screen(job)
 
 
@@ -46,7 +45,7 @@ def _open() -> None:
     if visit.query is not None:
         scenario, st.session_state.complaints = Scenario.from_query(visit.query)
         form.fill(scenario)
-        session.start(scenario)
+        session.show(scenario)
     elif visit.is_back and job is not None:
         form.fill(job.scenario)
 
@@ -56,7 +55,7 @@ def _draft() -> Scenario | None:
     try:
         return form.form().validated()
     except ValueError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         return None
 
 
@@ -82,18 +81,6 @@ def _presets() -> None:
             scenario = scenario.validated()
             address.ask("reconstruct", scenario.to_query())
             st.rerun()
-
-
-def describe(scenario: Scenario) -> str:
-    """The scenario in a line: picture, operator, noise, method."""
-    own = "your k-space" if kspace.is_key(scenario.image) else "your picture"
-    title = next((p.title for p in images.gallery() if p.key == scenario.image), own)
-    method = METHODS[scenario.method.key].title
-    regularizer = scenario.method.params.get("regularizer")
-    if regularizer is not None:
-        method += f", {REGULARIZERS[regularizer.key].title.lower()}"
-    parts = (title, OPERATORS[scenario.operator.key].title, NOISES[scenario.noise.key].title, method)
-    return " · ".join(parts)
 
 
 def _header(job: Job) -> None:
@@ -137,7 +124,7 @@ def _screen(job: Job) -> None:
     pictures = screen.pictures(job, shot)
     is_moving = _is_moving(job)
 
-    @st.fragment(run_every=REFRESH if is_moving else None)
+    @st.fragment(run_every=session.pace(REFRESH) if is_moving else None)
     def panel() -> None:
         now = session.current()
         if now is None:
@@ -146,7 +133,8 @@ def _screen(job: Job) -> None:
         worker().wake()
         speed = st.session_state.get("speed", 0)
         name = session.device_name(now.scenario.size)
-        live.show(screen.view(now, shot, name, now.guarantees(), speed), on_command=_act)
+        waiting = session.waiting(now)
+        live.show(screen.view(now, shot, name, now.guarantees(), speed, waiting), on_command=_act)
         # A new run, its pictures, or its end concern what stands outside the fragment.
         if now is not job or _is_moving(now) != is_moving or (shot.setup is None) != (pictures is None):
             st.rerun()
@@ -155,11 +143,18 @@ def _screen(job: Job) -> None:
             st.rerun()
 
     # Below the view, not above: what appears before it would shift its place and build it anew.
-    panel()
+    # In a box of its own: where a timer's run begins before this one is sent, Streamlit drops the fragment
+    # from it, takes its place away and writes the next one over what stands below.
+    with st.container():
+        panel()
+    export.show(job)
+    runs = st.container()
     if pictures is not None:
         live.show_pictures(pictures)
     if shot.state == "paused" or shot.state in OVER or shot.state == "checking":
         live.show_frames(screen.frames(job, shot))
+    with runs:
+        history_strip.show(session.history(), job)
 
 
 def _is_moving(job: Job) -> bool:

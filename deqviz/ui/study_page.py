@@ -6,14 +6,15 @@ A page is one `StudyPage` and its sidebar. In the session "<prefix>.setting" is 
 
 import html
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import streamlit as st
 
-from deqviz.ui import address, board, session, theme
+from deqviz.ui import address, board, session
 from deqviz.ui.form import heading
 from deqviz.ui.study import OVER, Study
+from deqviz.ui.words import plain
 from deqviz.ui.worker import worker
 
 REFRESH = 0.15
@@ -68,18 +69,15 @@ class StudyPage(Generic[S]):
     def render(self) -> None:
         """Draw the page; called once per script run."""
         self._open()
-        theme.paint()
         head, notices = st.container(), st.container()
         with st.sidebar:
             st.html('<p class="deqviz-logo">DEQ<b>Viz</b></p>')
-            with st.container(key=f"heard_{self.prefix}"):  # style.css hides it
-                st.text_input("Heard", key=self._heard, label_visibility="collapsed")
             draft = self._draft()
             self._presets()
         with notices:
             self._follow(draft)
             for complaint in self._get("complaints", ()):
-                st.warning(complaint)
+                st.warning(plain(complaint))
         head.html(
             f'<div class="deqviz-head"><h1>{html.escape(self.title)}</h1><span>'
             f"{html.escape(f'{self.question} · {self.describe(self.setting)}')}</span></div>"
@@ -99,32 +97,14 @@ class StudyPage(Generic[S]):
 
     def _open(self) -> None:
         """Begin what the address asks for, or come back to what was here."""
-        # Of another filling than the last one: the browser asked for this run of the script before it heard
-        # of the new values. However late that is, what it says is old: tell it again.
-        is_late = st.session_state.get(self._heard, self._filling) != self._filling
-        visit = address.visit(self.page, is_late=is_late)
+        visit = address.visit(self.page)
         if visit.query is not None:
             setting, complaints = self.read(visit.query)
             self._set("complaints", complaints)
-            self._set("fillings", self._get("fillings", 0) + 1)
-            self._tell(setting)
+            self.fill(setting)
             self._start(setting)
-        elif visit.is_back or is_late:
-            self._tell(self.setting)
-
-    @property
-    def _heard(self) -> str:
-        """The key of a hidden widget that says, with all others, which filling the browser has heard of."""
-        return f"{self.prefix}.heard"
-
-    @property
-    def _filling(self) -> str:
-        return str(self._get("fillings", 0))
-
-    def _tell(self, setting: S) -> None:
-        """Write a setting into the widgets, and with it the number of this filling."""
-        self.fill(setting)
-        st.session_state[self._heard] = self._filling
+        elif visit.is_back:
+            self.fill(self.setting)
 
     def _start(self, setting: S) -> None:
         """Replace the study by a new one of this setting and write it into the address bar."""
@@ -140,7 +120,7 @@ class StudyPage(Generic[S]):
         try:
             return self.form().validated()
         except ValueError as error:
-            st.error(str(error))
+            st.error(plain(str(error)))
             return None
 
     def _presets(self) -> None:
@@ -178,7 +158,7 @@ class StudyPage(Generic[S]):
                 self._start(self.setting)
             case "play":
                 study.play()
-                worker().submit(study)
+                session.submit(study)
             case "pause":
                 study.pause()
             case "stop":
@@ -192,14 +172,17 @@ class StudyPage(Generic[S]):
             return
         is_moving = not study.is_settled
 
-        @st.fragment(run_every=REFRESH if is_moving else None)
+        @st.fragment(run_every=session.pace(REFRESH) if is_moving else None)
         def panel() -> None:
             now = session.study(self.page)
             if now is None:
                 return
             view = self.draw(now, self.setting)
+            if waiting := session.waiting(now):
+                view = replace(view, message=waiting)
             board.show(view, key=self.page, on_command=self._act)
             if now is not study or (view.state in (*OVER, "paused")) == is_moving:
                 st.rerun()
 
-        panel()
+        with st.container():  # of its own: reconstruct.py says why
+            panel()

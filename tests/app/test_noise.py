@@ -247,13 +247,13 @@ def test_a_damaged_address_opens_and_says_so_and_a_contradiction_waits():
 @pytest.mark.parametrize(("is_late", "kept"), [(True, 8), (False, 7)])
 def test_widgets_that_say_what_they_said_are_late_until_the_browser_has_heard(is_late: bool, kept: int):
     at = opened({"seed": "7"})
-    heard = at.text_input(key="n.heard").value
+    heard = at.text_input(key="address.heard").value
     at.query_params["seed"] = "8"
     at.run()
     assert setting(at).seed == 8
     settle(at)
     if is_late:
-        at.text_input(key="n.heard").set_value(heard)
+        at.text_input(key="address.heard").set_value(heard)
     at.number_input(key="n.seed").set_value(7).run()
     assert setting(at).seed == kept
     assert at.number_input(key="n.seed").value == kept

@@ -204,13 +204,13 @@ def test_the_page_opens_what_the_address_says_and_follows_its_controls():
 
 def test_what_a_slow_browser_said_before_it_heard_of_a_preset_changes_nothing():
     at = opened()
-    heard = at.text_input(key="u.heard").value
+    heard = at.text_input(key="address.heard").value
     at.button(key="u.preset.Other signals").click().run()
     settle(at)
     shown, begun = setting(at), study(at).id
     assert shown.view == "Shift"
     # What such a browser sends: the old values of all widgets, at whatever time.
-    at.text_input(key="u.heard").set_value(heard)
+    at.text_input(key="address.heard").set_value(heard)
     at.selectbox(key="u.view").set_value("Noise").run()
     assert setting(at) == shown
     assert study(at).id == begun

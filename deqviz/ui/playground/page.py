@@ -6,7 +6,7 @@ import streamlit as st
 
 from deqviz.experiments._fixed_points import FixedPoint
 from deqviz.experiments._planar import PLANAR
-from deqviz.ui import address, theme
+from deqviz.ui import address
 from deqviz.ui.form import heading
 from deqviz.ui.live.records import Explanation
 from deqviz.ui.playground import show
@@ -25,9 +25,9 @@ _W = "playground"
 def render() -> None:
     """Draw the page; called once per script run."""
     _arrive()
-    theme.paint()
     head, notices = st.container(), st.container()
     with st.sidebar:
+        st.html('<p class="deqviz-logo">DEQ<b>Viz</b></p>')
         setup = _form(st.session_state.playground_setup)
         _presets()
     _keep(setup)

@@ -206,7 +206,9 @@ export class BoardCharts {
   save(card) {
     if (!card.ready) return;
     const { width, height } = card.plot.getBoundingClientRect();
-    const layout = { ...card.plot.layout, showlegend: true, title: { text: card.chart.title, font: { size: 14 } }, width: width + 180, height: height + 30 };
+    const title = { text: card.chart.title, font: { size: 14, color: this.look.text } };
+    // Without a card around it a figure needs a ground of its own: light words would lie on white.
+    const layout = { ...card.plot.layout, paper_bgcolor: this.look.panel, showlegend: true, title, width: width + 180, height: height + 30 };
     layout.margin = { ...layout.margin, t: 38 };
     const size = { width: layout.width, height: layout.height };
     this.Plotly.downloadImage({ data: card.plot.data, layout }, { format: "svg", ...size, filename: this.fileName(card) });

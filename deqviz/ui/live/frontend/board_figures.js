@@ -27,7 +27,7 @@ const shown = (values, log) => (log ? Array.from(values, (v) => (v > 0 && Number
 function axis(look, [title, log, low, high], lines) {
   const found = {
     title: { text: escaped(title), standoff: 6, font: { size: 12 } },
-    gridcolor: look.grid, linecolor: look.line, zeroline: false, tickfont: { size: 11.5 }, fixedrange: false, automargin: true,
+    gridcolor: look.grid, linecolor: look.line, zeroline: false, tickfont: { size: 12 }, fixedrange: false, automargin: true,
   };
   const place = (v) => (v === null ? null : log ? Math.log10(v) : v);
   if (low !== null || high !== null) {
@@ -46,7 +46,10 @@ function ticks(low, high, lines) {
   const top = high ?? values.reduce((a, v) => Math.max(a, v), 0);
   const bottom = low ?? values.reduce((a, v) => Math.min(a, v), Infinity);
   const decades = Math.log10(top / bottom);
-  return decades >= 1 ? { dtick: Math.max(1, Math.ceil(decades / 6)) } : { nticks: 5, tickformat: ".2~g" };
+  if (decades >= 1) return { dtick: Math.max(1, Math.ceil(decades / 6)) };
+  // as many digits as it takes to tell two ticks apart
+  const digits = decades > 0 ? Math.min(8, 2 + Math.ceil(-Math.log10(decades))) : 2;
+  return { nticks: 5, tickformat: `.${digits}~g` };
 }
 
 function layoutOf(look, run, chart) {
@@ -57,7 +60,7 @@ function layoutOf(look, run, chart) {
     hoverlabel: { bgcolor: look.panel, bordercolor: look.line, font: { family: look.font, size: 12, color: look.text } },
     // the card has its own legend, which wraps and covers no line; a downloaded picture has this one
     showlegend: false, dragmode: "zoom",
-    legend: { x: 1.02, y: 1, font: { size: 11.5, color: look.mute }, bgcolor: "rgba(0,0,0,0)" },
+    legend: { x: 1.02, y: 1, font: { size: 12, color: look.mute }, bgcolor: "rgba(0,0,0,0)" },
   };
 }
 

@@ -236,15 +236,22 @@ export class Charts {
     cancelAnimationFrame(this.resized);
     this.resized = requestAnimationFrame(() => {
       if (this.gone || !this.node.offsetParent) return;
-      for (const chart of this.charts) if (chart.ready) this.Plotly.Plots.resize(chart.plot);
-      if (this.view) this.moveCursor(this.k);
+      const drawn = this.charts.filter((chart) => chart.ready).map((chart) => this.Plotly.Plots.resize(chart.plot));
+      // Plotly takes its time: only then do the axes know where the cursor is.
+      Promise.all(drawn).then(() => this.gone || !this.view || this.moveCursor(this.k));
     });
   }
 
   picture(chart) {
     if (!chart.ready) return;
     const { width, height } = chart.plot.getBoundingClientRect();
-    this.Plotly.downloadImage(chart.plot, { format: "svg", width, height, filename: this.fileName(chart) });
+    const { layout, data } = chart.plot;
+    const room = chart.name === "path" ? 46 : 30; // for its name, above a legend of two lines
+    const title = { text: chart.title, font: { size: 14, color: this.look.text }, yref: "container", y: 1, yanchor: "top", pad: { t: 10 } };
+    const size = { width, height: height + room };
+    // Without a card around it a figure needs a ground of its own: light words would lie on white.
+    const shown = { ...layout, ...size, title, paper_bgcolor: this.look.panel, margin: { ...layout.margin, t: layout.margin.t + room } };
+    this.Plotly.downloadImage({ data, layout: shown }, { format: "svg", ...size, filename: this.fileName(chart) });
   }
 
   table(chart) {

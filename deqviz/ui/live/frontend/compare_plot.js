@@ -34,7 +34,7 @@ export class PlotCard {
     const more = isLog ? { type: "log", exponentformat: "power", dtick: undefined, nticks: 6, minor: { showgrid: false } } : { nticks: 6, exponentformat: "power", tickformat };
     return {
       title: { text: title, standoff: 6, font: { size: 12 } }, gridcolor: this.look.grid, linecolor: this.look.line, zeroline: false,
-      tickfont: { size: 11.5 }, ...more,
+      tickfont: { size: 12 }, ...more,
     };
   }
 

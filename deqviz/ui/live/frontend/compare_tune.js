@@ -87,7 +87,7 @@ export class CompareTune extends PlotCard {
     layout.xaxis = { ...this.axis(symbol, isLog), range: [low - room, high + room], autorange: false, nticks: 5 };
     layout.yaxis = this.axis("PSNR (dB)", false);
     layout.shapes = [{ type: "line", x0: now, x1: now, yref: "paper", y0: 0, y1: 1, line: { color: this.look.mute, width: 1, dash: "dot" } }];
-    layout.annotations = [{ x: isLog ? Math.log10(now) : now, yref: "paper", y: 0, text: " now", showarrow: false, xanchor: "left", yanchor: "bottom", font: { size: 11, color: this.look.mute } }];
+    layout.annotations = [{ x: isLog ? Math.log10(now) : now, yref: "paper", y: 0, text: " now", showarrow: false, xanchor: "left", yanchor: "bottom", font: { size: 12, color: this.look.mute } }];
     if (!tune || !this.packet.blocks.tune.length) {
       layout.yaxis.showticklabels = false;
       return { traces: [], layout };

@@ -26,13 +26,13 @@ function base(look, run) {
 function axis(look, title, more = {}) {
   return {
     title: { text: title, standoff: 6, font: { size: 12 } },
-    gridcolor: look.grid, linecolor: look.line, zeroline: false, tickfont: { size: 11.5 }, fixedrange: false, ...more,
+    gridcolor: look.grid, linecolor: look.line, zeroline: false, tickfont: { size: 12 }, fixedrange: false, ...more,
   };
 }
 
 function legend(look, x, y, more = {}) {
   return {
-    x, y, xanchor: x > 0.3 ? "center" : "left", yanchor: y > 0.5 ? "top" : "bottom", font: { size: 11.5, color: look.mute },
+    x, y, xanchor: x > 0.3 ? "center" : "left", yanchor: y > 0.5 ? "top" : "bottom", font: { size: 12, color: look.mute },
     bgcolor: look.veil, itemclick: false, itemdoubleclick: false, ...more,
   };
 }

@@ -1,0 +1,101 @@
+"""The strip of this session's runs below the live view, and two of them side by side."""
+
+import base64
+import math
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+from streamlit.components.v2 import component
+
+from deqviz.ui import address, session
+from deqviz.ui.history import Entry, History
+from deqviz.ui.job import Job
+from deqviz.ui.words import describe, particulars
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
+
+KEY = "history_strip"
+
+
+def show(history: History, current: Job) -> None:
+    """Draw the strip; call it once per script run, below the live view and in a fixed place."""
+    history.refresh(current)
+    data = {
+        "runs": [_card(entry, current) for entry in reversed(history.entries)],
+        "pins": [_pinned(entry) for entry in history.pinned],
+    }
+    _component()(key=KEY, data=data, on_command_change=_hear)
+
+
+def _hear() -> None:
+    """Carry out what was clicked; called before the script runs."""
+    act(st.session_state.get(KEY, {}).get("command"))
+
+
+def act(command: object) -> None:
+    """Go back to a run, or pin it: {"name": "open" or "pin", "run": its id}; anything else does nothing."""
+    if not isinstance(command, dict) or not isinstance(command.get("run"), str):
+        return
+    history = session.history()
+    entry = history.find(command["run"])
+    if entry is None:
+        return
+    match command.get("name"):
+        case "open":
+            history.want(entry)
+            address.ask("reconstruct", entry.scenario.to_query())
+        case "pin":
+            history.pin(entry)
+
+
+def _card(entry: Entry, current: Job) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "number": entry.number,
+        "words": describe(entry.scenario),
+        "particulars": particulars(entry.scenario),
+        "state": entry.look.state,
+        "k": entry.look.k,
+        "psnr": _finite(entry.look.psnr),
+        "picture": _source(entry.look.thumbnail),
+        "current": entry.job is current,
+        "kept": entry.job is not None,
+        "pinned": bool(entry.pinned),
+    }
+
+
+def _pinned(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "number": entry.number,
+        "words": describe(entry.scenario),
+        "particulars": particulars(entry.scenario),
+        "state": entry.look.state,
+        "k": entry.look.k,
+        "psnr": _finite(entry.look.psnr),
+        "residual": _finite(entry.look.residual),
+        "evaluations": entry.look.evaluations,
+        "size": list(entry.look.size),
+        "picture": _source(entry.look.picture),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _source(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode() if png else ""
+
+
+@cache
+def _component() -> "ComponentRenderer":
+    return component(
+        "deqviz.history",
+        html="<div class='dqv dqh'></div>",
+        css="history.css",
+        js="history.js",
+        isolate_styles=False,
+    )
