@@ -53,6 +53,15 @@ def _app(rest: list[str]) -> int:
             file=sys.stderr,
         )
         return 1
+    # The app itself would only say it to its first visitor. Nobody waits for torch where nothing is set.
+    if any(name.startswith("DEQVIZ_") for name in os.environ):
+        from deqviz.ui.limits import limits
+
+        try:
+            limits()
+        except ValueError as error:
+            print(f"deqviz: {error}", file=sys.stderr)
+            return 2
     from streamlit.web import cli
 
     return _status(lambda: cli.main(["run", str(APP), *rest], prog_name="streamlit"))

@@ -9,6 +9,7 @@ import pytest
 
 import deqviz
 from deqviz import cli
+from deqviz.ui.limits import limits
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, module: str, outcome: object) -> list[list[str]]:
@@ -82,6 +83,15 @@ def test_app_elsewhere_says_what_to_do(
     monkeypatch.setattr(cli, "APP", tmp_path / "app.py")
     assert cli.main(["app"]) == 1
     assert "make app" in capsys.readouterr().err
+
+
+def test_app_with_a_limit_that_is_none_says_which(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DEQVIZ_SLOTS", "none")
+    limits.cache_clear()  # they are read once per process
+    assert cli.main(["app"]) == 2
+    assert capsys.readouterr().err == "deqviz: DEQVIZ_SLOTS must be a whole number above 0, not 'none'.\n"
 
 
 def test_help_imports_nothing_heavy() -> None:

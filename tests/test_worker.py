@@ -147,6 +147,19 @@ def test_a_full_line_refuses_with_a_sentence_and_lets_its_own_go_on(worker):
     until(lambda: more.turns > 3)
 
 
+def test_a_visitor_with_too_many_runs_is_told_and_others_are_not(worker):
+    one = worker(runs=2)
+    mine, other = [Clock() for _ in range(3)], Clock()
+    for task in mine:
+        one.submit(task, "a")
+    one.submit(other, "b")
+    assert mine[2].said == "2 runs of yours are going on, and this server allows no more: stop one first."
+    assert [task.said for task in (mine[0], mine[1], other)] == ["", "", ""]
+    one.submit(mine[0], "a")
+    assert not mine[0].said
+    until(lambda: mine[0].turns > 3 and mine[1].turns > 3 and other.turns > 3)
+
+
 def test_a_run_that_has_had_its_seconds_is_ended_and_says_so(worker):
     one = worker(seconds=0.1)
     task, other = Clock(), Clock()

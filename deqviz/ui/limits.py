@@ -16,13 +16,15 @@ class Limits:
     """The caps of a server; the defaults are those of a machine that its owner uses alone.
 
     `slots` visitors compute at a time, each for `lease` seconds before the next in line comes; `queue` is
-    the longest line. `seconds` is the computing that one run may take, `side` and `iterations` bound what is
-    asked for. Each is set by its name in capitals behind DEQVIZ_, e.g. DEQVIZ_SECONDS=120.
+    the longest line, `runs` how many things one of them may have going on. `seconds` is the computing that
+    one run may take, `side` and `iterations` bound what is asked for. Each is set by its name in capitals
+    behind DEQVIZ_, e.g. DEQVIZ_SECONDS=120.
     """
 
     slots: int = 4
     lease: float = 10.0
     queue: int = 100
+    runs: int = 24
     seconds: float = 3600.0
     side: int = 512
     iterations: int = 20000

@@ -122,18 +122,25 @@ class Worker:
         """Add a task to the round; one that is still in it, e.g. a study gone on with, is not added twice.
 
         Tasks of one `party`, a visitor, share one slot; without a name each is its own. Where the line is as
-        long as the server allows, a newcomer is ended at once with a sentence.
+        long as the server allows, or the visitor has as many runs, a newcomer is ended with a sentence.
         """
         with self._wake:
             party = party or f"task {id(task)}"
-            is_known = any(e.party == party for e in self._entries if e.task.is_live())
-            if not is_known and len(self._line) >= self._limits.queue:
-                task.end(f"{len(self._line)} visitors are computing or waiting here: try again in a minute.")
-                return
-            if not any(e.task is task for e in self._entries):
+            if all(e.task is not task for e in self._entries):
+                if (refusal := self._refusal(party)) is not None:
+                    task.end(refusal)
+                    return
                 self._entries.append(_Entry(task, party))
                 self._update()
             self._wake.notify()
+
+    def _refusal(self, party: str) -> str | None:
+        own = sum(e.party == party and e.task.is_live() for e in self._entries)
+        if own >= self._limits.runs:
+            return f"{own} runs of yours are going on, and this server allows no more: stop one first."
+        if not own and len(self._line) >= self._limits.queue:
+            return f"{len(self._line)} visitors are computing or waiting here: try again in a minute."
+        return None
 
     def wake(self) -> None:
         """Tell the worker that a task may have become runnable."""
