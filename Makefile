@@ -4,15 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: app test check train bench clean
+.PHONY: app test check train bench screenshots clean
 .DEFAULT_GOAL := app
 
 app: $(VENV)/.runtime
 	@$(BIN)/deqviz app
 
-# pytest comes last and nothing after it: its closing line is the verdict. A process per core, a file at a time.
+# pytest comes last and nothing after it: its closing line is the verdict. A process per core, a file at a time, those
+# with a browser first: they take the longest, and at the end one of two cores would wait for them.
 test: check
-	@$(BIN)/pytest --numprocesses auto --dist loadfile
+	@$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff format --check --quiet .
@@ -28,6 +29,10 @@ train: $(VENV)/.runtime
 KIND ?= speed
 bench: $(VENV)/.runtime
 	@$(BIN)/deqviz bench $(KIND) $(if $(DATA),--data "$(DATA)")
+
+# make screenshots ONLY=noise,batch
+screenshots: $(VENV)/.dev
+	@$(BIN)/python docs/screenshots/take.py $(if $(ONLY),--only "$(ONLY)")
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -213,7 +213,7 @@ def _cite() -> None:
         st.warning(str(error))
     else:
         st.code(facts.cited(fields), language=None, wrap_lines=True)
-        st.code(facts.bibtex(fields), language="bibtex")
+        st.code(facts.bibtex(fields), language="bibtex", wrap_lines=True)
     _note("Please cite the paper of the method that you use as well: the first tab names it.")
     st.markdown("## Licence")
     st.code(facts.licence(), language=None, wrap_lines=True)

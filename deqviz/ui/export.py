@@ -81,7 +81,8 @@ def _button(
     """A button that makes its file when it is clicked; disabled without anything to make."""
     st.download_button(
         title,
-        make or b"",
+        # Never bytes: the browser asks for those at once, and a busy server may have dropped them by then.
+        make or bytes,
         name,
         mime,
         key=f"export.{title}",
