@@ -43,6 +43,7 @@ page = st.navigation(
         st.Page(FOLDER / "about.py", title="About"),
     ],
     position="top",
+    expanded=True,
 )
 address.enter(page.title)
 # Boxes with fixed places, before the page and filled after it: what comes and goes in them moves nothing.

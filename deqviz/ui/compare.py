@@ -159,7 +159,7 @@ class ComparePage(StudyPage[Setting]):
 
 COMPARE = ComparePage(
     page=PAGE,
-    prefix="c",
+    prefix="cmp",
     title="Compare",
     question="which method is better, and where?",
     presets=PRESETS,

@@ -23,13 +23,13 @@ _NEXT = ("equilibrium", "tv", "tikhonov", "mol", "modl", "pnp_hqs", "iterated_ti
 
 def fill(setting: Setting) -> None:
     """Write a setting into the widgets; before any of them is drawn in this run of the script."""
-    prefill("c", PARAMS, {name: getattr(setting, name) for name in _OWN})
-    st.session_state["c.image"] = setting.image
-    prefill_choice("c.operator", OPERATORS, setting.operator)
-    prefill_choice("c.noise", NOISES, setting.noise)
-    st.session_state["c.count"] = len(setting.methods)
+    prefill("cmp", PARAMS, {name: getattr(setting, name) for name in _OWN})
+    st.session_state["cmp.image"] = setting.image
+    prefill_choice("cmp.operator", OPERATORS, setting.operator)
+    prefill_choice("cmp.noise", NOISES, setting.noise)
+    st.session_state["cmp.count"] = len(setting.methods)
     for i, choice in enumerate(setting.methods, 1):
-        prefill_choice(f"c.m{i}", METHODS, choice)
+        prefill_choice(f"cmp.m{i}", METHODS, choice)
 
 
 def form() -> Setting:
@@ -37,20 +37,20 @@ def form() -> Setting:
     heading("Picture")
     image, plain = _picture(), Setting()
     heading("Degradation")
-    operator = choose(OPERATORS, "c.operator", "Operator", plain.operator.key, is_titled=True)
+    operator = choose(OPERATORS, "cmp.operator", "Operator", plain.operator.key, is_titled=True)
     heading("Noise")
-    noise = choose(NOISES, "c.noise", "Kind", plain.noise.key, is_titled=True)
+    noise = choose(NOISES, "cmp.noise", "Kind", plain.noise.key, is_titled=True)
     values: dict[str, Any] = {"seed": _own("seed")}
     heading("Methods")
-    methods = tuple(_method(i) for i in range(1, st.session_state["c.count"] + 1))
+    methods = tuple(_method(i) for i in range(1, st.session_state["cmp.count"] + 1))
     is_full = len(methods) >= MOST
     said = "Six fit into one comparison: take one away first" if is_full else "Up to six"
-    is_added = st.button("Add a method", key="c.add", help=said, disabled=is_full, width="stretch")
+    is_added = st.button("Add a method", key="cmp.add", help=said, disabled=is_full, width="stretch")
     with st.expander("Advanced"):
         for name in ("iterations", "tolerance", "size", "is_checked"):
             values[name] = _own(name)
     draft = Setting(image=image, operator=operator, noise=noise, methods=methods, **values)
-    left = [i for i in range(1, len(methods) + 1) if st.session_state.get(f"c.remove{i}")]
+    left = [i for i in range(1, len(methods) + 1) if st.session_state.get(f"cmp.remove{i}")]
     if is_added:
         _ask(draft, (*methods, _further(methods)))
     elif left:
@@ -59,18 +59,18 @@ def form() -> Setting:
 
 
 def _own(name: str) -> Any:
-    return widget(_OWN[name], f"c.{name}")
+    return widget(_OWN[name], f"cmp.{name}")
 
 
 def _method(i: int) -> Choice:
     """The card of one method; its title follows what is chosen in it."""
-    key = f"c.m{i}"
+    key = f"cmp.m{i}"
     chosen = st.session_state.get(key)
     title = METHODS[chosen].title if isinstance(chosen, str) and chosen in METHODS else "Method"
-    with st.expander(f"{i} · {title}", key=f"c.card{i}"):
+    with st.expander(f"{i} · {title}", key=f"cmp.card{i}"):
         choice = choose(METHODS, key, f"Method {i}", Setting().methods[0].key)
-        if st.session_state["c.count"] > LEAST:
-            st.button("Take it away", key=f"c.remove{i}", type="tertiary")
+        if st.session_state["cmp.count"] > LEAST:
+            st.button("Take it away", key=f"cmp.remove{i}", type="tertiary")
     return choice
 
 
@@ -86,27 +86,27 @@ def _ask(draft: Setting, methods: tuple[Choice, ...]) -> None:
 
 
 def _picture() -> str:
-    now = st.session_state.setdefault("c.image", Setting.image)
+    now = st.session_state.setdefault("cmp.image", Setting.image)
     try:
         check_picture(now)
     except ValueError:  # uploads are shared, and the least used ones go
         st.warning(f"Your picture is not kept here any more: {picture_title(Setting.image)} is used instead.")
-        now = st.session_state["c.image"] = Setting.image
-    picked = gallery(now, key="c.gallery")
+        now = st.session_state["cmp.image"] = Setting.image
+    picked = gallery(now, key="cmp.gallery")
     if picked is not None and picked != now:
-        st.session_state["c.image"] = picked
+        st.session_state["cmp.image"] = picked
         st.rerun()
     with st.expander("Use your own picture"):
-        file = st.file_uploader(f"{loader.NAMES}, up to 10 MB", key="c.upload", type=list(loader.SUFFIXES))
-        if file is not None and st.session_state.get("c.uploaded") != file.file_id:
-            st.session_state["c.uploaded"] = file.file_id
-            st.session_state["c.refused"] = _receive(file.name, file.getvalue())
+        file = st.file_uploader(f"{loader.NAMES}, up to 10 MB", key="cmp.upload", type=list(loader.SUFFIXES))
+        if file is not None and st.session_state.get("cmp.uploaded") != file.file_id:
+            st.session_state["cmp.uploaded"] = file.file_id
+            st.session_state["cmp.refused"] = _receive(file.name, file.getvalue())
             st.rerun()
         if file is None:
-            st.session_state.pop("c.refused", None)
-        if refused := st.session_state.get("c.refused"):
+            st.session_state.pop("cmp.refused", None)
+        if refused := st.session_state.get("cmp.refused"):
             st.error(refused)
-    return st.session_state["c.image"]
+    return st.session_state["cmp.image"]
 
 
 def _receive(name: str, data: bytes) -> str:
@@ -117,7 +117,7 @@ def _receive(name: str, data: bytes) -> str:
         upload = loader.read(name, data, side=512)
     except loader.UploadError as error:
         return str(error)
-    st.session_state["c.image"] = images.keep(upload.image, upload.digest)
+    st.session_state["cmp.image"] = images.keep(upload.image, upload.digest)
     return ""
 
 

@@ -29,7 +29,7 @@ def comparison(at: AppTest) -> Comparison:
 
 
 def setting(at: AppTest) -> Setting:
-    return at.session_state["c.setting"]
+    return at.session_state["cmp.setting"]
 
 
 def settle(at: AppTest) -> AppTest:
@@ -53,9 +53,9 @@ def test_the_page_opens_what_the_address_says_and_follows_its_controls():
     at = opened({"m1.weight": "0.5"})
     assert comparison(at).state == "done"
     assert any(e.proto.component_name.endswith("compare") for e in at.get("bidi_component"))
-    assert at.select_slider(key="c.m1.tikhonov.weight").value == 0.5
+    assert at.select_slider(key="cmp.m1.tikhonov.weight").value == 0.5
     other = comparison(at).runs[1]
-    at.selectbox(key="c.m1").set_value("tv").run()
+    at.selectbox(key="cmp.m1").set_value("tv").run()
     settle(at)
     assert keys(at) == ["tv", "iterated_tikhonov"]
     assert comparison(at).runs[1] is other, "what did not change is not run again"
@@ -64,19 +64,19 @@ def test_the_page_opens_what_the_address_says_and_follows_its_controls():
 
 def test_methods_are_added_and_taken_away():
     at = opened()
-    assert not [b for b in at.button if (b.key or "").startswith("c.remove")], "two is the least"
-    at.button(key="c.add").click().run()
+    assert not [b for b in at.button if (b.key or "").startswith("cmp.remove")], "two is the least"
+    at.button(key="cmp.add").click().run()
     settle(at)
     assert keys(at) == ["tikhonov", "iterated_tikhonov", "equilibrium"]
-    at.button(key="c.remove1").click().run()
+    at.button(key="cmp.remove1").click().run()
     settle(at)
     assert keys(at) == ["iterated_tikhonov", "equilibrium"]
-    assert at.selectbox(key="c.m1").value == "iterated_tikhonov"
+    assert at.selectbox(key="cmp.m1").value == "iterated_tikhonov"
 
 
 def test_a_preset_replaces_everything():
     at = opened()
-    at.button(key="c.preset.Holes").click().run()
+    at.button(key="cmp.preset.Holes").click().run()
     assert not at.exception, at.exception
     assert setting(at).operator.key == "inpainting"
     assert len(comparison(at).runs) == 4
@@ -91,7 +91,7 @@ def test_a_damaged_address_opens_and_says_so():
 
 def test_a_picture_of_ones_own_and_a_bad_one():
     at = opened()
-    at.file_uploader(key="c.upload").upload("bad.png", b"\x89PNG nothing more", "image/png").run()
+    at.file_uploader(key="cmp.upload").upload("bad.png", b"\x89PNG nothing more", "image/png").run()
     assert not at.exception, at.exception
     assert any(
         "damaged" in e.value or "cannot be read" in e.value or "not a picture" in e.value for e in at.error

@@ -30,10 +30,12 @@ function axis(look, title, more = {}) {
   };
 }
 
-function legend(look, x, y, more = {}) {
-  return {
-    x, y, xanchor: x > 0.3 ? "center" : "left", yanchor: y > 0.5 ? "top" : "bottom", font: { size: 12, color: look.mute },
-    bgcolor: look.veil, itemclick: false, itemdoubleclick: false, ...more,
+/** The legend stands above the plot, where no line can be under it. */
+function above(layout, look) {
+  layout.margin.t = 30;
+  layout.legend = {
+    x: 0, y: 1.01, xanchor: "left", yanchor: "bottom", orientation: "h", entrywidth: 0, font: { size: 12, color: look.mute },
+    bgcolor: "rgba(0,0,0,0)", itemclick: false, itemdoubleclick: false,
   };
 }
 
@@ -90,8 +92,7 @@ export function residualFigure(view, look) {
   const layout = base(look, view.head.run);
   layout.xaxis = x;
   layout.yaxis = logAxis(look, "residual", traces.map((t) => t.y));
-  const rises = line.length > 1 && line.at(-1) > line[0];
-  layout.legend = legend(look, 0.02, rises ? 0.98 : 0.03);
+  above(layout, look);
   return { traces, layout, table: [["k", k], ["residual", residual], ["predicted_k", predicted ? pk : []], ["predicted", predicted ?? []]] };
 }
 
@@ -115,8 +116,7 @@ export function qualityFigure(view, look, curve) {
     });
   }
   layout.yaxis = log ? logAxis(look, title, traces.map((t) => t.y)) : axis(look, title, { nticks: 6, exponentformat: "power" });
-  const falls = y.length > 1 && y.at(-1) < y[0];
-  layout.legend = legend(look, 0.5, falls ? 0.98 : 0.08);
+  above(layout, look);
   return { traces, layout, table: [[xName, x], [column, raw]] };
 }
 
@@ -128,7 +128,7 @@ export function pathFigure(view, look) {
   const plain = { showgrid: false, showticklabels: false, ticks: "", showline: false };
   layout.xaxis = axis(look, trajectory?.axis ?? "", plain);
   layout.yaxis = axis(look, "", { ...plain, scaleanchor: "x" });
-  layout.legend = legend(look, 0, 1.01, { orientation: "h", entrywidth: 0, yanchor: "bottom", bgcolor: "rgba(0,0,0,0)" });
+  above(layout, look);
   if (!trajectory) return { traces: [], layout, table: [] };
   const traces = [];
   if (trajectory.shade) traces.push(shade(view.blocks, look));

@@ -1,6 +1,6 @@
 // Colours and font for the charts, read from the style sheet, which follows Streamlit's theme.
 
-const NAMES = ["text", "mute", "line", "grid", "panel", "veil", "iterate", "measured", "predicted", "truth", "error"];
+const NAMES = ["text", "mute", "line", "grid", "panel", "iterate", "measured", "predicted", "truth", "error"];
 
 /**
  * @param {HTMLElement} root

@@ -9,7 +9,7 @@ export class Facts {
     const heads = ["x*", "flow", "eigenvalues of the flow", "ρ(J_T)", "iterates"];
     this.body = el("tbody", { role: "rowgroup" });
     this.note = el("p", { class: "sentence" });
-    this.node = el("section", { class: "card facts-card", "aria-label": "Equilibria" },
+    this.node = el("section", { class: "card facts-card", tabindex: 0, "aria-label": "Equilibria" },
       el("h2", { class: "title" }, "Equilibria in the window"),
       el("table", { class: "table", role: "table" },
         el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, ...heads.map((h) => el("th", { scope: "col", role: "columnheader" }, ...formula(h))))), this.body),

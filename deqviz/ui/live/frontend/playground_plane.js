@@ -76,7 +76,7 @@ export class Plane {
       const [x, y] = [this.scale.x(v), this.scale.y(v)];
       const width = v === 0 ? 1.4 : 0.8;
       nodes.push(draw("path", { d: `M${x} 0V${SIZE}M0 ${y}H${SIZE}`, stroke: look.grid, "stroke-width": width }));
-      const label = { fill: look.mute, "font-size": 12 };
+      const label = { fill: look.mute, "font-size": 13 };
       nodes.push(draw("text", { ...label, x: x + 3, y: SIZE - 5 }, String(v).replace("-", "−")));
       if (v) nodes.push(draw("text", { ...label, x: 4, y: y - 4 }, String(v).replace("-", "−")));
     }
@@ -308,7 +308,7 @@ export function wordsOf(flow, attracts) {
 
 function badge(x, y, text, colour, look) {
   return [
-    draw("circle", { cx: x, cy: y, r: 8.5, fill: colour, stroke: look.panel, "stroke-width": 1.5 }),
-    draw("text", { x, y: y + 4, "text-anchor": "middle", fill: look.panel, "font-size": 11.5, "font-weight": 700 }, text),
+    draw("circle", { class: "dqv-badge", cx: x, cy: y, r: 9, fill: colour, stroke: look.panel, "stroke-width": 1.5 }),
+    draw("text", { x, y, "text-anchor": "middle", "dominant-baseline": "central", fill: look.panel, "font-size": 13, "font-weight": 700 }, text),
   ];
 }
