@@ -1,13 +1,16 @@
 """What one browser session holds: its run, and the study of every page that has one."""
 
+import contextlib
 import gc
 import threading
+import time
 import uuid
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import streamlit as st
 import torch
+from streamlit import runtime
 from streamlit.config import get_option
 
 from deqviz.core.machine import thread_count, trim
@@ -89,8 +92,23 @@ def _tidy_later() -> None:
 
 
 def _tidy() -> None:
+    _forget_expired()
+    time.sleep(0.5)
     gc.collect()
     trim()
+
+
+def _forget_expired() -> None:
+    """Have Streamlit let go of sessions whose time is up: by itself it does so when the next tab closes.
+
+    It has no public way; a test holds the private one to the pinned version.
+    """
+    if not runtime.exists():
+        return
+    instance: Any = runtime.get_instance()
+    with contextlib.suppress(AttributeError):
+        cache = instance._session_mgr._session_storage._cache
+        instance._get_async_objs().eventloop.call_soon_threadsafe(cache.expire)
 
 
 @st.cache_resource(scope="session", on_release=lambda tether: tether.release(), show_spinner=False)
