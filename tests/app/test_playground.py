@@ -234,6 +234,8 @@ def test_the_journey(serve, open_page):
     page.mouse.up()
     expect(page).to_have_url(re.compile("horizontal=-1.5"), timeout=20_000)
     expect(page.get_by_role("slider", name="Data p₁")).to_have_value("-1.5", timeout=20_000)
+    # The address may hear of the end of the drag one message before the picture does.
+    expect(root).to_have_attribute("data-first", re.compile(r"-1\.2"), timeout=20_000)
     assert first(page) == pytest.approx((-1.22424, 0), abs=1e-2)
     expect(page.locator("table").last).to_contain_text("predicted ≤ 0.250")
 
