@@ -71,11 +71,7 @@ class ComparePage(StudyPage[Setting]):
             self._set("complaints", ())
             self._start(draft)
             return
-        left, right = st.columns([4, 1], vertical_alignment="center")
-        left.info("A run is going on. Your new settings wait until you press Run.")
-        if right.button("Run", type="primary", key=f"{self.prefix}.run", width="stretch"):
-            self._start(draft)
-            st.rerun()
+        self._ask_to_run(draft)
 
     def _act(self, command: Command) -> None:  # type: ignore[override]
         """Carry out what was clicked in the view; called before the fragment is drawn."""

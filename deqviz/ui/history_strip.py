@@ -50,7 +50,8 @@ def act(command: object) -> None:
             history.pin(entry)
 
 
-def _card(entry: Entry, current: Job) -> dict[str, Any]:
+def _told(entry: Entry) -> dict[str, Any]:
+    """What is said of a run, small or pinned."""
     return {
         "id": entry.id,
         "number": entry.number,
@@ -59,6 +60,12 @@ def _card(entry: Entry, current: Job) -> dict[str, Any]:
         "state": entry.look.state,
         "k": entry.look.k,
         "psnr": _finite(entry.look.psnr),
+    }
+
+
+def _card(entry: Entry, current: Job) -> dict[str, Any]:
+    return {
+        **_told(entry),
         "picture": _source(entry.look.thumbnail),
         "current": entry.job is current,
         "kept": entry.job is not None,
@@ -68,13 +75,7 @@ def _card(entry: Entry, current: Job) -> dict[str, Any]:
 
 def _pinned(entry: Entry) -> dict[str, Any]:
     return {
-        "id": entry.id,
-        "number": entry.number,
-        "words": describe(entry.scenario),
-        "particulars": particulars(entry.scenario),
-        "state": entry.look.state,
-        "k": entry.look.k,
-        "psnr": _finite(entry.look.psnr),
+        **_told(entry),
         "residual": _finite(entry.look.residual),
         "evaluations": entry.look.evaluations,
         "size": list(entry.look.size),

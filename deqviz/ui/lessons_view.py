@@ -12,8 +12,7 @@ from deqviz.ui import board, convergence, memory, noise, prior, robustness, sess
 from deqviz.ui.lessons_file import Lesson, Reader, Scene
 from deqviz.ui.lessons_measures import measured
 from deqviz.ui.study import OVER, Study
-from deqviz.ui.study_page import REFRESH, StudyPage
-from deqviz.ui.worker import worker
+from deqviz.ui.study_page import REFRESH, StudyPage, obey
 
 PAGES: Mapping[str, StudyPage[Any]] = {
     module.PAGE.page: module.PAGE
@@ -134,14 +133,4 @@ def _act(lesson: Lesson, command: board.Command) -> None:
         study = session.study(_name(view))
         if study is None or command.run != study.id:
             continue
-        match command.name:
-            case "run":
-                _begin(lesson, view)
-            case "play":
-                study.play()
-                session.submit(study)
-            case "pause":
-                study.pause()
-            case "stop":
-                study.stop()
-        worker().wake()
+        obey(study, command.name, partial(_begin, lesson, view))

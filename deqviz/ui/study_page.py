@@ -142,6 +142,10 @@ class StudyPage(Generic[S]):
             self._set("complaints", ())
             self._start(draft)
             return
+        self._ask_to_run(draft)
+
+    def _ask_to_run(self, draft: S) -> None:
+        """Something is going on: what the widgets say begins when "Run" is pressed."""
         left, right = st.columns([4, 1], vertical_alignment="center")
         left.info("A run is going on. Your new settings wait until you press Run.")
         if right.button("Run", type="primary", key=f"{self.prefix}.run", width="stretch"):
@@ -153,17 +157,7 @@ class StudyPage(Generic[S]):
         study = session.study(self.page)
         if study is None or command.run != study.id:
             return
-        match command.name:
-            case "run":
-                self._start(self.setting)
-            case "play":
-                study.play()
-                session.submit(study)
-            case "pause":
-                study.pause()
-            case "stop":
-                study.stop()
-        worker().wake()
+        obey(study, command.name, lambda: self._start(self.setting))
 
     def _board(self) -> None:
         """The board, looked at again and again while the study moves."""
@@ -186,3 +180,18 @@ class StudyPage(Generic[S]):
 
         with st.container():  # of its own: reconstruct.py says why
             panel()
+
+
+def obey(study: Study, name: board.CommandName, run: Callable[[], object]) -> None:
+    """Carry out a command on a study; `run` begins it again."""
+    match name:
+        case "run":
+            run()
+        case "play":
+            study.play()
+            session.submit(study)
+        case "pause":
+            study.pause()
+        case "stop":
+            study.stop()
+    worker().wake()
