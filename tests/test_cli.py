@@ -9,7 +9,7 @@ import pytest
 
 import deqviz
 from deqviz import cli
-from deqviz.ui.limits import limits
+from deqviz.runtime.limits import limits
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, module: str, outcome: object) -> list[list[str]]:

@@ -20,6 +20,7 @@ from deqviz.core.registry import Choice
 from deqviz.core.space import Image
 from deqviz.experiments._rows import read, recorded
 from deqviz.experiments.tuning import COARSE, FINE, Scale, Tuning, TuningRow, best_row
+from deqviz.runtime.worker import Task
 from deqviz.scenario import Scenario
 from deqviz.ui.compare_run import Comparison, thinned
 from deqviz.ui.compare_screen import frames, pictures, view
@@ -28,7 +29,6 @@ from deqviz.ui.compare_tune import Search, targets
 from deqviz.ui.compare_view.protocol import pack, parse_commands
 from deqviz.ui.compare_view.records import Lane, View
 from deqviz.ui.live.protocol import unpack
-from deqviz.ui.worker import Task
 
 TWO = (Choice("tikhonov", {"weight": 0.02}), Choice("iterated_tikhonov"))
 

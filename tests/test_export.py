@@ -17,10 +17,10 @@ from PIL import ImageSequence
 
 from deqviz import __version__, images, kspace
 from deqviz.core.registry import Choice
+from deqviz.runtime.export_record import Record
+from deqviz.runtime.job import Job
 from deqviz.scenario import Scenario
 from deqviz.ui import export_animation, export_files, settings_file
-from deqviz.ui.export_record import Record
-from deqviz.ui.job import Job
 from deqviz.ui.loader import read
 
 FRONTEND = Path(__file__).parents[1] / "deqviz" / "ui" / "live" / "frontend"

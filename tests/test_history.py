@@ -11,10 +11,10 @@ import pytest
 from PIL import Image as Picture
 
 from deqviz.core.registry import Choice
+from deqviz.runtime.job import Job
 from deqviz.scenario import Scenario
 from deqviz.ui import history
 from deqviz.ui.history import History
-from deqviz.ui.job import Job
 from deqviz.ui.words import particulars, plain
 
 

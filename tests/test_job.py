@@ -11,11 +11,11 @@ import pytest
 from deqviz.core import machine
 from deqviz.core.records import Method
 from deqviz.core.registry import Choice
+from deqviz.runtime.job import Job
+from deqviz.runtime.logbook import Logbook, kept
+from deqviz.runtime.run_snapshot import OVER
+from deqviz.runtime.worker import Worker
 from deqviz.scenario import Scenario
-from deqviz.ui.job import Job
-from deqviz.ui.logbook import Logbook, kept
-from deqviz.ui.snapshot import OVER
-from deqviz.ui.worker import Worker
 
 ENDLESS = Scenario(
     size=48,

@@ -8,9 +8,9 @@ from streamlit import runtime
 from streamlit.runtime.memory_session_storage import MemorySessionStorage
 from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 
+from deqviz.runtime.job import Job
 from deqviz.scenario import Scenario
 from deqviz.ui import session
-from deqviz.ui.job import Job
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import torch
 
 from deqviz.core.guarantee import Guarantee
 from deqviz.experiments._rows import Experiment, Key, Progress, Row, to_text
+from deqviz.runtime.study import VIEWS, Part, Study
+from deqviz.runtime.worker import Worker
 from deqviz.ui.session import Tether
-from deqviz.ui.study import VIEWS, Part, Study
-from deqviz.ui.worker import Worker
 
 
 @dataclass(frozen=True, slots=True)

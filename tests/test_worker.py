@@ -6,9 +6,9 @@ import time
 
 import pytest
 
+from deqviz.runtime.limits import Limits
+from deqviz.runtime.worker import Line, Worker
 from deqviz.scenario import Scenario
-from deqviz.ui.limits import Limits
-from deqviz.ui.worker import Line, Worker
 
 
 class Clock:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from deqviz.core.catalog import METHODS, OPERATORS
 from deqviz.core.registry import params_of
+from deqviz.runtime.study import OVER, Study
 from deqviz.sweep import table
 from deqviz.sweep.batch import Batch, Opened
 from deqviz.sweep.row import Measured
@@ -17,7 +18,6 @@ from deqviz.ui.batch_methods import OWN, TITLES
 from deqviz.ui.batch_setting import LEVELS, PICTURES, PRESETS, Setting, from_query
 from deqviz.ui.form import heading
 from deqviz.ui.picture_box import picture_title
-from deqviz.ui.study import OVER, Study
 from deqviz.ui.study_page import StudyPage
 from deqviz.ui.widgets import choose, prefill, prefill_choice, several, widget
 

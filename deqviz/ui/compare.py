@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
+from deqviz.runtime.limits import limits
+from deqviz.runtime.worker import worker
 from deqviz.ui import address, compare_view, session
 from deqviz.ui import compare_screen as screen
 from deqviz.ui.compare_form import PAGE, describe, fill, form
@@ -12,9 +14,7 @@ from deqviz.ui.compare_run import Comparison
 from deqviz.ui.compare_setting import PRESETS, Setting, from_query
 from deqviz.ui.compare_tune import Search, targets
 from deqviz.ui.compare_view.records import Command, View
-from deqviz.ui.limits import limits
 from deqviz.ui.study_page import StudyPage
-from deqviz.ui.worker import worker
 
 REFRESH = 0.15
 """Seconds between two looks at runs that go on."""

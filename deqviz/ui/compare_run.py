@@ -12,11 +12,11 @@ from deqviz.core.guarantee import Guarantee
 from deqviz.core.metrics import ssim
 from deqviz.core.space import Image
 from deqviz.experiments.probe import Path
-from deqviz.ui.board.records import State
+from deqviz.runtime.job import Job
+from deqviz.runtime.run_snapshot import OVER
+from deqviz.runtime.study_snapshot import State
+from deqviz.runtime.worker import Task
 from deqviz.ui.compare_setting import Setting
-from deqviz.ui.job import Job
-from deqviz.ui.snapshot import OVER
-from deqviz.ui.worker import Task
 
 _ids = itertools.count(1)
 BUDGET = 12e6

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from deqviz.runtime.study import Study
 from deqviz.ui import convergence_mol_setting, convergence_setting
 from deqviz.ui.board import Board
 from deqviz.ui.convergence_board import board
@@ -15,7 +16,6 @@ from deqviz.ui.convergence_mol_setting import MolSetting
 from deqviz.ui.convergence_plan import plan
 from deqviz.ui.convergence_setting import Setting
 from deqviz.ui.form import heading
-from deqviz.ui.study import Study
 from deqviz.ui.study_page import StudyPage
 
 LIMITS, MOL = "limits and speed", convergence_mol_setting.QUESTION

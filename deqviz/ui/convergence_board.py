@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from deqviz.experiments._rows import panel
 from deqviz.experiments.uniqueness import Uniqueness
+from deqviz.runtime.logbook import to_bytes
+from deqviz.runtime.study import Shot, Study
 from deqviz.ui.board.records import Board, Explanation, Row, Tile
 from deqviz.ui.board.verdicts import verdict
 from deqviz.ui.convergence_charts import charts
 from deqviz.ui.convergence_setting import THREE, Setting
-from deqviz.ui.logbook import to_bytes
-from deqviz.ui.study import Shot, Study
 from deqviz.ui.study_board import cells_done, study_board
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from deqviz.experiments.crossing import CrossingRow
 from deqviz.experiments.gradient import GradientRow
 from deqviz.experiments.uniqueness import UniquenessRow
+from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series
 from deqviz.ui.convergence_race import COLOURS, DISTANCE, race_charts
 from deqviz.ui.convergence_setting import ROUTES, STARTS, THREE, Setting
 from deqviz.ui.live.protocol import number
-from deqviz.ui.study import Shot
 
 SHOWN = 1e-17
 """Where zeros stand on a logarithmic axis: below all rounding."""

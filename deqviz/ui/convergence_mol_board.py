@@ -9,14 +9,14 @@ from deqviz.experiments._rows import panel
 from deqviz.experiments.beyond_depth import TRAINED, BeyondDepth, DepthRow
 from deqviz.experiments.breaker import Breaker, BreakerRow
 from deqviz.experiments.lipschitz_panel import LipschitzPanel, LipschitzRow
+from deqviz.runtime.logbook import to_bytes
+from deqviz.runtime.study import Shot, Study
 from deqviz.ui.board.records import Board, Chart, Explanation, Row, Tile
 from deqviz.ui.board.verdicts import verdict
 from deqviz.ui.convergence_mol_charts import breaker_charts, step_charts
 from deqviz.ui.convergence_mol_depth import depth_charts, panel_charts
 from deqviz.ui.convergence_mol_setting import MolSetting
 from deqviz.ui.live.protocol import row
-from deqviz.ui.logbook import to_bytes
-from deqviz.ui.study import Shot, Study
 from deqviz.ui.study_board import cells_done, study_board
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from deqviz.experiments._forward_backward import Margin
 from deqviz.experiments.breaker import Breaker, BreakerRow
 from deqviz.experiments.step_limits import Example, StepLimits, StepRow
+from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series
 from deqviz.ui.live.protocol import number
-from deqviz.ui.study import Shot
 
 USUAL = 1e-4
 """‖x_{k+1} − x_k‖/‖x_k‖ at which iterations are often stopped."""

@@ -18,9 +18,9 @@ from deqviz.experiments.crossing import Case, Crossing, three_equilibria
 from deqviz.experiments.gradient import Gradient, Named
 from deqviz.experiments.race import Race, competitors
 from deqviz.experiments.uniqueness import Route, Start, Uniqueness, starts
+from deqviz.runtime.study import Part
 from deqviz.scenario import for_operator
 from deqviz.ui.convergence_setting import OVER_L, ROUTES, SHELVES, STARTS, THREE, Setting
-from deqviz.ui.study import Part
 
 CONTRACTIONS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25, 1.5)
 STEPS = (0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 1.95)

@@ -19,8 +19,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from deqviz import __version__
 from deqviz.core.space import Image
+from deqviz.runtime.export_record import Record
 from deqviz.scenario import Scenario
-from deqviz.ui.export_record import Record
 
 Pixels = NDArray[np.uint8]
 """c × h × w with one or three channels."""

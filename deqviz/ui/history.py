@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image as Picture
 
+from deqviz.runtime.job import Job
+from deqviz.runtime.run_snapshot import Snapshot, State
 from deqviz.scenario import Scenario
-from deqviz.ui.job import Job
-from deqviz.ui.snapshot import Snapshot, State
 
 MOST = 24
 """Runs that are remembered."""

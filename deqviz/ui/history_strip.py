@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit.components.v2 import component
 
+from deqviz.runtime.job import Job
 from deqviz.ui import address, session
 from deqviz.ui.history import Entry, History
-from deqviz.ui.job import Job
 from deqviz.ui.words import describe, particulars
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from deqviz.experiments.memory import MemoryRow
 from deqviz.experiments.noise_sweep import NoiseRow, Quantity, slope
 from deqviz.experiments.uniqueness import UniquenessRow
 from deqviz.experiments.width_diagram import WidthRow
+from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Row
 from deqviz.ui.prior_charts import halves
-from deqviz.ui.study import Shot
 from deqviz.ui.unrolled_setting import RIVALS, SHORT
 
 Value = float | None

@@ -10,8 +10,8 @@ from PIL import Image as Picture
 from streamlit.components.v2 import component
 
 from deqviz.core.space import Image
+from deqviz.runtime.logbook import to_bytes
 from deqviz.ui.drawn_mask import CELLS
-from deqviz.ui.logbook import to_bytes
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer

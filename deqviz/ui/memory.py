@@ -5,12 +5,12 @@ from typing import Any
 import streamlit as st
 
 from deqviz.core.registry import params_of
+from deqviz.runtime.study import Study
 from deqviz.ui import session
 from deqviz.ui.form import heading
 from deqviz.ui.memory_board import board
 from deqviz.ui.memory_plan import plan
 from deqviz.ui.memory_setting import PRESETS, Setting, from_query, written
-from deqviz.ui.study import Study
 from deqviz.ui.study_page import StudyPage
 from deqviz.ui.widgets import prefill, widget
 

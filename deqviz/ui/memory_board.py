@@ -10,13 +10,13 @@ from deqviz.core.space import Image
 from deqviz.experiments._rows import panel
 from deqviz.experiments.gradient_agreement import AgreementRow
 from deqviz.experiments.volume_runs import METHODS, RunRow
+from deqviz.runtime.study import Shot, Study
 from deqviz.ui.board.records import Board, Explanation, Row, Stack, Stacks
 from deqviz.ui.board.verdicts import verdict
 from deqviz.ui.live.protocol import number, row
 from deqviz.ui.memory_charts import charts
 from deqviz.ui.memory_plan import missing_weights
 from deqviz.ui.memory_setting import Setting
-from deqviz.ui.study import Shot, Study
 from deqviz.ui.study_board import study_board
 
 GAIN = 5

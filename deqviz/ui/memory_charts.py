@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from deqviz.experiments.fresh_process import ProcessRow, slope
 from deqviz.experiments.gradient_agreement import AgreementRow, GradientAgreement
 from deqviz.experiments.memory import MemoryRow, per_iteration
+from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series
 from deqviz.ui.live.protocol import number
 from deqviz.ui.memory_plan import unrolled_depth
 from deqviz.ui.memory_setting import Setting, written
-from deqviz.ui.study import Shot
 
 MIB = 2**20
 _UNROLLED: Role = "error"

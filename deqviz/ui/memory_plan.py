@@ -8,8 +8,8 @@ from deqviz.experiments.gradient_agreement import GradientAgreement
 from deqviz.experiments.memory import BackwardBytes, unrolled_limit
 from deqviz.experiments.volume_runs import METHODS, WEIGHTS, VolumeRuns
 from deqviz.networks._weights import WeightsError, load
+from deqviz.runtime.study import Part
 from deqviz.ui.memory_setting import Setting
-from deqviz.ui.study import Part
 
 BUDGET = 750e6
 """Bytes that an unrolled run of the page may hold: it ends there, whatever is asked for."""

@@ -8,13 +8,13 @@ from deqviz.core.space import Image
 from deqviz.experiments._rows import panel
 from deqviz.experiments.gradient import GradientRow
 from deqviz.experiments.noise_sweep import Fixed, NoiseSweep, Power, slope
+from deqviz.runtime.logbook import to_bytes
+from deqviz.runtime.study import Shot, Study
 from deqviz.ui.board.records import Board, Explanation, Picture, Row, Tile
 from deqviz.ui.board.verdicts import verdict
 from deqviz.ui.live.protocol import number
-from deqviz.ui.logbook import to_bytes
 from deqviz.ui.noise_charts import charts
 from deqviz.ui.noise_setting import Setting
-from deqviz.ui.study import Shot, Study
 from deqviz.ui.study_board import study_board
 from deqviz.ui.widgets import pretty
 

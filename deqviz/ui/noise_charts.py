@@ -9,12 +9,12 @@ import numpy as np
 from deqviz.experiments._rows import Fit
 from deqviz.experiments.certificate_band import BandRow
 from deqviz.experiments.noise_sweep import NoiseRow, NoiseSweep, Quantity, slope
+from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series
 from deqviz.ui.live.protocol import number
 from deqviz.ui.noise_plan import BAND_LEVEL, TENT
 from deqviz.ui.noise_setting import Setting
 from deqviz.ui.noise_stability import stability_charts
-from deqviz.ui.study import Shot
 from deqviz.ui.widgets import pretty
 
 DELTA = "noise δ = ‖e‖"

@@ -9,13 +9,13 @@ from deqviz.experiments.picture_prior import HumpRow
 from deqviz.experiments.prior_recovery import RecoveryRow
 from deqviz.experiments.prior_run import RunRow
 from deqviz.experiments.width_diagram import WidthRow
+from deqviz.runtime.study import Shot, Study
 from deqviz.ui.board.records import Board, Explanation, Row
 from deqviz.ui.board.verdicts import verdict
 from deqviz.ui.live.protocol import number, row
 from deqviz.ui.prior_charts import charts
 from deqviz.ui.prior_picture_charts import picture_tiles
 from deqviz.ui.prior_setting import Setting
-from deqviz.ui.study import Shot, Study
 from deqviz.ui.study_board import cells_behind, cells_done, study_board
 
 SHARES = {

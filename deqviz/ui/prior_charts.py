@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from deqviz.experiments._widths import half_success, threshold
 from deqviz.experiments.width_diagram import CertifiedRow, CertifiedWidths, WidthDiagram, WidthRow
+from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series
 from deqviz.ui.live.protocol import number
 from deqviz.ui.prior_picture_charts import picture_charts
 from deqviz.ui.prior_recovery_charts import momentum_charts, recovery_charts
 from deqviz.ui.prior_run_charts import run_charts
 from deqviz.ui.prior_setting import Setting
-from deqviz.ui.study import Shot
 
 EDGE = 1.25
 """Factor by which the diagram is wider than its cells."""

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from deqviz.experiments.picture_prior import TARGETS, Hump, HumpRow, Impedance, ImpedanceRow
+from deqviz.runtime.logbook import to_bytes
+from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Picture, Role, Series, Tile
-from deqviz.ui.logbook import to_bytes
 from deqviz.ui.prior_plan import hump
 from deqviz.ui.prior_setting import Setting
-from deqviz.ui.study import Shot
 from deqviz.ui.widgets import pretty
 
 FALL = 12.0

@@ -14,8 +14,8 @@ from deqviz.experiments.prior_run import PriorRun
 from deqviz.experiments.width_diagram import MEASURED, CertifiedWidths, WidthDiagram
 from deqviz.methods.deep_image_prior import DeepImagePrior
 from deqviz.noises.gaussian import Gaussian
+from deqviz.runtime.study import Part
 from deqviz.ui.prior_setting import SHELF, Setting
-from deqviz.ui.study import Part
 
 SIDE = 64
 """Pixels along the longer side of the picture; one torch thread is the fastest there."""

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from deqviz.experiments.prior_momentum import MomentumRow, PriorMomentum
 from deqviz.experiments.prior_recovery import GapRow, LandweberGap, RecoveryRow
+from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Series
 from deqviz.ui.convergence_race import COLOURS
 from deqviz.ui.live.protocol import number
 from deqviz.ui.prior_setting import Setting
-from deqviz.ui.study import Shot
 
 
 def recovery_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator, Sequence
 
 from deqviz.experiments.prior_run import GROUND, PriorRun, RunRow
+from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Series
 from deqviz.ui.live.protocol import number
 from deqviz.ui.prior_setting import Setting
-from deqviz.ui.study import Shot
 
 FLOOR = 1e-10
 """Share of ‖r₀‖ where the lines of the residual end."""

@@ -5,12 +5,12 @@ import math
 
 import streamlit as st
 
+from deqviz.runtime.job import Job
+from deqviz.runtime.run_snapshot import OVER
+from deqviz.runtime.worker import worker
 from deqviz.scenario import Scenario
 from deqviz.ui import address, export, form, history_strip, live, screen, session, welcome
-from deqviz.ui.job import Job
-from deqviz.ui.snapshot import OVER
 from deqviz.ui.words import describe, plain
-from deqviz.ui.worker import worker
 
 REFRESH = 0.1
 """Seconds between two looks at a run that is going on."""

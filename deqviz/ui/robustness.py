@@ -7,13 +7,13 @@ import streamlit as st
 
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS
 from deqviz.core.registry import params_of
+from deqviz.runtime.study import Study
 from deqviz.ui import session
 from deqviz.ui.form import heading
 from deqviz.ui.picture_box import picture_box, picture_title
 from deqviz.ui.robustness_board import board
 from deqviz.ui.robustness_plan import plan
 from deqviz.ui.robustness_setting import OWN, PRESETS, TITLES, Setting, from_query
-from deqviz.ui.study import Study
 from deqviz.ui.study_page import StudyPage
 from deqviz.ui.widgets import choose, prefill, prefill_choice, several, widget
 

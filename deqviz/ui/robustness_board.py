@@ -6,13 +6,13 @@ from dataclasses import replace
 from deqviz.core.space import Image, magnitude
 from deqviz.experiments._rows import panel
 from deqviz.experiments.robustness import RobustnessRow
+from deqviz.runtime.logbook import to_bytes
+from deqviz.runtime.study import Seen, Shot, Study
 from deqviz.ui.board.records import Board, Explanation, Row, Tile
 from deqviz.ui.board.verdicts import verdict
 from deqviz.ui.live.protocol import number
-from deqviz.ui.logbook import to_bytes
 from deqviz.ui.robustness_charts import charts
 from deqviz.ui.robustness_setting import Setting
-from deqviz.ui.study import Seen, Shot, Study
 from deqviz.ui.study_board import study_board
 
 GAIN = 5

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import get_args
 
 from deqviz.experiments.robustness import RobustnessRow
+from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series
 from deqviz.ui.live.protocol import number
 from deqviz.ui.robustness_setting import Setting
-from deqviz.ui.study import Shot
 
 _COLOURS: tuple[Role, ...] = tuple(role for role in get_args(Role) if role.startswith("start-"))
 GAIN = "gain ‖Δx‖ / ‖δ‖"

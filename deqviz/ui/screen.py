@@ -12,9 +12,11 @@ from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Mark
 from deqviz.methods._base import DISTANCE
 from deqviz.operators.parallel_mri import ParallelMri
+from deqviz.runtime.job import Job
+from deqviz.runtime.run_snapshot import Snapshot
+from deqviz.runtime.run_snapshot import State as JobState
+from deqviz.runtime.trajectory_chart import Chart
 from deqviz.scenario import Scenario
-from deqviz.ui.chart import Chart
-from deqviz.ui.job import Job
 from deqviz.ui.live.protocol import row
 from deqviz.ui.live.records import (
     Curve,
@@ -27,8 +29,6 @@ from deqviz.ui.live.records import (
     Trajectory,
     View,
 )
-from deqviz.ui.snapshot import Snapshot
-from deqviz.ui.snapshot import State as JobState
 
 _STATES: Mapping[JobState, State] = {
     "preparing": "preparing",

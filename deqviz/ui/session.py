@@ -14,13 +14,13 @@ from streamlit import runtime
 from streamlit.config import get_option
 
 from deqviz.core.machine import thread_count, trim
+from deqviz.runtime.job import Job
+from deqviz.runtime.limits import limits
+from deqviz.runtime.study import Study
+from deqviz.runtime.worker import Task, worker
 from deqviz.scenario import Scenario
 from deqviz.ui import address
 from deqviz.ui.history import History
-from deqviz.ui.job import Job
-from deqviz.ui.limits import limits
-from deqviz.ui.study import Study
-from deqviz.ui.worker import Task, worker
 
 GRACE = 3.0
 """Seconds between a lost connection and the end of its run: a reload of the page comes back sooner."""

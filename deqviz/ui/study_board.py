@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from deqviz.runtime.study import Shot, Study
 from deqviz.ui.board.records import Board, Chart, Explanation, Row, Stacks, Tile
-from deqviz.ui.study import Shot, Study
 
 
 class Progress(NamedTuple):

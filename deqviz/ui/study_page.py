@@ -11,11 +11,11 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import streamlit as st
 
+from deqviz.runtime.study import OVER, Study
+from deqviz.runtime.worker import worker
 from deqviz.ui import address, board, session
 from deqviz.ui.form import heading
-from deqviz.ui.study import OVER, Study
 from deqviz.ui.words import plain
-from deqviz.ui.worker import worker
 
 REFRESH = 0.15
 """Seconds between two looks at a study that is going on."""

@@ -6,8 +6,8 @@ from typing import Any
 import streamlit as st
 
 from deqviz.core.registry import params_of
+from deqviz.runtime.study import Study
 from deqviz.ui.form import heading
-from deqviz.ui.study import Study
 from deqviz.ui.study_page import StudyPage
 from deqviz.ui.training_board import board
 from deqviz.ui.training_plan import plan

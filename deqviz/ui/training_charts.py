@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from deqviz.experiments._lesson import Lesson
 from deqviz.experiments.loss_lab import LossLab, LossRow
+from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series
 from deqviz.ui.convergence_race import COLOURS
 from deqviz.ui.live.protocol import number
-from deqviz.ui.study import Shot
 from deqviz.ui.training_networks import network_charts
 from deqviz.ui.training_setting import OBJECTIVES, Setting
 from deqviz.ui.widgets import pretty

@@ -10,10 +10,10 @@ from deqviz.experiments._lesson import Lesson
 from deqviz.experiments.contraction_map import ContractionMap, ContractionRow
 from deqviz.experiments.deep_equilibrium import BeyondDepth, DepthRow
 from deqviz.experiments.truncated_adjoint import AdjointRow
+from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series
 from deqviz.ui.convergence_race import COLOURS
 from deqviz.ui.live.protocol import number
-from deqviz.ui.study import Shot
 from deqviz.ui.training_setting import ARCHITECTURES, Setting
 
 BEYOND = 5

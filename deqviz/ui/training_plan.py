@@ -21,7 +21,7 @@ from deqviz.experiments.loss_lab import (
     Untrained,
 )
 from deqviz.experiments.truncated_adjoint import TruncatedAdjoint
-from deqviz.ui.study import Part
+from deqviz.runtime.study import Part
 from deqviz.ui.training_setting import ARCHITECTURES, Setting
 
 SIZE = 12

@@ -6,10 +6,10 @@ from typing import Any
 import streamlit as st
 
 from deqviz.core.registry import params_of
+from deqviz.runtime.study import Study
 from deqviz.ui.form import heading
 from deqviz.ui.mask_pad import mask_pad
 from deqviz.ui.picture_box import picture_box, picture_title
-from deqviz.ui.study import Study
 from deqviz.ui.study_page import StudyPage
 from deqviz.ui.unrolled_board import board
 from deqviz.ui.unrolled_plan import in_colour, plan

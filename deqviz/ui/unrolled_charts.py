@@ -11,10 +11,10 @@ from skimage.measure import find_contours
 from deqviz.experiments.layer_descent import LayerRow
 from deqviz.experiments.planar_unrolling import PlanarUnrolling, PointRow
 from deqviz.learning.descent import envelope, stationarity, steepest
+from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series
 from deqviz.ui.convergence_race import COLOURS
 from deqviz.ui.live.protocol import number
-from deqviz.ui.study import Shot
 from deqviz.ui.unrolled_setting import LAYERS, SHORT, Setting
 
 FAR = 40

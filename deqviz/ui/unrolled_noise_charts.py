@@ -5,9 +5,9 @@ from itertools import pairwise
 
 from deqviz.experiments.layer_noise import NoiseRow
 from deqviz.experiments.layer_shift import ShiftRow
+from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Series
 from deqviz.ui.live.protocol import number
-from deqviz.ui.study import Shot
 from deqviz.ui.unrolled_charts import lines, role_of, titles_of
 from deqviz.ui.unrolled_setting import LAYERS, Setting
 

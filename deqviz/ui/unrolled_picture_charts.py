@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from deqviz.experiments.inpainting_strip import InpaintingStrip
 from deqviz.experiments.inpainting_strip import StripRow as HoleRow
 from deqviz.experiments.patch_strip import NOISY, SOLVED, PatchStrip, StripRow
+from deqviz.runtime.logbook import to_bytes
+from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series, Tile
 from deqviz.ui.live.protocol import number
-from deqviz.ui.logbook import to_bytes
-from deqviz.ui.study import Shot
 from deqviz.ui.unrolled_charts import lines, role_of
 from deqviz.ui.unrolled_setting import LAYERS, Setting
 

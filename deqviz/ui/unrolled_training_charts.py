@@ -6,10 +6,10 @@ from itertools import pairwise
 
 from deqviz.experiments.layer_descent import LayerRow
 from deqviz.experiments.teaching_run import Taught
+from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series
 from deqviz.ui.convergence_race import COLOURS
 from deqviz.ui.live.protocol import number
-from deqviz.ui.study import Shot
 from deqviz.ui.unrolled_charts import titles_of
 from deqviz.ui.unrolled_setting import LAYERS, Setting
 

@@ -14,10 +14,10 @@ import torch
 
 from deqviz.core.guarantee import Guarantee
 from deqviz.experiments._rows import Experiment, Key, Progress, Row, panel
+from deqviz.runtime.study import OVER, Study
+from deqviz.runtime.worker import worker
 from deqviz.ui import board, live, session
 from deqviz.ui.board.verdicts import verdict
-from deqviz.ui.study import OVER, Study
-from deqviz.ui.worker import worker
 
 if os.environ.get("HARNESS_READ_ONLY"):
     live.plotly_script = board.plotly_script = lambda: None

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
-from deqviz.ui.study import OVER, Study
+from deqviz.runtime.study import OVER, Study
 
 APP = str(Path(__file__).parents[2] / "app.py")
 ROOT = ".dqv[data-painted]"

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from deqviz.core.registry import Choice
+from deqviz.runtime.study import Study
 from deqviz.sweep import table
 from deqviz.sweep.measure import measure
 from deqviz.sweep.row import Measured
@@ -17,7 +18,6 @@ from deqviz.ui.batch_board import board, shown
 from deqviz.ui.batch_charts import lines, means
 from deqviz.ui.batch_methods import TITLES, choice, is_tuned
 from deqviz.ui.batch_setting import PRESETS, Setting, from_query
-from deqviz.ui.study import Study
 from tests.app.journey import Guest, check_looks, check_refused, done, state, turn
 
 QUICK = {"pictures": "camera,coins", "levels": "0.01,0.05", "methods": "tikhonov,baseline"}

@@ -12,10 +12,10 @@ from playwright.sync_api import expect
 
 from deqviz import images
 from deqviz.core.registry import Choice
+from deqviz.runtime.study import Study
 from deqviz.ui.convergence_board import board
 from deqviz.ui.convergence_plan import plan
 from deqviz.ui.convergence_setting import OVER_L, OVER_STEP, PRESETS, THREE, Setting, from_query
-from deqviz.ui.study import Study
 from tests.app.journey import Guest, check_looks, check_refused, done, state
 
 # Without a network a step takes microseconds.

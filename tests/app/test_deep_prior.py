@@ -15,12 +15,12 @@ from deqviz.experiments.prior_momentum import PriorMomentum
 from deqviz.experiments.prior_recovery import LandweberGap, RecoverySplit
 from deqviz.experiments.prior_run import PriorRun
 from deqviz.experiments.width_diagram import CertifiedWidths, WidthDiagram
+from deqviz.runtime.study import Part, Study
 from deqviz.ui.board.records import Chart
 from deqviz.ui.prior import PAGE
 from deqviz.ui.prior_board import board
 from deqviz.ui.prior_plan import plan
 from deqviz.ui.prior_setting import PRESETS, Setting, from_query
-from deqviz.ui.study import Part, Study
 from tests.app.journey import ROOT, Guest, check_looks, check_refused, done, state
 
 # One narrow network on its way takes a few hundredths of a second.

@@ -14,9 +14,9 @@ from PIL import Image as Pillow
 from playwright.sync_api import Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
+from deqviz.runtime.logbook import kept
 from deqviz.scenario import Scenario
 from deqviz.script import python_of
-from deqviz.ui.logbook import kept
 from tests.app.journey import APP, ROOT, check_looks, state
 
 QUICK = {"size": "64", "method": "tv", "iterations": "30", "image": "cat"}

@@ -8,13 +8,13 @@ import pytest
 from playwright.sync_api import expect
 
 from deqviz.experiments.memory import per_iteration
+from deqviz.runtime.study import Study
 from deqviz.ui.board.protocol import pack
 from deqviz.ui.board.records import Board, Stack, Stacks
 from deqviz.ui.live.protocol import unpack
 from deqviz.ui.memory_board import board
 from deqviz.ui.memory_plan import BUDGET, missing_weights, plan, unrolled_depth
 from deqviz.ui.memory_setting import FEW, PRESETS, SHAPES, Setting, from_query
-from deqviz.ui.study import Study
 from tests.app.journey import ROOT, Guest, check_looks, check_refused, done, state, turn
 
 QUICK = {"size": "small", "width": "8", "layers": "2", "coils": "2", "iterations": "5"}

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, Route, expect
 
 from deqviz.core.registry import Choice
 from deqviz.experiments.noise_sweep import slope
+from deqviz.runtime.study import Study
 from deqviz.ui.noise_board import board
 from deqviz.ui.noise_plan import plan
 from deqviz.ui.noise_setting import (
@@ -23,7 +24,6 @@ from deqviz.ui.noise_setting import (
     Setting,
     from_query,
 )
-from deqviz.ui.study import Study
 from tests.app.journey import ROOT, Guest, check_looks, check_refused, ended, state
 
 RECONSTRUCT = "deqviz/ui/app_pages/reconstruct.py"

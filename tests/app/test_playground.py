@@ -12,12 +12,12 @@ from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
 from deqviz.experiments._planar import Bistable, Residual, Rotating
+from deqviz.runtime.run_snapshot import OVER
 from deqviz.ui.live.protocol import unpack
 from deqviz.ui.playground.page import explain
 from deqviz.ui.playground.protocol import pack, parse
 from deqviz.ui.playground.scene import scene, sweep
 from deqviz.ui.playground.setup import MOST, PRESETS, Setup
-from deqviz.ui.snapshot import OVER
 
 APP = str(Path(__file__).parents[2] / "app.py")
 PAGE = "deqviz/ui/app_pages/playground.py"

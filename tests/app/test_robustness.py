@@ -7,10 +7,10 @@ import pytest
 from playwright.sync_api import expect
 
 from deqviz.core.registry import Choice
+from deqviz.runtime.study import Study
 from deqviz.ui.robustness_board import board
 from deqviz.ui.robustness_plan import plan
 from deqviz.ui.robustness_setting import PRESETS, TITLES, Setting, from_query
-from deqviz.ui.study import Study
 from tests.app.journey import Guest, check_looks, check_refused, done, state
 
 QUICK = {

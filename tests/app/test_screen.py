@@ -8,11 +8,11 @@ import torch
 from deqviz.core.records import Mark
 from deqviz.diagnostics.trajectory import plane
 from deqviz.experiments.probe import Landscape, Probe
+from deqviz.runtime.job import Job
+from deqviz.runtime.run_snapshot import Snapshot, State
 from deqviz.scenario import Scenario
 from deqviz.ui import screen
-from deqviz.ui.job import Job
 from deqviz.ui.live.records import ENABLED
-from deqviz.ui.snapshot import Snapshot, State
 
 
 def shot(state: State, *probes: Probe, k: int = 20, rate: float = 0.0, message: str = "") -> Snapshot:

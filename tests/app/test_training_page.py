@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from deqviz.experiments._architectures import ARCHITECTURES as KINDS
 from deqviz.experiments.contraction_map import ContractionMap
 from deqviz.experiments.loss_lab import LossLab
-from deqviz.ui.study import Part, Study
+from deqviz.runtime.study import Part, Study
 from deqviz.ui.training_board import board
 from deqviz.ui.training_plan import plan
 from deqviz.ui.training_setting import ARCHITECTURES, OBJECTIVES, PRESETS, Setting, from_query

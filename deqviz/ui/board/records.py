@@ -7,6 +7,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from deqviz.runtime.study_snapshot import State
 from deqviz.ui.live.records import Explanation, Numbers, Picture, Row
 
 __all__ = [
@@ -48,7 +49,6 @@ Role = Literal[
 Style = Literal["line", "points", "both", "dashed", "dotted", "band"]
 """How it is drawn; a band is filled from `Series.low` up to `Series.y`."""
 
-State = Literal["preparing", "running", "paused", "done", "stopped", "failed"]
 CommandName = Literal["run", "play", "pause", "stop"]
 
 POINTS: Final = 2000

@@ -1,11 +1,11 @@
-"""The guarantees of a run as its page shows them, renewed now and then. No Streamlit in here."""
+"""The guarantees of a run as its page shows them, renewed now and then."""
 
 import time
 from collections.abc import Mapping
 
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Method, Problem
-from deqviz.ui.logbook import Logbook
+from deqviz.runtime.logbook import Logbook
 
 
 class Panel:

@@ -1,4 +1,4 @@
-"""What the page says of an exception. No Streamlit in here."""
+"""What the page says of an exception."""
 
 import torch
 

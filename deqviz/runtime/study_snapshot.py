@@ -9,7 +9,9 @@ from typing import Any, Literal
 from deqviz.core.space import Image
 from deqviz.experiments._lesson import Lesson
 from deqviz.experiments._rows import Experiment, Key, Row, to_text
-from deqviz.ui.board.records import State
+
+State = Literal["preparing", "running", "paused", "done", "stopped", "failed"]
+"""Where a study is."""
 
 OVER: frozenset[State] = frozenset({"done", "stopped", "failed"})
 

@@ -1,4 +1,4 @@
-"""What one visitor may ask of this server, read from the environment once. No Streamlit in here."""
+"""What one visitor may ask of this server, read from the environment once."""
 
 import math
 import os

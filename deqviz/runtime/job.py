@@ -1,4 +1,4 @@
-"""One run as the viewer sees it. No Streamlit in here.
+"""One run as the viewer sees it.
 
 The worker calls `advance`, every other thread only sends commands and takes snapshots.
 """
@@ -17,13 +17,13 @@ from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Iterate
 from deqviz.core.referee import Referee
 from deqviz.experiments.probe import Probe, probes
+from deqviz.runtime import faults
+from deqviz.runtime.export_record import Record
+from deqviz.runtime.guarantee_table import Panel
+from deqviz.runtime.logbook import Frame, Logbook
+from deqviz.runtime.run_snapshot import OVER, Setup, Snapshot, State
+from deqviz.runtime.trajectory_chart import Chart, draw
 from deqviz.scenario import Scenario
-from deqviz.ui import faults
-from deqviz.ui.chart import Chart, draw
-from deqviz.ui.export_record import Record
-from deqviz.ui.logbook import Frame, Logbook
-from deqviz.ui.panel import Panel
-from deqviz.ui.snapshot import OVER, Setup, Snapshot, State
 
 _ids = itertools.count(1)
 _REFRESH = 0.1  # seconds between two pictures of one slice where each of them waits for the device

@@ -1,4 +1,4 @@
-"""The one thread that runs solvers. No Streamlit in here.
+"""The one thread that runs solvers.
 
 Every OS thread gets its own OpenMP pool, and Streamlit runs each script in a fresh thread, so a solver
 started there loses up to a hundred times its speed on small tensors. One long-lived thread pulls all jobs
@@ -19,7 +19,7 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from deqviz.core.machine import thread_count, trim, tune_allocator
-from deqviz.ui.limits import Limits, limits
+from deqviz.runtime.limits import Limits, limits
 
 SLICE = 0.1
 """Seconds a job may run while others are waiting."""

@@ -1,4 +1,4 @@
-"""Experiments as the viewer sees them: pulled by the worker, paused, stopped, gone on with. No Streamlit.
+"""Experiments as the viewer sees them: pulled by the worker, paused, stopped, gone on with.
 
 The worker calls `advance`, every other thread only sends commands and takes snapshots.
 """
@@ -11,9 +11,8 @@ from typing import Any, Literal
 
 from deqviz.experiments._lesson import Lesson
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
-from deqviz.ui import faults
-from deqviz.ui.board.records import State
-from deqviz.ui.shot import OVER, Part, Seen, Shot
+from deqviz.runtime import faults
+from deqviz.runtime.study_snapshot import OVER, Part, Seen, Shot, State
 
 __all__ = ["OVER", "Part", "Plan", "Seen", "Shot", "Study"]
 

@@ -1,13 +1,13 @@
-"""A run as it is taken away: every number and picture in full precision. No Streamlit in here."""
+"""A run as it is taken away: every number and picture in full precision."""
 
 from dataclasses import dataclass
 
 from deqviz.core.records import Iterate, Problem
 from deqviz.core.space import Image
 from deqviz.experiments.probe import Path
+from deqviz.runtime.logbook import Frame, Logbook
+from deqviz.runtime.run_snapshot import Snapshot
 from deqviz.scenario import Scenario
-from deqviz.ui.logbook import Frame, Logbook
-from deqviz.ui.snapshot import Snapshot
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The path of the iterates in the plane of the run's two main directions; no Streamlit in here."""
+"""The path of the iterates in the plane of the run's two main directions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ from deqviz.core.metrics import psnr
 from deqviz.core.records import Mark
 from deqviz.core.space import Image
 from deqviz.experiments.probe import Probe
-from deqviz.ui.logbook import Frame, to_bytes
+from deqviz.runtime.logbook import Frame, to_bytes
 
 State = Literal["preparing", "running", "paused", "checking", "done", "stopped", "diverged", "failed"]
 
