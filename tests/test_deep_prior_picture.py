@@ -16,7 +16,7 @@ from deqviz.core.records import Evidence, Mark, Problem
 from deqviz.core.registry import Choice
 from deqviz.core.space import Space, norm
 from deqviz.experiments._rows import only_rows, read, recorded
-from deqviz.experiments.picture_prior import TARGETS, Hump, Impedance
+from deqviz.experiments.deep_prior.image_prior import TARGETS, Hump, Impedance
 from deqviz.methods._early_stopping import Average, Discrepancy, LeastVariance, Never, Window
 from deqviz.methods.deep_image_prior import APART, KEPT, MISFIT, VARIANCE, DeepImagePrior, Shown
 from deqviz.networks._layers import Normalise

@@ -10,15 +10,26 @@ from typing import Any
 import pytest
 import torch
 
-from deqviz.experiments import prior_momentum, prior_recovery, prior_run, width_diagram
-from deqviz.experiments._prior_family import PriorFamily
 from deqviz.experiments._rows import only_rows, panel, read, recorded
-from deqviz.experiments._two_layer import certificate
-from deqviz.experiments._widths import threshold, wendel
-from deqviz.experiments.prior_momentum import PriorMomentum, ways
-from deqviz.experiments.prior_recovery import LandweberGap, RecoverySplit
-from deqviz.experiments.prior_run import PriorRun
-from deqviz.experiments.width_diagram import CertifiedWidths, WidthDiagram
+from deqviz.experiments.deep_prior import (
+    momentum as prior_momentum,
+)
+from deqviz.experiments.deep_prior import (
+    recovery as prior_recovery,
+)
+from deqviz.experiments.deep_prior import (
+    run as prior_run,
+)
+from deqviz.experiments.deep_prior import (
+    width_diagram,
+)
+from deqviz.experiments.deep_prior.momentum import PriorMomentum, ways
+from deqviz.experiments.deep_prior.prior_family import PriorFamily
+from deqviz.experiments.deep_prior.recovery import LandweberGap, RecoverySplit
+from deqviz.experiments.deep_prior.run import PriorRun
+from deqviz.experiments.deep_prior.two_layer import certificate
+from deqviz.experiments.deep_prior.width_diagram import CertifiedWidths, WidthDiagram
+from deqviz.experiments.deep_prior.widths import threshold, wendel
 
 CENTRED = PriorFamily(12, "softplus", is_orthonormal=True, is_unit=True, is_centred=True, noise=0.03)
 DIAGRAM = WidthDiagram(PriorFamily(16), (2, 4), (4, 12, 24), draws=8, steps=200)

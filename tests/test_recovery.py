@@ -5,8 +5,8 @@ from itertools import islice
 import pytest
 import torch
 
-from deqviz.experiments._recovery import landweber, periodic_blur, wide_limit
-from deqviz.experiments._two_layer import ACTIVATIONS, certificate, draw, evolve
+from deqviz.experiments.deep_prior._recovery_model import landweber, periodic_blur, wide_limit
+from deqviz.experiments.deep_prior.two_layer import ACTIVATIONS, certificate, draw, evolve
 
 DOUBLE = torch.float64
 

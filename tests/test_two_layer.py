@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from deqviz.experiments._two_layer import ACTIVATIONS, Draws, certificate, draw, evolve
+from deqviz.experiments.deep_prior.two_layer import ACTIVATIONS, Draws, certificate, draw, evolve
 
 DOUBLE = torch.float64
 

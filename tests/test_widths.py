@@ -5,8 +5,15 @@ import math
 import pytest
 import torch
 
-from deqviz.experiments._two_layer import ACTIVATIONS, draw
-from deqviz.experiments._widths import certified_width, feasible, fits, half_success, threshold, wendel
+from deqviz.experiments.deep_prior.two_layer import ACTIVATIONS, draw
+from deqviz.experiments.deep_prior.widths import (
+    certified_width,
+    feasible,
+    fits,
+    half_success,
+    threshold,
+    wendel,
+)
 
 
 def rng(seed: int = 0) -> torch.Generator:

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from deqviz.core.guarantee import Guarantee
 from deqviz.experiments._rows import panel
-from deqviz.experiments.picture_prior import HumpRow
-from deqviz.experiments.prior_recovery import RecoveryRow
-from deqviz.experiments.prior_run import RunRow
-from deqviz.experiments.width_diagram import WidthRow
+from deqviz.experiments.deep_prior.image_prior import HumpRow
+from deqviz.experiments.deep_prior.recovery import RecoveryRow
+from deqviz.experiments.deep_prior.run import RunRow
+from deqviz.experiments.deep_prior.width_diagram import WidthRow
 from deqviz.runtime.study import Shot, Study
 from deqviz.ui.board.records import Board, Explanation, Row
 from deqviz.ui.board.verdicts import verdict

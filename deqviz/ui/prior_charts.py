@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from deqviz.experiments._widths import half_success, threshold
-from deqviz.experiments.width_diagram import CertifiedRow, CertifiedWidths, WidthDiagram, WidthRow
+from deqviz.experiments.deep_prior.width_diagram import CertifiedRow, CertifiedWidths, WidthDiagram, WidthRow
+from deqviz.experiments.deep_prior.widths import half_success, threshold
 from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series
 from deqviz.ui.live.protocol import number

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from deqviz.experiments.picture_prior import TARGETS, Hump, HumpRow, Impedance, ImpedanceRow
+from deqviz.experiments.deep_prior.image_prior import TARGETS, Hump, HumpRow, Impedance, ImpedanceRow
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Picture, Role, Series, Tile

@@ -6,12 +6,12 @@ from dataclasses import replace
 from deqviz import images
 from deqviz.core.operator import ForwardModel
 from deqviz.core.space import Space
-from deqviz.experiments._prior_family import PriorFamily
-from deqviz.experiments.picture_prior import Hump, Impedance
-from deqviz.experiments.prior_momentum import PriorMomentum, ways
-from deqviz.experiments.prior_recovery import LandweberGap, RecoverySplit
-from deqviz.experiments.prior_run import PriorRun
-from deqviz.experiments.width_diagram import MEASURED, CertifiedWidths, WidthDiagram
+from deqviz.experiments.deep_prior.image_prior import Hump, Impedance
+from deqviz.experiments.deep_prior.momentum import PriorMomentum, ways
+from deqviz.experiments.deep_prior.prior_family import PriorFamily
+from deqviz.experiments.deep_prior.recovery import LandweberGap, RecoverySplit
+from deqviz.experiments.deep_prior.run import PriorRun
+from deqviz.experiments.deep_prior.width_diagram import MEASURED, CertifiedWidths, WidthDiagram
 from deqviz.methods.deep_image_prior import DeepImagePrior
 from deqviz.noises.gaussian import Gaussian
 from deqviz.runtime.study import Part

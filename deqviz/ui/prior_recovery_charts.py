@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from deqviz.experiments.prior_momentum import MomentumRow, PriorMomentum
-from deqviz.experiments.prior_recovery import GapRow, LandweberGap, RecoveryRow
+from deqviz.experiments.deep_prior.momentum import MomentumRow, PriorMomentum
+from deqviz.experiments.deep_prior.recovery import GapRow, LandweberGap, RecoveryRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Series
 from deqviz.ui.convergence_race import COLOURS

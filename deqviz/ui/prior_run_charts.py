@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from deqviz.experiments.prior_run import GROUND, PriorRun, RunRow
+from deqviz.experiments.deep_prior.run import GROUND, PriorRun, RunRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Series
 from deqviz.ui.live.protocol import number

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from deqviz import images
 from deqviz.core.registry import Entry, Options, Param, Range, params_of
-from deqviz.experiments._prior_family import PriorFamily
+from deqviz.experiments.deep_prior.prior_family import PriorFamily
 from deqviz.scenario import OPERATORS, Reader, write_params
 from deqviz.ui.keys import known
 

@@ -10,11 +10,11 @@ import pytest
 from playwright.sync_api import expect
 
 from deqviz.core.machine import thread_count
-from deqviz.experiments.picture_prior import Hump, Impedance
-from deqviz.experiments.prior_momentum import PriorMomentum
-from deqviz.experiments.prior_recovery import LandweberGap, RecoverySplit
-from deqviz.experiments.prior_run import PriorRun
-from deqviz.experiments.width_diagram import CertifiedWidths, WidthDiagram
+from deqviz.experiments.deep_prior.image_prior import Hump, Impedance
+from deqviz.experiments.deep_prior.momentum import PriorMomentum
+from deqviz.experiments.deep_prior.recovery import LandweberGap, RecoverySplit
+from deqviz.experiments.deep_prior.run import PriorRun
+from deqviz.experiments.deep_prior.width_diagram import CertifiedWidths, WidthDiagram
 from deqviz.runtime.study import Part, Study
 from deqviz.ui.board.records import Chart
 from deqviz.ui.prior import PAGE

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from deqviz.core.guarantee import Guarantee, Status
-from deqviz.experiments._prior_family import PriorFamily
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
-from deqviz.experiments._two_layer import Certificate, Draws, State, certificate, evolve, times
+from deqviz.experiments.deep_prior.prior_family import PriorFamily
+from deqviz.experiments.deep_prior.two_layer import Certificate, Draws, State, certificate, evolve, times
 
 __all__ = ["PriorRun", "RunRow"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deqviz.experiments._two_layer import Draws, times
+from deqviz.experiments.deep_prior.two_layer import Draws, times
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from deqviz.experiments._two_layer import ACTIVATIONS, Activation, Draws, draw
+from deqviz.experiments.deep_prior.two_layer import ACTIVATIONS, Activation, Draws, draw
 
 
 @dataclass(frozen=True)

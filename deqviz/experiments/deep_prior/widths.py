@@ -10,7 +10,7 @@ from scipy.optimize import linprog
 from scipy.stats import binom
 from torch import Tensor
 
-from deqviz.experiments._two_layer import Activation, Draws, evolve, times
+from deqviz.experiments.deep_prior.two_layer import Activation, Draws, evolve, times
 
 REFRESHED = 20
 """Steps between two looks at the step length and at which draws have arrived."""

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from deqviz.core.guarantee import Guarantee
-from deqviz.experiments._prior_family import PriorFamily
-from deqviz.experiments._recovery import landweber, periodic_blur, wide_limit
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
-from deqviz.experiments._two_layer import Draws, draw, evolve
+from deqviz.experiments.deep_prior._recovery_model import landweber, periodic_blur, wide_limit
+from deqviz.experiments.deep_prior.prior_family import PriorFamily
+from deqviz.experiments.deep_prior.two_layer import Draws, draw, evolve
 
 __all__ = ["GapRow", "LandweberGap", "RecoveryRow", "RecoverySplit"]
 

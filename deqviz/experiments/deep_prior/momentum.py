@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from deqviz.core.guarantee import Guarantee
-from deqviz.experiments._prior_family import PriorFamily
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
-from deqviz.experiments._two_layer import Rule, certificate, evolve
+from deqviz.experiments.deep_prior.prior_family import PriorFamily
+from deqviz.experiments.deep_prior.two_layer import Rule, certificate, evolve
 
 __all__ = ["MomentumRow", "PriorMomentum", "Way"]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 
 from deqviz.core.guarantee import Guarantee
-from deqviz.experiments._prior_family import PriorFamily
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
-from deqviz.experiments._two_layer import Certificate, certificate
-from deqviz.experiments._widths import certified_width, feasible, fitting, wendel
+from deqviz.experiments.deep_prior.prior_family import PriorFamily
+from deqviz.experiments.deep_prior.two_layer import Certificate, certificate
+from deqviz.experiments.deep_prior.widths import certified_width, feasible, fitting, wendel
 
 __all__ = ["CertifiedRow", "CertifiedWidths", "WidthDiagram", "WidthRow"]
 
