@@ -12,12 +12,14 @@ import torch
 from deqviz import images
 from deqviz.core.catalog import NOISES, OPERATORS, REGULARIZERS, discover
 from deqviz.core.space import Space, inner, norm
-from deqviz.experiments._equilibria import Equation, Shifted, ahead
-from deqviz.experiments._kernel import Kernel, range_of
-from deqviz.experiments._model import Spectral, model, unit_element
 from deqviz.experiments._rows import Fit, fit, only_rows, panel, read, recorded, slack, to_text, write
-from deqviz.experiments._rules import Discrepancy
-from deqviz.experiments._source import (
+from deqviz.experiments.equilibrium._kernel import Kernel, range_of
+from deqviz.experiments.equilibrium._rules import Discrepancy
+from deqviz.experiments.equilibrium.equilibria import Equation, Shifted, ahead
+from deqviz.experiments.equilibrium.error_bounds import CertificateBand
+from deqviz.experiments.equilibrium.model import Spectral, model, unit_element
+from deqviz.experiments.equilibrium.noise_sweep import Best, Fixed, NoiseSweep, Power, slope
+from deqviz.experiments.equilibrium.source import (
     equilibrium_truth,
     finish,
     inverse_truth,
@@ -25,9 +27,7 @@ from deqviz.experiments._source import (
     picture_truth,
     read_scenario,
 )
-from deqviz.experiments.certificate_band import CertificateBand
-from deqviz.experiments.noise_sweep import Best, Fixed, NoiseSweep, Power, slope
-from deqviz.experiments.stability import Stability
+from deqviz.experiments.equilibrium.stability import Stability
 from deqviz.noises.gaussian import Gaussian
 from deqviz.noises.poisson import Poisson
 from deqviz.noises.worst_direction import WorstDirection

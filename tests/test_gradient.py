@@ -9,10 +9,10 @@ from deqviz import images
 from deqviz.core.catalog import REGULARIZERS
 from deqviz.core.space import Space, inner, norm
 from deqviz.diagnostics._jacobian import Jacobian
-from deqviz.experiments._model import Rotating
 from deqviz.experiments._rows import only_rows, panel
-from deqviz.experiments._source import finish
-from deqviz.experiments.gradient import EDGES, Gradient, Named, circulation, plane_of_rotation
+from deqviz.experiments.equilibrium.gradient import EDGES, Gradient, Named, circulation, plane_of_rotation
+from deqviz.experiments.equilibrium.model import Rotating
+from deqviz.experiments.equilibrium.source import finish
 from deqviz.scenario import Scenario
 
 POINT = torch.tensor([0.3, -0.2], dtype=torch.float64).view(1, 1, 1, 2)

@@ -9,9 +9,9 @@ from deqviz import images
 from deqviz.core.catalog import OPERATORS
 from deqviz.core.regularizer import Regularizer
 from deqviz.core.space import Space
-from deqviz.experiments._equilibria import Equation
 from deqviz.experiments._rows import only_rows, panel
-from deqviz.experiments.race import Race, RaceRow, competitors
+from deqviz.experiments.equilibrium.equilibria import Equation
+from deqviz.experiments.equilibrium.solver_comparison import Race, RaceRow, competitors
 from deqviz.regularizers.contractive import Contractive
 from deqviz.regularizers.quadratic import Quadratic
 from deqviz.scenario import Scenario

@@ -22,8 +22,8 @@ from deqviz.experiments._attack import ascend, draws, local_gain, on_sphere
 from deqviz.experiments._rows import only_rows, panel, recorded
 from deqviz.experiments._solution_map import SolutionMap
 from deqviz.experiments._solutions import solution_map
-from deqviz.experiments._source import finish
 from deqviz.experiments._total_variation import TvPairs
+from deqviz.experiments.equilibrium.source import finish
 from deqviz.experiments.robustness import Budget, Contestant, Robustness, RobustnessRow
 from deqviz.methods._base import FixedPointMethod
 from deqviz.methods.mol import Mol

@@ -12,10 +12,10 @@ from deqviz import images
 from deqviz.core.catalog import OPERATORS
 from deqviz.core.regularizer import Regularizer
 from deqviz.core.space import Image, Space
-from deqviz.experiments._equilibria import Equation
 from deqviz.experiments._rows import only_rows, panel, read, recorded, to_text
-from deqviz.experiments.crossing import Case, Crossing, three_equilibria
-from deqviz.experiments.uniqueness import Meeting, Uniqueness, routes, starts
+from deqviz.experiments.equilibrium.equilibria import Equation
+from deqviz.experiments.equilibrium.parameter_continuation import Case, Crossing, three_equilibria
+from deqviz.experiments.equilibrium.uniqueness import Meeting, Uniqueness, routes, starts
 from deqviz.regularizers.contractive import Contractive
 from deqviz.regularizers.quadratic import Quadratic
 from deqviz.regularizers.smoothed_tv import SmoothedTv

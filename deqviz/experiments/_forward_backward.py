@@ -11,7 +11,7 @@ from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Map, Problem
 from deqviz.core.regularizer import Constants, Regularizer
 from deqviz.core.space import Data, Image, norm
-from deqviz.experiments._equilibria import Equation
+from deqviz.experiments.equilibrium.equilibria import Equation
 from deqviz.methods._resolvent import tikhonov_step
 from deqviz.methods._theory import bounds
 

@@ -16,7 +16,6 @@ from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Problem
 from deqviz.core.regularizer import Regularizer
 from deqviz.core.space import Data, Image, norm
-from deqviz.experiments._approach import State, finite, schedule, under
 from deqviz.experiments._forward_backward import (
     Margin,
     Target,
@@ -27,6 +26,7 @@ from deqviz.experiments._forward_backward import (
     target,
 )
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
+from deqviz.experiments.equilibrium.distance_to_limit import State, finite, schedule, under
 from deqviz.methods._theory import bounds
 
 __all__ = ["Example", "StepLimits", "StepRow"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from deqviz.experiments._rows import panel
-from deqviz.experiments.uniqueness import Uniqueness
+from deqviz.experiments.equilibrium.uniqueness import Uniqueness
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Shot, Study
 from deqviz.ui.board.records import Board, Explanation, Row, Tile

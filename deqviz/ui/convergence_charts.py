@@ -3,9 +3,9 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from deqviz.experiments.crossing import CrossingRow
-from deqviz.experiments.gradient import GradientRow
-from deqviz.experiments.uniqueness import UniquenessRow
+from deqviz.experiments.equilibrium.gradient import GradientRow
+from deqviz.experiments.equilibrium.parameter_continuation import CrossingRow
+from deqviz.experiments.equilibrium.uniqueness import UniquenessRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series
 from deqviz.ui.convergence_race import COLOURS, DISTANCE, race_charts

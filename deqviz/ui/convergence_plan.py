@@ -12,12 +12,12 @@ from deqviz import images
 from deqviz.core.catalog import OPERATORS, REGULARIZERS
 from deqviz.core.space import Data, Image, Space
 from deqviz.experiments._axes import SPACE
-from deqviz.experiments._equilibria import Equation
 from deqviz.experiments._planar import Rotating
-from deqviz.experiments.crossing import Case, Crossing, three_equilibria
-from deqviz.experiments.gradient import Gradient, Named
-from deqviz.experiments.race import Race, competitors
-from deqviz.experiments.uniqueness import Route, Start, Uniqueness, starts
+from deqviz.experiments.equilibrium.equilibria import Equation
+from deqviz.experiments.equilibrium.gradient import Gradient, Named
+from deqviz.experiments.equilibrium.parameter_continuation import Case, Crossing, three_equilibria
+from deqviz.experiments.equilibrium.solver_comparison import Race, competitors
+from deqviz.experiments.equilibrium.uniqueness import Route, Start, Uniqueness, starts
 from deqviz.runtime.study import Part
 from deqviz.scenario import for_operator
 from deqviz.ui.convergence_setting import OVER_L, ROUTES, SHELVES, STARTS, THREE, Setting

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from deqviz.experiments.race import RaceRow
+from deqviz.experiments.equilibrium.solver_comparison import RaceRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series
 from deqviz.ui.live.protocol import number

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from deqviz import images
 from deqviz.core.catalog import OPERATORS, REGULARIZERS
 from deqviz.core.registry import Choice, Entry, Options, Param, Range, params_of
-from deqviz.experiments.uniqueness import Route, routes
+from deqviz.experiments.equilibrium.uniqueness import Route, routes
 from deqviz.scenario import Reader, write_params
 from deqviz.ui.keys import known, some
 

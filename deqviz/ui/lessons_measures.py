@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from deqviz.experiments.breaker import BreakerRow
-from deqviz.experiments.certificate_band import BandRow
-from deqviz.experiments.crossing import CrossingRow
 from deqviz.experiments.deep_prior.width_diagram import WidthRow
+from deqviz.experiments.equilibrium.error_bounds import BandRow
+from deqviz.experiments.equilibrium.noise_sweep import NoiseRow, Quantity, slope
+from deqviz.experiments.equilibrium.parameter_continuation import CrossingRow
+from deqviz.experiments.equilibrium.uniqueness import UniquenessRow
 from deqviz.experiments.gradient_agreement import AgreementRow
 from deqviz.experiments.layer_descent import LayerRow
 from deqviz.experiments.memory import MemoryRow
-from deqviz.experiments.noise_sweep import NoiseRow, Quantity, slope
-from deqviz.experiments.uniqueness import UniquenessRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Row
 from deqviz.ui.prior_charts import halves

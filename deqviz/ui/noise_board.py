@@ -6,8 +6,8 @@ from dataclasses import replace
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.space import Image
 from deqviz.experiments._rows import panel
-from deqviz.experiments.gradient import GradientRow
-from deqviz.experiments.noise_sweep import Fixed, NoiseSweep, Power, slope
+from deqviz.experiments.equilibrium.gradient import GradientRow
+from deqviz.experiments.equilibrium.noise_sweep import Fixed, NoiseSweep, Power, slope
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Shot, Study
 from deqviz.ui.board.records import Board, Explanation, Picture, Row, Tile

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from deqviz.experiments._rows import Fit
-from deqviz.experiments.certificate_band import BandRow
-from deqviz.experiments.noise_sweep import NoiseRow, NoiseSweep, Quantity, slope
+from deqviz.experiments.equilibrium.error_bounds import BandRow
+from deqviz.experiments.equilibrium.noise_sweep import NoiseRow, NoiseSweep, Quantity, slope
 from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series
 from deqviz.ui.live.protocol import number

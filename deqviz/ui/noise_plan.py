@@ -8,13 +8,13 @@ from deqviz import images
 from deqviz.core.catalog import OPERATORS, REGULARIZERS
 from deqviz.core.records import Noise
 from deqviz.core.space import Image, Space, norm, scale
-from deqviz.experiments._equilibria import Equation
-from deqviz.experiments._model import model, unit_element
-from deqviz.experiments._source import Truth, equilibrium_truth, inverse_truth, picture_truth
-from deqviz.experiments.certificate_band import CertificateBand
-from deqviz.experiments.gradient import Gradient, Named
-from deqviz.experiments.noise_sweep import Best, NoiseSweep, Power, Rule
-from deqviz.experiments.stability import Stability
+from deqviz.experiments.equilibrium.equilibria import Equation
+from deqviz.experiments.equilibrium.error_bounds import CertificateBand
+from deqviz.experiments.equilibrium.gradient import Gradient, Named
+from deqviz.experiments.equilibrium.model import model, unit_element
+from deqviz.experiments.equilibrium.noise_sweep import Best, NoiseSweep, Power, Rule
+from deqviz.experiments.equilibrium.source import Truth, equilibrium_truth, inverse_truth, picture_truth
+from deqviz.experiments.equilibrium.stability import Stability
 from deqviz.noises.gaussian import Gaussian
 from deqviz.noises.poisson import Poisson
 from deqviz.noises.worst_direction import WorstDirection

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from deqviz import images
 from deqviz.core.catalog import OPERATORS, REGULARIZERS
 from deqviz.core.registry import Choice, Entry, Options, Range, params_of
-from deqviz.experiments._model import Rotating
-from deqviz.experiments.noise_sweep import Best, Discrepancy, Fixed, Power
+from deqviz.experiments.equilibrium.model import Rotating
+from deqviz.experiments.equilibrium.noise_sweep import Best, Discrepancy, Fixed, Power
 from deqviz.scenario import Reader, write_params
 
 MODEL, PICTURE = "model, five decades", "a picture"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from deqviz.experiments._rows import Fit, fit
-from deqviz.experiments.stability import StabilityRow
+from deqviz.experiments.equilibrium.stability import StabilityRow
 from deqviz.ui.board.records import Axis, Chart, Series
 from deqviz.ui.live.protocol import number
 from deqviz.ui.widgets import pretty

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from deqviz.core.space import Space
-from deqviz.experiments._model import Spectral
 from deqviz.experiments.contraction_map import ContractionMap
 from deqviz.experiments.deep_equilibrium import BeyondDepth, DeepEquilibrium, UnrolledNetwork
+from deqviz.experiments.equilibrium.model import Spectral
 from deqviz.experiments.loss_lab import (
     Denoising,
     LossLab,

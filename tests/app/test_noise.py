@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from playwright.sync_api import Page, Route, expect
 
 from deqviz.core.registry import Choice
-from deqviz.experiments.noise_sweep import slope
+from deqviz.experiments.equilibrium.noise_sweep import slope
 from deqviz.runtime.study import Study
 from deqviz.ui.noise_board import board
 from deqviz.ui.noise_plan import plan

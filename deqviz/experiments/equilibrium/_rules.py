@@ -10,7 +10,7 @@ import torch
 
 from deqviz.core.registry import Range
 from deqviz.core.space import Data, Image, norm
-from deqviz.experiments._equilibria import Equation, Solved
+from deqviz.experiments.equilibrium.equilibria import Equation, Solved
 
 
 class Rule(ABC):

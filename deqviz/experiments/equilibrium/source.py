@@ -9,7 +9,7 @@ import torch
 from deqviz.core.catalog import NOISES, OPERATORS
 from deqviz.core.records import Noise
 from deqviz.core.space import Data, Image, Space, norm, scale
-from deqviz.experiments._equilibria import Equation
+from deqviz.experiments.equilibrium.equilibria import Equation
 from deqviz.methods.equilibrium import Equilibrium
 from deqviz.noises.worst_direction import WorstDirection
 from deqviz.scenario import Scenario

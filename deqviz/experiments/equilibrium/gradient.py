@@ -15,8 +15,8 @@ from deqviz.core.regularizer import Regularizer
 from deqviz.core.space import Image, inner, norm
 from deqviz.diagnostics._jacobian import Jacobian, probe
 from deqviz.diagnostics.asymmetry import Asymmetry
-from deqviz.experiments._approach import under
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
+from deqviz.experiments.equilibrium.distance_to_limit import under
 
 __all__ = ["Gradient", "GradientRow", "Loop", "Named", "circulation", "plane_of_rotation"]
 

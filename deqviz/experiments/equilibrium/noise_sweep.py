@@ -10,11 +10,11 @@ import torch
 from deqviz.core.guarantee import Guarantee, Status
 from deqviz.core.records import Noise
 from deqviz.core.space import Data, Image, inner, norm
-from deqviz.experiments._approach import under
-from deqviz.experiments._equilibria import Equation, Solved, ahead, per_item
 from deqviz.experiments._rows import Experiment, Fit, Key, Progress, Row, fit
-from deqviz.experiments._rules import Best, Discrepancy, Fixed, Power, Rule
-from deqviz.experiments._source import Truth, perturbation
+from deqviz.experiments.equilibrium._rules import Best, Discrepancy, Fixed, Power, Rule
+from deqviz.experiments.equilibrium.distance_to_limit import under
+from deqviz.experiments.equilibrium.equilibria import Equation, Solved, ahead, per_item
+from deqviz.experiments.equilibrium.source import Truth, perturbation
 from deqviz.noises.gaussian import Gaussian
 
 __all__ = ["Best", "Discrepancy", "Fixed", "NoiseRow", "NoiseSweep", "Power", "Rule", "slope"]

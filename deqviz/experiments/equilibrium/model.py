@@ -12,7 +12,7 @@ from deqviz.core.operator import ForwardModel
 from deqviz.core.registry import Range
 from deqviz.core.regularizer import Constants, Regularizer
 from deqviz.core.space import Data, Image, Space, norm, scale
-from deqviz.experiments._equilibria import Equation
+from deqviz.experiments.equilibrium.equilibria import Equation
 
 _ROUNDING = 1e-12
 """By how much the orthogonal factors of a QR decomposition in float64 may miss norm one."""

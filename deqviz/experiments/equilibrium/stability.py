@@ -8,10 +8,10 @@ import torch
 
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.space import Data, Image, inner, norm
-from deqviz.experiments._approach import under
-from deqviz.experiments._equilibria import Equation, Solved, per_item
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
-from deqviz.experiments._source import perturbation
+from deqviz.experiments.equilibrium.distance_to_limit import under
+from deqviz.experiments.equilibrium.equilibria import Equation, Solved, per_item
+from deqviz.experiments.equilibrium.source import perturbation
 from deqviz.methods._theory import bounds, equilibrium_gain
 from deqviz.noises.gaussian import Gaussian
 from deqviz.noises.worst_direction import WorstDirection

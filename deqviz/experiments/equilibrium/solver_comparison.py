@@ -9,7 +9,9 @@ import torch
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Problem
 from deqviz.core.space import Data, Image
-from deqviz.experiments._approach import (
+from deqviz.experiments._rows import Experiment, Key, Progress, Row
+from deqviz.experiments.equilibrium._distances import step_guarantees
+from deqviz.experiments.equilibrium.distance_to_limit import (
     Approach,
     Look,
     Route,
@@ -19,9 +21,7 @@ from deqviz.experiments._approach import (
     schedule,
     under,
 )
-from deqviz.experiments._distances import step_guarantees
-from deqviz.experiments._equilibria import Equation
-from deqviz.experiments._rows import Experiment, Key, Progress, Row
+from deqviz.experiments.equilibrium.equilibria import Equation
 from deqviz.methods._theory import bounds
 from deqviz.solvers.anderson import Anderson
 from deqviz.solvers.broyden import Broyden

@@ -8,7 +8,9 @@ import torch
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Problem
 from deqviz.core.space import Data, Image, norm, random_picture
-from deqviz.experiments._approach import (
+from deqviz.experiments._rows import Experiment, Key, Progress, Row
+from deqviz.experiments.equilibrium._distances import spread_guarantee, step_guarantees
+from deqviz.experiments.equilibrium.distance_to_limit import (
     Approach,
     Route,
     Start,
@@ -18,9 +20,7 @@ from deqviz.experiments._approach import (
     schedule,
     under,
 )
-from deqviz.experiments._distances import spread_guarantee, step_guarantees
-from deqviz.experiments._equilibria import Equation
-from deqviz.experiments._rows import Experiment, Key, Progress, Row
+from deqviz.experiments.equilibrium.equilibria import Equation
 from deqviz.solvers.anderson import Anderson
 from deqviz.solvers.broyden import Broyden
 from deqviz.solvers.conjugate_gradients import ConjugateGradients

@@ -9,11 +9,11 @@ import torch
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Noise
 from deqviz.core.space import Data, Image, norm
-from deqviz.experiments._approach import under
-from deqviz.experiments._equilibria import Equation, Solved, per_item
-from deqviz.experiments._kernel import Kernel, Range, range_of
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
-from deqviz.experiments._source import Truth, perturbation
+from deqviz.experiments.equilibrium._kernel import Kernel, Range, range_of
+from deqviz.experiments.equilibrium.distance_to_limit import under
+from deqviz.experiments.equilibrium.equilibria import Equation, Solved, per_item
+from deqviz.experiments.equilibrium.source import Truth, perturbation
 from deqviz.noises.gaussian import Gaussian
 
 __all__ = ["BandRow", "CertificateBand"]
