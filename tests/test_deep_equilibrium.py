@@ -10,12 +10,12 @@ import torch
 from deqviz.core.metrics import psnr
 from deqviz.core.records import Map
 from deqviz.core.space import Space, norm
-from deqviz.experiments._architectures import ARCHITECTURES, Architecture
 from deqviz.experiments._lesson import Lesson
 from deqviz.experiments._rows import fit, only_rows, recorded
-from deqviz.experiments._signals import taught
-from deqviz.experiments.contraction_map import ContractionMap, ContractionRow
-from deqviz.experiments.deep_equilibrium import (
+from deqviz.experiments.losses._signals import taught
+from deqviz.experiments.losses.architectures import ARCHITECTURES, Architecture
+from deqviz.experiments.losses.contraction_map import ContractionMap, ContractionRow
+from deqviz.experiments.losses.deep_equilibrium import (
     BeyondDepth,
     DeepEquilibrium,
     DepthRow,
@@ -26,7 +26,7 @@ from deqviz.experiments.deep_equilibrium import (
     Splitting,
     UnrolledNetwork,
 )
-from deqviz.experiments.truncated_adjoint import TruncatedAdjoint
+from deqviz.experiments.losses.truncated_adjoint import TruncatedAdjoint
 from deqviz.networks.contractive_cnn import ContractiveCNN, convolution_norm
 from deqviz.operators.fourier import Fourier
 from deqviz.operators.gaussian_blur import GaussianBlur

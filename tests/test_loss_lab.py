@@ -6,11 +6,11 @@ import math
 import pytest
 import torch
 
-from deqviz.experiments import loss_lab
 from deqviz.experiments._lesson import Lesson
 from deqviz.experiments._rows import Progress, only_rows, read, recorded
-from deqviz.experiments._small_family import clipped, trained
-from deqviz.experiments.loss_lab import (
+from deqviz.experiments.losses import loss_lab
+from deqviz.experiments.losses._small_family import clipped, trained
+from deqviz.experiments.losses.loss_lab import (
     Denoising,
     LossLab,
     LossRow,

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from deqviz.experiments._rows import Row as Measured
 from deqviz.experiments._rows import panel
-from deqviz.experiments.deep_equilibrium import BeyondDepth
-from deqviz.experiments.loss_lab import LossLab
+from deqviz.experiments.losses.deep_equilibrium import BeyondDepth
+from deqviz.experiments.losses.loss_lab import LossLab
 from deqviz.runtime.study import Shot, Study
 from deqviz.ui.board.records import Board, Explanation, Row
 from deqviz.ui.board.verdicts import named, verdict

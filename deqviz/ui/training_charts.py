@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from deqviz.experiments._lesson import Lesson
-from deqviz.experiments.loss_lab import LossLab, LossRow
+from deqviz.experiments.losses.loss_lab import LossLab, LossRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series
 from deqviz.ui.convergence_race import COLOURS

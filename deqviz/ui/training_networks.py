@@ -4,12 +4,12 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
-from deqviz.experiments._architectures import ARCHITECTURES as KINDS
-from deqviz.experiments._architectures import Architecture
 from deqviz.experiments._lesson import Lesson
-from deqviz.experiments.contraction_map import ContractionMap, ContractionRow
-from deqviz.experiments.deep_equilibrium import BeyondDepth, DepthRow
-from deqviz.experiments.truncated_adjoint import AdjointRow
+from deqviz.experiments.losses.architectures import ARCHITECTURES as KINDS
+from deqviz.experiments.losses.architectures import Architecture
+from deqviz.experiments.losses.contraction_map import ContractionMap, ContractionRow
+from deqviz.experiments.losses.deep_equilibrium import BeyondDepth, DepthRow
+from deqviz.experiments.losses.truncated_adjoint import AdjointRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series
 from deqviz.ui.convergence_race import COLOURS

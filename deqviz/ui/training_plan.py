@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from deqviz.core.space import Space
-from deqviz.experiments.contraction_map import ContractionMap
-from deqviz.experiments.deep_equilibrium import BeyondDepth, DeepEquilibrium, UnrolledNetwork
 from deqviz.experiments.equilibrium.model import Spectral
-from deqviz.experiments.loss_lab import (
+from deqviz.experiments.losses.contraction_map import ContractionMap
+from deqviz.experiments.losses.deep_equilibrium import BeyondDepth, DeepEquilibrium, UnrolledNetwork
+from deqviz.experiments.losses.loss_lab import (
     Denoising,
     LossLab,
     Objective,
@@ -20,7 +20,7 @@ from deqviz.experiments.loss_lab import (
     ThroughEquilibrium,
     Untrained,
 )
-from deqviz.experiments.truncated_adjoint import TruncatedAdjoint
+from deqviz.experiments.losses.truncated_adjoint import TruncatedAdjoint
 from deqviz.runtime.study import Part
 from deqviz.ui.training_setting import ARCHITECTURES, Setting
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from deqviz.core.registry import Options, Param, Range, params_of
-from deqviz.experiments._architectures import Architecture
-from deqviz.experiments.deep_equilibrium import Gradient, Proximal, Splitting
+from deqviz.experiments.losses.architectures import Architecture
+from deqviz.experiments.losses.deep_equilibrium import Gradient, Proximal, Splitting
 from deqviz.scenario import Reader, write_params
 from deqviz.ui.keys import some
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from deqviz.experiments._architectures import ARCHITECTURES as KINDS
-from deqviz.experiments.contraction_map import ContractionMap
-from deqviz.experiments.loss_lab import LossLab
+from deqviz.experiments.losses.architectures import ARCHITECTURES as KINDS
+from deqviz.experiments.losses.contraction_map import ContractionMap
+from deqviz.experiments.losses.loss_lab import LossLab
 from deqviz.runtime.study import Part, Study
 from deqviz.ui.training_board import board
 from deqviz.ui.training_plan import plan

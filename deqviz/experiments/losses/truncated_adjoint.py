@@ -9,9 +9,9 @@ from torch import Tensor
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.operator import ForwardModel
 from deqviz.core.space import Space, norm
-from deqviz.experiments._architectures import Architecture, Gradient, Proximal, Splitting
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
-from deqviz.experiments._signals import Signals
+from deqviz.experiments.losses._signals import Signals
+from deqviz.experiments.losses.architectures import Architecture, Gradient, Proximal, Splitting
 from deqviz.methods._theory import bounds
 from deqviz.networks.contractive_cnn import ContractiveCNN
 from deqviz.operators.gaussian_blur import GaussianBlur

@@ -10,7 +10,7 @@ import torch
 from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Map, Solver, Step
 from deqviz.core.space import Data, Image, Space, norm
-from deqviz.experiments._architectures import Architecture
+from deqviz.experiments.losses.architectures import Architecture
 from deqviz.networks.contractive_cnn import ContractiveCNN
 from deqviz.noises.gaussian import Gaussian
 from deqviz.operators.gaussian_blur import GaussianBlur

@@ -9,9 +9,9 @@ from torch import Tensor
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.operator import ForwardModel
 from deqviz.core.space import Image, Space
-from deqviz.experiments._architectures import ARCHITECTURES, Architecture, Network
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.equilibrium.model import Spectral
+from deqviz.experiments.losses.architectures import ARCHITECTURES, Architecture, Network
 from deqviz.methods._theory import bounds
 
 __all__ = ["ContractionMap", "ContractionRow"]
