@@ -11,14 +11,20 @@ import pytest
 import torch
 
 from deqviz import volumes
-from deqviz.experiments import volume_runs
 from deqviz.experiments._rows import only_rows, panel, recorded
-from deqviz.experiments._saved import SavedBytes
-from deqviz.experiments._scan import iteration
-from deqviz.experiments.fresh_process import FreshProcesses, slope
-from deqviz.experiments.gradient_agreement import GradientAgreement
-from deqviz.experiments.memory import BackwardBytes, Meter, Scan, per_iteration, unrolled_limit
-from deqviz.experiments.volume_runs import WEIGHTS, VolumeRuns
+from deqviz.experiments.memory import volume_runs
+from deqviz.experiments.memory._saved import SavedBytes
+from deqviz.experiments.memory.activation_memory import (
+    BackwardBytes,
+    Meter,
+    Scan,
+    per_iteration,
+    unrolled_limit,
+)
+from deqviz.experiments.memory.fresh_process import FreshProcesses, slope
+from deqviz.experiments.memory.gradient_agreement import GradientAgreement
+from deqviz.experiments.memory.scan import iteration
+from deqviz.experiments.memory.volume_runs import WEIGHTS, VolumeRuns
 from deqviz.networks._weights import WeightsError, load
 from deqviz.operators._masks import lines_per_frame, phase_encodings
 from deqviz.solvers._differentiate import Implicit

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from deqviz.core.space import Image
 from deqviz.experiments._rows import panel
-from deqviz.experiments.gradient_agreement import AgreementRow
-from deqviz.experiments.volume_runs import METHODS, RunRow
+from deqviz.experiments.memory.gradient_agreement import AgreementRow
+from deqviz.experiments.memory.volume_runs import METHODS, RunRow
 from deqviz.runtime.study import Shot, Study
 from deqviz.ui.board.records import Board, Explanation, Row, Stack, Stacks
 from deqviz.ui.board.verdicts import verdict

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from deqviz.experiments.fresh_process import ProcessRow, slope
-from deqviz.experiments.gradient_agreement import AgreementRow, GradientAgreement
-from deqviz.experiments.memory import MemoryRow, per_iteration
+from deqviz.experiments.memory.activation_memory import MemoryRow, per_iteration
+from deqviz.experiments.memory.fresh_process import ProcessRow, slope
+from deqviz.experiments.memory.gradient_agreement import AgreementRow, GradientAgreement
 from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series
 from deqviz.ui.live.protocol import number

@@ -3,10 +3,10 @@
 from collections.abc import Generator
 from dataclasses import replace
 
-from deqviz.experiments.fresh_process import FreshProcesses
-from deqviz.experiments.gradient_agreement import GradientAgreement
-from deqviz.experiments.memory import BackwardBytes, unrolled_limit
-from deqviz.experiments.volume_runs import METHODS, WEIGHTS, VolumeRuns
+from deqviz.experiments.memory.activation_memory import BackwardBytes, unrolled_limit
+from deqviz.experiments.memory.fresh_process import FreshProcesses
+from deqviz.experiments.memory.gradient_agreement import GradientAgreement
+from deqviz.experiments.memory.volume_runs import METHODS, WEIGHTS, VolumeRuns
 from deqviz.networks._weights import WeightsError, load
 from deqviz.runtime.study import Part
 from deqviz.ui.memory_setting import Setting

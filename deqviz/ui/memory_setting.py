@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from deqviz.core.registry import Options, Range, params_of
-from deqviz.experiments._scan import Dimension, Scan
+from deqviz.experiments.memory.scan import Dimension, Scan
 from deqviz.scenario import Reader, write_params
 
 Size = Literal["small", "medium", "large"]

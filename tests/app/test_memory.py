@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from deqviz.experiments.memory import per_iteration
+from deqviz.experiments.memory.activation_memory import per_iteration
 from deqviz.runtime.study import Study
 from deqviz.ui.board.protocol import pack
 from deqviz.ui.board.records import Board, Stack, Stacks

@@ -12,7 +12,7 @@ from deqviz.core.metrics import psnr
 from deqviz.core.records import Map, relative
 from deqviz.core.space import Data, Image, magnitude, norm
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
-from deqviz.experiments._scan import Scan
+from deqviz.experiments.memory.scan import Scan
 from deqviz.methods._monotone import DataStep, forward_backward
 from deqviz.networks._weights import load
 from deqviz.networks.monotone import MonotoneCNN

@@ -9,7 +9,7 @@ from torch import Tensor
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.space import norm
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
-from deqviz.experiments._scan import Iteration, Scan, iteration
+from deqviz.experiments.memory.scan import Iteration, Scan, iteration
 from deqviz.solvers._differentiate import Implicit
 from deqviz.solvers.anderson import Anderson
 

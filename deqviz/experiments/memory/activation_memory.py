@@ -10,8 +10,8 @@ from torch import Tensor
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Map
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
-from deqviz.experiments._saved import SavedBytes
-from deqviz.experiments._scan import Dimension, Iteration, Scan, iteration, per_iteration
+from deqviz.experiments.memory._saved import SavedBytes
+from deqviz.experiments.memory.scan import Dimension, Iteration, Scan, iteration, per_iteration
 
 __all__ = ["BackwardBytes", "Dimension", "MemoryRow", "Scan", "per_iteration", "unrolled_limit"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deqviz.core.guarantee import Guarantee
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
-from deqviz.experiments._scan import Scan, per_iteration
+from deqviz.experiments.memory.scan import Scan, per_iteration
 
 __all__ = ["FreshProcesses", "ProcessRow", "slope"]
 
@@ -110,7 +110,14 @@ def slope(rows: Sequence[ProcessRow]) -> float | None:
 def _lines(scan: Scan, kind: str, counts: tuple[int, ...]) -> Iterator[tuple[int, int] | None]:
     """What the process says as it says it, None while it is silent; ended when nobody listens any more."""
     plain = json.dumps(asdict(scan) | {"device": "cpu"})
-    command = [sys.executable, "-m", "deqviz.experiments._process", plain, kind, ",".join(map(str, counts))]
+    command = [
+        sys.executable,
+        "-m",
+        "deqviz.experiments.memory._process",
+        plain,
+        kind,
+        ",".join(map(str, counts)),
+    ]
     # glibc: every block of 64 kB or more comes from the system and goes back to it.
     env = os.environ | {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
     pipe = subprocess.PIPE

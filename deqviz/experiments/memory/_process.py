@@ -1,4 +1,4 @@
-"""What the system says of this process while it trains: python -m deqviz.experiments._process SCAN KIND N.
+"""What the system says of this process while it trains: python -m deqviz.experiments.memory._process SCAN KIND N.
 
 SCAN is a JSON object of `Scan`, KIND "unrolled" or "equilibrium", N numbers of iterations in ascending order,
 with commas between them. Each line of the answer is a number and the bytes by which the process has grown.
@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from deqviz.core.records import Map
-from deqviz.experiments._scan import Scan, iteration
-from deqviz.experiments.memory import solved
+from deqviz.experiments.memory.activation_memory import solved
+from deqviz.experiments.memory.scan import Scan, iteration
 
 _STATUS = Path("/proc/self/status")
 
