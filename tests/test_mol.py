@@ -16,7 +16,10 @@ from deqviz.core.records import Evidence, Map, Mark, Problem
 from deqviz.core.regularizer import Constants, Regularizer
 from deqviz.core.space import Image, Space, inner, norm, random_picture
 from deqviz.diagnostics._jacobian import Jacobian
-from deqviz.experiments._forward_backward import (
+from deqviz.experiments._rows import only_rows, panel, recorded
+from deqviz.experiments.monotone._rank_two import joining
+from deqviz.experiments.monotone.beyond_depth import BeyondDepth, runners
+from deqviz.experiments.monotone.forward_backward import (
     Target,
     Turning,
     defect,
@@ -24,12 +27,9 @@ from deqviz.experiments._forward_backward import (
     margin_of,
     target,
 )
-from deqviz.experiments._rank_two import joining
-from deqviz.experiments._rows import only_rows, panel, recorded
-from deqviz.experiments.beyond_depth import BeyondDepth, runners
-from deqviz.experiments.breaker import Breaker, Contender, Smoothing
-from deqviz.experiments.lipschitz_panel import LipschitzPanel, Named
-from deqviz.experiments.step_limits import Example, StepLimits, StepRow
+from deqviz.experiments.monotone.lipschitz_estimates import LipschitzPanel, Named
+from deqviz.experiments.monotone.step_limits import Example, StepLimits, StepRow
+from deqviz.experiments.monotone.uniqueness_counterexample import Breaker, Contender, Smoothing
 from deqviz.methods._monotone import DataStep
 from deqviz.methods._monotone import forward_backward as trained_map
 from deqviz.methods._theory import bounds

@@ -6,9 +6,9 @@ from dataclasses import replace
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.space import Image
 from deqviz.experiments._rows import panel
-from deqviz.experiments.beyond_depth import TRAINED, BeyondDepth, DepthRow
-from deqviz.experiments.breaker import Breaker, BreakerRow
-from deqviz.experiments.lipschitz_panel import LipschitzPanel, LipschitzRow
+from deqviz.experiments.monotone.beyond_depth import TRAINED, BeyondDepth, DepthRow
+from deqviz.experiments.monotone.lipschitz_estimates import LipschitzPanel, LipschitzRow
+from deqviz.experiments.monotone.uniqueness_counterexample import Breaker, BreakerRow
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Shot, Study
 from deqviz.ui.board.records import Board, Chart, Explanation, Row, Tile

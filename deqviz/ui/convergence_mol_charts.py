@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from deqviz.experiments._forward_backward import Margin
-from deqviz.experiments.breaker import Breaker, BreakerRow
-from deqviz.experiments.step_limits import Example, StepLimits, StepRow
+from deqviz.experiments.monotone.forward_backward import Margin
+from deqviz.experiments.monotone.step_limits import Example, StepLimits, StepRow
+from deqviz.experiments.monotone.uniqueness_counterexample import Breaker, BreakerRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series
 from deqviz.ui.live.protocol import number

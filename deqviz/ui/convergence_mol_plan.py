@@ -7,11 +7,11 @@ import torch
 from deqviz import images
 from deqviz.core.records import Problem
 from deqviz.core.space import Image, Space, random_picture
-from deqviz.experiments._forward_backward import Turning, margin_of
-from deqviz.experiments.beyond_depth import BeyondDepth, runners
-from deqviz.experiments.breaker import Breaker, Contender, Smoothing
-from deqviz.experiments.lipschitz_panel import LipschitzPanel, Named
-from deqviz.experiments.step_limits import Example, StepLimits
+from deqviz.experiments.monotone.beyond_depth import BeyondDepth, runners
+from deqviz.experiments.monotone.forward_backward import Turning, margin_of
+from deqviz.experiments.monotone.lipschitz_estimates import LipschitzPanel, Named
+from deqviz.experiments.monotone.step_limits import Example, StepLimits
+from deqviz.experiments.monotone.uniqueness_counterexample import Breaker, Contender, Smoothing
 from deqviz.methods._tasks import automatic
 from deqviz.networks._weights import card
 from deqviz.noises.gaussian import Gaussian

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from deqviz.experiments.breaker import BreakerRow
 from deqviz.experiments.deep_prior.width_diagram import WidthRow
 from deqviz.experiments.equilibrium.error_bounds import BandRow
 from deqviz.experiments.equilibrium.noise_sweep import NoiseRow, Quantity, slope
@@ -18,6 +17,7 @@ from deqviz.experiments.equilibrium.uniqueness import UniquenessRow
 from deqviz.experiments.layer_descent import LayerRow
 from deqviz.experiments.memory.activation_memory import MemoryRow
 from deqviz.experiments.memory.gradient_agreement import AgreementRow
+from deqviz.experiments.monotone.uniqueness_counterexample import BreakerRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Row
 from deqviz.ui.prior_charts import halves

@@ -16,9 +16,9 @@ from deqviz.core.records import Problem
 from deqviz.core.regularizer import Constants, Regularizer
 from deqviz.core.space import Image, Space, inner, norm
 from deqviz.diagnostics._jacobian import Jacobian, probe
-from deqviz.experiments._forward_backward import defect
-from deqviz.experiments._rank_two import RankTwo, joining
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
+from deqviz.experiments.monotone._rank_two import RankTwo, joining
+from deqviz.experiments.monotone.forward_backward import defect
 from deqviz.operators.gaussian_blur import GaussianBlur
 
 __all__ = ["Breaker", "BreakerRow", "Contender", "Smoothing", "ladder", "pushed"]

@@ -16,7 +16,9 @@ from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Problem
 from deqviz.core.regularizer import Regularizer
 from deqviz.core.space import Data, Image, norm
-from deqviz.experiments._forward_backward import (
+from deqviz.experiments._rows import Experiment, Key, Progress, Row
+from deqviz.experiments.equilibrium.distance_to_limit import State, finite, schedule, under
+from deqviz.experiments.monotone.forward_backward import (
     Margin,
     Target,
     defect,
@@ -25,8 +27,6 @@ from deqviz.experiments._forward_backward import (
     seen_everywhere,
     target,
 )
-from deqviz.experiments._rows import Experiment, Key, Progress, Row
-from deqviz.experiments.equilibrium.distance_to_limit import State, finite, schedule, under
 from deqviz.methods._theory import bounds
 
 __all__ = ["Example", "StepLimits", "StepRow"]
