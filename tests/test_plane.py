@@ -9,11 +9,20 @@ import torch
 
 from deqviz.core.registry import Entry
 from deqviz.core.space import inner, norm
-from deqviz.experiments._axes import SPACE, Axes, turned
-from deqviz.experiments._fixed_points import branches, fixed_points, followed, map_derivative
-from deqviz.experiments._planar import PLANAR, Absolute, Bistable, Planar, Quadratic, Residual, Rotating, Skew
-from deqviz.experiments._plane_panel import guarantees
-from deqviz.experiments.plane import (
+from deqviz.experiments.plane.axes import SPACE, Axes, turned
+from deqviz.experiments.plane.fixed_points import branches, fixed_points, followed, map_derivative
+from deqviz.experiments.plane.guarantee_table import guarantees
+from deqviz.experiments.plane.planar import (
+    PLANAR,
+    Absolute,
+    Bistable,
+    Planar,
+    Quadratic,
+    Residual,
+    Rotating,
+    Skew,
+)
+from deqviz.experiments.plane.planar_run import (
     Plane,
     asymmetry,
     circulation,

@@ -11,13 +11,13 @@ from torch import Tensor
 from deqviz import images
 from deqviz.core.catalog import OPERATORS, REGULARIZERS
 from deqviz.core.space import Data, Image, Space
-from deqviz.experiments._axes import SPACE
-from deqviz.experiments._planar import Rotating
 from deqviz.experiments.equilibrium.equilibria import Equation
 from deqviz.experiments.equilibrium.gradient import Gradient, Named
 from deqviz.experiments.equilibrium.parameter_continuation import Case, Crossing, three_equilibria
 from deqviz.experiments.equilibrium.solver_comparison import Race, competitors
 from deqviz.experiments.equilibrium.uniqueness import Route, Start, Uniqueness, starts
+from deqviz.experiments.plane.axes import SPACE
+from deqviz.experiments.plane.planar import Rotating
 from deqviz.runtime.study import Part
 from deqviz.scenario import for_operator
 from deqviz.ui.convergence_setting import OVER_L, ROUTES, SHELVES, STARTS, THREE, Setting

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
-from deqviz.experiments._planar import Bistable, Residual, Rotating
+from deqviz.experiments.plane.planar import Bistable, Residual, Rotating
 from deqviz.runtime.run_snapshot import OVER
 from deqviz.ui.live.protocol import unpack
 from deqviz.ui.playground.page import explain

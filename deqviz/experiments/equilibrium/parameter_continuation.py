@@ -13,13 +13,13 @@ from deqviz.core.records import Problem
 from deqviz.core.regularizer import Regularizer
 from deqviz.core.space import Data, Image, norm
 from deqviz.diagnostics.convergence import tail_rate
-from deqviz.experiments._axes import SPACE, Axes
-from deqviz.experiments._planar import Bistable
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.equilibrium._distances import spread_guarantee
 from deqviz.experiments.equilibrium.distance_to_limit import Approach, Gaps, Look, Route, Start, Target
 from deqviz.experiments.equilibrium.equilibria import Equation
 from deqviz.experiments.equilibrium.uniqueness import Meeting, Placed
+from deqviz.experiments.plane.axes import SPACE, Axes
+from deqviz.experiments.plane.planar import Bistable
 from deqviz.solvers.picard import Picard
 
 __all__ = ["Case", "Crossing", "CrossingRow", "three_equilibria"]

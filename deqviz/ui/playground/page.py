@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import streamlit as st
 
-from deqviz.experiments._fixed_points import FixedPoint
-from deqviz.experiments._planar import PLANAR
+from deqviz.experiments.plane.fixed_points import FixedPoint
+from deqviz.experiments.plane.planar import PLANAR
 from deqviz.ui import address
 from deqviz.ui.form import heading
 from deqviz.ui.live.records import Explanation

@@ -12,8 +12,8 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from deqviz.experiments._fixed_points import FixedPoint
-from deqviz.experiments.plane import REACH, Parameter, Point, Trajectory
+from deqviz.experiments.plane.fixed_points import FixedPoint
+from deqviz.experiments.plane.planar_run import REACH, Parameter, Point, Trajectory
 from deqviz.ui.live.protocol import finite, join, row
 from deqviz.ui.live.records import Explanation
 from deqviz.ui.playground.scene import Scene, Sweep

@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 
 from deqviz.core.guarantee import Guarantee
-from deqviz.experiments._fixed_points import Branch, FixedPoint, branches, fixed_points, followed
-from deqviz.experiments._plane_panel import guarantees
-from deqviz.experiments.plane import (
+from deqviz.experiments.plane.fixed_points import Branch, FixedPoint, branches, fixed_points, followed
+from deqviz.experiments.plane.guarantee_table import guarantees
+from deqviz.experiments.plane.planar_run import (
     REACH,
     Parameter,
     Plane,

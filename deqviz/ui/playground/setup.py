@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from deqviz.core.registry import Entry, Options, Param, Range, params_of
-from deqviz.experiments._axes import Axes
-from deqviz.experiments._planar import PLANAR, Bistable, Planar, Quadratic, Residual, Rotating, Skew
-from deqviz.experiments.plane import REACH, Parameter, Plane, Point
+from deqviz.experiments.plane.axes import Axes
+from deqviz.experiments.plane.planar import PLANAR, Bistable, Planar, Quadratic, Residual, Rotating, Skew
+from deqviz.experiments.plane.planar_run import REACH, Parameter, Plane, Point
 
 MOST = 8
 """Trajectories at a time; the oldest one goes."""

@@ -15,7 +15,7 @@ from deqviz.core.estimate import Estimate
 from deqviz.core.registry import Entry, Range, params_of
 from deqviz.core.regularizer import Constants, Regularizer
 from deqviz.core.space import Batch, Image
-from deqviz.experiments._axes import cos_sin, joined, parts, turned
+from deqviz.experiments.plane.axes import cos_sin, joined, parts, turned
 
 Matrices: TypeAlias = Float[Tensor, "b 2 2"]
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from deqviz.core.space import Image
-from deqviz.experiments._axes import joined, parts
-from deqviz.experiments.plane import FAR, REACH, Parameter, Plane, Point, grid, points
+from deqviz.experiments.plane.axes import joined, parts
+from deqviz.experiments.plane.planar_run import FAR, REACH, Parameter, Plane, Point, grid, points
 
 Flow = Literal["stable node", "stable spiral", "unstable node", "unstable spiral", "saddle", "centre", "fold"]
 

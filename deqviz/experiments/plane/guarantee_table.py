@@ -7,9 +7,17 @@ import torch
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence
 from deqviz.core.space import norm
-from deqviz.experiments._axes import turned
-from deqviz.experiments._fixed_points import FixedPoint
-from deqviz.experiments.plane import Plane, Trajectory, asymmetry, circulation, grid, points, spread
+from deqviz.experiments.plane.axes import turned
+from deqviz.experiments.plane.fixed_points import FixedPoint
+from deqviz.experiments.plane.planar_run import (
+    Plane,
+    Trajectory,
+    asymmetry,
+    circulation,
+    grid,
+    points,
+    spread,
+)
 
 SMALLEST = 1e-3
 """Data that moved by less say nothing: the rounding of two equilibria is divided by it."""

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from deqviz.core.records import Map, Mark, Problem
 from deqviz.core.space import Data, Image, norm
-from deqviz.experiments._axes import SPACE, Axes
-from deqviz.experiments._planar import Matrices, Planar
+from deqviz.experiments.plane.axes import SPACE, Axes
+from deqviz.experiments.plane.planar import Matrices, Planar
 from deqviz.methods._base import DISTANCE
 from deqviz.methods.equilibrium import Equilibrium
 from deqviz.solvers.picard import Picard
