@@ -18,13 +18,13 @@ from deqviz.core.records import Iterate, Map, Method, Problem
 from deqviz.core.registry import Choice
 from deqviz.core.regularizer import Constants, Regularizer
 from deqviz.core.space import Image, Space, inner, norm, scale
-from deqviz.experiments._attack import ascend, draws, local_gain, on_sphere
 from deqviz.experiments._rows import only_rows, panel, recorded
-from deqviz.experiments._solution_map import SolutionMap
-from deqviz.experiments._solutions import solution_map
-from deqviz.experiments._total_variation import TvPairs
 from deqviz.experiments.equilibrium.source import finish
-from deqviz.experiments.robustness import Budget, Contestant, Robustness, RobustnessRow
+from deqviz.experiments.robustness._ascent import ascend, draws, local_gain, on_sphere
+from deqviz.experiments.robustness._solution_map import SolutionMap
+from deqviz.experiments.robustness._solutions import solution_map
+from deqviz.experiments.robustness._total_variation import TvPairs
+from deqviz.experiments.robustness.attack import Budget, Contestant, Robustness, RobustnessRow
 from deqviz.methods._base import FixedPointMethod
 from deqviz.methods.mol import Mol
 from deqviz.methods.tv import Tv

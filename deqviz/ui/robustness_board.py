@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from deqviz.core.space import Image, magnitude
 from deqviz.experiments._rows import panel
-from deqviz.experiments.robustness import RobustnessRow
+from deqviz.experiments.robustness.attack import RobustnessRow
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Seen, Shot, Study
 from deqviz.ui.board.records import Board, Explanation, Row, Tile

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import get_args
 
-from deqviz.experiments.robustness import RobustnessRow
+from deqviz.experiments.robustness.attack import RobustnessRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series
 from deqviz.ui.live.protocol import number

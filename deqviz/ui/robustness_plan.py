@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 
-from deqviz.experiments.robustness import Robustness
+from deqviz.experiments.robustness.attack import Robustness
 from deqviz.ui.robustness_setting import Setting
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS
 from deqviz.core.registry import Choice, Options, Range, params_of
-from deqviz.experiments.robustness import Budget, Contestant
+from deqviz.experiments.robustness.attack import Budget, Contestant
 from deqviz.scenario import Reader, Scenario, check_picture, write_params
 from deqviz.ui.keys import known, some
 

@@ -10,11 +10,11 @@ import torch
 from deqviz.core.metrics import psnr
 from deqviz.core.records import Method, Problem
 from deqviz.core.space import Data, Image, norm
-from deqviz.experiments._attack import Budget, ascend, draws, local_gain, on_sphere
-from deqviz.experiments._certified import Certified, certified
-from deqviz.experiments._robustness_row import LINEAR, RobustnessRow
-from deqviz.experiments._solution_map import Reached, SolutionMap
-from deqviz.experiments._solutions import solution_map
+from deqviz.experiments.robustness._ascent import Budget, ascend, draws, local_gain, on_sphere
+from deqviz.experiments.robustness._certified import Certified, certified
+from deqviz.experiments.robustness._robustness_row import LINEAR, RobustnessRow
+from deqviz.experiments.robustness._solution_map import Reached, SolutionMap
+from deqviz.experiments.robustness._solutions import solution_map
 from deqviz.methods._theory import bounds
 
 T = TypeVar("T")

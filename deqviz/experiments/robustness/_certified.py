@@ -6,8 +6,8 @@ from deqviz.core.guarantee import Status
 from deqviz.core.records import Evidence, Method, Problem, Subject
 from deqviz.core.space import Image, norm
 from deqviz.diagnostics.lipschitz import Lipschitz
-from deqviz.experiments._solution_map import Reached
-from deqviz.experiments._solutions import monotonicity
+from deqviz.experiments.robustness._solution_map import Reached
+from deqviz.experiments.robustness._solutions import monotonicity
 from deqviz.methods.mol import Mol
 
 PRODUCTS = 12

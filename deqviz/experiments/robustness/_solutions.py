@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from deqviz.core.records import Method, Problem
 from deqviz.core.space import Batch, Image, norm
-from deqviz.experiments._solution_map import Limits, Opaque, Passes, SolutionMap
-from deqviz.experiments._total_variation import TvPairs
+from deqviz.experiments.robustness._solution_map import Limits, Opaque, Passes, SolutionMap
+from deqviz.experiments.robustness._total_variation import TvPairs
 from deqviz.methods._base import FixedPointMethod
 from deqviz.methods._theory import bounds
 from deqviz.methods._unrolled import UnrolledMethod

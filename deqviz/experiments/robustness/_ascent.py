@@ -13,7 +13,7 @@ from torch import Tensor
 
 from deqviz.core.operator import ForwardModel
 from deqviz.core.space import Batch, Data, norm, scale
-from deqviz.experiments._solution_map import Reached, SolutionMap
+from deqviz.experiments.robustness._solution_map import Reached, SolutionMap
 from deqviz.noises._base import white
 
 Changes: TypeAlias = Shaped[Tensor, "k *m"]

@@ -8,10 +8,10 @@ import torch
 
 from deqviz.core.records import Problem
 from deqviz.core.space import Image, norm
-from deqviz.experiments._attack import Budget
-from deqviz.experiments._contest import Attack, Contestant, Terms
-from deqviz.experiments._robustness_row import RobustnessRow
 from deqviz.experiments._rows import Experiment, Key, Progress
+from deqviz.experiments.robustness._ascent import Budget
+from deqviz.experiments.robustness._attack_run import Attack, Contestant, Terms
+from deqviz.experiments.robustness._robustness_row import RobustnessRow
 
 __all__ = ["LEVELS", "Budget", "Contestant", "Robustness", "RobustnessRow"]
 
