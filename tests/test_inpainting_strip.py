@@ -13,7 +13,7 @@ from torch import Tensor
 from deqviz import images
 from deqviz.bench import inpainting as bench
 from deqviz.experiments._rows import Progress, only_rows, panel, read, recorded
-from deqviz.experiments.inpainting_strip import (
+from deqviz.experiments.unrolled.inpainting_strip import (
     CONSTRAINED,
     HOLES,
     INVERSION,

@@ -12,14 +12,14 @@ import torch
 
 from deqviz import images
 from deqviz.core.metrics import psnr
-from deqviz.experiments._rivals import ISTA, Rival, disturbed, exam
 from deqviz.experiments._rows import Experiment, only_rows, read, recorded
-from deqviz.experiments.layer_descent import LayerDescent, LayerRow
-from deqviz.experiments.layer_noise import LayerNoise
-from deqviz.experiments.layer_shift import LayerShift
-from deqviz.experiments.patch_strip import NOISY, SOLVED, PatchStrip
-from deqviz.experiments.planar_unrolling import PlanarUnrolling
-from deqviz.experiments.teaching_run import Taught, TeachingRun
+from deqviz.experiments.unrolled.baselines import ISTA, Rival, disturbed, exam
+from deqviz.experiments.unrolled.layer_descent import LayerDescent, LayerRow
+from deqviz.experiments.unrolled.layer_noise import LayerNoise
+from deqviz.experiments.unrolled.layer_shift import LayerShift
+from deqviz.experiments.unrolled.patch_strip import NOISY, SOLVED, PatchStrip
+from deqviz.experiments.unrolled.planar_unrolling import PlanarUnrolling
+from deqviz.experiments.unrolled.training_run import Taught, TeachingRun
 from deqviz.learning.descent import Descent
 from deqviz.learning.patches import NOISE, SIDE, cut, denoised
 from deqviz.learning.primal_dual import Teaching

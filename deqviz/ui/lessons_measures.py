@@ -14,10 +14,10 @@ from deqviz.experiments.equilibrium.error_bounds import BandRow
 from deqviz.experiments.equilibrium.noise_sweep import NoiseRow, Quantity, slope
 from deqviz.experiments.equilibrium.parameter_continuation import CrossingRow
 from deqviz.experiments.equilibrium.uniqueness import UniquenessRow
-from deqviz.experiments.layer_descent import LayerRow
 from deqviz.experiments.memory.activation_memory import MemoryRow
 from deqviz.experiments.memory.gradient_agreement import AgreementRow
 from deqviz.experiments.monotone.uniqueness_counterexample import BreakerRow
+from deqviz.experiments.unrolled.layer_descent import LayerRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Row
 from deqviz.ui.prior_charts import halves

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from deqviz.core.guarantee import Guarantee
 from deqviz.experiments._rows import panel
-from deqviz.experiments.teaching_run import TeachingRun
+from deqviz.experiments.unrolled.training_run import TeachingRun
 from deqviz.runtime.study import Shot, Study
 from deqviz.ui.board.records import Board, Chart, Explanation, Row, Tile
 from deqviz.ui.board.verdicts import named, verdict

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from skimage.measure import find_contours
 
-from deqviz.experiments.layer_descent import LayerRow
-from deqviz.experiments.planar_unrolling import PlanarUnrolling, PointRow
+from deqviz.experiments.unrolled.layer_descent import LayerRow
+from deqviz.experiments.unrolled.planar_unrolling import PlanarUnrolling, PointRow
 from deqviz.learning.descent import envelope, stationarity, steepest
 from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series

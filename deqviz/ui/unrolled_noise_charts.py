@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from deqviz.experiments.layer_noise import NoiseRow
-from deqviz.experiments.layer_shift import ShiftRow
+from deqviz.experiments.unrolled.layer_noise import NoiseRow
+from deqviz.experiments.unrolled.layer_shift import ShiftRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Series
 from deqviz.ui.live.protocol import number

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from deqviz.experiments.inpainting_strip import InpaintingStrip
-from deqviz.experiments.inpainting_strip import StripRow as HoleRow
-from deqviz.experiments.patch_strip import NOISY, SOLVED, PatchStrip, StripRow
+from deqviz.experiments.unrolled.inpainting_strip import InpaintingStrip
+from deqviz.experiments.unrolled.inpainting_strip import StripRow as HoleRow
+from deqviz.experiments.unrolled.patch_strip import NOISY, SOLVED, PatchStrip, StripRow
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series, Tile

@@ -6,14 +6,14 @@ import torch
 
 from deqviz import images
 from deqviz.core.space import Image
-from deqviz.experiments._rivals import Rival
-from deqviz.experiments.inpainting_strip import InpaintingStrip, holes
-from deqviz.experiments.layer_descent import LayerDescent
-from deqviz.experiments.layer_noise import LayerNoise
-from deqviz.experiments.layer_shift import LayerShift
-from deqviz.experiments.patch_strip import PatchStrip
-from deqviz.experiments.planar_unrolling import PlanarUnrolling
-from deqviz.experiments.teaching_run import TeachingRun
+from deqviz.experiments.unrolled.baselines import Rival
+from deqviz.experiments.unrolled.inpainting_strip import InpaintingStrip, holes
+from deqviz.experiments.unrolled.layer_descent import LayerDescent
+from deqviz.experiments.unrolled.layer_noise import LayerNoise
+from deqviz.experiments.unrolled.layer_shift import LayerShift
+from deqviz.experiments.unrolled.patch_strip import PatchStrip
+from deqviz.experiments.unrolled.planar_unrolling import PlanarUnrolling
+from deqviz.experiments.unrolled.training_run import TeachingRun
 from deqviz.learning.problems import PATCHED, patch_problem, random_problem
 from deqviz.networks import _weights
 from deqviz.networks.lista import UnrolledSparseCoder

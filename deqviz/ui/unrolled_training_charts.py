@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from deqviz.experiments.layer_descent import LayerRow
-from deqviz.experiments.teaching_run import Taught
+from deqviz.experiments.unrolled.layer_descent import LayerRow
+from deqviz.experiments.unrolled.training_run import Taught
 from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series
 from deqviz.ui.convergence_race import COLOURS

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 
 from deqviz.core.guarantee import Guarantee
-from deqviz.experiments._rivals import FISTA, ISTA, Exam, Kind, Rival, descent_of, exam
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
+from deqviz.experiments.unrolled.baselines import FISTA, ISTA, Exam, Kind, Rival, descent_of, exam
 from deqviz.learning.descent import envelope, merits, ratios
 from deqviz.learning.sparse_coding import SparseCoding
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 
 from deqviz.core.guarantee import Guarantee
-from deqviz.experiments._rivals import ISTA, Exam, Rival, disturbed, exam
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
+from deqviz.experiments.unrolled.baselines import ISTA, Exam, Rival, disturbed, exam
 from deqviz.learning.sparse_coding import SparseCoding
 
 

@@ -9,8 +9,8 @@ import torch
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.metrics import psnr
 from deqviz.core.space import Image
-from deqviz.experiments._rivals import Rival
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
+from deqviz.experiments.unrolled.baselines import Rival
 from deqviz.learning.patches import Cut, cut
 from deqviz.learning.sparse_coding import SparseCoding
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from deqviz.core.guarantee import Guarantee
-from deqviz.experiments._rivals import ISTA, Exam, Rival, descent_of, exam
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
+from deqviz.experiments.unrolled.baselines import ISTA, Exam, Rival, descent_of, exam
 from deqviz.learning.sparse_coding import SparseCoding
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 
 from deqviz.experiments._lesson import Lesson
-from deqviz.experiments._rivals import Rival, exam
 from deqviz.experiments._rows import Experiment, Key, Progress
-from deqviz.experiments.layer_descent import LayerRow, measured
+from deqviz.experiments.unrolled.baselines import Rival, exam
+from deqviz.experiments.unrolled.layer_descent import LayerRow, measured
 from deqviz.learning.primal_dual import Teaching, fit
 from deqviz.learning.sparse_coding import SparseCoding, SparseSignals
 from deqviz.networks.lista import Lista

@@ -8,8 +8,8 @@ from functools import cached_property
 import torch
 
 from deqviz.core.guarantee import Guarantee
-from deqviz.experiments._rivals import ISTA, Exam, Rival, exam
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
+from deqviz.experiments.unrolled.baselines import ISTA, Exam, Rival, exam
 from deqviz.learning.descent import Descent
 from deqviz.learning.primal_dual import Teaching, fit
 from deqviz.learning.sparse_coding import SparseCoding, SparseSignals
