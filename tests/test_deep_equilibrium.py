@@ -10,8 +10,8 @@ import torch
 from deqviz.core.metrics import psnr
 from deqviz.core.records import Map
 from deqviz.core.space import Space, norm
-from deqviz.experiments._lesson import Lesson
 from deqviz.experiments._rows import fit, only_rows, recorded
+from deqviz.experiments._training_progress import Lesson
 from deqviz.experiments.losses._signals import taught
 from deqviz.experiments.losses.architectures import ARCHITECTURES, Architecture
 from deqviz.experiments.losses.contraction_map import ContractionMap, ContractionRow

@@ -6,8 +6,8 @@ import math
 import pytest
 import torch
 
-from deqviz.experiments._lesson import Lesson
 from deqviz.experiments._rows import Progress, only_rows, read, recorded
+from deqviz.experiments._training_progress import Lesson
 from deqviz.experiments.losses import loss_lab
 from deqviz.experiments.losses._small_family import clipped, trained
 from deqviz.experiments.losses.loss_lab import (

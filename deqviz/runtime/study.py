@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, Literal
 
-from deqviz.experiments._lesson import Lesson
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
+from deqviz.experiments._training_progress import Lesson
 from deqviz.runtime import faults
 from deqviz.runtime.study_snapshot import OVER, Part, Seen, Shot, State
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from deqviz.core.space import Image
-from deqviz.experiments._lesson import Lesson
 from deqviz.experiments._rows import Experiment, Key, Row, to_text
+from deqviz.experiments._training_progress import Lesson
 
 State = Literal["preparing", "running", "paused", "done", "stopped", "failed"]
 """Where a study is."""

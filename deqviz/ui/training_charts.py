@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from deqviz.experiments._lesson import Lesson
+from deqviz.experiments._training_progress import Lesson
 from deqviz.experiments.losses.loss_lab import LossLab, LossRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.board.records import Axis, Chart, Role, Series

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
-from deqviz.experiments._lesson import Lesson
+from deqviz.experiments._training_progress import Lesson
 from deqviz.experiments.losses.architectures import ARCHITECTURES as KINDS
 from deqviz.experiments.losses.architectures import Architecture
 from deqviz.experiments.losses.contraction_map import ContractionMap, ContractionRow

@@ -1,1 +1,1 @@
-"""The overparametrised deep inverse prior (Buskulic, Fadili, Quéau, 2023): widths, one run, recovery, momentum, an image."""
+"""The overparametrised deep inverse prior (Buskulic, Fadili, Quéau, 2023)."""

@@ -7,8 +7,8 @@ import torch
 
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.metrics import psnr
-from deqviz.experiments._lesson import Lesson
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
+from deqviz.experiments._training_progress import Lesson
 from deqviz.experiments.losses._signals import DeepEquilibrium, Learner, Signals, UnrolledNetwork, taught
 from deqviz.experiments.losses.architectures import Gradient, Proximal, Splitting
 from deqviz.methods._theory import bounds

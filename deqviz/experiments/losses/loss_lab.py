@@ -8,8 +8,8 @@ from torch import Tensor
 
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.space import norm
-from deqviz.experiments._lesson import Lesson
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
+from deqviz.experiments._training_progress import Lesson
 from deqviz.experiments.losses._small_family import (
     Denoising,
     Objective,

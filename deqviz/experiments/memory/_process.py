@@ -1,4 +1,6 @@
-"""What the system says of this process while it trains: python -m deqviz.experiments.memory._process SCAN KIND N.
+"""The resident memory of this process while it trains.
+
+Called as python -m deqviz.experiments.memory._process SCAN KIND N.
 
 SCAN is a JSON object of `Scan`, KIND "unrolled" or "equilibrium", N numbers of iterations in ascending order,
 with commas between them. Each line of the answer is a number and the bytes by which the process has grown.

@@ -17,7 +17,7 @@ __all__ = ["FreshProcesses", "ProcessRow", "slope"]
 
 NEAR = 0.1
 """By how much the growth per iteration may differ from the formula: pages, and the room of kernels."""
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _LOOK = 0.05
 """Seconds between two looks at a process."""
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
-from deqviz.experiments._lesson import Lesson
 from deqviz.experiments._rows import Experiment, Key, Progress
+from deqviz.experiments._training_progress import Lesson
 from deqviz.experiments.unrolled.baselines import Rival, exam
 from deqviz.experiments.unrolled.layer_descent import LayerRow, measured
 from deqviz.learning.primal_dual import Teaching, fit
