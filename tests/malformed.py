@@ -368,8 +368,8 @@ def _outcome(call: Callable[[], object]) -> tuple[str, str]:
 
 
 def main(folder: Path) -> None:
-    from deqviz.ui import loader
-    from deqviz.ui.kspace_loader import is_kspace, read_kspace
+    from deqviz.io import images as loader
+    from deqviz.io.kspace import is_kspace, read_kspace
 
     # As the app runs: a warning is one, and not an error that hides what happens after it.
     warnings.simplefilter("ignore")

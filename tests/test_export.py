@@ -17,11 +17,12 @@ from PIL import ImageSequence
 
 from deqviz import __version__, images, kspace
 from deqviz.core.registry import Choice
+from deqviz.io import settings as settings_file
+from deqviz.io.images import read
 from deqviz.runtime.export_record import Record
 from deqviz.runtime.job import Job
 from deqviz.scenario import Scenario
-from deqviz.ui import export_animation, export_files, settings_file
-from deqviz.ui.loader import read
+from deqviz.ui import export_animation, export_files
 
 FRONTEND = Path(__file__).parents[1] / "deqviz" / "ui" / "live" / "frontend"
 GREY = Scenario(image="coins", size=48, method=Choice("tv"), iterations=30)

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from deqviz.ui.loader import FORMATS, MAX_BYTES, NAMES, SUFFIXES, Upload, UploadError, read
+from deqviz.io.images import FORMATS, MAX_BYTES, NAMES, SUFFIXES, Upload, UploadError, read
 
 RNG = np.random.default_rng(0)
 GREY = RNG.random((48, 64)).astype(np.float32)

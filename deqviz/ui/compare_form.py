@@ -7,8 +7,10 @@ import streamlit as st
 from deqviz import images, kspace
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS
 from deqviz.core.registry import Choice
+from deqviz.io import images as loader
+from deqviz.io import kspace as kspace_loader
 from deqviz.scenario import check_picture
-from deqviz.ui import address, kspace_loader, loader
+from deqviz.ui import address
 from deqviz.ui.compare_setting import LEAST, MOST, PARAMS, Setting
 from deqviz.ui.form import heading
 from deqviz.ui.gallery import gallery

@@ -7,7 +7,7 @@ import streamlit as st
 
 from deqviz import images
 from deqviz.core.registry import Choice, params_of
-from deqviz.ui import loader
+from deqviz.io import images as loader
 from deqviz.ui.convergence_setting import ROUTES, SHELVES, STARTS, Setting
 from deqviz.ui.form import heading
 from deqviz.ui.picture_box import picture_box, picture_title

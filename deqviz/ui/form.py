@@ -7,8 +7,11 @@ import streamlit as st
 
 from deqviz import images, kspace
 from deqviz.core.registry import Choice, Registry, params_of
+from deqviz.io import images as loader
+from deqviz.io import kspace as kspace_loader
+from deqviz.io import settings as settings_file
 from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario, check_picture
-from deqviz.ui import address, kspace_loader, loader, settings_file
+from deqviz.ui import address
 from deqviz.ui.gallery import gallery
 from deqviz.ui.widgets import choose, entry_form, merge, pick, prefill_choice, widget
 from deqviz.ui.words import plain

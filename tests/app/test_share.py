@@ -15,19 +15,9 @@ from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
 from deqviz.core.registry import Choice
+from deqviz.io import settings as settings_file
 from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario
-from deqviz.ui import (
-    address,
-    convergence,
-    memory,
-    noise,
-    prior,
-    robustness,
-    settings_file,
-    teacher,
-    training,
-    unrolled,
-)
+from deqviz.ui import address, convergence, memory, noise, prior, robustness, teacher, training, unrolled
 from deqviz.ui.playground.setup import PRESETS, Setup
 from deqviz.ui.study_page import StudyPage
 from tests.app.journey import ROOT, check_looks, state, turn

@@ -12,7 +12,7 @@ from jaxtyping import Complex
 from numpy.lib import format as npy
 from torch import Tensor
 
-from deqviz.ui.loader import MIN_SIDE, UploadError, written
+from deqviz.io.images import MIN_SIDE, UploadError, written
 
 SUFFIXES = ("h5", "hdf5")
 """What a file picker should offer beside the pictures, NPY being among them already."""
