@@ -22,7 +22,7 @@ COPY pretrained pretrained
 COPY deqviz deqviz
 # The charts' script is written beside the component once, here, because the guest below may write nothing.
 RUN pip install --no-deps -e . \
-    && python -c "from deqviz.ui.live.assets import plotly_script; assert plotly_script()"
+    && python -c "from deqviz.ui.components.run.assets import plotly_script; assert plotly_script()"
 
 USER deqviz
 EXPOSE 8501

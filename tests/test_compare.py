@@ -26,9 +26,9 @@ from deqviz.ui.compare_run import Comparison, thinned
 from deqviz.ui.compare_screen import frames, pictures, view
 from deqviz.ui.compare_setting import PRESETS, Setting, from_query, names
 from deqviz.ui.compare_tune import Search, targets
-from deqviz.ui.compare_view.protocol import pack, parse_commands
-from deqviz.ui.compare_view.records import Lane, View
-from deqviz.ui.live.protocol import unpack
+from deqviz.ui.components.compare.protocol import pack, parse_commands
+from deqviz.ui.components.compare.records import Lane, View
+from deqviz.ui.components.run.protocol import unpack
 
 TWO = (Choice("tikhonov", {"weight": 0.02}), Choice("iterated_tikhonov"))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deqviz.ui import lessons_file, lessons_view
-from deqviz.ui.board import Board
+from deqviz.ui.components.board import Board
 from deqviz.ui.lessons_condition import Condition, filled, places
 from deqviz.ui.lessons_file import Damaged, Lesson, LessonError
 from deqviz.ui.lessons_measures import LAMPS, MEASURES, measured, names

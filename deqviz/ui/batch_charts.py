@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from deqviz.sweep.row import Measured
 from deqviz.sweep.summary import Group, Mean, groups, told
-from deqviz.ui.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 
 # The second has the colour of the data, which are drawn too: it comes last.
 ROLES: tuple[Role, ...] = ("start-1", "start-3", "start-4", "start-5", "start-6", "start-2")

@@ -7,13 +7,14 @@ import streamlit as st
 
 from deqviz.runtime.limits import limits
 from deqviz.runtime.worker import worker
-from deqviz.ui import address, compare_view, session
+from deqviz.ui import address, session
 from deqviz.ui import compare_screen as screen
 from deqviz.ui.compare_form import PAGE, describe, fill, form
 from deqviz.ui.compare_run import Comparison
 from deqviz.ui.compare_setting import PRESETS, Setting, from_query
 from deqviz.ui.compare_tune import Search, targets
-from deqviz.ui.compare_view.records import Command, View
+from deqviz.ui.components import compare as compare_view
+from deqviz.ui.components.compare.records import Command, View
 from deqviz.ui.study_page import StudyPage
 
 REFRESH = 0.15

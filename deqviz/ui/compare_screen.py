@@ -14,9 +14,9 @@ from deqviz.runtime.run_snapshot import OVER, Snapshot
 from deqviz.ui.compare_run import Comparison, Runner, thinned
 from deqviz.ui.compare_setting import names
 from deqviz.ui.compare_tune import Search, targets, tunables
-from deqviz.ui.compare_view.records import Frames, Lane, LaneState, View
-from deqviz.ui.live.protocol import row
-from deqviz.ui.live.records import Pictures
+from deqviz.ui.components.compare.records import Frames, Lane, LaneState, View
+from deqviz.ui.components.run.protocol import row
+from deqviz.ui.components.run.records import Pictures
 
 _STATES: dict[str, LaneState] = {"failed": "error"}
 

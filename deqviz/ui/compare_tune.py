@@ -9,7 +9,7 @@ from deqviz.core.registry import REGISTRIES, Choice, Param, Pick, Range
 from deqviz.experiments.tuning import Knob, Scale, Tuning, TuningRow, best_row
 from deqviz.runtime.study import Study
 from deqviz.ui.compare_setting import Setting, names
-from deqviz.ui.compare_view.records import Tunable, Tune
+from deqviz.ui.components.compare.records import Tunable, Tune
 from deqviz.ui.widgets import pretty
 
 _FIRST = ("weight", "strength", "penalty", "sigma")

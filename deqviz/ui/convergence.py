@@ -6,7 +6,7 @@ import streamlit as st
 
 from deqviz.runtime.study import Study
 from deqviz.ui import convergence_mol_setting, convergence_setting
-from deqviz.ui.board import Board
+from deqviz.ui.components.board import Board
 from deqviz.ui.convergence_board import board
 from deqviz.ui.convergence_form import describe, fill, form
 from deqviz.ui.convergence_mol_board import mol_board

@@ -6,8 +6,8 @@ from deqviz.experiments._rows import panel
 from deqviz.experiments.equilibrium.uniqueness import Uniqueness
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Shot, Study
-from deqviz.ui.board.records import Board, Explanation, Row, Tile
-from deqviz.ui.board.verdicts import verdict
+from deqviz.ui.components.board.records import Board, Explanation, Row, Tile
+from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.convergence_charts import charts
 from deqviz.ui.convergence_setting import THREE, Setting
 from deqviz.ui.study_board import cells_done, study_board

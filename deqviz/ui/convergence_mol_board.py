@@ -11,12 +11,12 @@ from deqviz.experiments.monotone.lipschitz_estimates import LipschitzPanel, Lips
 from deqviz.experiments.monotone.uniqueness_counterexample import Breaker, BreakerRow
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Shot, Study
-from deqviz.ui.board.records import Board, Chart, Explanation, Row, Tile
-from deqviz.ui.board.verdicts import verdict
+from deqviz.ui.components.board.records import Board, Chart, Explanation, Row, Tile
+from deqviz.ui.components.board.verdicts import verdict
+from deqviz.ui.components.run.protocol import row
 from deqviz.ui.convergence_mol_charts import breaker_charts, step_charts
 from deqviz.ui.convergence_mol_depth import depth_charts, panel_charts
 from deqviz.ui.convergence_mol_setting import MolSetting
-from deqviz.ui.live.protocol import row
 from deqviz.ui.study_board import cells_done, study_board
 
 

@@ -9,8 +9,8 @@ from deqviz.experiments.monotone.forward_backward import Margin
 from deqviz.experiments.monotone.step_limits import Example, StepLimits, StepRow
 from deqviz.experiments.monotone.uniqueness_counterexample import Breaker, BreakerRow
 from deqviz.runtime.study import Shot
-from deqviz.ui.board.records import Axis, Chart, Role, Series
-from deqviz.ui.live.protocol import number
+from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.run.protocol import number
 
 USUAL = 1e-4
 """‖x_{k+1} − x_k‖/‖x_k‖ at which iterations are often stopped."""

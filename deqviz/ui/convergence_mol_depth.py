@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from deqviz.experiments.monotone.beyond_depth import TRAINED, BeyondDepth, DepthRow
 from deqviz.experiments.monotone.lipschitz_estimates import ORDER, TITLES, LipschitzPanel, LipschitzRow
 from deqviz.runtime.study import Shot
-from deqviz.ui.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.convergence_mol_charts import COLOURS
 
 _ROLES: Mapping[str, Role] = {

@@ -19,7 +19,7 @@ from deqviz.experiments.memory.gradient_agreement import AgreementRow
 from deqviz.experiments.monotone.uniqueness_counterexample import BreakerRow
 from deqviz.experiments.unrolled.layer_descent import LayerRow
 from deqviz.runtime.study import Shot
-from deqviz.ui.board.records import Row
+from deqviz.ui.components.board.records import Row
 from deqviz.ui.prior_charts import halves
 from deqviz.ui.unrolled_setting import RIVALS, SHORT
 

@@ -9,7 +9,8 @@ from typing import Any
 import streamlit as st
 
 from deqviz.runtime.study import OVER, Study
-from deqviz.ui import board, convergence, memory, noise, prior, robustness, session, training, unrolled
+from deqviz.ui import convergence, memory, noise, prior, robustness, session, training, unrolled
+from deqviz.ui.components import board
 from deqviz.ui.lessons_file import Lesson, Reader, Scene
 from deqviz.ui.lessons_measures import measured
 from deqviz.ui.study_page import REFRESH, StudyPage, obey

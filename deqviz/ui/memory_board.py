@@ -11,9 +11,9 @@ from deqviz.experiments._rows import panel
 from deqviz.experiments.memory.gradient_agreement import AgreementRow
 from deqviz.experiments.memory.volume_runs import METHODS, RunRow
 from deqviz.runtime.study import Shot, Study
-from deqviz.ui.board.records import Board, Explanation, Row, Stack, Stacks
-from deqviz.ui.board.verdicts import verdict
-from deqviz.ui.live.protocol import number, row
+from deqviz.ui.components.board.records import Board, Explanation, Row, Stack, Stacks
+from deqviz.ui.components.board.verdicts import verdict
+from deqviz.ui.components.run.protocol import number, row
 from deqviz.ui.memory_charts import charts
 from deqviz.ui.memory_plan import missing_weights
 from deqviz.ui.memory_setting import Setting

@@ -6,8 +6,8 @@ from deqviz.experiments.memory.activation_memory import MemoryRow, per_iteration
 from deqviz.experiments.memory.fresh_process import ProcessRow, slope
 from deqviz.experiments.memory.gradient_agreement import AgreementRow, GradientAgreement
 from deqviz.runtime.study import Shot
-from deqviz.ui.board.records import Axis, Chart, Role, Series
-from deqviz.ui.live.protocol import number
+from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.run.protocol import number
 from deqviz.ui.memory_plan import unrolled_depth
 from deqviz.ui.memory_setting import Setting, written
 

@@ -10,9 +10,9 @@ from deqviz.experiments.equilibrium.gradient import GradientRow
 from deqviz.experiments.equilibrium.noise_sweep import Fixed, NoiseSweep, Power, slope
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Shot, Study
-from deqviz.ui.board.records import Board, Explanation, Picture, Row, Tile
-from deqviz.ui.board.verdicts import verdict
-from deqviz.ui.live.protocol import number
+from deqviz.ui.components.board.records import Board, Explanation, Picture, Row, Tile
+from deqviz.ui.components.board.verdicts import verdict
+from deqviz.ui.components.run.protocol import number
 from deqviz.ui.noise_charts import charts
 from deqviz.ui.noise_setting import Setting
 from deqviz.ui.study_board import study_board

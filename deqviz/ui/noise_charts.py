@@ -10,8 +10,8 @@ from deqviz.experiments._rows import Fit
 from deqviz.experiments.equilibrium.error_bounds import BandRow
 from deqviz.experiments.equilibrium.noise_sweep import NoiseRow, NoiseSweep, Quantity, slope
 from deqviz.runtime.study import Shot
-from deqviz.ui.board.records import Axis, Chart, Role, Series
-from deqviz.ui.live.protocol import number
+from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.run.protocol import number
 from deqviz.ui.noise_plan import BAND_LEVEL, TENT
 from deqviz.ui.noise_setting import Setting
 from deqviz.ui.noise_stability import stability_charts

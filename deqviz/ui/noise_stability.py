@@ -6,8 +6,8 @@ from typing import Literal
 
 from deqviz.experiments._rows import Fit, fit
 from deqviz.experiments.equilibrium.stability import StabilityRow
-from deqviz.ui.board.records import Axis, Chart, Series
-from deqviz.ui.live.protocol import number
+from deqviz.ui.components.board.records import Axis, Chart, Series
+from deqviz.ui.components.run.protocol import number
 from deqviz.ui.widgets import pretty
 
 QUARTER = 0.25

@@ -10,9 +10,9 @@ from deqviz.experiments.deep_prior.recovery import RecoveryRow
 from deqviz.experiments.deep_prior.run import RunRow
 from deqviz.experiments.deep_prior.width_diagram import WidthRow
 from deqviz.runtime.study import Shot, Study
-from deqviz.ui.board.records import Board, Explanation, Row
-from deqviz.ui.board.verdicts import verdict
-from deqviz.ui.live.protocol import number, row
+from deqviz.ui.components.board.records import Board, Explanation, Row
+from deqviz.ui.components.board.verdicts import verdict
+from deqviz.ui.components.run.protocol import number, row
 from deqviz.ui.prior_charts import charts
 from deqviz.ui.prior_picture_charts import picture_tiles
 from deqviz.ui.prior_setting import Setting

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from deqviz.experiments.deep_prior.width_diagram import CertifiedRow, CertifiedWidths, WidthDiagram, WidthRow
 from deqviz.experiments.deep_prior.widths import half_success, threshold
 from deqviz.runtime.study import Shot
-from deqviz.ui.board.records import Axis, Chart, Role, Series
-from deqviz.ui.live.protocol import number
+from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.run.protocol import number
 from deqviz.ui.prior_picture_charts import picture_charts
 from deqviz.ui.prior_recovery_charts import momentum_charts, recovery_charts
 from deqviz.ui.prior_run_charts import run_charts

@@ -6,7 +6,7 @@ from functools import lru_cache
 from deqviz.experiments.deep_prior.image_prior import TARGETS, Hump, HumpRow, Impedance, ImpedanceRow
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Shot
-from deqviz.ui.board.records import Axis, Chart, Picture, Role, Series, Tile
+from deqviz.ui.components.board.records import Axis, Chart, Picture, Role, Series, Tile
 from deqviz.ui.prior_plan import hump
 from deqviz.ui.prior_setting import Setting
 from deqviz.ui.widgets import pretty

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from deqviz.experiments.deep_prior.momentum import MomentumRow, PriorMomentum
 from deqviz.experiments.deep_prior.recovery import GapRow, LandweberGap, RecoveryRow
 from deqviz.runtime.study import Shot
-from deqviz.ui.board.records import Axis, Chart, Series
+from deqviz.ui.components.board.records import Axis, Chart, Series
+from deqviz.ui.components.run.protocol import number
 from deqviz.ui.convergence_race import COLOURS
-from deqviz.ui.live.protocol import number
 from deqviz.ui.prior_setting import Setting
 
 

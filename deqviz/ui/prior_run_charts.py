@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from deqviz.experiments.deep_prior.run import GROUND, PriorRun, RunRow
 from deqviz.runtime.study import Shot
-from deqviz.ui.board.records import Axis, Chart, Series
-from deqviz.ui.live.protocol import number
+from deqviz.ui.components.board.records import Axis, Chart, Series
+from deqviz.ui.components.run.protocol import number
 from deqviz.ui.prior_setting import Setting
 
 FLOOR = 1e-10

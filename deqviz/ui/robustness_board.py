@@ -8,9 +8,9 @@ from deqviz.experiments._rows import panel
 from deqviz.experiments.robustness.attack import RobustnessRow
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Seen, Shot, Study
-from deqviz.ui.board.records import Board, Explanation, Row, Tile
-from deqviz.ui.board.verdicts import verdict
-from deqviz.ui.live.protocol import number
+from deqviz.ui.components.board.records import Board, Explanation, Row, Tile
+from deqviz.ui.components.board.verdicts import verdict
+from deqviz.ui.components.run.protocol import number
 from deqviz.ui.robustness_charts import charts
 from deqviz.ui.robustness_setting import Setting
 from deqviz.ui.study_board import study_board

@@ -6,8 +6,8 @@ from typing import get_args
 
 from deqviz.experiments.robustness.attack import RobustnessRow
 from deqviz.runtime.study import Shot
-from deqviz.ui.board.records import Axis, Chart, Role, Series
-from deqviz.ui.live.protocol import number
+from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.run.protocol import number
 from deqviz.ui.robustness_setting import Setting
 
 _COLOURS: tuple[Role, ...] = tuple(role for role in get_args(Role) if role.startswith("start-"))

@@ -17,8 +17,8 @@ from deqviz.runtime.run_snapshot import Snapshot
 from deqviz.runtime.run_snapshot import State as JobState
 from deqviz.runtime.trajectory_chart import Chart
 from deqviz.scenario import Scenario
-from deqviz.ui.live.protocol import row
-from deqviz.ui.live.records import (
+from deqviz.ui.components.run.protocol import row
+from deqviz.ui.components.run.records import (
     Curve,
     Explanation,
     Frames,

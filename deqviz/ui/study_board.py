@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from deqviz.runtime.study import Shot, Study
-from deqviz.ui.board.records import Board, Chart, Explanation, Row, Stacks, Tile
+from deqviz.ui.components.board.records import Board, Chart, Explanation, Row, Stacks, Tile
 
 
 class Progress(NamedTuple):

@@ -13,7 +13,8 @@ import streamlit as st
 
 from deqviz.runtime.study import OVER, Study
 from deqviz.runtime.worker import worker
-from deqviz.ui import address, board, session
+from deqviz.ui import address, session
+from deqviz.ui.components import board
 from deqviz.ui.form import heading
 from deqviz.ui.words import plain
 

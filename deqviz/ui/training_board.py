@@ -8,8 +8,8 @@ from deqviz.experiments._rows import panel
 from deqviz.experiments.losses.deep_equilibrium import BeyondDepth
 from deqviz.experiments.losses.loss_lab import LossLab
 from deqviz.runtime.study import Shot, Study
-from deqviz.ui.board.records import Board, Explanation, Row
-from deqviz.ui.board.verdicts import named, verdict
+from deqviz.ui.components.board.records import Board, Explanation, Row
+from deqviz.ui.components.board.verdicts import named, verdict
 from deqviz.ui.study_board import Progress, study_board
 from deqviz.ui.training_charts import charts
 from deqviz.ui.training_setting import Setting

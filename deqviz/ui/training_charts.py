@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from deqviz.experiments._training_progress import Lesson
 from deqviz.experiments.losses.loss_lab import LossLab, LossRow
 from deqviz.runtime.study import Shot
-from deqviz.ui.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.run.protocol import number
 from deqviz.ui.convergence_race import COLOURS
-from deqviz.ui.live.protocol import number
 from deqviz.ui.training_networks import network_charts
 from deqviz.ui.training_setting import OBJECTIVES, Setting
 from deqviz.ui.widgets import pretty

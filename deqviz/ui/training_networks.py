@@ -11,9 +11,9 @@ from deqviz.experiments.losses.contraction_map import ContractionMap, Contractio
 from deqviz.experiments.losses.deep_equilibrium import BeyondDepth, DepthRow
 from deqviz.experiments.losses.truncated_adjoint import AdjointRow
 from deqviz.runtime.study import Shot
-from deqviz.ui.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.run.protocol import number
 from deqviz.ui.convergence_race import COLOURS
-from deqviz.ui.live.protocol import number
 from deqviz.ui.training_setting import ARCHITECTURES, Setting
 
 BEYOND = 5

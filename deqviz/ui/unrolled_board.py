@@ -7,9 +7,9 @@ from deqviz.core.guarantee import Guarantee
 from deqviz.experiments._rows import panel
 from deqviz.experiments.unrolled.training_run import TeachingRun
 from deqviz.runtime.study import Shot, Study
-from deqviz.ui.board.records import Board, Chart, Explanation, Row, Tile
-from deqviz.ui.board.verdicts import named, verdict
-from deqviz.ui.live.protocol import number, row
+from deqviz.ui.components.board.records import Board, Chart, Explanation, Row, Tile
+from deqviz.ui.components.board.verdicts import named, verdict
+from deqviz.ui.components.run.protocol import number, row
 from deqviz.ui.study_board import Progress, study_board
 from deqviz.ui.unrolled_charts import layer_charts
 from deqviz.ui.unrolled_noise_charts import noise_charts, shift_charts

@@ -12,9 +12,9 @@ from deqviz.experiments.unrolled.layer_descent import LayerRow
 from deqviz.experiments.unrolled.planar_unrolling import PlanarUnrolling, PointRow
 from deqviz.learning.descent import envelope, stationarity, steepest
 from deqviz.runtime.study import Shot
-from deqviz.ui.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.run.protocol import number
 from deqviz.ui.convergence_race import COLOURS
-from deqviz.ui.live.protocol import number
 from deqviz.ui.unrolled_setting import LAYERS, SHORT, Setting
 
 FAR = 40

@@ -7,8 +7,8 @@ from deqviz.experiments.unrolled.inpainting_strip import StripRow as HoleRow
 from deqviz.experiments.unrolled.patch_strip import NOISY, SOLVED, PatchStrip, StripRow
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Shot
-from deqviz.ui.board.records import Axis, Chart, Role, Series, Tile
-from deqviz.ui.live.protocol import number
+from deqviz.ui.components.board.records import Axis, Chart, Role, Series, Tile
+from deqviz.ui.components.run.protocol import number
 from deqviz.ui.unrolled_charts import lines, role_of
 from deqviz.ui.unrolled_setting import LAYERS, Setting
 

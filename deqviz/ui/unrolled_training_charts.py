@@ -7,9 +7,9 @@ from itertools import pairwise
 from deqviz.experiments.unrolled.layer_descent import LayerRow
 from deqviz.experiments.unrolled.training_run import Taught
 from deqviz.runtime.study import Shot
-from deqviz.ui.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.run.protocol import number
 from deqviz.ui.convergence_race import COLOURS
-from deqviz.ui.live.protocol import number
 from deqviz.ui.unrolled_charts import titles_of
 from deqviz.ui.unrolled_setting import LAYERS, Setting
 

@@ -16,7 +16,7 @@ import numpy as np
 import streamlit as st
 from skimage import data, transform
 
-from deqviz.ui import live
+from deqviz.ui.components import run as live
 
 if os.environ.get("HARNESS_READ_ONLY"):
     live.plotly_script = lambda: None

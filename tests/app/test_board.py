@@ -14,11 +14,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from deqviz.core.guarantee import Curve, Guarantee
-from deqviz.ui.board import Axis, Board, Chart, Command, Explanation, Row, Series, State, Tile
-from deqviz.ui.board.protocol import pack, parse_commands
-from deqviz.ui.board.records import POINTS
-from deqviz.ui.board.verdicts import verdict
-from deqviz.ui.live.protocol import unpack
+from deqviz.ui.components.board import Axis, Board, Chart, Command, Explanation, Row, Series, State, Tile
+from deqviz.ui.components.board.protocol import pack, parse_commands
+from deqviz.ui.components.board.records import POINTS
+from deqviz.ui.components.board.verdicts import verdict
+from deqviz.ui.components.run.protocol import unpack
 
 HARNESS = "tests/app/harness_board.py"
 ROOT = ".dqv[data-painted]"

@@ -16,7 +16,7 @@ from deqviz.experiments.deep_prior.recovery import LandweberGap, RecoverySplit
 from deqviz.experiments.deep_prior.run import PriorRun
 from deqviz.experiments.deep_prior.width_diagram import CertifiedWidths, WidthDiagram
 from deqviz.runtime.study import Part, Study
-from deqviz.ui.board.records import Chart
+from deqviz.ui.components.board.records import Chart
 from deqviz.ui.prior import PAGE
 from deqviz.ui.prior_board import board
 from deqviz.ui.prior_plan import plan

@@ -15,7 +15,7 @@ from playwright.sync_api import CDPSession, Page, expect
 from benchmarks.measure import DRAWN, PAUSE, SCRUB, WATCH
 from deqviz.core.guarantee import Curve as Line
 from deqviz.core.guarantee import Guarantee
-from deqviz.ui.live import (
+from deqviz.ui.components.run import (
     Command,
     Curve,
     Explanation,
@@ -30,8 +30,8 @@ from deqviz.ui.live import (
     assets,
     protocol,
 )
-from deqviz.ui.live.protocol import pack, parse_commands, unpack
-from deqviz.ui.live.records import FINAL_POINTS, LIVE_POINTS
+from deqviz.ui.components.run.protocol import pack, parse_commands, unpack
+from deqviz.ui.components.run.records import FINAL_POINTS, LIVE_POINTS
 
 HARNESS = "tests/app/harness_live.py"
 ROOT = ".dqv[data-painted]"

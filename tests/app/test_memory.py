@@ -9,9 +9,9 @@ from playwright.sync_api import expect
 
 from deqviz.experiments.memory.activation_memory import per_iteration
 from deqviz.runtime.study import Study
-from deqviz.ui.board.protocol import pack
-from deqviz.ui.board.records import Board, Stack, Stacks
-from deqviz.ui.live.protocol import unpack
+from deqviz.ui.components.board.protocol import pack
+from deqviz.ui.components.board.records import Board, Stack, Stacks
+from deqviz.ui.components.run.protocol import unpack
 from deqviz.ui.memory_board import board
 from deqviz.ui.memory_plan import BUDGET, missing_weights, plan, unrolled_depth
 from deqviz.ui.memory_setting import FEW, PRESETS, SHAPES, Setting, from_query

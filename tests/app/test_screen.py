@@ -12,7 +12,7 @@ from deqviz.runtime.job import Job
 from deqviz.runtime.run_snapshot import Snapshot, State
 from deqviz.scenario import Scenario
 from deqviz.ui import screen
-from deqviz.ui.live.records import ENABLED
+from deqviz.ui.components.run.records import ENABLED
 
 
 def shot(state: State, *probes: Probe, k: int = 20, rate: float = 0.0, message: str = "") -> Snapshot:

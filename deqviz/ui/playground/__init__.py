@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.components.v2 import component
 
-from deqviz.ui import live
-from deqviz.ui.live.assets import plotly_script
-from deqviz.ui.live.records import Explanation
+from deqviz.ui.components import run as live
+from deqviz.ui.components.run.assets import plotly_script
+from deqviz.ui.components.run.records import Explanation
 from deqviz.ui.playground.protocol import Hand, pack, parse
 from deqviz.ui.playground.scene import Scene, Sweep
 from deqviz.ui.playground.setup import Setup

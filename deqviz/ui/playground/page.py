@@ -7,8 +7,8 @@ import streamlit as st
 from deqviz.experiments.plane.fixed_points import FixedPoint
 from deqviz.experiments.plane.planar import PLANAR
 from deqviz.ui import address
+from deqviz.ui.components.run.records import Explanation
 from deqviz.ui.form import heading
-from deqviz.ui.live.records import Explanation
 from deqviz.ui.playground import show
 from deqviz.ui.playground.protocol import Hand
 from deqviz.ui.playground.scene import Scene, scene, sweep

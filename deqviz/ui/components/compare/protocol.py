@@ -10,10 +10,19 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from deqviz.ui.compare_view.records import ENABLED, NAMES, Command, CommandName, Frames, Lane, Tune, View
-from deqviz.ui.live import protocol as live
-from deqviz.ui.live.protocol import checked, envelope, finite, join, kept, outbox
-from deqviz.ui.live.records import FINAL_POINTS, Pictures
+from deqviz.ui.components.compare.records import (
+    ENABLED,
+    NAMES,
+    Command,
+    CommandName,
+    Frames,
+    Lane,
+    Tune,
+    View,
+)
+from deqviz.ui.components.run import protocol as live
+from deqviz.ui.components.run.protocol import checked, envelope, finite, join, kept, outbox
+from deqviz.ui.components.run.records import FINAL_POINTS, Pictures
 
 POINTS: Final = 800
 """Longest column of a lane sent while runs go on; longer ones are thinned."""

@@ -11,7 +11,7 @@ from typing import Any, Final, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from deqviz.ui.board.records import (
+from deqviz.ui.components.board.records import (
     ENABLED,
     POINTS,
     Axis,
@@ -23,7 +23,7 @@ from deqviz.ui.board.records import (
     Stack,
     Stacks,
 )
-from deqviz.ui.live.protocol import checked, envelope, finite, join, kept, outbox
+from deqviz.ui.components.run.protocol import checked, envelope, finite, join, kept, outbox
 
 _NAMES: Final = get_args(CommandName)
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from deqviz.core.guarantee import Lamp
-from deqviz.ui.board.records import State
-from deqviz.ui.live.records import Numbers, Picture, Row
-from deqviz.ui.live.records import State as LaneState
+from deqviz.ui.components.board.records import State
+from deqviz.ui.components.run.records import Numbers, Picture, Row
+from deqviz.ui.components.run.records import State as LaneState
 
 __all__ = [
     "ENABLED",

@@ -31,9 +31,9 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 import streamlit as st
 from streamlit.components.v2 import component
 
-from deqviz.ui.live.assets import plotly_script, plotly_source
-from deqviz.ui.live.protocol import pack, pack_script, parse_commands
-from deqviz.ui.live.records import (
+from deqviz.ui.components.run.assets import plotly_script, plotly_source
+from deqviz.ui.components.run.protocol import pack, pack_script, parse_commands
+from deqviz.ui.components.run.records import (
     Command,
     CommandName,
     Curve,

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from deqviz.core.guarantee import Curve, Guarantee
-from deqviz.ui.live.protocol import number, row
-from deqviz.ui.live.records import Row
+from deqviz.ui.components.run.protocol import number, row
+from deqviz.ui.components.run.records import Row
 
 
 def named(guarantee: Guarantee, name: str) -> Guarantee:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from streamlit.components.v2 import component
 
-from deqviz.ui import live
-from deqviz.ui.compare_view.protocol import pack, parse_commands
-from deqviz.ui.compare_view.records import Command, Frames, View
-from deqviz.ui.live.assets import plotly_script
-from deqviz.ui.live.records import Pictures
+from deqviz.ui.components import run as live
+from deqviz.ui.components.compare.protocol import pack, parse_commands
+from deqviz.ui.components.compare.records import Command, Frames, View
+from deqviz.ui.components.run.assets import plotly_script
+from deqviz.ui.components.run.records import Pictures
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer

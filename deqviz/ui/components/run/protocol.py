@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from deqviz.core.guarantee import Curve as GuaranteeCurve
 from deqviz.core.guarantee import Guarantee
-from deqviz.ui.live.records import (
+from deqviz.ui.components.run.records import (
     ENABLED,
     FINAL_POINTS,
     LIVE_POINTS,

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.components.v2 import component
 
-from deqviz.ui import live
-from deqviz.ui.board.protocol import pack, parse_commands
-from deqviz.ui.board.records import (
+from deqviz.ui.components import run as live
+from deqviz.ui.components.board.protocol import pack, parse_commands
+from deqviz.ui.components.board.records import (
     Axis,
     Board,
     Chart,
@@ -42,7 +42,7 @@ from deqviz.ui.board.records import (
     Style,
     Tile,
 )
-from deqviz.ui.live.assets import plotly_script
+from deqviz.ui.components.run.assets import plotly_script
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer

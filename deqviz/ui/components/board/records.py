@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deqviz.runtime.study_snapshot import State
-from deqviz.ui.live.records import Explanation, Numbers, Picture, Row
+from deqviz.ui.components.run.records import Explanation, Numbers, Picture, Row
 
 __all__ = [
     "ENABLED",
