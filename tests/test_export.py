@@ -22,7 +22,8 @@ from deqviz.io.images import read
 from deqviz.runtime.export_record import Record
 from deqviz.runtime.job import Job
 from deqviz.scenario import Scenario
-from deqviz.ui import export_animation, export_files
+from deqviz.ui.export import animation as export_animation
+from deqviz.ui.export import files as export_files
 
 FRONTEND = Path(__file__).parents[1] / "deqviz" / "ui" / "live" / "frontend"
 GREY = Scenario(image="coins", size=48, method=Choice("tv"), iterations=30)

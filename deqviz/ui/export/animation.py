@@ -15,7 +15,7 @@ from PIL import ImageDraw, ImageFont
 
 from deqviz.runtime.export_record import Record
 from deqviz.runtime.logbook import Frame
-from deqviz.ui.export_files import to_picture
+from deqviz.ui.export.files import to_picture
 
 MOST, FEWEST = 48, 20
 """Iterates shown, at 256 × 256 and where pictures are far larger: a GIF of 256 × 256 stays below 5 MB."""

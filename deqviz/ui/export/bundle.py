@@ -13,7 +13,8 @@ from deqviz.runtime.export_record import Record
 from deqviz.runtime.job import Job
 from deqviz.runtime.run_snapshot import OVER
 from deqviz.script import python_of, upload_file, upload_name
-from deqviz.ui import export_animation, export_files
+from deqviz.ui.export import animation as export_animation
+from deqviz.ui.export import files as export_files
 
 _STYLE = """<style>
 .st-key-export { border: 1px solid light-dark(#e3e6ec, #2a3441); border-radius: 10px; padding: 0.45rem 0.8rem;
