@@ -17,9 +17,9 @@ from deqviz.ui.batch_charts import means
 from deqviz.ui.batch_methods import OWN, TITLES
 from deqviz.ui.batch_setting import LEVELS, PICTURES, PRESETS, Setting, from_query
 from deqviz.ui.form import heading
-from deqviz.ui.picture_box import picture_title
+from deqviz.ui.inputs.image_box import picture_title
+from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, several, widget
 from deqviz.ui.study_page import StudyPage
-from deqviz.ui.widgets import choose, prefill, prefill_choice, several, widget
 
 _OWN = {p.name: p for p in params_of(Setting)}
 _LISTS = ("pictures", "levels", "methods")

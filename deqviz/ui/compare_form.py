@@ -13,9 +13,9 @@ from deqviz.scenario import check_picture
 from deqviz.ui import address
 from deqviz.ui.compare_setting import LEAST, MOST, PARAMS, Setting
 from deqviz.ui.form import heading
-from deqviz.ui.gallery import gallery
-from deqviz.ui.picture_box import picture_title
-from deqviz.ui.widgets import choose, prefill, prefill_choice, widget
+from deqviz.ui.inputs.gallery import gallery
+from deqviz.ui.inputs.image_box import picture_title
+from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, widget
 
 PAGE = "compare"
 _OWN = {p.name: p for p in PARAMS}

@@ -10,7 +10,7 @@ from deqviz.experiments.tuning import Knob, Scale, Tuning, TuningRow, best_row
 from deqviz.runtime.study import Study
 from deqviz.ui.compare_setting import Setting, names
 from deqviz.ui.components.compare.records import Tunable, Tune
-from deqviz.ui.widgets import pretty
+from deqviz.ui.inputs.widgets import pretty
 
 _FIRST = ("weight", "strength", "penalty", "sigma")
 """What is offered first of a method: how strongly it regularises."""

@@ -7,8 +7,8 @@ import streamlit as st
 from deqviz.core.registry import params_of
 from deqviz.ui.convergence_mol_setting import MolSetting
 from deqviz.ui.form import heading
-from deqviz.ui.picture_box import picture_box, picture_title
-from deqviz.ui.widgets import prefill, widget
+from deqviz.ui.inputs.image_box import picture_box, picture_title
+from deqviz.ui.inputs.widgets import prefill, widget
 
 _OWN = {p.name: p for p in params_of(MolSetting)}
 

@@ -9,7 +9,7 @@ from deqviz.core.catalog import OPERATORS, REGULARIZERS
 from deqviz.core.registry import Choice, Entry, Options, Param, Range, params_of
 from deqviz.experiments.equilibrium.uniqueness import Route, routes
 from deqviz.scenario import Reader, write_params
-from deqviz.ui.keys import known, some
+from deqviz.ui.inputs.keys import known, some
 
 THREE, OVER_L, OVER_STEP = "L, three equilibria", "L, this picture", "step, this picture"
 STARTS: Mapping[str, str] = {

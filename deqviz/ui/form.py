@@ -12,8 +12,8 @@ from deqviz.io import kspace as kspace_loader
 from deqviz.io import settings as settings_file
 from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario, check_picture
 from deqviz.ui import address
-from deqviz.ui.gallery import gallery
-from deqviz.ui.widgets import choose, entry_form, merge, pick, prefill_choice, widget
+from deqviz.ui.inputs.gallery import gallery
+from deqviz.ui.inputs.widgets import choose, entry_form, merge, pick, prefill_choice, widget
 from deqviz.ui.words import plain
 
 _PARTS: Mapping[str, Registry[Any]] = {"operator": OPERATORS, "noise": NOISES, "method": METHODS}

@@ -7,12 +7,12 @@ import streamlit as st
 from deqviz.core.registry import Choice, params_of
 from deqviz.runtime.study import Study
 from deqviz.ui.form import heading
+from deqviz.ui.inputs.image_box import picture_box
+from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, widget
 from deqviz.ui.noise_board import board
 from deqviz.ui.noise_plan import plan
 from deqviz.ui.noise_setting import MODEL, PRESETS, SOURCE, Setting, default, from_query, shelves
-from deqviz.ui.picture_box import picture_box
 from deqviz.ui.study_page import StudyPage
-from deqviz.ui.widgets import choose, prefill, prefill_choice, widget
 
 _OWN = {p.name: p for p in params_of(Setting)}
 

@@ -13,10 +13,10 @@ from deqviz.runtime.study import Shot, Study
 from deqviz.ui.components.board.records import Board, Explanation, Picture, Row, Tile
 from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.components.run.protocol import number
+from deqviz.ui.inputs.widgets import pretty
 from deqviz.ui.noise_charts import charts
 from deqviz.ui.noise_setting import Setting
 from deqviz.ui.study_board import study_board
-from deqviz.ui.widgets import pretty
 
 _HINTS = {
     True: "let the truth be the picture itself and run again: the slope falls to almost nothing.",

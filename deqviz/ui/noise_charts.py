@@ -12,10 +12,10 @@ from deqviz.experiments.equilibrium.noise_sweep import NoiseRow, NoiseSweep, Qua
 from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
+from deqviz.ui.inputs.widgets import pretty
 from deqviz.ui.noise_plan import BAND_LEVEL, TENT
 from deqviz.ui.noise_setting import Setting
 from deqviz.ui.noise_stability import stability_charts
-from deqviz.ui.widgets import pretty
 
 DELTA = "noise δ = ‖e‖"
 

@@ -7,12 +7,12 @@ import streamlit as st
 from deqviz.core.registry import params_of
 from deqviz.runtime.study import Study
 from deqviz.ui.form import heading
-from deqviz.ui.picture_box import picture_box, picture_title
+from deqviz.ui.inputs.image_box import picture_box, picture_title
+from deqviz.ui.inputs.widgets import pick, prefill, widget
 from deqviz.ui.prior_board import board
 from deqviz.ui.prior_plan import SIDE, plan
 from deqviz.ui.prior_setting import PRESETS, SHELF, THEORY, Setting, from_query
 from deqviz.ui.study_page import StudyPage
-from deqviz.ui.widgets import pick, prefill, widget
 
 _OWN = {p.name: p for p in params_of(Setting)}
 _PROBLEM = ("activation", "unknowns", "rows", "is_unit", "is_centred", "noise")

@@ -7,9 +7,9 @@ from deqviz.experiments.deep_prior.image_prior import TARGETS, Hump, HumpRow, Im
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Picture, Role, Series, Tile
+from deqviz.ui.inputs.widgets import pretty
 from deqviz.ui.prior_plan import hump
 from deqviz.ui.prior_setting import Setting
-from deqviz.ui.widgets import pretty
 
 FALL = 12.0
 """Decibels below the best that are shown: the first pictures of a network would flatten the rest."""

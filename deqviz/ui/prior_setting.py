@@ -8,7 +8,7 @@ from deqviz import images
 from deqviz.core.registry import Entry, Options, Param, Range, params_of
 from deqviz.experiments.deep_prior.prior_family import PriorFamily
 from deqviz.scenario import OPERATORS, Reader, write_params
-from deqviz.ui.keys import known
+from deqviz.ui.inputs.keys import known
 
 GAUSSIAN, ORTHONORMAL = "Gaussian", "orthonormal"
 THEORY = ("is_phase", "is_run", "is_recovery", "is_momentum")

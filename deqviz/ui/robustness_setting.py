@@ -8,7 +8,7 @@ from deqviz.core.catalog import METHODS, NOISES, OPERATORS
 from deqviz.core.registry import Choice, Options, Range, params_of
 from deqviz.experiments.robustness.attack import Budget, Contestant
 from deqviz.scenario import Reader, Scenario, check_picture, write_params
-from deqviz.ui.keys import known, some
+from deqviz.ui.inputs.keys import known, some
 
 OWN = "own"
 _MOL: Mapping[str, tuple[str, str]] = {

@@ -8,11 +8,11 @@ import streamlit as st
 from deqviz.core.registry import params_of
 from deqviz.runtime.study import Study
 from deqviz.ui.form import heading
+from deqviz.ui.inputs.widgets import prefill, several, widget
 from deqviz.ui.study_page import StudyPage
 from deqviz.ui.training_board import board
 from deqviz.ui.training_plan import plan
 from deqviz.ui.training_setting import ARCHITECTURES, OBJECTIVES, PRESETS, Setting, from_query
-from deqviz.ui.widgets import prefill, several, widget
 
 SIDE = 64
 """Of the signals, for the number of torch threads."""

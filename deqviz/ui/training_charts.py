@@ -10,9 +10,9 @@ from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.convergence_race import COLOURS
+from deqviz.ui.inputs.widgets import pretty
 from deqviz.ui.training_networks import network_charts
 from deqviz.ui.training_setting import OBJECTIVES, Setting
-from deqviz.ui.widgets import pretty
 
 SHOWN = 1e-17
 """Where zeros stand on a logarithmic axis: below all rounding."""

@@ -8,7 +8,7 @@ from deqviz.core.registry import Options, Param, Range, params_of
 from deqviz.experiments.losses.architectures import Architecture
 from deqviz.experiments.losses.deep_equilibrium import Gradient, Proximal, Splitting
 from deqviz.scenario import Reader, write_params
-from deqviz.ui.keys import some
+from deqviz.ui.inputs.keys import some
 
 OBJECTIVES: Mapping[str, str] = {
     "untrained": "Untrained",

@@ -8,13 +8,13 @@ import streamlit as st
 from deqviz.core.registry import params_of
 from deqviz.runtime.study import Study
 from deqviz.ui.form import heading
-from deqviz.ui.mask_pad import mask_pad
-from deqviz.ui.picture_box import picture_box, picture_title
+from deqviz.ui.inputs.image_box import picture_box, picture_title
+from deqviz.ui.inputs.mask_pad import mask_pad
+from deqviz.ui.inputs.widgets import prefill, several, widget
 from deqviz.ui.study_page import StudyPage
 from deqviz.ui.unrolled_board import board
 from deqviz.ui.unrolled_plan import in_colour, plan
 from deqviz.ui.unrolled_setting import PRESETS, RIVALS, Setting, View, from_query
-from deqviz.ui.widgets import prefill, several, widget
 
 SIDE = 64
 """Of the matrices, for the number of torch threads: one."""

@@ -18,7 +18,7 @@ from deqviz.learning.problems import PATCHED, patch_problem, random_problem
 from deqviz.networks import _weights
 from deqviz.networks.lista import UnrolledSparseCoder
 from deqviz.runtime.study import Part
-from deqviz.ui.drawn_mask import seen_pixels
+from deqviz.ui.inputs.drawn_mask import seen_pixels
 from deqviz.ui.unrolled_setting import LAYERS, SHORT, Setting
 
 SIDE = 128

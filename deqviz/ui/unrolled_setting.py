@@ -9,9 +9,9 @@ from deqviz.learning.descent import Descent, Form, Merit
 from deqviz.learning.primal_dual import Teaching
 from deqviz.learning.problems import TEACHINGS
 from deqviz.scenario import Reader, check_picture, write_params
-from deqviz.ui import drawn_mask
-from deqviz.ui.drawn_mask import FIRST
-from deqviz.ui.keys import some
+from deqviz.ui.inputs import drawn_mask
+from deqviz.ui.inputs.drawn_mask import FIRST
+from deqviz.ui.inputs.keys import some
 
 View = Literal["Layers", "Noise", "Shift", "Training", "Pictures", "Inpainting"]
 

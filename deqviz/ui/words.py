@@ -8,7 +8,7 @@ from deqviz import images, kspace
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS, REGULARIZERS
 from deqviz.core.registry import REGISTRIES, Param, Pick, Range, params_of
 from deqviz.scenario import Scenario
-from deqviz.ui.widgets import pretty
+from deqviz.ui.inputs.widgets import pretty
 
 
 def plain(text: str) -> str:

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from deqviz.learning.primal_dual import Teaching
 from deqviz.runtime.study import Study
-from deqviz.ui.drawn_mask import CELLS, FIRST, lost_cells, seen_pixels, written
+from deqviz.ui.inputs.drawn_mask import CELLS, FIRST, lost_cells, seen_pixels, written
 from deqviz.ui.unrolled_board import board
 from deqviz.ui.unrolled_plan import plan
 from deqviz.ui.unrolled_setting import PRESETS, Setting, from_query

@@ -11,7 +11,7 @@ from streamlit.components.v2 import component
 
 from deqviz.core.space import Image
 from deqviz.runtime.logbook import to_bytes
-from deqviz.ui.drawn_mask import CELLS
+from deqviz.ui.inputs.drawn_mask import CELLS
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
