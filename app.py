@@ -10,8 +10,9 @@ os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 import streamlit as st
 
-from deqviz.ui import STYLE, address, share, teacher
+from deqviz.ui import STYLE
 from deqviz.ui.app_pages import FOLDER
+from deqviz.ui.shell import address, share, teacher
 
 st.set_page_config(page_title="DEQViz", page_icon="🔬", layout="wide")
 

@@ -13,9 +13,9 @@ from PIL import Image as Picture
 from deqviz.core.registry import Choice
 from deqviz.runtime.job import Job
 from deqviz.scenario import Scenario
-from deqviz.ui import history
-from deqviz.ui.history import History
-from deqviz.ui.words import particulars, plain
+from deqviz.ui.shell import history
+from deqviz.ui.shell.descriptions import particulars, plain
+from deqviz.ui.shell.history import History
 
 
 def scenario(seed: int = 0, **more: object) -> Scenario:

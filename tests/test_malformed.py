@@ -23,7 +23,7 @@ from deqviz.core.catalog import METHODS, NOISES, OPERATORS
 from deqviz.core.registry import Choice
 from deqviz.scenario import Scenario
 from deqviz.ui import form
-from deqviz.ui.study_page import StudyPage
+from deqviz.ui.shell.study_page import StudyPage
 from tests.malformed import files
 
 ROOT = Path(__file__).parents[1]

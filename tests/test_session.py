@@ -10,7 +10,7 @@ from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 
 from deqviz.runtime.job import Job
 from deqviz.scenario import Scenario
-from deqviz.ui import session
+from deqviz.ui.shell import session
 
 
 @pytest.fixture

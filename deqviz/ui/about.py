@@ -10,9 +10,9 @@ import torch
 from deqviz import plugins
 from deqviz.core.machine import thread_count
 from deqviz.ui import about_facts as facts
-from deqviz.ui import address, session
 from deqviz.ui.app_pages import FOLDER
-from deqviz.ui.words import plain
+from deqviz.ui.shell import address, session
+from deqviz.ui.shell.descriptions import plain
 
 PAGE = "about"
 _STYLE = FOLDER.parent / "about.css"

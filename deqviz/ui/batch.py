@@ -11,7 +11,7 @@ from deqviz.runtime.study import OVER, Study
 from deqviz.sweep import table
 from deqviz.sweep.batch import Batch, Opened
 from deqviz.sweep.row import Measured
-from deqviz.ui import address, batch_tables, session
+from deqviz.ui import batch_tables
 from deqviz.ui.batch_board import board, operators, shown
 from deqviz.ui.batch_charts import means
 from deqviz.ui.batch_methods import OWN, TITLES
@@ -19,7 +19,8 @@ from deqviz.ui.batch_setting import LEVELS, PICTURES, PRESETS, Setting, from_que
 from deqviz.ui.form import heading
 from deqviz.ui.inputs.image_box import picture_title
 from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, several, widget
-from deqviz.ui.study_page import StudyPage
+from deqviz.ui.shell import address, session
+from deqviz.ui.shell.study_page import StudyPage
 
 _OWN = {p.name: p for p in params_of(Setting)}
 _LISTS = ("pictures", "levels", "methods")

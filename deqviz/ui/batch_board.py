@@ -10,7 +10,7 @@ from deqviz.ui.batch_charts import Line, charts, hidden, lines
 from deqviz.ui.batch_methods import is_tuned
 from deqviz.ui.batch_setting import Setting
 from deqviz.ui.components.board.records import Board, Explanation, Row
-from deqviz.ui.study_board import study_board
+from deqviz.ui.shell.study_board import study_board
 
 _LAMPS: Mapping[str, Lamp] = {"certified": "holds", "estimated": "estimated", "void": "void"}
 

@@ -7,7 +7,6 @@ import streamlit as st
 
 from deqviz.runtime.limits import limits
 from deqviz.runtime.worker import worker
-from deqviz.ui import address, session
 from deqviz.ui import compare_screen as screen
 from deqviz.ui.compare_form import PAGE, describe, fill, form
 from deqviz.ui.compare_run import Comparison
@@ -15,7 +14,8 @@ from deqviz.ui.compare_setting import PRESETS, Setting, from_query
 from deqviz.ui.compare_tune import Search, targets
 from deqviz.ui.components import compare as compare_view
 from deqviz.ui.components.compare.records import Command, View
-from deqviz.ui.study_page import StudyPage
+from deqviz.ui.shell import address, session
+from deqviz.ui.shell.study_page import StudyPage
 
 REFRESH = 0.15
 """Seconds between two looks at runs that go on."""

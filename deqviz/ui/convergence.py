@@ -16,7 +16,7 @@ from deqviz.ui.convergence_mol_setting import MolSetting
 from deqviz.ui.convergence_plan import plan
 from deqviz.ui.convergence_setting import Setting
 from deqviz.ui.form import heading
-from deqviz.ui.study_page import StudyPage
+from deqviz.ui.shell.study_page import StudyPage
 
 LIMITS, MOL = "limits and speed", convergence_mol_setting.QUESTION
 Asked = Setting | MolSetting

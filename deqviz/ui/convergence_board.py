@@ -10,7 +10,7 @@ from deqviz.ui.components.board.records import Board, Explanation, Row, Tile
 from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.convergence_charts import charts
 from deqviz.ui.convergence_setting import THREE, Setting
-from deqviz.ui.study_board import cells_done, study_board
+from deqviz.ui.shell.study_board import cells_done, study_board
 
 
 def board(study: Study, setting: Setting) -> Board:

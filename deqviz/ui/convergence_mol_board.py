@@ -17,7 +17,7 @@ from deqviz.ui.components.run.protocol import row
 from deqviz.ui.convergence_mol_charts import breaker_charts, step_charts
 from deqviz.ui.convergence_mol_depth import depth_charts, panel_charts
 from deqviz.ui.convergence_mol_setting import MolSetting
-from deqviz.ui.study_board import cells_done, study_board
+from deqviz.ui.shell.study_board import cells_done, study_board
 
 
 def mol_board(study: Study, setting: MolSetting) -> Board:

@@ -11,10 +11,10 @@ from deqviz.io import images as loader
 from deqviz.io import kspace as kspace_loader
 from deqviz.io import settings as settings_file
 from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario, check_picture
-from deqviz.ui import address
 from deqviz.ui.inputs.gallery import gallery
 from deqviz.ui.inputs.widgets import choose, entry_form, merge, pick, prefill_choice, widget
-from deqviz.ui.words import plain
+from deqviz.ui.shell import address
+from deqviz.ui.shell.descriptions import plain
 
 _PARTS: Mapping[str, Registry[Any]] = {"operator": OPERATORS, "noise": NOISES, "method": METHODS}
 _OWN = {p.name: p for p in params_of(Scenario)}

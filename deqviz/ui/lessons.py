@@ -5,12 +5,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from deqviz.ui import address, lessons_file, lessons_view, teacher
+from deqviz.ui import lessons_file, lessons_view
 from deqviz.ui.app_pages import FOLDER
 from deqviz.ui.lessons_condition import filled
 from deqviz.ui.lessons_file import Damaged, Lesson
 from deqviz.ui.lessons_measures import MEASURES
-from deqviz.ui.words import plain
+from deqviz.ui.shell import address, teacher
+from deqviz.ui.shell.descriptions import plain
 
 _STYLE = FOLDER.parent / "lessons.css"
 PAGE = "lessons"

@@ -9,11 +9,12 @@ from typing import Any
 import streamlit as st
 
 from deqviz.runtime.study import OVER, Study
-from deqviz.ui import convergence, memory, noise, prior, robustness, session, training, unrolled
+from deqviz.ui import convergence, memory, noise, prior, robustness, training, unrolled
 from deqviz.ui.components import board
 from deqviz.ui.lessons_file import Lesson, Reader, Scene
 from deqviz.ui.lessons_measures import measured
-from deqviz.ui.study_page import REFRESH, StudyPage, obey
+from deqviz.ui.shell import session
+from deqviz.ui.shell.study_page import REFRESH, StudyPage, obey
 
 PAGES: Mapping[str, StudyPage[Any]] = {
     module.PAGE.page: module.PAGE

@@ -6,13 +6,13 @@ import streamlit as st
 
 from deqviz.core.registry import params_of
 from deqviz.runtime.study import Study
-from deqviz.ui import session
 from deqviz.ui.form import heading
 from deqviz.ui.inputs.widgets import prefill, widget
 from deqviz.ui.memory_board import board
 from deqviz.ui.memory_plan import plan
 from deqviz.ui.memory_setting import PRESETS, Setting, from_query, written
-from deqviz.ui.study_page import StudyPage
+from deqviz.ui.shell import session
+from deqviz.ui.shell.study_page import StudyPage
 
 _OWN = {p.name: p for p in params_of(Setting)}
 _GROUPS = (

@@ -17,7 +17,7 @@ from deqviz.ui.components.run.protocol import number, row
 from deqviz.ui.memory_charts import charts
 from deqviz.ui.memory_plan import missing_weights
 from deqviz.ui.memory_setting import Setting
-from deqviz.ui.study_board import study_board
+from deqviz.ui.shell.study_board import study_board
 
 GAIN = 5
 _WORDS: Mapping[str, tuple[str, str]] = {

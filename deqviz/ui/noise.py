@@ -12,7 +12,7 @@ from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, widget
 from deqviz.ui.noise_board import board
 from deqviz.ui.noise_plan import plan
 from deqviz.ui.noise_setting import MODEL, PRESETS, SOURCE, Setting, default, from_query, shelves
-from deqviz.ui.study_page import StudyPage
+from deqviz.ui.shell.study_page import StudyPage
 
 _OWN = {p.name: p for p in params_of(Setting)}
 

@@ -16,7 +16,7 @@ from deqviz.ui.components.run.protocol import number
 from deqviz.ui.inputs.widgets import pretty
 from deqviz.ui.noise_charts import charts
 from deqviz.ui.noise_setting import Setting
-from deqviz.ui.study_board import study_board
+from deqviz.ui.shell.study_board import study_board
 
 _HINTS = {
     True: "let the truth be the picture itself and run again: the slope falls to almost nothing.",

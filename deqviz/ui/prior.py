@@ -12,7 +12,7 @@ from deqviz.ui.inputs.widgets import pick, prefill, widget
 from deqviz.ui.prior_board import board
 from deqviz.ui.prior_plan import SIDE, plan
 from deqviz.ui.prior_setting import PRESETS, SHELF, THEORY, Setting, from_query
-from deqviz.ui.study_page import StudyPage
+from deqviz.ui.shell.study_page import StudyPage
 
 _OWN = {p.name: p for p in params_of(Setting)}
 _PROBLEM = ("activation", "unknowns", "rows", "is_unit", "is_centred", "noise")

@@ -16,7 +16,7 @@ from deqviz.ui.components.run.protocol import number, row
 from deqviz.ui.prior_charts import charts
 from deqviz.ui.prior_picture_charts import picture_tiles
 from deqviz.ui.prior_setting import Setting
-from deqviz.ui.study_board import cells_behind, cells_done, study_board
+from deqviz.ui.shell.study_board import cells_behind, cells_done, study_board
 
 SHARES = {
     "phase": 80.0,

@@ -8,14 +8,14 @@ import streamlit as st
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS
 from deqviz.core.registry import params_of
 from deqviz.runtime.study import Study
-from deqviz.ui import session
 from deqviz.ui.form import heading
 from deqviz.ui.inputs.image_box import picture_box, picture_title
 from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, several, widget
 from deqviz.ui.robustness_board import board
 from deqviz.ui.robustness_plan import plan
 from deqviz.ui.robustness_setting import OWN, PRESETS, TITLES, Setting, from_query
-from deqviz.ui.study_page import StudyPage
+from deqviz.ui.shell import session
+from deqviz.ui.shell.study_page import StudyPage
 
 _OWN = {p.name: p for p in params_of(Setting)}
 _SHELVES = {"operator": OPERATORS, "noise": NOISES, OWN: METHODS}

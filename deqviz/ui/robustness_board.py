@@ -13,7 +13,7 @@ from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.robustness_charts import charts
 from deqviz.ui.robustness_setting import Setting
-from deqviz.ui.study_board import study_board
+from deqviz.ui.shell.study_board import study_board
 
 GAIN = 5
 """By which a difference is multiplied to be seen."""

@@ -9,7 +9,7 @@ from deqviz.core.registry import params_of
 from deqviz.runtime.study import Study
 from deqviz.ui.form import heading
 from deqviz.ui.inputs.widgets import prefill, several, widget
-from deqviz.ui.study_page import StudyPage
+from deqviz.ui.shell.study_page import StudyPage
 from deqviz.ui.training_board import board
 from deqviz.ui.training_plan import plan
 from deqviz.ui.training_setting import ARCHITECTURES, OBJECTIVES, PRESETS, Setting, from_query

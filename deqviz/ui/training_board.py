@@ -10,7 +10,7 @@ from deqviz.experiments.losses.loss_lab import LossLab
 from deqviz.runtime.study import Shot, Study
 from deqviz.ui.components.board.records import Board, Explanation, Row
 from deqviz.ui.components.board.verdicts import named, verdict
-from deqviz.ui.study_board import Progress, study_board
+from deqviz.ui.shell.study_board import Progress, study_board
 from deqviz.ui.training_charts import charts
 from deqviz.ui.training_setting import Setting
 

@@ -16,10 +16,10 @@ from deqviz.core.guarantee import Guarantee
 from deqviz.experiments._rows import Experiment, Key, Progress, Row, panel
 from deqviz.runtime.study import OVER, Study
 from deqviz.runtime.worker import worker
-from deqviz.ui import session
 from deqviz.ui.components import board
 from deqviz.ui.components import run as live
 from deqviz.ui.components.board.verdicts import verdict
+from deqviz.ui.shell import session
 
 if os.environ.get("HARNESS_READ_ONLY"):
     live.plotly_script = board.plotly_script = lambda: None

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
 from deqviz.runtime.job import Job
-from deqviz.ui import address, history_strip, session
+from deqviz.ui.shell import address, history_strip, session
 from tests.app.journey import ROOT, check_looks, state
 from tests.app.test_page import QUICK, opened, scenario, settle
 

@@ -17,9 +17,10 @@ from streamlit.testing.v1 import AppTest
 from deqviz.core.registry import Choice
 from deqviz.io import settings as settings_file
 from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario
-from deqviz.ui import address, convergence, memory, noise, prior, robustness, teacher, training, unrolled
+from deqviz.ui import convergence, memory, noise, prior, robustness, training, unrolled
 from deqviz.ui.playground.setup import PRESETS, Setup
-from deqviz.ui.study_page import StudyPage
+from deqviz.ui.shell import address, teacher
+from deqviz.ui.shell.study_page import StudyPage
 from tests.app.journey import ROOT, check_looks, state, turn
 from tests.app.test_page import QUICK, arrive, opened, scenario, text
 from tests.strategies import params

@@ -6,7 +6,6 @@ import streamlit as st
 
 from deqviz.experiments.plane.fixed_points import FixedPoint
 from deqviz.experiments.plane.planar import PLANAR
-from deqviz.ui import address
 from deqviz.ui.components.run.records import Explanation
 from deqviz.ui.form import heading
 from deqviz.ui.inputs.widgets import entry_form, prefill, widget
@@ -14,7 +13,8 @@ from deqviz.ui.playground import show
 from deqviz.ui.playground.protocol import Hand
 from deqviz.ui.playground.scene import Scene, scene, sweep
 from deqviz.ui.playground.setup import KINDS, PARAMS, PRESETS, Setup
-from deqviz.ui.words import plain
+from deqviz.ui.shell import address
+from deqviz.ui.shell.descriptions import plain
 
 _BY_NAME = {p.name: p for p in PARAMS}
 _PAGE = "playground"

@@ -13,10 +13,10 @@ import streamlit as st
 
 from deqviz.runtime.study import OVER, Study
 from deqviz.runtime.worker import worker
-from deqviz.ui import address, session
 from deqviz.ui.components import board
 from deqviz.ui.form import heading
-from deqviz.ui.words import plain
+from deqviz.ui.shell import address, session
+from deqviz.ui.shell.descriptions import plain
 
 REFRESH = 0.15
 """Seconds between two looks at a study that is going on."""

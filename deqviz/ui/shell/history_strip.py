@@ -9,9 +9,9 @@ import streamlit as st
 from streamlit.components.v2 import component
 
 from deqviz.runtime.job import Job
-from deqviz.ui import address, session
-from deqviz.ui.history import Entry, History
-from deqviz.ui.words import describe, particulars
+from deqviz.ui.shell import address, session
+from deqviz.ui.shell.descriptions import describe, particulars
+from deqviz.ui.shell.history import Entry, History
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer

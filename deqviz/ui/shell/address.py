@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from deqviz.ui import teacher
+from deqviz.ui.shell import teacher
 
 HEARD = "address.heard"
 """The key of the hidden widget."""

@@ -19,8 +19,8 @@ from deqviz.runtime.limits import limits
 from deqviz.runtime.study import Study
 from deqviz.runtime.worker import Task, worker
 from deqviz.scenario import Scenario
-from deqviz.ui import address
-from deqviz.ui.history import History
+from deqviz.ui.shell import address
+from deqviz.ui.shell.history import History
 
 GRACE = 3.0
 """Seconds between a lost connection and the end of its run: a reload of the page comes back sooner."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from streamlit.components.v2 import component
 
-from deqviz.ui import teacher
+from deqviz.ui.shell import teacher
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer

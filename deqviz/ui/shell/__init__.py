@@ -1,0 +1,1 @@
+"""What all pages share: the address, the session, history, links, and what makes a study a page."""
