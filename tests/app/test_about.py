@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 import deqviz
 from deqviz.core.registry import REGISTRIES
 from deqviz.networks._weights import cards
-from deqviz.ui import about_facts as facts
+from deqviz.ui.pages.about import facts
 from tests.app.journey import APP, check_looks, state, turn
 
 

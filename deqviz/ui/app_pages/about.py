@@ -1,5 +1,5 @@
 """The About page: a plain script, as Streamlit wants it."""
 
-from deqviz.ui.about import render
+from deqviz.ui.pages.about.page import render
 
 render()

@@ -9,8 +9,8 @@ import torch
 
 from deqviz import plugins
 from deqviz.core.machine import thread_count
-from deqviz.ui import about_facts as facts
 from deqviz.ui.app_pages import FOLDER
+from deqviz.ui.pages.about import facts
 from deqviz.ui.shell import address, session
 from deqviz.ui.shell.descriptions import plain
 
