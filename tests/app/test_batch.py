@@ -12,12 +12,12 @@ from deqviz.sweep import table
 from deqviz.sweep.measure import measure
 from deqviz.sweep.row import Measured
 from deqviz.sweep.sweepfile import parse
-from deqviz.ui import batch_tables
-from deqviz.ui.batch import _make
-from deqviz.ui.batch_board import board, shown
-from deqviz.ui.batch_charts import lines, means
-from deqviz.ui.batch_methods import TITLES, choice, is_tuned
-from deqviz.ui.batch_setting import PRESETS, Setting, from_query
+from deqviz.ui.pages.batch import tables as batch_tables
+from deqviz.ui.pages.batch.board import board, shown
+from deqviz.ui.pages.batch.charts import lines, means
+from deqviz.ui.pages.batch.methods import TITLES, choice, is_tuned
+from deqviz.ui.pages.batch.page import _make
+from deqviz.ui.pages.batch.setting import PRESETS, Setting, from_query
 from tests.app.journey import Guest, check_looks, check_refused, done, state, turn
 
 QUICK = {"pictures": "camera,coins", "levels": "0.01,0.05", "methods": "tikhonov,baseline"}

@@ -1,5 +1,5 @@
 """The Batch page: a plain script, as Streamlit wants it."""
 
-from deqviz.ui.batch import render
+from deqviz.ui.pages.batch.page import render
 
 render()

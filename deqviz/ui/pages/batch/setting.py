@@ -9,9 +9,9 @@ from deqviz.core.catalog import METHODS, OPERATORS
 from deqviz.core.registry import Choice, Options, Range, params_of
 from deqviz.scenario import Reader, Scenario, write_params
 from deqviz.sweep.row import Cell
-from deqviz.ui import batch_tables
-from deqviz.ui.batch_methods import OWN, TITLES, choice
 from deqviz.ui.inputs.keys import known, some
+from deqviz.ui.pages.batch import tables as batch_tables
+from deqviz.ui.pages.batch.methods import OWN, TITLES, choice
 
 LEVELS = tuple(f"{v:g}" for v in (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2))
 """What the noise can be, as the address writes it."""

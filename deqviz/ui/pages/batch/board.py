@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from deqviz.core.guarantee import Lamp
 from deqviz.runtime.study import Study
 from deqviz.sweep.row import Measured
-from deqviz.ui.batch_charts import Line, charts, hidden, lines
-from deqviz.ui.batch_methods import is_tuned
-from deqviz.ui.batch_setting import Setting
 from deqviz.ui.components.board.records import Board, Explanation, Row
+from deqviz.ui.pages.batch.charts import Line, charts, hidden, lines
+from deqviz.ui.pages.batch.methods import is_tuned
+from deqviz.ui.pages.batch.setting import Setting
 from deqviz.ui.shell.study_board import study_board
 
 _LAMPS: Mapping[str, Lamp] = {"certified": "holds", "estimated": "estimated", "void": "void"}
