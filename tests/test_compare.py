@@ -22,13 +22,13 @@ from deqviz.experiments._rows import read, recorded
 from deqviz.experiments.tuning import COARSE, FINE, Scale, Tuning, TuningRow, best_row
 from deqviz.runtime.worker import Task
 from deqviz.scenario import Scenario
-from deqviz.ui.compare_run import Comparison, thinned
-from deqviz.ui.compare_screen import frames, pictures, view
-from deqviz.ui.compare_setting import PRESETS, Setting, from_query, names
-from deqviz.ui.compare_tune import Search, targets
 from deqviz.ui.components.compare.protocol import pack, parse_commands
 from deqviz.ui.components.compare.records import Lane, View
 from deqviz.ui.components.run.protocol import unpack
+from deqviz.ui.pages.compare.run import Comparison, thinned
+from deqviz.ui.pages.compare.screen import frames, pictures, view
+from deqviz.ui.pages.compare.setting import PRESETS, Setting, from_query, names
+from deqviz.ui.pages.compare.tune import Search, targets
 
 TWO = (Choice("tikhonov", {"weight": 0.02}), Choice("iterated_tikhonov"))
 

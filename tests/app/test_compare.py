@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
-from deqviz.ui.compare_run import Comparison
-from deqviz.ui.compare_setting import Setting
+from deqviz.ui.pages.compare.run import Comparison
+from deqviz.ui.pages.compare.setting import Setting
 from tests.app.journey import APP, check_looks, turn
 
 QUICK = {"size": "48", "iterations": "12", "m1": "tikhonov", "m2": "iterated_tikhonov"}

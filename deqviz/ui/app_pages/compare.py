@@ -1,5 +1,5 @@
 """The Compare page: a plain script, as Streamlit wants it."""
 
-from deqviz.ui.compare import render
+from deqviz.ui.pages.compare.page import render
 
 render()

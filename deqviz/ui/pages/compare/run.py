@@ -16,7 +16,7 @@ from deqviz.runtime.job import Job
 from deqviz.runtime.run_snapshot import OVER
 from deqviz.runtime.study_snapshot import State
 from deqviz.runtime.worker import Task
-from deqviz.ui.compare_setting import Setting
+from deqviz.ui.pages.compare.setting import Setting
 
 _ids = itertools.count(1)
 BUDGET = 12e6

@@ -11,12 +11,12 @@ import numpy as np
 from deqviz.core.catalog import OPERATORS
 from deqviz.core.guarantee import Guarantee
 from deqviz.runtime.run_snapshot import OVER, Snapshot
-from deqviz.ui.compare_run import Comparison, Runner, thinned
-from deqviz.ui.compare_setting import names
-from deqviz.ui.compare_tune import Search, targets, tunables
 from deqviz.ui.components.compare.records import Frames, Lane, LaneState, View
 from deqviz.ui.components.run.protocol import row
 from deqviz.ui.components.run.records import Pictures
+from deqviz.ui.pages.compare.run import Comparison, Runner, thinned
+from deqviz.ui.pages.compare.setting import names
+from deqviz.ui.pages.compare.tune import Search, targets, tunables
 
 _STATES: dict[str, LaneState] = {"failed": "error"}
 

@@ -7,13 +7,13 @@ import streamlit as st
 
 from deqviz.runtime.limits import limits
 from deqviz.runtime.worker import worker
-from deqviz.ui import compare_screen as screen
-from deqviz.ui.compare_form import PAGE, describe, fill, form
-from deqviz.ui.compare_run import Comparison
-from deqviz.ui.compare_setting import PRESETS, Setting, from_query
-from deqviz.ui.compare_tune import Search, targets
 from deqviz.ui.components import compare as compare_view
 from deqviz.ui.components.compare.records import Command, View
+from deqviz.ui.pages.compare import screen
+from deqviz.ui.pages.compare.form import PAGE, describe, fill, form
+from deqviz.ui.pages.compare.run import Comparison
+from deqviz.ui.pages.compare.setting import PRESETS, Setting, from_query
+from deqviz.ui.pages.compare.tune import Search, targets
 from deqviz.ui.shell import address, session
 from deqviz.ui.shell.study_page import StudyPage
 
