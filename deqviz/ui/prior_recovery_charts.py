@@ -7,7 +7,7 @@ from deqviz.experiments.deep_prior.recovery import GapRow, LandweberGap, Recover
 from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Series
 from deqviz.ui.components.run.protocol import number
-from deqviz.ui.convergence_race import COLOURS
+from deqviz.ui.pages.convergence.solver_charts import COLOURS
 from deqviz.ui.prior_setting import Setting
 
 

@@ -9,8 +9,8 @@ from deqviz.experiments.losses.loss_lab import LossLab, LossRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
-from deqviz.ui.convergence_race import COLOURS
 from deqviz.ui.inputs.widgets import pretty
+from deqviz.ui.pages.convergence.solver_charts import COLOURS
 from deqviz.ui.training_networks import network_charts
 from deqviz.ui.training_setting import OBJECTIVES, Setting
 

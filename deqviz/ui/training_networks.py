@@ -13,7 +13,7 @@ from deqviz.experiments.losses.truncated_adjoint import AdjointRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
-from deqviz.ui.convergence_race import COLOURS
+from deqviz.ui.pages.convergence.solver_charts import COLOURS
 from deqviz.ui.training_setting import ARCHITECTURES, Setting
 
 BEYOND = 5

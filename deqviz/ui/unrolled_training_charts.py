@@ -9,7 +9,7 @@ from deqviz.experiments.unrolled.training_run import Taught
 from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
-from deqviz.ui.convergence_race import COLOURS
+from deqviz.ui.pages.convergence.solver_charts import COLOURS
 from deqviz.ui.unrolled_charts import titles_of
 from deqviz.ui.unrolled_setting import LAYERS, Setting
 

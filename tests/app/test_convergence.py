@@ -13,9 +13,9 @@ from playwright.sync_api import expect
 from deqviz import images
 from deqviz.core.registry import Choice
 from deqviz.runtime.study import Study
-from deqviz.ui.convergence_board import board
-from deqviz.ui.convergence_plan import plan
-from deqviz.ui.convergence_setting import OVER_L, OVER_STEP, PRESETS, THREE, Setting, from_query
+from deqviz.ui.pages.convergence.board import board
+from deqviz.ui.pages.convergence.plan import plan
+from deqviz.ui.pages.convergence.setting import OVER_L, OVER_STEP, PRESETS, THREE, Setting, from_query
 from tests.app.journey import Guest, check_looks, check_refused, done, state
 
 # Without a network a step takes microseconds.

@@ -9,11 +9,11 @@ from playwright.sync_api import expect
 
 from deqviz.runtime.study import Study
 from deqviz.ui import convergence_mol_plan
-from deqviz.ui.convergence import LIMITS, MOL, read
 from deqviz.ui.convergence_mol_board import mol_board
 from deqviz.ui.convergence_mol_plan import plan
 from deqviz.ui.convergence_mol_setting import PRESETS, MolSetting
-from deqviz.ui.convergence_setting import Setting
+from deqviz.ui.pages.convergence.page import LIMITS, MOL, read
+from deqviz.ui.pages.convergence.setting import Setting
 from tests.app.journey import ROOT, Guest, check_looks, check_refused, done, state
 from tests.app.test_convergence import STOCK
 

@@ -1,5 +1,5 @@
 """Convergence: is the limit unique, and how fast do we get there?"""
 
-from deqviz.ui.convergence import render
+from deqviz.ui.pages.convergence.page import render
 
 render()

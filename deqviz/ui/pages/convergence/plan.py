@@ -20,7 +20,7 @@ from deqviz.experiments.plane.axes import SPACE
 from deqviz.experiments.plane.planar import Rotating
 from deqviz.runtime.study import Part
 from deqviz.scenario import for_operator
-from deqviz.ui.convergence_setting import OVER_L, ROUTES, SHELVES, STARTS, THREE, Setting
+from deqviz.ui.pages.convergence.setting import OVER_L, ROUTES, SHELVES, STARTS, THREE, Setting
 
 CONTRACTIONS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25, 1.5)
 STEPS = (0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 1.95)

@@ -9,8 +9,8 @@ from deqviz.experiments.equilibrium.uniqueness import UniquenessRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
-from deqviz.ui.convergence_race import COLOURS, DISTANCE, race_charts
-from deqviz.ui.convergence_setting import ROUTES, STARTS, THREE, Setting
+from deqviz.ui.pages.convergence.setting import ROUTES, STARTS, THREE, Setting
+from deqviz.ui.pages.convergence.solver_charts import COLOURS, DISTANCE, race_charts
 
 SHOWN = 1e-17
 """Where zeros stand on a logarithmic axis: below all rounding."""

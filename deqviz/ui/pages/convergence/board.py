@@ -8,8 +8,8 @@ from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Shot, Study
 from deqviz.ui.components.board.records import Board, Explanation, Row, Tile
 from deqviz.ui.components.board.verdicts import verdict
-from deqviz.ui.convergence_charts import charts
-from deqviz.ui.convergence_setting import THREE, Setting
+from deqviz.ui.pages.convergence.charts import charts
+from deqviz.ui.pages.convergence.setting import THREE, Setting
 from deqviz.ui.shell.study_board import cells_done, study_board
 
 
