@@ -20,7 +20,7 @@ from deqviz.experiments.monotone.uniqueness_counterexample import BreakerRow
 from deqviz.experiments.unrolled.layer_descent import LayerRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Row
-from deqviz.ui.prior_charts import halves
+from deqviz.ui.pages.deep_prior.charts import halves
 from deqviz.ui.unrolled_setting import RIVALS, SHORT
 
 Value = float | None

@@ -17,10 +17,10 @@ from deqviz.experiments.deep_prior.run import PriorRun
 from deqviz.experiments.deep_prior.width_diagram import CertifiedWidths, WidthDiagram
 from deqviz.runtime.study import Part, Study
 from deqviz.ui.components.board.records import Chart
-from deqviz.ui.prior import PAGE
-from deqviz.ui.prior_board import board
-from deqviz.ui.prior_plan import plan
-from deqviz.ui.prior_setting import PRESETS, Setting, from_query
+from deqviz.ui.pages.deep_prior.board import board
+from deqviz.ui.pages.deep_prior.page import PAGE
+from deqviz.ui.pages.deep_prior.plan import plan
+from deqviz.ui.pages.deep_prior.setting import PRESETS, Setting, from_query
 from tests.app.journey import ROOT, Guest, check_looks, check_refused, done, state
 
 # One narrow network on its way takes a few hundredths of a second.

@@ -1,5 +1,5 @@
 """Deep prior: how wide is wide enough?"""
 
-from deqviz.ui.prior import render
+from deqviz.ui.pages.deep_prior.page import render
 
 render()

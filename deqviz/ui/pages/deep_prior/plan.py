@@ -15,7 +15,7 @@ from deqviz.experiments.deep_prior.width_diagram import MEASURED, CertifiedWidth
 from deqviz.methods.deep_image_prior import DeepImagePrior
 from deqviz.noises.gaussian import Gaussian
 from deqviz.runtime.study import Part
-from deqviz.ui.prior_setting import SHELF, Setting
+from deqviz.ui.pages.deep_prior.setting import SHELF, Setting
 
 SIDE = 64
 """Pixels along the longer side of the picture; one torch thread is the fastest there."""

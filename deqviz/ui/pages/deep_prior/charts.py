@@ -7,10 +7,10 @@ from deqviz.experiments.deep_prior.widths import half_success, threshold
 from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
-from deqviz.ui.prior_picture_charts import picture_charts
-from deqviz.ui.prior_recovery_charts import momentum_charts, recovery_charts
-from deqviz.ui.prior_run_charts import run_charts
-from deqviz.ui.prior_setting import Setting
+from deqviz.ui.pages.deep_prior.image_charts import picture_charts
+from deqviz.ui.pages.deep_prior.recovery_charts import momentum_charts, recovery_charts
+from deqviz.ui.pages.deep_prior.run_charts import run_charts
+from deqviz.ui.pages.deep_prior.setting import Setting
 
 EDGE = 1.25
 """Factor by which the diagram is wider than its cells."""

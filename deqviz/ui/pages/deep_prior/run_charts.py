@@ -7,7 +7,7 @@ from deqviz.experiments.deep_prior.run import GROUND, PriorRun, RunRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Series
 from deqviz.ui.components.run.protocol import number
-from deqviz.ui.prior_setting import Setting
+from deqviz.ui.pages.deep_prior.setting import Setting
 
 FLOOR = 1e-10
 """Share of ‖r₀‖ where the lines of the residual end."""

@@ -8,8 +8,8 @@ from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Picture, Role, Series, Tile
 from deqviz.ui.inputs.widgets import pretty
-from deqviz.ui.prior_plan import hump
-from deqviz.ui.prior_setting import Setting
+from deqviz.ui.pages.deep_prior.plan import hump
+from deqviz.ui.pages.deep_prior.setting import Setting
 
 FALL = 12.0
 """Decibels below the best that are shown: the first pictures of a network would flatten the rest."""

@@ -8,7 +8,7 @@ from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Series
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.convergence.solver_charts import COLOURS
-from deqviz.ui.prior_setting import Setting
+from deqviz.ui.pages.deep_prior.setting import Setting
 
 
 def recovery_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:

@@ -13,9 +13,9 @@ from deqviz.runtime.study import Shot, Study
 from deqviz.ui.components.board.records import Board, Explanation, Row
 from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.components.run.protocol import number, row
-from deqviz.ui.prior_charts import charts
-from deqviz.ui.prior_picture_charts import picture_tiles
-from deqviz.ui.prior_setting import Setting
+from deqviz.ui.pages.deep_prior.charts import charts
+from deqviz.ui.pages.deep_prior.image_charts import picture_tiles
+from deqviz.ui.pages.deep_prior.setting import Setting
 from deqviz.ui.shell.study_board import cells_behind, cells_done, study_board
 
 SHARES = {
