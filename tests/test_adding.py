@@ -20,8 +20,8 @@ from deqviz.core.catalog import METHODS, NOISES, OPERATORS, REGULARIZERS, SOLVER
 from deqviz.core.records import Problem
 from deqviz.core.registry import REGISTRIES, Choice
 from deqviz.core.space import Space, inner, norm
-from deqviz.ui import lessons_file
-from deqviz.ui.lessons_view import READERS
+from deqviz.ui.pages.lessons import file as lessons_file
+from deqviz.ui.pages.lessons.view import READERS
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "adding.md").read_text(encoding="utf-8")

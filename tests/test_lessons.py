@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from deqviz.ui import lessons_file, lessons_view
 from deqviz.ui.components.board import Board
-from deqviz.ui.lessons_condition import Condition, filled, places
-from deqviz.ui.lessons_file import Damaged, Lesson, LessonError
-from deqviz.ui.lessons_measures import LAMPS, MEASURES, measured, names
+from deqviz.ui.pages.lessons import file as lessons_file
+from deqviz.ui.pages.lessons import view as lessons_view
+from deqviz.ui.pages.lessons.condition import Condition, filled, places
+from deqviz.ui.pages.lessons.file import Damaged, Lesson, LessonError
+from deqviz.ui.pages.lessons.measures import LAMPS, MEASURES, measured, names
 
 SHELF = lessons_file.shelf(lessons_view.READERS)
 LESSONS = [one for one in SHELF if isinstance(one, Lesson)]

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
 from deqviz.runtime.study import OVER
-from deqviz.ui import lessons_file
+from deqviz.ui.pages.lessons import file as lessons_file
 from tests.app.journey import APP, ROOT, check_looks, state, turn
 
 SCRIPT = "deqviz/ui/app_pages/lessons.py"

@@ -1,5 +1,5 @@
 """The Lessons page: a plain script, as Streamlit wants it."""
 
-from deqviz.ui.lessons import render
+from deqviz.ui.pages.lessons.page import render
 
 render()

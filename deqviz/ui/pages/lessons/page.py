@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from deqviz.ui import lessons_file, lessons_view
 from deqviz.ui.app_pages import FOLDER
-from deqviz.ui.lessons_condition import filled
-from deqviz.ui.lessons_file import Damaged, Lesson
-from deqviz.ui.lessons_measures import MEASURES
+from deqviz.ui.pages.lessons import file as lessons_file
+from deqviz.ui.pages.lessons import view as lessons_view
+from deqviz.ui.pages.lessons.condition import filled
+from deqviz.ui.pages.lessons.file import Damaged, Lesson
+from deqviz.ui.pages.lessons.measures import MEASURES
 from deqviz.ui.shell import address, teacher
 from deqviz.ui.shell.descriptions import plain
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from deqviz.ui import lessons_measures
-from deqviz.ui.lessons_condition import VIEWS, Condition, places
+from deqviz.ui.pages.lessons import measures as lessons_measures
+from deqviz.ui.pages.lessons.condition import VIEWS, Condition, places
 from deqviz.ui.shell import teacher
 
 FOLDER = Path(__file__).parents[2] / "assets" / "lessons"

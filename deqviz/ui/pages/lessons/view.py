@@ -11,10 +11,10 @@ import streamlit as st
 from deqviz.runtime.study import OVER, Study
 from deqviz.ui import memory, noise, robustness, training, unrolled
 from deqviz.ui.components import board
-from deqviz.ui.lessons_file import Lesson, Reader, Scene
-from deqviz.ui.lessons_measures import measured
 from deqviz.ui.pages.convergence import page as convergence
 from deqviz.ui.pages.deep_prior import page as prior
+from deqviz.ui.pages.lessons.file import Lesson, Reader, Scene
+from deqviz.ui.pages.lessons.measures import measured
 from deqviz.ui.shell import session
 from deqviz.ui.shell.study_page import REFRESH, StudyPage, obey
 
