@@ -12,9 +12,9 @@ from deqviz.runtime.study import Study
 from deqviz.ui.components.board.protocol import pack
 from deqviz.ui.components.board.records import Board, Stack, Stacks
 from deqviz.ui.components.run.protocol import unpack
-from deqviz.ui.memory_board import board
-from deqviz.ui.memory_plan import BUDGET, missing_weights, plan, unrolled_depth
-from deqviz.ui.memory_setting import FEW, PRESETS, SHAPES, Setting, from_query
+from deqviz.ui.pages.memory.board import board
+from deqviz.ui.pages.memory.plan import BUDGET, missing_weights, plan, unrolled_depth
+from deqviz.ui.pages.memory.setting import FEW, PRESETS, SHAPES, Setting, from_query
 from tests.app.journey import ROOT, Guest, check_looks, check_refused, done, state, turn
 
 QUICK = {"size": "small", "width": "8", "layers": "2", "coils": "2", "iterations": "5"}

@@ -1,5 +1,5 @@
 """Memory: what does training hold, and for how long?"""
 
-from deqviz.ui.memory import render
+from deqviz.ui.pages.memory.page import render
 
 render()

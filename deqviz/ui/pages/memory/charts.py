@@ -8,8 +8,8 @@ from deqviz.experiments.memory.gradient_agreement import AgreementRow, GradientA
 from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
-from deqviz.ui.memory_plan import unrolled_depth
-from deqviz.ui.memory_setting import Setting, written
+from deqviz.ui.pages.memory.plan import unrolled_depth
+from deqviz.ui.pages.memory.setting import Setting, written
 
 MIB = 2**20
 _UNROLLED: Role = "error"

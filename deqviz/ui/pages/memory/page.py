@@ -8,9 +8,9 @@ from deqviz.core.registry import params_of
 from deqviz.runtime.study import Study
 from deqviz.ui.form import heading
 from deqviz.ui.inputs.widgets import prefill, widget
-from deqviz.ui.memory_board import board
-from deqviz.ui.memory_plan import plan
-from deqviz.ui.memory_setting import PRESETS, Setting, from_query, written
+from deqviz.ui.pages.memory.board import board
+from deqviz.ui.pages.memory.plan import plan
+from deqviz.ui.pages.memory.setting import PRESETS, Setting, from_query, written
 from deqviz.ui.shell import session
 from deqviz.ui.shell.study_page import StudyPage
 

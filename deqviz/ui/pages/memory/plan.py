@@ -9,7 +9,7 @@ from deqviz.experiments.memory.gradient_agreement import GradientAgreement
 from deqviz.experiments.memory.volume_runs import METHODS, WEIGHTS, VolumeRuns
 from deqviz.networks._weights import WeightsError, load
 from deqviz.runtime.study import Part
-from deqviz.ui.memory_setting import Setting
+from deqviz.ui.pages.memory.setting import Setting
 
 BUDGET = 750e6
 """Bytes that an unrolled run of the page may hold: it ends there, whatever is asked for."""

@@ -14,9 +14,9 @@ from deqviz.runtime.study import Shot, Study
 from deqviz.ui.components.board.records import Board, Explanation, Row, Stack, Stacks
 from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.components.run.protocol import number, row
-from deqviz.ui.memory_charts import charts
-from deqviz.ui.memory_plan import missing_weights
-from deqviz.ui.memory_setting import Setting
+from deqviz.ui.pages.memory.charts import charts
+from deqviz.ui.pages.memory.plan import missing_weights
+from deqviz.ui.pages.memory.setting import Setting
 from deqviz.ui.shell.study_board import study_board
 
 GAIN = 5
