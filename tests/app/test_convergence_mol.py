@@ -8,12 +8,12 @@ import pytest
 from playwright.sync_api import expect
 
 from deqviz.runtime.study import Study
-from deqviz.ui import convergence_mol_plan
-from deqviz.ui.convergence_mol_board import mol_board
-from deqviz.ui.convergence_mol_plan import plan
-from deqviz.ui.convergence_mol_setting import PRESETS, MolSetting
 from deqviz.ui.pages.convergence.page import LIMITS, MOL, read
 from deqviz.ui.pages.convergence.setting import Setting
+from deqviz.ui.pages.monotone import plan as convergence_mol_plan
+from deqviz.ui.pages.monotone.board import mol_board
+from deqviz.ui.pages.monotone.plan import plan
+from deqviz.ui.pages.monotone.setting import PRESETS, MolSetting
 from tests.app.journey import ROOT, Guest, check_looks, check_refused, done, state
 from tests.app.test_convergence import STOCK
 

@@ -5,18 +5,18 @@ from collections.abc import Mapping
 import streamlit as st
 
 from deqviz.runtime.study import Study
-from deqviz.ui import convergence_mol_setting
 from deqviz.ui.components.board import Board
-from deqviz.ui.convergence_mol_board import mol_board
-from deqviz.ui.convergence_mol_form import describe_mol, fill_mol, mol_form
-from deqviz.ui.convergence_mol_plan import plan as mol_plan
-from deqviz.ui.convergence_mol_setting import MolSetting
 from deqviz.ui.form import heading
 from deqviz.ui.pages.convergence import setting as convergence_setting
 from deqviz.ui.pages.convergence.board import board
 from deqviz.ui.pages.convergence.form import describe, fill, form
 from deqviz.ui.pages.convergence.plan import plan
 from deqviz.ui.pages.convergence.setting import Setting
+from deqviz.ui.pages.monotone import setting as convergence_mol_setting
+from deqviz.ui.pages.monotone.board import mol_board
+from deqviz.ui.pages.monotone.form import describe_mol, fill_mol, mol_form
+from deqviz.ui.pages.monotone.plan import plan as mol_plan
+from deqviz.ui.pages.monotone.setting import MolSetting
 from deqviz.ui.shell.study_page import StudyPage
 
 LIMITS, MOL = "limits and speed", convergence_mol_setting.QUESTION

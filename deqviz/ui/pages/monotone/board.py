@@ -14,9 +14,9 @@ from deqviz.runtime.study import Shot, Study
 from deqviz.ui.components.board.records import Board, Chart, Explanation, Row, Tile
 from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.components.run.protocol import row
-from deqviz.ui.convergence_mol_charts import breaker_charts, step_charts
-from deqviz.ui.convergence_mol_depth import depth_charts, panel_charts
-from deqviz.ui.convergence_mol_setting import MolSetting
+from deqviz.ui.pages.monotone.charts import breaker_charts, step_charts
+from deqviz.ui.pages.monotone.depth_charts import depth_charts, panel_charts
+from deqviz.ui.pages.monotone.setting import MolSetting
 from deqviz.ui.shell.study_board import cells_done, study_board
 
 

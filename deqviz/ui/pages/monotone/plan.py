@@ -19,7 +19,7 @@ from deqviz.operators.parallel_mri import ParallelMri
 from deqviz.regularizers.monotone import Monotone, Task, Version, network, weights_key
 from deqviz.runtime.study import Part
 from deqviz.scenario import for_operator
-from deqviz.ui.convergence_mol_setting import MolSetting
+from deqviz.ui.pages.monotone.setting import MolSetting
 
 SMALL, PAIR = 32, 24
 """Sides of what is computed in double precision with many digits, and of the two pictures."""

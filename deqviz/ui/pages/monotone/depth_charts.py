@@ -7,7 +7,7 @@ from deqviz.experiments.monotone.beyond_depth import TRAINED, BeyondDepth, Depth
 from deqviz.experiments.monotone.lipschitz_estimates import ORDER, TITLES, LipschitzPanel, LipschitzRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
-from deqviz.ui.convergence_mol_charts import COLOURS
+from deqviz.ui.pages.monotone.charts import COLOURS
 
 _ROLES: Mapping[str, Role] = {
     "secant": "start-1",
