@@ -12,18 +12,9 @@ from playwright.sync_api import Page, Route, expect
 from deqviz.core.registry import Choice
 from deqviz.experiments.equilibrium.noise_sweep import slope
 from deqviz.runtime.study import Study
-from deqviz.ui.noise_board import board
-from deqviz.ui.noise_plan import plan
-from deqviz.ui.noise_setting import (
-    PICTURE,
-    PLAIN,
-    POISSON,
-    PRESETS,
-    SOURCE,
-    WHITE,
-    Setting,
-    from_query,
-)
+from deqviz.ui.pages.noise.board import board
+from deqviz.ui.pages.noise.plan import plan
+from deqviz.ui.pages.noise.setting import PICTURE, PLAIN, POISSON, PRESETS, SOURCE, WHITE, Setting, from_query
 from tests.app.journey import ROOT, Guest, check_looks, check_refused, ended, state
 
 RECONSTRUCT = "deqviz/ui/app_pages/reconstruct.py"

@@ -1,5 +1,5 @@
 """Noise: what happens as the noise vanishes?"""
 
-from deqviz.ui.noise import render
+from deqviz.ui.pages.noise.page import render
 
 render()

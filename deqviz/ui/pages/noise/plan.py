@@ -20,7 +20,7 @@ from deqviz.noises.poisson import Poisson
 from deqviz.noises.worst_direction import WorstDirection
 from deqviz.runtime.study import Part
 from deqviz.scenario import for_operator
-from deqviz.ui.noise_setting import POISSON, RULES, WHITE, WORST, Setting, shelves
+from deqviz.ui.pages.noise.setting import POISSON, RULES, WHITE, WORST, Setting, shelves
 
 TENT = tuple(k / 4 for k in range(1, 9))
 """The exponents p of the tent."""

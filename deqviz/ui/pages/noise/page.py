@@ -9,9 +9,9 @@ from deqviz.runtime.study import Study
 from deqviz.ui.form import heading
 from deqviz.ui.inputs.image_box import picture_box
 from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, widget
-from deqviz.ui.noise_board import board
-from deqviz.ui.noise_plan import plan
-from deqviz.ui.noise_setting import MODEL, PRESETS, SOURCE, Setting, default, from_query, shelves
+from deqviz.ui.pages.noise.board import board
+from deqviz.ui.pages.noise.plan import plan
+from deqviz.ui.pages.noise.setting import MODEL, PRESETS, SOURCE, Setting, default, from_query, shelves
 from deqviz.ui.shell.study_page import StudyPage
 
 _OWN = {p.name: p for p in params_of(Setting)}

@@ -14,8 +14,8 @@ from deqviz.ui.components.board.records import Board, Explanation, Picture, Row,
 from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.inputs.widgets import pretty
-from deqviz.ui.noise_charts import charts
-from deqviz.ui.noise_setting import Setting
+from deqviz.ui.pages.noise.charts import charts
+from deqviz.ui.pages.noise.setting import Setting
 from deqviz.ui.shell.study_board import study_board
 
 _HINTS = {

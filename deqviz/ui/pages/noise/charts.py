@@ -13,9 +13,9 @@ from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.inputs.widgets import pretty
-from deqviz.ui.noise_plan import BAND_LEVEL, TENT
-from deqviz.ui.noise_setting import Setting
-from deqviz.ui.noise_stability import stability_charts
+from deqviz.ui.pages.noise.plan import BAND_LEVEL, TENT
+from deqviz.ui.pages.noise.setting import Setting
+from deqviz.ui.pages.noise.stability_charts import stability_charts
 
 DELTA = "noise δ = ‖e‖"
 
