@@ -14,10 +14,10 @@ from streamlit.testing.v1 import AppTest
 from deqviz.experiments.plane.planar import Bistable, Residual, Rotating
 from deqviz.runtime.run_snapshot import OVER
 from deqviz.ui.components.run.protocol import unpack
-from deqviz.ui.playground.page import explain
-from deqviz.ui.playground.protocol import pack, parse
-from deqviz.ui.playground.scene import scene, sweep
-from deqviz.ui.playground.setup import MOST, PRESETS, Setup
+from deqviz.ui.pages.playground.page import explain
+from deqviz.ui.pages.playground.protocol import pack, parse
+from deqviz.ui.pages.playground.scene import scene, sweep
+from deqviz.ui.pages.playground.setup import MOST, PRESETS, Setup
 
 APP = str(Path(__file__).parents[2] / "app.py")
 PAGE = "deqviz/ui/app_pages/playground.py"

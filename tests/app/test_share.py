@@ -22,7 +22,7 @@ from deqviz.ui.pages.convergence import page as convergence
 from deqviz.ui.pages.deep_prior import page as prior
 from deqviz.ui.pages.memory import page as memory
 from deqviz.ui.pages.noise import page as noise
-from deqviz.ui.playground.setup import PRESETS, Setup
+from deqviz.ui.pages.playground.setup import PRESETS, Setup
 from deqviz.ui.shell import address, teacher
 from deqviz.ui.shell.study_page import StudyPage
 from tests.app.journey import ROOT, check_looks, state, turn

@@ -1,5 +1,5 @@
 """Playground: why is it true?"""
 
-from deqviz.ui.playground.page import render
+from deqviz.ui.pages.playground.page import render
 
 render()

@@ -14,9 +14,9 @@ from streamlit.components.v2 import component
 from deqviz.ui.components import run as live
 from deqviz.ui.components.run.assets import plotly_script
 from deqviz.ui.components.run.records import Explanation
-from deqviz.ui.playground.protocol import Hand, pack, parse
-from deqviz.ui.playground.scene import Scene, Sweep
-from deqviz.ui.playground.setup import Setup
+from deqviz.ui.pages.playground.protocol import Hand, pack, parse
+from deqviz.ui.pages.playground.scene import Scene, Sweep
+from deqviz.ui.pages.playground.setup import Setup
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
