@@ -22,7 +22,7 @@ import deqviz.ui
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS
 from deqviz.core.registry import Choice
 from deqviz.scenario import Scenario
-from deqviz.ui import form
+from deqviz.ui.pages.reconstruct import form
 from deqviz.ui.shell.study_page import StudyPage
 from tests.malformed import files
 

@@ -7,8 +7,8 @@ import streamlit as st
 
 from deqviz.core.registry import params_of
 from deqviz.runtime.study import Study
-from deqviz.ui.form import heading
 from deqviz.ui.inputs.widgets import prefill, several, widget
+from deqviz.ui.pages.reconstruct.form import heading
 from deqviz.ui.shell.study_page import StudyPage
 from deqviz.ui.training_board import board
 from deqviz.ui.training_plan import plan

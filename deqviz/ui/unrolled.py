@@ -7,10 +7,10 @@ import streamlit as st
 
 from deqviz.core.registry import params_of
 from deqviz.runtime.study import Study
-from deqviz.ui.form import heading
 from deqviz.ui.inputs.image_box import picture_box, picture_title
 from deqviz.ui.inputs.mask_pad import mask_pad
 from deqviz.ui.inputs.widgets import prefill, several, widget
+from deqviz.ui.pages.reconstruct.form import heading
 from deqviz.ui.shell.study_page import StudyPage
 from deqviz.ui.unrolled_board import board
 from deqviz.ui.unrolled_plan import in_colour, plan

@@ -16,7 +16,7 @@ from deqviz.core.metrics import psnr
 from deqviz.core.space import magnitude
 from deqviz.operators._multicoil import fourier, ring_maps, to_complex
 from deqviz.scenario import Scenario
-from deqviz.ui import screen
+from deqviz.ui.pages.reconstruct import screen
 from tests.app.test_page import arrive, notes, opened, scenario, settle, text
 
 # One coil has a closed form; several are in the files below.

@@ -16,7 +16,7 @@ from deqviz.core.registry import Choice
 from deqviz.io import images as loader
 from deqviz.runtime.run_snapshot import OVER
 from deqviz.scenario import Scenario
-from deqviz.ui import form
+from deqviz.ui.pages.reconstruct import form
 
 APP = str(Path(__file__).parents[2] / "app.py")
 QUICK = {"size": "48", "method": "iterated_tikhonov", "iterations": "5"}

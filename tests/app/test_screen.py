@@ -11,8 +11,8 @@ from deqviz.experiments.probe import Landscape, Probe
 from deqviz.runtime.job import Job
 from deqviz.runtime.run_snapshot import Snapshot, State
 from deqviz.scenario import Scenario
-from deqviz.ui import screen
 from deqviz.ui.components.run.records import ENABLED
+from deqviz.ui.pages.reconstruct import screen
 
 
 def shot(state: State, *probes: Probe, k: int = 20, rate: float = 0.0, message: str = "") -> Snapshot:

@@ -1,5 +1,5 @@
 """Reconstruct: what does this solver do to my picture?"""
 
-from deqviz.ui.reconstruct import render
+from deqviz.ui.pages.reconstruct.page import render
 
 render()

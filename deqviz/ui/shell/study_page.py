@@ -14,7 +14,7 @@ import streamlit as st
 from deqviz.runtime.study import OVER, Study
 from deqviz.runtime.worker import worker
 from deqviz.ui.components import board
-from deqviz.ui.form import heading
+from deqviz.ui.pages.reconstruct.form import heading
 from deqviz.ui.shell import address, session
 from deqviz.ui.shell.descriptions import plain
 

@@ -1,7 +1,7 @@
 """The live view: one component that owns pictures, charts and controls and is updated in place.
 
 How a page uses it, `view`, `pictures` and `frames` being its own way from a run to the records
-(`ui/screen.py` is that of the app) and `is_moving` telling whether the view will change by itself:
+(`ui/pages/reconstruct/screen.py` is that of the app) and `is_moving` telling whether the view will change by itself:
 
     moved = is_moving()
 

@@ -11,7 +11,6 @@ from deqviz.runtime.study import OVER, Study
 from deqviz.sweep import table
 from deqviz.sweep.batch import Batch, Opened
 from deqviz.sweep.row import Measured
-from deqviz.ui.form import heading
 from deqviz.ui.inputs.image_box import picture_title
 from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, several, widget
 from deqviz.ui.pages.batch import tables as batch_tables
@@ -19,6 +18,7 @@ from deqviz.ui.pages.batch.board import board, operators, shown
 from deqviz.ui.pages.batch.charts import means
 from deqviz.ui.pages.batch.methods import OWN, TITLES
 from deqviz.ui.pages.batch.setting import LEVELS, PICTURES, PRESETS, Setting, from_query
+from deqviz.ui.pages.reconstruct.form import heading
 from deqviz.ui.shell import address, session
 from deqviz.ui.shell.study_page import StudyPage
 

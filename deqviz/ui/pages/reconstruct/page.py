@@ -9,9 +9,9 @@ from deqviz.runtime.job import Job
 from deqviz.runtime.run_snapshot import OVER
 from deqviz.runtime.worker import worker
 from deqviz.scenario import Scenario
-from deqviz.ui import form, screen
 from deqviz.ui.components import run as live
 from deqviz.ui.export import bundle as export
+from deqviz.ui.pages.reconstruct import form, screen
 from deqviz.ui.shell import address, history_strip, session, welcome
 from deqviz.ui.shell.descriptions import describe, plain
 
