@@ -10,7 +10,7 @@ import pytest
 from PIL import Image as Pillow
 from playwright.sync_api import Locator, Page, expect
 
-from deqviz.ui.robustness_setting import PRESETS as ROBUSTNESS
+from deqviz.ui.pages.robustness.setting import PRESETS as ROBUSTNESS
 from tests.app.journey import ROOT, state
 
 pytestmark = pytest.mark.browser

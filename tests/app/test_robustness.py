@@ -8,9 +8,9 @@ from playwright.sync_api import expect
 
 from deqviz.core.registry import Choice
 from deqviz.runtime.study import Study
-from deqviz.ui.robustness_board import board
-from deqviz.ui.robustness_plan import plan
-from deqviz.ui.robustness_setting import PRESETS, TITLES, Setting, from_query
+from deqviz.ui.pages.robustness.board import board
+from deqviz.ui.pages.robustness.plan import plan
+from deqviz.ui.pages.robustness.setting import PRESETS, TITLES, Setting, from_query
 from tests.app.journey import Guest, check_looks, check_refused, done, state
 
 QUICK = {

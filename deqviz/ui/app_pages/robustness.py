@@ -1,5 +1,5 @@
 """Robustness: how much can a small change of the data hurt?"""
 
-from deqviz.ui.robustness import render
+from deqviz.ui.pages.robustness.page import render
 
 render()

@@ -11,8 +11,8 @@ from deqviz.runtime.study import Seen, Shot, Study
 from deqviz.ui.components.board.records import Board, Explanation, Row, Tile
 from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.components.run.protocol import number
-from deqviz.ui.robustness_charts import charts
-from deqviz.ui.robustness_setting import Setting
+from deqviz.ui.pages.robustness.charts import charts
+from deqviz.ui.pages.robustness.setting import Setting
 from deqviz.ui.shell.study_board import study_board
 
 GAIN = 5

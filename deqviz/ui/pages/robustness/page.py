@@ -11,9 +11,9 @@ from deqviz.runtime.study import Study
 from deqviz.ui.inputs.image_box import picture_box, picture_title
 from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, several, widget
 from deqviz.ui.pages.reconstruct.form import heading
-from deqviz.ui.robustness_board import board
-from deqviz.ui.robustness_plan import plan
-from deqviz.ui.robustness_setting import OWN, PRESETS, TITLES, Setting, from_query
+from deqviz.ui.pages.robustness.board import board
+from deqviz.ui.pages.robustness.plan import plan
+from deqviz.ui.pages.robustness.setting import OWN, PRESETS, TITLES, Setting, from_query
 from deqviz.ui.shell import session
 from deqviz.ui.shell.study_page import StudyPage
 

@@ -8,7 +8,7 @@ from deqviz.experiments.robustness.attack import RobustnessRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
-from deqviz.ui.robustness_setting import Setting
+from deqviz.ui.pages.robustness.setting import Setting
 
 _COLOURS: tuple[Role, ...] = tuple(role for role in get_args(Role) if role.startswith("start-"))
 GAIN = "gain ‖Δx‖ / ‖δ‖"

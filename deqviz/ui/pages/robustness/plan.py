@@ -3,7 +3,7 @@
 from collections.abc import Generator
 
 from deqviz.experiments.robustness.attack import Robustness
-from deqviz.ui.robustness_setting import Setting
+from deqviz.ui.pages.robustness.setting import Setting
 
 
 def plan(setting: Setting, device: str = "cpu") -> Generator[object, None, Robustness]:
