@@ -13,9 +13,9 @@ from deqviz.experiments.losses.architectures import ARCHITECTURES as KINDS
 from deqviz.experiments.losses.contraction_map import ContractionMap
 from deqviz.experiments.losses.loss_lab import LossLab
 from deqviz.runtime.study import Part, Study
-from deqviz.ui.training_board import board
-from deqviz.ui.training_plan import plan
-from deqviz.ui.training_setting import ARCHITECTURES, OBJECTIVES, PRESETS, Setting, from_query
+from deqviz.ui.pages.training.board import board
+from deqviz.ui.pages.training.plan import plan
+from deqviz.ui.pages.training.setting import ARCHITECTURES, OBJECTIVES, PRESETS, Setting, from_query
 from tests.app.journey import ROOT, Guest, check_looks, check_refused, done, state
 
 # The adjoint of one architecture takes a fifth of a second.

@@ -1,5 +1,5 @@
 """Training: what should R be trained by?"""
 
-from deqviz.ui.training import render
+from deqviz.ui.pages.training.page import render
 
 render()

@@ -9,10 +9,10 @@ from deqviz.core.registry import params_of
 from deqviz.runtime.study import Study
 from deqviz.ui.inputs.widgets import prefill, several, widget
 from deqviz.ui.pages.reconstruct.form import heading
+from deqviz.ui.pages.training.board import board
+from deqviz.ui.pages.training.plan import plan
+from deqviz.ui.pages.training.setting import ARCHITECTURES, OBJECTIVES, PRESETS, Setting, from_query
 from deqviz.ui.shell.study_page import StudyPage
-from deqviz.ui.training_board import board
-from deqviz.ui.training_plan import plan
-from deqviz.ui.training_setting import ARCHITECTURES, OBJECTIVES, PRESETS, Setting, from_query
 
 SIDE = 64
 """Of the signals, for the number of torch threads."""

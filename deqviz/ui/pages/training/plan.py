@@ -22,7 +22,7 @@ from deqviz.experiments.losses.loss_lab import (
 )
 from deqviz.experiments.losses.truncated_adjoint import TruncatedAdjoint
 from deqviz.runtime.study import Part
-from deqviz.ui.training_setting import ARCHITECTURES, Setting
+from deqviz.ui.pages.training.setting import ARCHITECTURES, Setting
 
 SIZE = 12
 """Dimension of the A of the map: its networks are matrices whose norms are exact."""

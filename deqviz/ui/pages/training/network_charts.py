@@ -14,7 +14,7 @@ from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.convergence.solver_charts import COLOURS
-from deqviz.ui.training_setting import ARCHITECTURES, Setting
+from deqviz.ui.pages.training.setting import ARCHITECTURES, Setting
 
 BEYOND = 5
 """How many times the training depth is looked at."""

@@ -10,9 +10,9 @@ from deqviz.experiments.losses.loss_lab import LossLab
 from deqviz.runtime.study import Shot, Study
 from deqviz.ui.components.board.records import Board, Explanation, Row
 from deqviz.ui.components.board.verdicts import named, verdict
+from deqviz.ui.pages.training.charts import charts
+from deqviz.ui.pages.training.setting import Setting
 from deqviz.ui.shell.study_board import Progress, study_board
-from deqviz.ui.training_charts import charts
-from deqviz.ui.training_setting import Setting
 
 SHARES = {"lab": (1.3, 0.3), "adjoint": (0.0, 5.0), "map": (0.0, 3.7), "depth": (24.0, 0.2)}
 """What a training step and a row of each part cost, in milliseconds on one core; only ratios matter."""

@@ -11,8 +11,8 @@ from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.inputs.widgets import pretty
 from deqviz.ui.pages.convergence.solver_charts import COLOURS
-from deqviz.ui.training_networks import network_charts
-from deqviz.ui.training_setting import OBJECTIVES, Setting
+from deqviz.ui.pages.training.network_charts import network_charts
+from deqviz.ui.pages.training.setting import OBJECTIVES, Setting
 
 SHOWN = 1e-17
 """Where zeros stand on a logarithmic axis: below all rounding."""
