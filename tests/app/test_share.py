@@ -17,7 +17,6 @@ from streamlit.testing.v1 import AppTest
 from deqviz.core.registry import Choice
 from deqviz.io import settings as settings_file
 from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario
-from deqviz.ui import unrolled
 from deqviz.ui.pages.convergence import page as convergence
 from deqviz.ui.pages.deep_prior import page as prior
 from deqviz.ui.pages.memory import page as memory
@@ -25,6 +24,7 @@ from deqviz.ui.pages.noise import page as noise
 from deqviz.ui.pages.playground.setup import PRESETS, Setup
 from deqviz.ui.pages.robustness import page as robustness
 from deqviz.ui.pages.training import page as training
+from deqviz.ui.pages.unrolled import page as unrolled
 from deqviz.ui.shell import address, teacher
 from deqviz.ui.shell.study_page import StudyPage
 from tests.app.journey import ROOT, check_looks, state, turn

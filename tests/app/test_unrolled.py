@@ -10,9 +10,9 @@ from playwright.sync_api import expect
 from deqviz.learning.primal_dual import Teaching
 from deqviz.runtime.study import Study
 from deqviz.ui.inputs.drawn_mask import CELLS, FIRST, lost_cells, seen_pixels, written
-from deqviz.ui.unrolled_board import board
-from deqviz.ui.unrolled_plan import plan
-from deqviz.ui.unrolled_setting import PRESETS, Setting, from_query
+from deqviz.ui.pages.unrolled.board import board
+from deqviz.ui.pages.unrolled.plan import plan
+from deqviz.ui.pages.unrolled.setting import PRESETS, Setting, from_query
 from tests.app.journey import ROOT, Guest, check_looks, check_refused, done, ended, state, turn
 
 QUICK = {"view": "Noise", "rivals": "plain,descent_noise", "before": "9"}

@@ -1,5 +1,5 @@
 """Unrolled: does every layer descend?"""
 
-from deqviz.ui.unrolled import render
+from deqviz.ui.pages.unrolled.page import render
 
 render()

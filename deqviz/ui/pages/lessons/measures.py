@@ -21,7 +21,7 @@ from deqviz.experiments.unrolled.layer_descent import LayerRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Row
 from deqviz.ui.pages.deep_prior.charts import halves
-from deqviz.ui.unrolled_setting import RIVALS, SHORT
+from deqviz.ui.pages.unrolled.setting import RIVALS, SHORT
 
 Value = float | None
 ABOVE = 100.0

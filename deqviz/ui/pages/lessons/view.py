@@ -9,7 +9,6 @@ from typing import Any
 import streamlit as st
 
 from deqviz.runtime.study import OVER, Study
-from deqviz.ui import unrolled
 from deqviz.ui.components import board
 from deqviz.ui.pages.convergence import page as convergence
 from deqviz.ui.pages.deep_prior import page as prior
@@ -19,6 +18,7 @@ from deqviz.ui.pages.memory import page as memory
 from deqviz.ui.pages.noise import page as noise
 from deqviz.ui.pages.robustness import page as robustness
 from deqviz.ui.pages.training import page as training
+from deqviz.ui.pages.unrolled import page as unrolled
 from deqviz.ui.shell import session
 from deqviz.ui.shell.study_page import REFRESH, StudyPage, obey
 

@@ -10,8 +10,8 @@ from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.convergence.solver_charts import COLOURS
-from deqviz.ui.unrolled_charts import titles_of
-from deqviz.ui.unrolled_setting import LAYERS, Setting
+from deqviz.ui.pages.unrolled.charts import titles_of
+from deqviz.ui.pages.unrolled.setting import LAYERS, Setting
 
 SHOWN = (1, 2, 4, 6, 8, 10)
 """Layers whose slack and dual are drawn: there are as many colours."""

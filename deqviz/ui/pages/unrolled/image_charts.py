@@ -9,8 +9,8 @@ from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series, Tile
 from deqviz.ui.components.run.protocol import number
-from deqviz.ui.unrolled_charts import lines, role_of
-from deqviz.ui.unrolled_setting import LAYERS, Setting
+from deqviz.ui.pages.unrolled.charts import lines, role_of
+from deqviz.ui.pages.unrolled.setting import LAYERS, Setting
 
 STRIP = (1, 3, 5, 7, 9, 10)
 """Layers whose pictures are shown."""

@@ -10,12 +10,12 @@ from deqviz.runtime.study import Shot, Study
 from deqviz.ui.components.board.records import Board, Chart, Explanation, Row, Tile
 from deqviz.ui.components.board.verdicts import named, verdict
 from deqviz.ui.components.run.protocol import number, row
+from deqviz.ui.pages.unrolled.charts import layer_charts
+from deqviz.ui.pages.unrolled.image_charts import patch_charts, patch_tiles, strip_charts, strip_tiles
+from deqviz.ui.pages.unrolled.noise_charts import noise_charts, shift_charts
+from deqviz.ui.pages.unrolled.setting import Setting, View
+from deqviz.ui.pages.unrolled.training_charts import training_charts
 from deqviz.ui.shell.study_board import Progress, study_board
-from deqviz.ui.unrolled_charts import layer_charts
-from deqviz.ui.unrolled_noise_charts import noise_charts, shift_charts
-from deqviz.ui.unrolled_picture_charts import patch_charts, patch_tiles, strip_charts, strip_tiles
-from deqviz.ui.unrolled_setting import Setting, View
-from deqviz.ui.unrolled_training_charts import training_charts
 
 CLASSICAL = ("ISTA", "FISTA")
 REASONS = {

@@ -15,7 +15,7 @@ from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.convergence.solver_charts import COLOURS
-from deqviz.ui.unrolled_setting import LAYERS, SHORT, Setting
+from deqviz.ui.pages.unrolled.setting import LAYERS, SHORT, Setting
 
 FAR = 40
 """Layers for which the theorem is drawn: it speaks of a limit that no trained network reaches."""

@@ -8,8 +8,8 @@ from deqviz.experiments.unrolled.layer_shift import ShiftRow
 from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Series
 from deqviz.ui.components.run.protocol import number
-from deqviz.ui.unrolled_charts import lines, role_of, titles_of
-from deqviz.ui.unrolled_setting import LAYERS, Setting
+from deqviz.ui.pages.unrolled.charts import lines, role_of, titles_of
+from deqviz.ui.pages.unrolled.setting import LAYERS, Setting
 
 
 def noise_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:

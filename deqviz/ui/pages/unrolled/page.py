@@ -11,10 +11,10 @@ from deqviz.ui.inputs.image_box import picture_box, picture_title
 from deqviz.ui.inputs.mask_pad import mask_pad
 from deqviz.ui.inputs.widgets import prefill, several, widget
 from deqviz.ui.pages.reconstruct.form import heading
+from deqviz.ui.pages.unrolled.board import board
+from deqviz.ui.pages.unrolled.plan import in_colour, plan
+from deqviz.ui.pages.unrolled.setting import PRESETS, RIVALS, Setting, View, from_query
 from deqviz.ui.shell.study_page import StudyPage
-from deqviz.ui.unrolled_board import board
-from deqviz.ui.unrolled_plan import in_colour, plan
-from deqviz.ui.unrolled_setting import PRESETS, RIVALS, Setting, View, from_query
 
 SIDE = 64
 """Of the matrices, for the number of torch threads: one."""

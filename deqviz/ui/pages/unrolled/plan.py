@@ -19,7 +19,7 @@ from deqviz.networks import _weights
 from deqviz.networks.lista import UnrolledSparseCoder
 from deqviz.runtime.study import Part
 from deqviz.ui.inputs.drawn_mask import seen_pixels
-from deqviz.ui.unrolled_setting import LAYERS, SHORT, Setting
+from deqviz.ui.pages.unrolled.setting import LAYERS, SHORT, Setting
 
 SIDE = 128
 """Of the picture that is denoised."""
