@@ -13,8 +13,9 @@ from PIL import Image as Picture
 from deqviz.core.registry import Choice
 from deqviz.runtime.job import Job
 from deqviz.scenario import Scenario
+from deqviz.ui.components.text import plain
 from deqviz.ui.shell import history
-from deqviz.ui.shell.descriptions import particulars, plain
+from deqviz.ui.shell.descriptions import particulars
 from deqviz.ui.shell.history import History
 
 

@@ -3,30 +3,20 @@
 import base64
 import io
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PIL import Image as Pillow
-from streamlit.components.v2 import component
 
 from deqviz import images, kspace
 from deqviz.core.space import Image
+from deqviz.ui.components.frontend import Frontend
 
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
-
-_HERE = Path(__file__).parent
-
-
-@cache
-def _component() -> "ComponentRenderer":
-    """Register once per process."""
-    return component(
-        "deqviz_gallery",
-        html='<div class="gallery" role="radiogroup" aria-label="Picture"></div>',
-        css=(_HERE / "gallery.css").read_text(),
-        js=(_HERE / "gallery.js").read_text(),
-    )
+_FRONTEND = Frontend(
+    "gallery",
+    '<div class="gallery" role="radiogroup" aria-label="Picture"></div>',
+    "shell/gallery.js",
+    "shell/gallery.css",
+    isolate_styles=True,
+)
 
 
 def _data_url(picture: Image) -> str:
@@ -51,6 +41,6 @@ def gallery(selected: str, key: str) -> str | None:
         items.append({"key": selected, "title": "Your picture", "src": _data_url(images.load(selected))})
     if kspace.is_key(selected):
         items.append({"key": selected, "title": "Your k-space", "src": _data_url(kspace.preview(selected))})
-    result = _component()(key=key, data={"items": items, "selected": selected}, on_picked_change=lambda: None)
+    result = _FRONTEND(key=key, data={"items": items, "selected": selected}, on_picked_change=lambda: None)
     picked = result.get("picked")
     return picked if isinstance(picked, str) and any(i["key"] == picked for i in items) else None

@@ -2,19 +2,16 @@
 
 import base64
 import io
-from functools import cache
-from typing import TYPE_CHECKING
 
 import streamlit as st
 from PIL import Image as Picture
-from streamlit.components.v2 import component
 
 from deqviz.core.space import Image
 from deqviz.runtime.logbook import to_bytes
+from deqviz.ui.components.frontend import Frontend
 from deqviz.ui.inputs.drawn_mask import CELLS
 
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
+_FRONTEND = Frontend("mask_pad", "<div class='dqm'></div>", "shell/mask_pad.js", "shell/mask_pad.css")
 
 
 def mask_pad(picture: Image, key: str) -> str:
@@ -27,7 +24,7 @@ def mask_pad(picture: Image, key: str) -> str:
             st.session_state[key] = text
 
     data = {"picture": _source(picture), "mask": st.session_state[key], "side": CELLS}
-    _component()(key=pad, data=data, on_mask_change=heard)
+    _FRONTEND(key=pad, data=data, on_mask_change=heard)
     return st.session_state[key]
 
 
@@ -37,14 +34,3 @@ def _source(picture: Image) -> str:
     file = io.BytesIO()
     Picture.fromarray(pixels.squeeze()).save(file, "PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-@cache
-def _component() -> "ComponentRenderer":
-    return component(
-        "deqviz.mask_pad",
-        html="<div class='dqm'></div>",
-        css="mask_pad.css",
-        js="mask_pad.js",
-        isolate_styles=False,
-    )

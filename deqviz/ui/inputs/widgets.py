@@ -13,23 +13,13 @@ from typing import Any
 import streamlit as st
 
 from deqviz.core.registry import REGISTRIES, Choice, Entry, Param, Pick, Range, Registry, Text
+from deqviz.ui.components.text import pretty
 
 Shelf = Registry[Any] | Mapping[str, Entry[Any]]
 """What a choice is made from: entries by their keys."""
 
 # R10 preferred numbers: ten steps a decade that a reader can say aloud.
 _STEPS = (1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.3, 8.0)
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def pretty(value: float) -> str:
-    """A number for people: 0.02, 25, 2.5·10⁻⁴."""
-    if value == 0 or 1e-2 <= abs(value) < 1e4:
-        return f"{value:.4g}"
-    mantissa, exponent = f"{value:.2e}".split("e")
-    mantissa = mantissa.rstrip("0").rstrip(".")
-    power = "10" + str(int(exponent)).translate(_SUPERSCRIPT)
-    return power if mantissa == "1" else f"{mantissa}·{power}"
 
 
 def log_options(low: float, high: float, value: float) -> list[float]:

@@ -1,6 +1,5 @@
 """What a scenario is, in words."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -8,15 +7,7 @@ from deqviz import images, kspace
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS, REGULARIZERS
 from deqviz.core.registry import REGISTRIES, Param, Pick, Range, params_of
 from deqviz.scenario import Scenario
-from deqviz.ui.inputs.widgets import pretty
-
-
-def plain(text: str) -> str:
-    """A text for Streamlit's messages that is shown as it stands.
-
-    They are Markdown, and what they quote comes out of links and files: a picture in it would be fetched.
-    """
-    return re.sub(r"([\\\[\]<>`*$])", r"\\\1", text)
+from deqviz.ui.components.text import pretty
 
 
 def describe(scenario: Scenario) -> str:

@@ -2,19 +2,17 @@
 
 import base64
 import math
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
-from streamlit.components.v2 import component
 
 from deqviz.runtime.job import Job
+from deqviz.ui.components.frontend import Frontend
 from deqviz.ui.shell import address, session
 from deqviz.ui.shell.descriptions import describe, particulars
 from deqviz.ui.shell.history import Entry, History
 
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
+_FRONTEND = Frontend("history", "<div class='dqv dqh'></div>", "shell/history.js", "shell/history.css")
 
 KEY = "history_strip"
 
@@ -26,7 +24,7 @@ def show(history: History, current: Job) -> None:
         "runs": [_card(entry, current) for entry in reversed(history.entries)],
         "pins": [_pinned(entry) for entry in history.pinned],
     }
-    _component()(key=KEY, data=data, on_command_change=_hear)
+    _FRONTEND(key=KEY, data=data, on_command_change=_hear)
 
 
 def _hear() -> None:
@@ -89,14 +87,3 @@ def _finite(value: float) -> float | None:
 
 def _source(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode() if png else ""
-
-
-@cache
-def _component() -> "ComponentRenderer":
-    return component(
-        "deqviz.history",
-        html="<div class='dqv dqh'></div>",
-        css="history.css",
-        js="history.js",
-        isolate_styles=False,
-    )

@@ -14,9 +14,8 @@ import streamlit as st
 from deqviz.runtime.study import OVER, Study
 from deqviz.runtime.worker import worker
 from deqviz.ui.components import board
-from deqviz.ui.pages.reconstruct.form import heading
+from deqviz.ui.components.text import heading, plain
 from deqviz.ui.shell import address, session
-from deqviz.ui.shell.descriptions import plain
 
 REFRESH = 0.15
 """Seconds between two looks at a study that is going on."""

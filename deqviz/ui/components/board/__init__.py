@@ -18,11 +18,9 @@ is bound when the component is mounted: it should look the study up in the sessi
 """
 
 from collections.abc import Callable
-from functools import cache, partial
-from typing import TYPE_CHECKING
+from functools import partial
 
 import streamlit as st
-from streamlit.components.v2 import component
 
 from deqviz.ui.components import run as live
 from deqviz.ui.components.board.protocol import pack, parse_commands
@@ -42,10 +40,10 @@ from deqviz.ui.components.board.records import (
     Style,
     Tile,
 )
+from deqviz.ui.components.frontend import Frontend
 from deqviz.ui.components.run.assets import plotly_script
 
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
+_FRONTEND = Frontend("board", "<div class='dqv dqb'></div>", "board/index.js", "shared/style.css")
 
 __all__ = [
     "Axis",
@@ -69,7 +67,7 @@ __all__ = [
 def show(board: Board, key: str = "board", on_command: Callable[[Command], object] | None = None) -> None:
     """Draw the board in place and call `on_command` for everything that was clicked since."""
     data = pack(board, ack=live.acknowledged(key), plotly=plotly_script())
-    _component()(key=key, data=data, on_command_change=partial(live.hear, key, parse_commands, on_command))
+    _FRONTEND(key=key, data=data, on_command_change=partial(live.hear, key, parse_commands, on_command))
     if plotly_script() is None:
         _supply_plotly(key, is_at_rest=board.csv is not None)
 
@@ -78,16 +76,4 @@ def _supply_plotly(key: str, *, is_at_rest: bool) -> None:
     """Send plotly.js, five megabytes, through the websocket: once, and again when nothing else is sent."""
     if is_at_rest or not st.session_state.get(f"_{key}_supplied"):
         st.session_state[f"_{key}_supplied"] = True
-        _component()(key=f"{key}_plotly", data=live.plotly_packet())
-
-
-@cache
-def _component() -> "ComponentRenderer":
-    # no shadow root: Plotly puts its style sheet into the document's head
-    return component(
-        "deqviz.board",
-        html="<div class='dqv dqb'></div>",
-        css="style.css",
-        js="board.js",
-        isolate_styles=False,
-    )
+        _FRONTEND(key=f"{key}_plotly", data=live.plotly_packet())

@@ -1,19 +1,16 @@
 """The view of a comparison: pictures side by side, the race, the table and the search, in one component."""
 
 from collections.abc import Callable
-from functools import cache, partial
-from typing import TYPE_CHECKING
-
-from streamlit.components.v2 import component
+from functools import partial
 
 from deqviz.ui.components import run as live
 from deqviz.ui.components.compare.protocol import pack, parse_commands
 from deqviz.ui.components.compare.records import Command, Frames, View
+from deqviz.ui.components.frontend import Frontend
 from deqviz.ui.components.run.assets import plotly_script
 from deqviz.ui.components.run.records import Pictures
 
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
+_FRONTEND = Frontend("compare", "<div class='dqv dqc'></div>", "compare/index.js", "compare/style.css")
 
 __all__ = ["show", "show_frames", "show_pictures"]
 
@@ -23,28 +20,16 @@ KEY = "compare"
 def show(view: View, on_command: Callable[[Command], object] | None = None) -> None:
     """Draw the view in place and call `on_command` for everything that was clicked since."""
     data = pack(view, ack=live.acknowledged(KEY), plotly=plotly_script())
-    _component()(key=KEY, data=data, on_command_change=partial(live.hear, KEY, parse_commands, on_command))
+    _FRONTEND(key=KEY, data=data, on_command_change=partial(live.hear, KEY, parse_commands, on_command))
 
 
 def show_pictures(pictures: Pictures) -> None:
     """Hand the browser the truth and the data; takes no room. Call it after the fragment of `show`."""
-    _component()(key=f"{KEY}_pictures", data=pack(pictures))
+    _FRONTEND(key=f"{KEY}_pictures", data=pack(pictures))
     if plotly_script() is None:  # the component's folder cannot be written: through the websocket then
-        _component()(key=f"{KEY}_plotly", data=live.plotly_packet())
+        _FRONTEND(key=f"{KEY}_plotly", data=live.plotly_packet())
 
 
 def show_frames(frames: Frames) -> None:
     """Hand the browser the kept iterates of all runs, so that it can scrub without the server."""
-    _component()(key=f"{KEY}_frames", data=pack(frames))
-
-
-@cache
-def _component() -> "ComponentRenderer":
-    # no shadow root: Plotly puts its style sheet into the document's head
-    return component(
-        "deqviz.compare",
-        html="<div class='dqv dqc'></div>",
-        css="compare.css",
-        js="compare.js",
-        isolate_styles=False,
-    )
+    _FRONTEND(key=f"{KEY}_frames", data=pack(frames))

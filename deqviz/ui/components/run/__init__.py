@@ -1,7 +1,7 @@
 """The live view: one component that owns pictures, charts and controls and is updated in place.
 
-How a page uses it, `view`, `pictures` and `frames` being its own way from a run to the records
-(`ui/pages/reconstruct/screen.py` is that of the app) and `is_moving` telling whether the view will change by itself:
+How a page uses it, `view`, `pictures` and `frames` being its own way from a run to the records (that of the
+app is `ui/pages/reconstruct/screen.py`) and `is_moving` telling whether it will change by itself:
 
     moved = is_moving()
 
@@ -26,11 +26,11 @@ look the job up in the session state instead of closing over it.
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import streamlit as st
-from streamlit.components.v2 import component
 
+from deqviz.ui.components.frontend import Frontend
 from deqviz.ui.components.run.assets import plotly_script, plotly_source
 from deqviz.ui.components.run.protocol import pack, pack_script, parse_commands
 from deqviz.ui.components.run.records import (
@@ -48,6 +48,8 @@ from deqviz.ui.components.run.records import (
     View,
 )
 
+_FRONTEND = Frontend("run", "<div class='dqv'></div>", "run/index.js", "shared/style.css")
+
 
 @runtime_checkable
 class Numbered(Protocol):
@@ -60,9 +62,6 @@ class Numbered(Protocol):
 
 
 C = TypeVar("C", bound=Numbered)
-
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
 
 __all__ = [
     "Command",
@@ -88,9 +87,9 @@ def show_pictures(pictures: Pictures, key: str = "live_pictures") -> None:
 
     Call it in the script after the fragment that calls `show`, so that it is sent once per run.
     """
-    _component()(key=key, data=pack(pictures))
+    _FRONTEND(key=key, data=pack(pictures))
     if plotly_script() is None:  # the component's folder cannot be written: through the websocket then
-        _component()(key=f"{key}_plotly", data=plotly_packet())
+        _FRONTEND(key=f"{key}_plotly", data=plotly_packet())
 
 
 def show_frames(frames: Frames, key: str = "live_frames") -> None:
@@ -98,13 +97,13 @@ def show_frames(frames: Frames, key: str = "live_frames") -> None:
 
     Call it after the fragment too, once a run is paused or over.
     """
-    _component()(key=key, data=pack(frames))
+    _FRONTEND(key=key, data=pack(frames))
 
 
 def show(view: View, key: str = "live", on_command: Callable[[Command], object] | None = None) -> None:
     """Draw the view in place and call `on_command` for everything that was clicked since."""
     data = pack(view, ack=acknowledged(key), plotly=plotly_script())
-    _component()(key=key, data=data, on_command_change=partial(hear, key, parse_commands, on_command))
+    _FRONTEND(key=key, data=data, on_command_change=partial(hear, key, parse_commands, on_command))
 
 
 def hear(key: str, parse: Callable[[object, int], Sequence[C]], act: Callable[[C], object] | None) -> None:
@@ -123,14 +122,6 @@ def hear(key: str, parse: Callable[[object, int], Sequence[C]], act: Callable[[C
 def acknowledged(key: str) -> int:
     """The number of the last command that was heard from the component of this key."""
     return st.session_state.get(f"_{key}_heard", 0)
-
-
-@cache
-def _component() -> "ComponentRenderer":
-    # no shadow root: Plotly puts its style sheet into the document's head
-    return component(
-        "deqviz.live", html="<div class='dqv'></div>", css="style.css", js="index.js", isolate_styles=False
-    )
 
 
 @cache

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-FRONTEND: Final = Path(__file__).parent / "frontend"
+FRONTEND: Final = Path(__file__).parents[2] / "frontend" / "shared"
 
 
 def plotly_source() -> Path:

@@ -13,7 +13,7 @@ from deqviz import images
 from deqviz.core.registry import REGISTRIES, Entry
 from deqviz.networks._weights import Card, cards
 
-ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[4]
 KINDS: Final[Mapping[str, str]] = {
     "method": "Methods",
     "regularizer": "Regularisers",

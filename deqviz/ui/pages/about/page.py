@@ -3,19 +3,19 @@
 import html
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import streamlit as st
 import torch
 
 from deqviz import plugins
 from deqviz.core.machine import thread_count
-from deqviz.ui.app_pages import FOLDER
+from deqviz.ui.components.text import plain
 from deqviz.ui.pages.about import facts
 from deqviz.ui.shell import address, session
-from deqviz.ui.shell.descriptions import plain
 
 PAGE = "about"
-_STYLE = FOLDER.parent / "about.css"
+_STYLE = Path(__file__).parent / "style.css"
 _TABS = ("Methods and parts", "Weights", "Pictures", "This installation", "Cite and licence")
 _SIDE = 256
 """Of the pictures for which device and threads are told."""

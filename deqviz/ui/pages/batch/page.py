@@ -11,6 +11,7 @@ from deqviz.runtime.study import OVER, Study
 from deqviz.sweep import table
 from deqviz.sweep.batch import Batch, Opened
 from deqviz.sweep.row import Measured
+from deqviz.ui.components.text import heading
 from deqviz.ui.inputs.image_box import picture_title
 from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, several, widget
 from deqviz.ui.pages.batch import tables as batch_tables
@@ -18,13 +19,12 @@ from deqviz.ui.pages.batch.board import board, operators, shown
 from deqviz.ui.pages.batch.charts import means
 from deqviz.ui.pages.batch.methods import OWN, TITLES
 from deqviz.ui.pages.batch.setting import LEVELS, PICTURES, PRESETS, Setting, from_query
-from deqviz.ui.pages.reconstruct.form import heading
 from deqviz.ui.shell import address, session
 from deqviz.ui.shell.study_page import StudyPage
 
 _OWN = {p.name: p for p in params_of(Setting)}
 _LISTS = ("pictures", "levels", "methods")
-_STYLE = Path(__file__).parent / "batch.css"
+_STYLE = Path(__file__).parent / "style.css"
 _REFRESH = 0.6
 """Seconds between two looks at the means: they are read, not watched."""
 

@@ -10,11 +10,11 @@ from deqviz.core.registry import Choice
 from deqviz.io import images as loader
 from deqviz.io import kspace as kspace_loader
 from deqviz.scenario import check_picture
+from deqviz.ui.components.text import heading
 from deqviz.ui.inputs.gallery import gallery
 from deqviz.ui.inputs.image_box import picture_title
 from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, widget
 from deqviz.ui.pages.compare.setting import LEAST, MOST, PARAMS, Setting
-from deqviz.ui.pages.reconstruct.form import heading
 from deqviz.ui.shell import address
 
 PAGE = "compare"

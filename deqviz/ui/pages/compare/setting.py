@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS, REGULARIZERS
 from deqviz.core.registry import REGISTRIES, Choice, Options, Param, Pick, params_of
 from deqviz.scenario import Reader, Scenario, check_picture, write_params
-from deqviz.ui.inputs.widgets import pretty
+from deqviz.ui.components.text import pretty
 
 LEAST, MOST = 2, 6
 """Methods of one comparison; there are six colours."""

@@ -9,7 +9,7 @@ from deqviz.core.registry import REGISTRIES, Choice, Param, Pick, Range
 from deqviz.experiments.tuning import Knob, Scale, Tuning, TuningRow, best_row
 from deqviz.runtime.study import Study
 from deqviz.ui.components.compare.records import Tunable, Tune
-from deqviz.ui.inputs.widgets import pretty
+from deqviz.ui.components.text import pretty
 from deqviz.ui.pages.compare.setting import Setting, names
 
 _FIRST = ("weight", "strength", "penalty", "sigma")

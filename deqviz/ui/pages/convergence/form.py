@@ -8,10 +8,10 @@ import streamlit as st
 from deqviz import images
 from deqviz.core.registry import Choice, params_of
 from deqviz.io import images as loader
+from deqviz.ui.components.text import heading
 from deqviz.ui.inputs.image_box import picture_box, picture_title
 from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, several, widget
 from deqviz.ui.pages.convergence.setting import ROUTES, SHELVES, STARTS, Setting
-from deqviz.ui.pages.reconstruct.form import heading
 
 _OWN = {p.name: p for p in params_of(Setting)}
 _TITLES: Mapping[str, Mapping[str, str]] = {

@@ -6,6 +6,7 @@ import streamlit as st
 
 from deqviz.runtime.study import Study
 from deqviz.ui.components.board import Board
+from deqviz.ui.components.text import heading
 from deqviz.ui.pages.convergence import setting as convergence_setting
 from deqviz.ui.pages.convergence.board import board
 from deqviz.ui.pages.convergence.form import describe, fill, form
@@ -16,7 +17,6 @@ from deqviz.ui.pages.monotone.board import mol_board
 from deqviz.ui.pages.monotone.form import describe_mol, fill_mol, mol_form
 from deqviz.ui.pages.monotone.plan import plan as mol_plan
 from deqviz.ui.pages.monotone.setting import MolSetting
-from deqviz.ui.pages.reconstruct.form import heading
 from deqviz.ui.shell.study_page import StudyPage
 
 LIMITS, MOL = "limits and speed", convergence_mol_setting.QUESTION

@@ -7,7 +7,7 @@ from deqviz.experiments.deep_prior.image_prior import TARGETS, Hump, HumpRow, Im
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Picture, Role, Series, Tile
-from deqviz.ui.inputs.widgets import pretty
+from deqviz.ui.components.text import pretty
 from deqviz.ui.pages.deep_prior.plan import hump
 from deqviz.ui.pages.deep_prior.setting import Setting
 

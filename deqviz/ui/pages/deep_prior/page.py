@@ -6,12 +6,12 @@ import streamlit as st
 
 from deqviz.core.registry import params_of
 from deqviz.runtime.study import Study
+from deqviz.ui.components.text import heading
 from deqviz.ui.inputs.image_box import picture_box, picture_title
 from deqviz.ui.inputs.widgets import pick, prefill, widget
 from deqviz.ui.pages.deep_prior.board import board
 from deqviz.ui.pages.deep_prior.plan import SIDE, plan
 from deqviz.ui.pages.deep_prior.setting import PRESETS, SHELF, THEORY, Setting, from_query
-from deqviz.ui.pages.reconstruct.form import heading
 from deqviz.ui.shell.study_page import StudyPage
 
 _OWN = {p.name: p for p in params_of(Setting)}

@@ -15,7 +15,7 @@ from deqviz.ui.pages.lessons import measures as lessons_measures
 from deqviz.ui.pages.lessons.condition import VIEWS, Condition, places
 from deqviz.ui.shell import teacher
 
-FOLDER = Path(__file__).parents[2] / "assets" / "lessons"
+FOLDER = Path(__file__).parents[4] / "assets" / "lessons"
 MOST_BYTES = 64 * 1024
 FENCE: Final = "+++"
 

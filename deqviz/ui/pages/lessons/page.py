@@ -2,19 +2,20 @@
 
 import html
 from collections.abc import Sequence
+from pathlib import Path
 
 import streamlit as st
 
-from deqviz.ui.app_pages import FOLDER
+from deqviz.ui.components.text import plain
+from deqviz.ui.pages import entry
 from deqviz.ui.pages.lessons import file as lessons_file
 from deqviz.ui.pages.lessons import view as lessons_view
 from deqviz.ui.pages.lessons.condition import filled
 from deqviz.ui.pages.lessons.file import Damaged, Lesson
 from deqviz.ui.pages.lessons.measures import MEASURES
 from deqviz.ui.shell import address, teacher
-from deqviz.ui.shell.descriptions import plain
 
-_STYLE = FOLDER.parent / "lessons.css"
+_STYLE = Path(__file__).parent / "style.css"
 PAGE = "lessons"
 _WORDS = {"here": "First view", "tried": "Try this"}
 
@@ -139,7 +140,7 @@ def _lesson(lesson: Lesson, all_of: Sequence[Lesson]) -> None:
                 other = all_of[place + step]
                 label = f"{mark}: {other.title}"
                 st.button(label, key=f"lesson.turn.{mark}", type="tertiary", on_click=_go, args=(other.key,))
-    # Three boxes with fixed places, which lessons.css puts beside or under each other.
+    # Three boxes with fixed places, which style.css puts beside or under each other.
     with st.container(key="lesson_grid"):
         with st.container(key="lesson_text"):
             st.markdown(lesson.text)
@@ -166,7 +167,7 @@ def _switch(lesson: Lesson) -> str:
         view: str = st.session_state.get("lesson.view", "here")
         query = {**lesson.scene(view).query, **({teacher.NAME: lesson.hide} if lesson.hide else {})}
         st.page_link(
-            FOLDER / f"{lesson.page}.py",
+            entry(lesson.page).link(),
             label="Open in the full page",
             query_params=query,
             icon=":material/open_in_full:",

@@ -6,11 +6,11 @@ import streamlit as st
 
 from deqviz.core.registry import params_of
 from deqviz.runtime.study import Study
+from deqviz.ui.components.text import heading
 from deqviz.ui.inputs.widgets import prefill, widget
 from deqviz.ui.pages.memory.board import board
 from deqviz.ui.pages.memory.plan import plan
 from deqviz.ui.pages.memory.setting import PRESETS, Setting, from_query, written
-from deqviz.ui.pages.reconstruct.form import heading
 from deqviz.ui.shell import session
 from deqviz.ui.shell.study_page import StudyPage
 

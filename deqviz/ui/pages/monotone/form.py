@@ -5,10 +5,10 @@ from typing import Any
 import streamlit as st
 
 from deqviz.core.registry import params_of
+from deqviz.ui.components.text import heading
 from deqviz.ui.inputs.image_box import picture_box, picture_title
 from deqviz.ui.inputs.widgets import prefill, widget
 from deqviz.ui.pages.monotone.setting import MolSetting
-from deqviz.ui.pages.reconstruct.form import heading
 
 _OWN = {p.name: p for p in params_of(MolSetting)}
 

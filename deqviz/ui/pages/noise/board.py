@@ -13,7 +13,7 @@ from deqviz.runtime.study import Shot, Study
 from deqviz.ui.components.board.records import Board, Explanation, Picture, Row, Tile
 from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.components.run.protocol import number
-from deqviz.ui.inputs.widgets import pretty
+from deqviz.ui.components.text import pretty
 from deqviz.ui.pages.noise.charts import charts
 from deqviz.ui.pages.noise.setting import Setting
 from deqviz.ui.shell.study_board import study_board

@@ -12,7 +12,7 @@ from deqviz.experiments.equilibrium.noise_sweep import NoiseRow, NoiseSweep, Qua
 from deqviz.runtime.study import Shot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
-from deqviz.ui.inputs.widgets import pretty
+from deqviz.ui.components.text import pretty
 from deqviz.ui.pages.noise.plan import BAND_LEVEL, TENT
 from deqviz.ui.pages.noise.setting import Setting
 from deqviz.ui.pages.noise.stability_charts import stability_charts

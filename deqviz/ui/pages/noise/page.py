@@ -6,12 +6,12 @@ import streamlit as st
 
 from deqviz.core.registry import Choice, params_of
 from deqviz.runtime.study import Study
+from deqviz.ui.components.text import heading
 from deqviz.ui.inputs.image_box import picture_box
 from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, widget
 from deqviz.ui.pages.noise.board import board
 from deqviz.ui.pages.noise.plan import plan
 from deqviz.ui.pages.noise.setting import MODEL, PRESETS, SOURCE, Setting, default, from_query, shelves
-from deqviz.ui.pages.reconstruct.form import heading
 from deqviz.ui.shell.study_page import StudyPage
 
 _OWN = {p.name: p for p in params_of(Setting)}

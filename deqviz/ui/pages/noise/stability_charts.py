@@ -8,7 +8,7 @@ from deqviz.experiments._rows import Fit, fit
 from deqviz.experiments.equilibrium.stability import StabilityRow
 from deqviz.ui.components.board.records import Axis, Chart, Series
 from deqviz.ui.components.run.protocol import number
-from deqviz.ui.inputs.widgets import pretty
+from deqviz.ui.components.text import pretty
 
 QUARTER = 0.25
 """What αD/‖Δy‖² cannot exceed, for any R."""

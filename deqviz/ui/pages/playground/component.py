@@ -5,21 +5,21 @@ hand; equilibria, trajectories and guarantees come from the package, some tens o
 """
 
 from collections.abc import Callable
-from functools import cache, partial
-from typing import TYPE_CHECKING
+from functools import partial
 
 import streamlit as st
-from streamlit.components.v2 import component
 
 from deqviz.ui.components import run as live
+from deqviz.ui.components.frontend import Frontend
 from deqviz.ui.components.run.assets import plotly_script
 from deqviz.ui.components.run.records import Explanation
 from deqviz.ui.pages.playground.protocol import Hand, pack, parse
 from deqviz.ui.pages.playground.scene import Scene, Sweep
 from deqviz.ui.pages.playground.setup import Setup
 
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
+_FRONTEND = Frontend(
+    "playground", "<div class='dqv dqp'></div>", "playground/index.js", "playground/style.css"
+)
 
 KEY = "playground"
 
@@ -30,9 +30,9 @@ def show(
     """Draw the plane in place; `act` is called, before the fragment's body, for what a hand did there."""
     heard: int = st.session_state.get(f"_{KEY}_heard", 0)
     data = pack(setup, scene, sweep, explanation, ack=heard, plotly=plotly_script())
-    _component()(key=KEY, data=data, on_hand_change=partial(_hear, act))
+    _FRONTEND(key=KEY, data=data, on_hand_change=partial(_hear, act))
     if plotly_script() is None:  # the component's folder cannot be written: through the websocket then
-        _component()(key=f"{KEY}_plotly", data=live.plotly_packet())
+        _FRONTEND(key=f"{KEY}_plotly", data=live.plotly_packet())
 
 
 def _hear(act: Callable[[Hand], object]) -> None:
@@ -41,15 +41,3 @@ def _hear(act: Callable[[Hand], object]) -> None:
     if hand is not None and hand.number > st.session_state.get(f"_{KEY}_heard", 0):
         st.session_state[f"_{KEY}_heard"] = hand.number
         act(hand)
-
-
-@cache
-def _component() -> "ComponentRenderer":
-    # no shadow root: Plotly puts its style sheet into the document's head
-    return component(
-        "deqviz.playground",
-        html="<div class='dqv dqp'></div>",
-        css="playground.css",
-        js="playground.js",
-        isolate_styles=False,
-    )

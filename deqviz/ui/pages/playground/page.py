@@ -7,14 +7,13 @@ import streamlit as st
 from deqviz.experiments.plane.fixed_points import FixedPoint
 from deqviz.experiments.plane.planar import PLANAR
 from deqviz.ui.components.run.records import Explanation
+from deqviz.ui.components.text import heading, plain
 from deqviz.ui.inputs.widgets import entry_form, prefill, widget
 from deqviz.ui.pages.playground.component import show
 from deqviz.ui.pages.playground.protocol import Hand
 from deqviz.ui.pages.playground.scene import Scene, scene, sweep
 from deqviz.ui.pages.playground.setup import KINDS, PARAMS, PRESETS, Setup
-from deqviz.ui.pages.reconstruct.form import heading
 from deqviz.ui.shell import address
-from deqviz.ui.shell.descriptions import plain
 
 _BY_NAME = {p.name: p for p in PARAMS}
 _PAGE = "playground"

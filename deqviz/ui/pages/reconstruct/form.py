@@ -11,10 +11,10 @@ from deqviz.io import images as loader
 from deqviz.io import kspace as kspace_loader
 from deqviz.io import settings as settings_file
 from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario, check_picture
+from deqviz.ui.components.text import heading, plain
 from deqviz.ui.inputs.gallery import gallery
 from deqviz.ui.inputs.widgets import choose, entry_form, merge, pick, prefill_choice, widget
 from deqviz.ui.shell import address
-from deqviz.ui.shell.descriptions import plain
 
 _PARTS: Mapping[str, Registry[Any]] = {"operator": OPERATORS, "noise": NOISES, "method": METHODS}
 _OWN = {p.name: p for p in params_of(Scenario)}
@@ -67,11 +67,6 @@ def fill(scenario: Scenario) -> None:
         st.session_state[f"w.{name}"] = getattr(scenario, name)
     for name, registry in _PARTS.items():
         prefill_choice(f"w.{name}", registry, getattr(scenario, name))
-
-
-def heading(text: str) -> None:
-    """A heading of the sidebar."""
-    st.html(f'<h2 class="deqviz-section">{text}</h2>')
 
 
 def form() -> Scenario:

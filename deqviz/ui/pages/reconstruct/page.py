@@ -10,10 +10,12 @@ from deqviz.runtime.run_snapshot import OVER
 from deqviz.runtime.worker import worker
 from deqviz.scenario import Scenario
 from deqviz.ui.components import run as live
+from deqviz.ui.components.text import heading, plain
 from deqviz.ui.export import bundle as export
+from deqviz.ui.pages import entry
 from deqviz.ui.pages.reconstruct import form, screen
 from deqviz.ui.shell import address, history_strip, session, welcome
-from deqviz.ui.shell.descriptions import describe, plain
+from deqviz.ui.shell.descriptions import describe
 
 REFRESH = 0.1
 """Seconds between two looks at a run that is going on."""
@@ -37,7 +39,7 @@ def render() -> None:
             st.warning(plain(complaint))
     with head:
         _header(job)
-        welcome.hint()
+        welcome.hint(entry("lessons").link())
     _screen(job)
 
 
@@ -78,7 +80,7 @@ def _follow(job: Job, draft: Scenario | None) -> Job:
 
 
 def _presets() -> None:
-    form.heading("Presets")
+    heading("Presets")
     for name, (what, scenario) in form.PRESETS.items():
         if st.button(name, key=f"preset.{name}", help=what, type="tertiary"):
             scenario = scenario.validated()

@@ -8,9 +8,9 @@ import streamlit as st
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS
 from deqviz.core.registry import params_of
 from deqviz.runtime.study import Study
+from deqviz.ui.components.text import heading
 from deqviz.ui.inputs.image_box import picture_box, picture_title
 from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, several, widget
-from deqviz.ui.pages.reconstruct.form import heading
 from deqviz.ui.pages.robustness.board import board
 from deqviz.ui.pages.robustness.plan import plan
 from deqviz.ui.pages.robustness.setting import OWN, PRESETS, TITLES, Setting, from_query

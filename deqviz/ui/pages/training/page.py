@@ -7,8 +7,8 @@ import streamlit as st
 
 from deqviz.core.registry import params_of
 from deqviz.runtime.study import Study
+from deqviz.ui.components.text import heading
 from deqviz.ui.inputs.widgets import prefill, several, widget
-from deqviz.ui.pages.reconstruct.form import heading
 from deqviz.ui.pages.training.board import board
 from deqviz.ui.pages.training.plan import plan
 from deqviz.ui.pages.training.setting import ARCHITECTURES, OBJECTIVES, PRESETS, Setting, from_query

@@ -7,10 +7,10 @@ import streamlit as st
 
 from deqviz.core.registry import params_of
 from deqviz.runtime.study import Study
+from deqviz.ui.components.text import heading
 from deqviz.ui.inputs.image_box import picture_box, picture_title
 from deqviz.ui.inputs.mask_pad import mask_pad
 from deqviz.ui.inputs.widgets import prefill, several, widget
-from deqviz.ui.pages.reconstruct.form import heading
 from deqviz.ui.pages.unrolled.board import board
 from deqviz.ui.pages.unrolled.plan import in_colour, plan
 from deqviz.ui.pages.unrolled.setting import PRESETS, RIVALS, Setting, View, from_query
