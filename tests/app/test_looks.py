@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from deqviz.ui.app_pages import FOLDER
 from playwright.sync_api import Browser, Page, expect
 
-from deqviz.ui.app_pages import FOLDER
 from tests.app.journey import turn
 
 pytestmark = pytest.mark.browser
