@@ -22,8 +22,8 @@ from deqviz.core.registry import REGISTRIES, Choice
 from deqviz.core.space import Space, inner, norm
 from deqviz.ui.pages.lessons import file as lessons_file
 from deqviz.ui.pages.lessons.view import READERS
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "adding.md").read_text(encoding="utf-8")
 RECIPES = dict(re.findall(r"`deqviz/\w+/(\w+)\.py`\n+```python\n(.*?)```", PAGE, re.DOTALL))
 SPACE = Space((3, 24, 20), torch.float64)

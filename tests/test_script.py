@@ -24,6 +24,7 @@ from deqviz.runtime.export_record import Record
 from deqviz.runtime.job import Job
 from deqviz.scenario import Scenario
 from deqviz.script import LINES, WIDTH, python_of, read_upload, upload_file, upload_name
+from tests.places import ROOT
 
 SMALL = Scenario(image="coins", size=48, iterations=25, tolerance=1e-5)
 MRI, HOLES = Choice("parallel_mri"), Choice("inpainting", {"kept": 0.6})
@@ -82,7 +83,7 @@ def execute(folder: Path, code: str, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", code] if code else [sys.executable, *arguments],
         cwd=folder,
-        env={"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": "/usr/bin:/bin"},
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
         timeout=280,
