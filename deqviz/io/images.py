@@ -17,8 +17,7 @@ from numpy.lib import format as npy
 from PIL import ExifTags, ImageOps, UnidentifiedImageError
 from PIL import Image as Pillow
 
-from deqviz import images
-from deqviz.core.space import Image
+from deqviz.core.space import Image, fitted
 
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")
 NAMES = f"{', '.join(FORMATS)}, NPY or NPZ"
@@ -223,7 +222,7 @@ def _fit(width: int, height: int, side: int) -> tuple[int, int]:
         )
     if min(width, height) < MIN_SIDE:
         raise UploadError(f"The picture has {size} pixels: choose one of at least {MIN_SIDE} × {MIN_SIDE}.")
-    high, wide = images.fitted(height, width, side)
+    high, wide = fitted(height, width, side)
     target = wide, high
     if min(target) < MIN_SIDE:
         raise UploadError(f"The picture is too thin with {size} pixels: crop it nearer to a square.")

@@ -103,7 +103,7 @@ def hidden(text: str) -> tuple[list[str], bool]:
 
 def settings(data: bytes) -> Plain:
     """A settings file of Reconstruct."""
-    return _plain(settings_file.read(data))
+    return _plain(Scenario.from_settings(settings_file.read(data)))
 
 
 def sweep(path: Path) -> Plain:

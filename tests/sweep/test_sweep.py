@@ -160,7 +160,7 @@ def test_files_are_pictures_known_by_their_pixels(tmp_path: Path):
     assert again.cells()[0].id == sweep.cells()[0].id
     row = measure.measure(sweep.cells()[0])
     assert (row.state, row.picture) == ("arrived", "a")
-    with pytest.raises(ValueError, match=r"c\.txt is no picture"):
+    with pytest.raises(ValueError, match=r"c\.txt is no image"):
         parse(f'{methods}pictures = ["c.txt"]', tmp_path)
     Pillow.fromarray(np.zeros((40, 40), np.uint16)).save(tmp_path / "d.tiff")
     with pytest.raises(ValueError, match="more than 8 bits"):

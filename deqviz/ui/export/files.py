@@ -14,16 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image as Pillow
-from PIL.PngImagePlugin import PngInfo
 
 from deqviz import __version__
 from deqviz.core.space import Image
+from deqviz.io.pixels import Pixels
+from deqviz.io.pixels import png as pixels_png
 from deqviz.runtime.export_record import Record
 from deqviz.scenario import Scenario
-
-Pixels = NDArray[np.uint8]
-"""c × h × w with one or three channels."""
 
 GAINS = (1, 2, 4, 8, 16)
 """What errors are multiplied by, as in the live view."""
@@ -52,20 +49,8 @@ def stem(scenario: Scenario) -> str:
 
 
 def png(pixels: Pixels, about: str = "") -> bytes:
-    """The picture as 8-bit PNG, every pixel exact; `about` goes into its comment."""
-    info = PngInfo()
-    info.add_text("Software", f"DEQViz {__version__}")
-    if about:
-        info.add_itxt("Comment", about)
-    file = io.BytesIO()
-    to_picture(pixels).save(file, "PNG", pnginfo=info, optimize=True)
-    return file.getvalue()
-
-
-def to_picture(pixels: Pixels) -> Pillow.Image:
-    """c × h × w bytes as a picture of Pillow, grey or RGB."""
-    plane = pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, 2)
-    return Pillow.fromarray(np.ascontiguousarray(plane))
+    """The image as 8-bit PNG, every pixel exact; `about` goes into its comment."""
+    return pixels_png(pixels, software=f"DEQViz {__version__}", comment=about)
 
 
 def error_pixels(pixels: Pixels, truth: Pixels, gain: int) -> Pixels:

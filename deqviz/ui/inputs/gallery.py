@@ -1,13 +1,10 @@
 """The gallery in the sidebar: a radio group of thumbnails, as one small component."""
 
-import base64
-import io
 from functools import cache
-
-from PIL import Image as Pillow
 
 from deqviz import images, kspace
 from deqviz.core.space import Image
+from deqviz.io.pixels import data_url, webp
 from deqviz.ui.components.frontend import Frontend
 
 _FRONTEND = Frontend(
@@ -20,10 +17,8 @@ _FRONTEND = Frontend(
 
 
 def _data_url(picture: Image) -> str:
-    pixels = (images.scaled(picture, 96)[0] * 255).round().byte().permute(1, 2, 0).numpy()
-    buffer = io.BytesIO()
-    Pillow.fromarray(pixels.squeeze()).save(buffer, "WEBP", quality=85)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    pixels = (images.scaled(picture, 96)[0] * 255).round().byte().numpy()
+    return data_url(webp(pixels), "webp")
 
 
 @cache

@@ -7,15 +7,12 @@ screen; what was dropped is computed again when somebody goes back to it. Its pi
 most 24 of them, 10 to 600 kB each. No Streamlit in here.
 """
 
-import io
 import math
 import threading
 import weakref
 from dataclasses import dataclass
 
-import numpy as np
-from PIL import Image as Picture
-
+from deqviz.io.pixels import png
 from deqviz.runtime.job import Job
 from deqviz.runtime.run_snapshot import Snapshot, State
 from deqviz.scenario import Scenario
@@ -179,15 +176,5 @@ def look(shot: Snapshot, before: Look) -> Look:
         evaluations=shot.marks[-1].evaluations if shot.marks else 0,
         size=(latest.pixels.shape[-2], latest.pixels.shape[-1]),
         picture=picture,
-        thumbnail=before.thumbnail if is_same else png(latest.pixels, SIDE),
+        thumbnail=before.thumbnail if is_same else png(latest.pixels, side=SIDE),
     )
-
-
-def png(pixels: np.ndarray, side: int | None = None) -> bytes:
-    """c × h × w bytes as a PNG, without loss, or with the longer side brought down to `side`."""
-    picture = Picture.fromarray(pixels.transpose(1, 2, 0).squeeze())
-    if side is not None:
-        picture.thumbnail((side, side))
-    file = io.BytesIO()
-    picture.save(file, "PNG")
-    return file.getvalue()

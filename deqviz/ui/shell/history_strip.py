@@ -1,11 +1,11 @@
 """The strip of this session's runs below the live view, and two of them side by side."""
 
-import base64
 import math
 from typing import Any
 
 import streamlit as st
 
+from deqviz.io.pixels import data_url
 from deqviz.runtime.job import Job
 from deqviz.ui.components.frontend import Frontend
 from deqviz.ui.shell import address, session
@@ -86,4 +86,4 @@ def _finite(value: float) -> float | None:
 
 
 def _source(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode() if png else ""
+    return data_url(png, "png") if png else ""

@@ -225,7 +225,10 @@ def test_the_table_has_every_number(grey):
 def test_settings_open_again(grey):
     said = json.loads(export_files.settings(grey.scenario))
     assert said["deqviz"] == __version__
-    assert settings_file.read(export_files.settings(grey.scenario).encode()) == grey.scenario
+    assert (
+        Scenario.from_settings(settings_file.read(export_files.settings(grey.scenario).encode()))
+        == grey.scenario
+    )
 
 
 # ---------------------------------------------------------------- animations

@@ -53,7 +53,7 @@ def test_a_run_leaves_its_picture_and_its_numbers():
 
 @pytest.mark.parametrize("shape", [(1, 512, 320), (3, 200, 400), (1, 32, 32)])
 def test_a_thumbnail_is_small_and_keeps_its_shape(shape: tuple[int, int, int]):
-    small = Picture.open(io.BytesIO(history.png(np.zeros(shape, np.uint8), history.SIDE)))
+    small = Picture.open(io.BytesIO(history.png(np.zeros(shape, np.uint8), side=history.SIDE)))
     assert max(small.size) <= history.SIDE
     # Half a pixel of rounding on the shorter side of at least 32.
     assert small.size[0] / small.size[1] == pytest.approx(shape[2] / shape[1], rel=0.5 / 32)

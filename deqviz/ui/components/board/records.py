@@ -11,6 +11,7 @@ from deqviz.runtime.study_snapshot import State
 from deqviz.ui.components.run.records import Explanation, Numbers, Picture, Row
 
 __all__ = [
+    "COLOURS",
     "ENABLED",
     "POINTS",
     "Axis",
@@ -45,6 +46,9 @@ Role = Literal[
     "start-6",
 ]
 """What a line stands for; its colour is the one that style.css gives to that on every page."""
+
+COLOURS: tuple[Role, ...] = ("start-1", "start-2", "start-3", "start-4", "start-5", "start-6")
+"""The colours of lines that stand beside each other, in their order."""
 
 Style = Literal["line", "points", "both", "dashed", "dotted", "band"]
 """How it is drawn; a band is filled from `Series.low` up to `Series.y`."""

@@ -7,10 +7,10 @@ from deqviz.experiments.equilibrium.gradient import GradientRow
 from deqviz.experiments.equilibrium.parameter_continuation import CrossingRow
 from deqviz.experiments.equilibrium.uniqueness import UniquenessRow
 from deqviz.runtime.study import Shot
-from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.convergence.setting import ROUTES, STARTS, THREE, Setting
-from deqviz.ui.pages.convergence.solver_charts import COLOURS, DISTANCE, race_charts
+from deqviz.ui.pages.convergence.solver_charts import DISTANCE, race_charts
 
 SHOWN = 1e-17
 """Where zeros stand on a logarithmic axis: below all rounding."""

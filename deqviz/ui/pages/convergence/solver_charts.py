@@ -5,10 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from deqviz.experiments.equilibrium.solver_comparison import RaceRow
 from deqviz.runtime.study import Shot
-from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Series
 from deqviz.ui.components.run.protocol import number
 
-COLOURS: tuple[Role, ...] = ("start-1", "start-2", "start-3", "start-4", "start-5", "start-6")
 DISTANCE = "‖xₖ − x*‖ / ‖x*‖"
 
 

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 from deqviz.experiments.deep_prior.momentum import MomentumRow, PriorMomentum
 from deqviz.experiments.deep_prior.recovery import GapRow, LandweberGap, RecoveryRow
 from deqviz.runtime.study import Shot
-from deqviz.ui.components.board.records import Axis, Chart, Series
+from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Series
 from deqviz.ui.components.run.protocol import number
-from deqviz.ui.pages.convergence.solver_charts import COLOURS
 from deqviz.ui.pages.deep_prior.setting import Setting
 
 

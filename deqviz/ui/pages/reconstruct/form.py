@@ -7,6 +7,7 @@ import streamlit as st
 
 from deqviz import images, kspace
 from deqviz.core.registry import Choice, Registry, params_of
+from deqviz.core.space import fitted
 from deqviz.io import images as loader
 from deqviz.io import kspace as kspace_loader
 from deqviz.io import settings as settings_file
@@ -178,7 +179,7 @@ def _take(name: str, data: bytes, file_id: str) -> None:
 def _restore(data: bytes) -> None:
     """Open the page again as the settings of a file say."""
     try:
-        scenario = settings_file.read(data)
+        scenario = Scenario.from_settings(settings_file.read(data))
     except ValueError as error:
         st.session_state.upload_error = str(error)
         return
@@ -227,6 +228,6 @@ def _changes(received: tuple[tuple[int, int], tuple[int, int], str | None] | Non
     if received is None:
         return ""
     size, kept, note = received
-    height, width = images.fitted(*kept, st.session_state.get("w.size", Scenario().size))
+    height, width = fitted(*kept, st.session_state.get("w.size", Scenario().size))
     resizing = "" if (width, height) == size else f"resized from {size[0]} × {size[1]} to {width} × {height}"
     return "; ".join(part for part in (note, resizing) if part)

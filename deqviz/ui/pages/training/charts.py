@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from deqviz.experiments._training_progress import Lesson
 from deqviz.experiments.losses.loss_lab import LossLab, LossRow
 from deqviz.runtime.study import Shot
-from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.components.text import pretty
-from deqviz.ui.pages.convergence.solver_charts import COLOURS
 from deqviz.ui.pages.training.network_charts import network_charts
 from deqviz.ui.pages.training.setting import OBJECTIVES, Setting
 

@@ -11,9 +11,8 @@ from deqviz.experiments.losses.contraction_map import ContractionMap, Contractio
 from deqviz.experiments.losses.deep_equilibrium import BeyondDepth, DepthRow
 from deqviz.experiments.losses.truncated_adjoint import AdjointRow
 from deqviz.runtime.study import Shot
-from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
-from deqviz.ui.pages.convergence.solver_charts import COLOURS
 from deqviz.ui.pages.training.setting import ARCHITECTURES, Setting
 
 BEYOND = 5

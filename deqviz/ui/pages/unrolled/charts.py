@@ -12,9 +12,8 @@ from deqviz.experiments.unrolled.layer_descent import LayerRow
 from deqviz.experiments.unrolled.planar_unrolling import PlanarUnrolling, PointRow
 from deqviz.learning.descent import envelope, stationarity, steepest
 from deqviz.runtime.study import Shot
-from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
-from deqviz.ui.pages.convergence.solver_charts import COLOURS
 from deqviz.ui.pages.unrolled.setting import LAYERS, SHORT, Setting
 
 FAR = 40

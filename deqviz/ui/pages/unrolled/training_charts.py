@@ -7,9 +7,8 @@ from itertools import pairwise
 from deqviz.experiments.unrolled.layer_descent import LayerRow
 from deqviz.experiments.unrolled.training_run import Taught
 from deqviz.runtime.study import Shot
-from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
-from deqviz.ui.pages.convergence.solver_charts import COLOURS
 from deqviz.ui.pages.unrolled.charts import titles_of
 from deqviz.ui.pages.unrolled.setting import LAYERS, Setting
 
