@@ -35,6 +35,14 @@ def thread_count(side: int = 256) -> int:
     return 1 if side <= SMALL else min(cores(), MOST)
 
 
+def device() -> str:
+    """ "cuda" where there is a GPU, else "cpu"."""
+    # torch takes a second to import, and the command line asks this module before it does.
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def tune_allocator() -> None:
     """Let glibc keep freed blocks of up to 64 MB instead of faulting them in afresh at every iteration.
 

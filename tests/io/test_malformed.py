@@ -24,7 +24,7 @@ from deqviz.core.registry import Choice
 from deqviz.scenario import Scenario
 from deqviz.ui.pages import PAGES
 from deqviz.ui.pages.reconstruct import form
-from deqviz.ui.shell.study_page import StudyPage
+from deqviz.ui.shell.study_page import SettingPage
 from tests.io.malformed import files
 from tests.pages.journey import switch
 from tests.places import ROOT
@@ -138,7 +138,7 @@ def readers() -> dict[str, tuple[Reader, list[Query]]]:
         module = importlib.import_module(info.name)
         presets = [setting for _, setting in getattr(module, "PRESETS", {}).values()]
         for thing in vars(module).values():
-            if isinstance(thing, StudyPage):
+            if isinstance(thing, SettingPage):
                 found[f"{info.name}:{thing.page}"] = (
                     thing.read,
                     _addresses([s for _, s in thing.presets.values()]),

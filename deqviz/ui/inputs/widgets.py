@@ -8,11 +8,13 @@ a browser that misses the message which sets it would otherwise start from the f
 import bisect
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import streamlit as st
 
-from deqviz.core.registry import REGISTRIES, Choice, Entry, Param, Pick, Range, Registry, Text
+from deqviz.core.registry import REGISTRIES, Choice, Entry, Param, Pick, Range, Registry, Text, params_of
 from deqviz.ui.components.text import pretty
 
 Shelf = Registry[Any] | Mapping[str, Entry[Any]]
@@ -175,3 +177,26 @@ def _number(p: Param, r: Range, key: str, value: Any) -> Any:
     digits = max(0, -math.floor(math.log10(step)))
     low, high, form = float(r.low), float(r.high), f"%.{digits}f"
     return st.slider(label, low, high, number, key=key, step=step, format=form, help=text)
+
+
+@dataclass(frozen=True)
+class SettingWidgets:
+    """The widgets of the fields of a setting, a dataclass with specs; `prefix` begins their keys."""
+
+    prefix: str
+    kind: type
+
+    @cached_property
+    def specs(self) -> dict[str, Param]:
+        """The specs of its fields by their names."""
+        return {p.name: p for p in params_of(self.kind)}
+
+    def __call__(self, name: str) -> Any:
+        """Draw the widget of one field and return what it says."""
+        return widget(self.specs[name], f"{self.prefix}.{name}")
+
+    def fill(self, setting: object) -> None:
+        """Write a setting into them; before any of them is drawn in this run of the script."""
+        prefill(
+            self.prefix, tuple(self.specs.values()), {name: getattr(setting, name) for name in self.specs}
+        )

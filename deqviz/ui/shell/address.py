@@ -40,6 +40,11 @@ def enter(page: str) -> None:
     _put(_here())
 
 
+def title() -> str:
+    """The title of the page that this script run is for."""
+    return st.session_state["address.page"]
+
+
 def tell() -> None:
     """Tell the browser of the newest writing; call it for every page, after it was run, in a fixed place."""
     st.session_state[HEARD] = str(_newest())

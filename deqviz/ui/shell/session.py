@@ -13,7 +13,7 @@ import torch
 from streamlit import runtime
 from streamlit.config import get_option
 
-from deqviz.core.machine import thread_count, trim
+from deqviz.core.machine import device, thread_count, trim
 from deqviz.runtime.job import Job
 from deqviz.runtime.limits import limits
 from deqviz.runtime.study import Study
@@ -164,11 +164,6 @@ def waiting(task: Task) -> str:
 def pace(fastest: float) -> float:
     """Seconds between two looks at a run: longer with many visitors, so that the page stays quick for all."""
     return max(fastest, min(0.5, 0.04 * worker().visitors()))
-
-
-def device() -> str:
-    """ "cuda" where there is a GPU, else "cpu"."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def device_name(side: int) -> str:

@@ -1,70 +1,59 @@
-"""What the pages with a study share: how a setting is opened, followed, presented and drawn.
+"""What the pages with a setting share: how it is opened, followed, presented and drawn.
 
-A page is one `StudyPage` and its sidebar. In the session "<prefix>.setting" is what the study was begun with,
-"<prefix>.complaints" what was refused of its address.
+A page with a study is one `StudyPage` and its sidebar. In the session "<prefix>.setting" is what the study
+was begun with, "<prefix>.complaints" what was refused of its address.
 """
 
 import html
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, TypeVar
 
 import streamlit as st
 
-from deqviz.runtime.study import OVER, Study
+from deqviz.runtime.study import OVER, Plan, Study
 from deqviz.runtime.worker import worker
 from deqviz.ui.components import board
 from deqviz.ui.components.text import heading, plain
 from deqviz.ui.shell import address, session
+from deqviz.ui.shell.study_setting import StudySetting
 
 REFRESH = 0.15
 """Seconds between two looks at a study that is going on."""
 
 
-V = TypeVar("V")
-
-
-@runtime_checkable
-class Asked(Protocol):
-    """A setting: plain data that an address can hold."""
-
-    def validated(self: V) -> V:
-        """The same with every default written out; raises ValueError with a sentence for what is wrong."""
-        ...
-
-    def to_query(self) -> dict[str, str]:
-        """What differs from the defaults."""
-        ...
-
-
-S = TypeVar("S", bound=Asked)
-
-
-def _itself(setting: object) -> object:
-    return setting
+S = TypeVar("S", bound=StudySetting)
 
 
 @dataclass(frozen=True)
-class StudyPage(Generic[S]):
+class SettingPage(ABC, Generic[S]):
     """One page: its name in the address, the prefix of its widgets, and what is its own.
 
     `read` makes a setting of an address, `fill` writes one into the widgets, `form` draws the sidebar and
-    returns what it says, `make` begins the study and `draw` turns it into a board. `numbers` gives of a
-    setting what the numbers depend on: a change of anything else is drawn without a new study.
+    returns what it says.
     """
 
     page: str
     prefix: str
-    title: str
     question: str
     presets: Mapping[str, tuple[str, S]]
     read: Callable[[Mapping[str, str]], tuple[S, tuple[str, ...]]]
     fill: Callable[[S], None]
     form: Callable[[], S]
     describe: Callable[[S], str]
-    make: Callable[[S], Study]
-    draw: Callable[[Study, S], board.Board]
-    numbers: Callable[[S], object] = _itself
+
+    @abstractmethod
+    def _start(self, setting: S) -> None:
+        """Begin anew with this setting and write it into the address bar."""
+
+    @abstractmethod
+    def _follow(self, draft: S | None) -> None:
+        """Start what the widgets say, at once when nothing is running, else when "Run" is pressed."""
+
+    @abstractmethod
+    def _board(self) -> None:
+        """Draw what goes on, again and again while it moves."""
 
     def render(self) -> None:
         """Draw the page; called once per script run."""
@@ -79,7 +68,7 @@ class StudyPage(Generic[S]):
             for complaint in self._get("complaints", ()):
                 st.warning(plain(complaint))
         head.html(
-            f'<div class="deqviz-head"><h1>{html.escape(self.title)}</h1><span>'
+            f'<div class="deqviz-head"><h1>{html.escape(address.title())}</h1><span>'
             f"{html.escape(f'{self.question} · {self.describe(self.setting)}')}</span></div>"
         )
         self._board()
@@ -106,11 +95,6 @@ class StudyPage(Generic[S]):
         elif visit.is_back:
             self.fill(self.setting)
 
-    def _start(self, setting: S) -> None:
-        """Replace the study by a new one of this setting and write it into the address bar."""
-        session.begin(self.page, self.make(setting))
-        self._show(setting)
-
     def _show(self, setting: S) -> None:
         self._set("setting", setting)
         address.write(self.page, setting.to_query())
@@ -130,20 +114,6 @@ class StudyPage(Generic[S]):
                 address.ask(self.page, setting.validated().to_query())
                 st.rerun()
 
-    def _follow(self, draft: S | None) -> None:
-        """Start what the widgets say, at once when nothing is running, else when "Run" is pressed."""
-        study = session.study(self.page)
-        if draft is None or study is None or draft == self.setting:
-            return
-        if self.numbers(draft) == self.numbers(self.setting):
-            self._show(draft)
-            return
-        if study.state in OVER:
-            self._set("complaints", ())
-            self._start(draft)
-            return
-        self._ask_to_run(draft)
-
     def _ask_to_run(self, draft: S) -> None:
         """Something is going on: what the widgets say begins when "Run" is pressed."""
         left, right = st.columns([4, 1], vertical_alignment="center")
@@ -151,6 +121,37 @@ class StudyPage(Generic[S]):
         if right.button("Run", type="primary", key=f"{self.prefix}.run", width="stretch"):
             self._start(draft)
             st.rerun()
+
+
+@dataclass(frozen=True)
+class StudyPage(SettingPage[S]):
+    """A page with a study: `plan` begins the experiments, on the worker; `draw` turns them into a board."""
+
+    plan: Callable[[S], Plan]
+    draw: Callable[[Study, S], board.Board]
+
+    def make(self, setting: S) -> Study:
+        """The study of a setting; nothing is computed here."""
+        return Study(lambda: self.plan(setting), setting.pixels)
+
+    def _start(self, setting: S) -> None:
+        """Replace the study by a new one of this setting and write it into the address bar."""
+        session.begin(self.page, self.make(setting))
+        self._show(setting)
+
+    def _follow(self, draft: S | None) -> None:
+        """Start what the widgets say, at once when nothing is running, else when "Run" is pressed."""
+        study = session.study(self.page)
+        if draft is None or study is None or draft == self.setting:
+            return
+        if draft.asked == self.setting.asked:
+            self._show(draft)
+            return
+        if study.state in OVER:
+            self._set("complaints", ())
+            self._start(draft)
+            return
+        self._ask_to_run(draft)
 
     def _act(self, command: board.Command) -> None:
         """Carry out what was clicked on the board; called before the fragment is drawn."""

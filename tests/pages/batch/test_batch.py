@@ -16,7 +16,7 @@ from deqviz.ui.pages.batch import tables as batch_tables
 from deqviz.ui.pages.batch.board import board, shown
 from deqviz.ui.pages.batch.charts import lines, means
 from deqviz.ui.pages.batch.methods import TITLES, choice, is_tuned
-from deqviz.ui.pages.batch.page import _make
+from deqviz.ui.pages.batch.page import PAGE
 from deqviz.ui.pages.batch.setting import PRESETS, Setting, from_query
 from tests.pages.journey import Guest, check_looks, check_refused, done, state, turn
 
@@ -27,7 +27,7 @@ SMALL = Setting(pictures=("camera", "coins"), levels=("0.01", "0.05"), methods=(
 
 
 def finished(setting: Setting) -> Study:
-    return done(_make(setting.validated()))
+    return done(PAGE.make(setting.validated()))
 
 
 @pytest.fixture(scope="module")

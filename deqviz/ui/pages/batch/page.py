@@ -6,14 +6,13 @@ from typing import Any
 import streamlit as st
 
 from deqviz.core.catalog import METHODS, OPERATORS
-from deqviz.core.registry import params_of
-from deqviz.runtime.study import OVER, Study
+from deqviz.runtime.study import OVER, Plan, Study
 from deqviz.sweep import table
 from deqviz.sweep.batch import Batch, Opened
 from deqviz.sweep.row import Measured
 from deqviz.ui.components.text import heading
 from deqviz.ui.inputs.image_box import picture_title
-from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, several, widget
+from deqviz.ui.inputs.widgets import SettingWidgets, choose, prefill_choice, several
 from deqviz.ui.pages.batch import tables as batch_tables
 from deqviz.ui.pages.batch.board import board, operators, shown
 from deqviz.ui.pages.batch.charts import means
@@ -22,7 +21,7 @@ from deqviz.ui.pages.batch.setting import LEVELS, PICTURES, PRESETS, Setting, fr
 from deqviz.ui.shell import address, session
 from deqviz.ui.shell.study_page import StudyPage
 
-_OWN = {p.name: p for p in params_of(Setting)}
+_own = SettingWidgets("b", Setting)
 _LISTS = ("pictures", "levels", "methods")
 _STYLE = Path(__file__).parent / "style.css"
 _REFRESH = 0.6
@@ -56,7 +55,7 @@ def _counted(n: int, word: str) -> str:
 
 def fill(setting: Setting) -> None:
     """Write a setting into the widgets; before any of them is drawn in this run of the script."""
-    prefill("b", tuple(_OWN.values()), {name: getattr(setting, name) for name in _OWN})
+    _own.fill(setting)
     for name in _LISTS:
         st.session_state[f"b.{name}"] = list(getattr(setting, name))
     prefill_choice("b.operator", OPERATORS, setting.operator)
@@ -76,23 +75,23 @@ def _asked() -> Setting:
     heading("Pictures")
     titles = dict(PICTURES)
     values["pictures"] = several(titles, "b.pictures", "Pictures", plain.pictures)
-    values["side"] = _widget("side")
+    values["side"] = _own("side")
     heading("Degradation")
     values["operator"] = choose(OPERATORS, "b.operator", "Operator", plain.operator.key, is_titled=True)
     heading("Noise")
     levels = {level: level for level in LEVELS}
     values["levels"] = several(levels, "b.levels", "Standard deviations", plain.levels)
-    values["seeds"] = _widget("seeds")
+    values["seeds"] = _own("seeds")
     heading("Methods")
     values["methods"] = several(TITLES, "b.methods", "Methods", plain.methods)
-    values["strength"] = _widget("strength")
+    values["strength"] = _own("strength")
     if OWN in values["methods"]:
         values["own"] = choose(METHODS, f"b.{OWN}", "Set here", plain.own.key)
     else:
         values["own"] = getattr(st.session_state.get("b.setting"), "own", plain.own)
     with st.expander("Advanced"):
         for name in ("iterations", "tolerance", "seed"):
-            values[name] = _widget(name)
+            values[name] = _own(name)
     _opener()
     return Setting(**values)
 
@@ -113,10 +112,6 @@ def _opened(now: Setting) -> Setting:
         st.rerun()
     _opener()
     return Setting(table=now.table, shown=chosen if chosen != first else "")
-
-
-def _widget(name: str) -> Any:
-    return widget(_OWN[name], f"b.{name}")
 
 
 def _opener() -> None:
@@ -142,20 +137,10 @@ def _opener() -> None:
             st.error(refused)
 
 
-def _make(setting: Setting) -> Study:
-    if setting.table:
-        return Study(Opened(batch_tables.kept(setting.table).rows))
-    return Study(lambda: _plan(setting), setting.pixels)
-
-
-def _plan(setting: Setting) -> Any:
-    """The cells, which take a moment to check; nothing else is prepared."""
+def _plan(setting: Setting) -> Plan:
+    """The rows of a table that was opened, or the cells, which take a moment to check."""
     yield None
-    return Batch(setting.cells())
-
-
-def _numbers(setting: Setting) -> object:
-    return (setting.table,) if setting.table else setting
+    return Opened(batch_tables.kept(setting.table).rows) if setting.table else Batch(setting.cells())
 
 
 def _rows(study: Study | None) -> tuple[Measured, ...]:
@@ -192,14 +177,12 @@ def _below() -> None:
 PAGE = StudyPage(
     page="batch",
     prefix="b",
-    title="Batch",
     question="which method is better, and by more than the spread?",
     presets=PRESETS,
     read=from_query,
     fill=fill,
     form=form,
     describe=describe,
-    make=_make,
+    plan=_plan,
     draw=board,
-    numbers=_numbers,
 )

@@ -12,6 +12,7 @@ from deqviz.sweep.row import Cell
 from deqviz.ui.inputs.keys import known, some
 from deqviz.ui.pages.batch import tables as batch_tables
 from deqviz.ui.pages.batch.methods import OWN, TITLES, choice
+from deqviz.ui.shell.study_setting import StudySetting
 
 LEVELS = tuple(f"{v:g}" for v in (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2))
 """What the noise can be, as the address writes it."""
@@ -29,7 +30,7 @@ _SHELVES: Mapping[str, tuple[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Setting:
+class Setting(StudySetting):
     """One batch, or a table that was opened and of which one degradation is shown."""
 
     pictures: tuple[str, ...] = ("camera", "coins", "brain")
@@ -58,6 +59,11 @@ class Setting:
     def pixels(self) -> int:
         """The longer side."""
         return int(self.side.split()[0])
+
+    @property
+    def asked(self) -> "Setting":
+        """Of a table that was opened the rows are there, whatever is shown of them."""
+        return Setting(table=self.table) if self.table else self
 
     def title(self, key: str) -> str:
         """Of one of the methods."""

@@ -1,31 +1,26 @@
 """The Compare page: its sidebar, its runs side by side, and the search for a parameter."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import streamlit as st
 
+from deqviz.core.machine import device
 from deqviz.runtime.limits import limits
 from deqviz.runtime.worker import worker
 from deqviz.ui.components import compare as compare_view
-from deqviz.ui.components.compare.records import Command, View
+from deqviz.ui.components.compare.records import Command
 from deqviz.ui.pages.compare import screen
 from deqviz.ui.pages.compare.form import PAGE, describe, fill, form
 from deqviz.ui.pages.compare.run import Comparison
 from deqviz.ui.pages.compare.setting import PRESETS, Setting, from_query
 from deqviz.ui.pages.compare.tune import Search, targets
 from deqviz.ui.shell import address, session
-from deqviz.ui.shell.study_page import StudyPage
+from deqviz.ui.shell.study_page import SettingPage
 
 REFRESH = 0.15
 """Seconds between two looks at runs that go on."""
 SEARCH = "compare_search"
 """Under this name the session holds the study of a search."""
-
-
-def render() -> None:
-    """Draw the page; called once per script run."""
-    COMPARE.render()
 
 
 def held() -> Comparison | None:
@@ -49,14 +44,11 @@ def begin(fresh: Comparison) -> None:
 
 
 @dataclass(frozen=True)
-class ComparePage(StudyPage[Setting]):
-    """A page of a study, with runs side by side in its place."""
-
-    make: Callable[..., Comparison] = Comparison  # type: ignore[assignment]
-    draw: Callable[..., View] = screen.view  # type: ignore[assignment]
+class ComparePage(SettingPage[Setting]):
+    """Runs side by side in the place of a study."""
 
     def _start(self, setting: Setting) -> None:
-        begin(self.make(setting, session.device(), held()))
+        begin(Comparison(setting, device(), held()))
         search: Search | None = self._get("search")
         if search is not None and search.index(setting) is None:
             search.study.stop()
@@ -74,7 +66,7 @@ class ComparePage(StudyPage[Setting]):
             return
         self._ask_to_run(draft)
 
-    def _act(self, command: Command) -> None:  # type: ignore[override]
+    def _act(self, command: Command) -> None:
         """Carry out what was clicked in the view; called before the fragment is drawn."""
         comparison = held()
         if comparison is None or command.run != comparison.id:
@@ -87,7 +79,7 @@ class ComparePage(StudyPage[Setting]):
             case "stop":
                 comparison.stop()
             case "reset":
-                begin(self.make(comparison.setting, session.device()))
+                begin(Comparison(comparison.setting, device()))
             case "tune":
                 self._search(comparison.setting, command.value)
             case "untune":
@@ -111,7 +103,7 @@ class ComparePage(StudyPage[Setting]):
             old.study.play()
             session.submit(old.study)
             return
-        search = Search.begin(setting, found[index], session.device())
+        search = Search.begin(setting, found[index], device())
         self._set("search", search)
         session.begin(SEARCH, search.study)
 
@@ -130,7 +122,7 @@ class ComparePage(StudyPage[Setting]):
                 return
             worker().wake()
             search: Search | None = self._get("search")
-            view = self.draw(now, session.device_name(now.setting.size), search)
+            view = screen.view(now, session.device_name(now.setting.size), search)
             if waiting := next((said for run in now.runs if (said := session.waiting(run))), ""):
                 view = replace(view, message=waiting)
             compare_view.show(view, on_command=self._act)
@@ -157,7 +149,6 @@ class ComparePage(StudyPage[Setting]):
 COMPARE = ComparePage(
     page=PAGE,
     prefix="cmp",
-    title="Compare",
     question="which method is better, and where?",
     presets=PRESETS,
     read=from_query,
@@ -165,3 +156,5 @@ COMPARE = ComparePage(
     form=form,
     describe=describe,
 )
+
+render = COMPARE.render

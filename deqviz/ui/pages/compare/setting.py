@@ -8,6 +8,7 @@ from deqviz.core.catalog import METHODS, NOISES, OPERATORS, REGULARIZERS
 from deqviz.core.registry import REGISTRIES, Choice, Options, Param, Pick, params_of
 from deqviz.scenario import Reader, Scenario, check_picture, write_params
 from deqviz.ui.components.text import pretty
+from deqviz.ui.shell.study_setting import StudySetting
 
 LEAST, MOST = 2, 6
 """Methods of one comparison; there are six colours."""
@@ -24,7 +25,7 @@ _SHORT: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Setting:
+class Setting(StudySetting):
     """Several methods on the same data; equal settings give equal numbers on the same device."""
 
     image: str = _PLAIN.image

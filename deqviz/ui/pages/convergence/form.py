@@ -6,14 +6,14 @@ from typing import Any
 import streamlit as st
 
 from deqviz import images
-from deqviz.core.registry import Choice, params_of
+from deqviz.core.registry import Choice
 from deqviz.io import images as loader
 from deqviz.ui.components.text import heading
 from deqviz.ui.inputs.image_box import picture_box, picture_title
-from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, several, widget
+from deqviz.ui.inputs.widgets import SettingWidgets, choose, prefill_choice, several
 from deqviz.ui.pages.convergence.setting import ROUTES, SHELVES, STARTS, Setting
 
-_OWN = {p.name: p for p in params_of(Setting)}
+_own = SettingWidgets("c", Setting)
 _TITLES: Mapping[str, Mapping[str, str]] = {
     "starts": STARTS,
     "solvers": {key: route.title for key, route in ROUTES.items()},
@@ -29,7 +29,7 @@ def describe(setting: Setting) -> str:
 
 def fill(setting: Setting) -> None:
     """Write a setting into the widgets; before any of them is drawn in this run of the script."""
-    prefill("c", tuple(_OWN.values()), {name: getattr(setting, name) for name in _OWN})
+    _own.fill(setting)
     for name in ("image", "another", "mine"):
         st.session_state[f"c.{name}"] = getattr(setting, name)
     for name in _TITLES:
@@ -62,10 +62,6 @@ def form() -> Setting:
         values["max_steps"] = _own("max_steps")
         values["seed"] = _own("seed")
     return Setting(**values)
-
-
-def _own(name: str) -> Any:
-    return widget(_OWN[name], f"c.{name}")
 
 
 def _several(name: str, label: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from deqviz.runtime.study import Study
+from deqviz.runtime.study import Plan, Study
 from deqviz.ui.components.board import Board
 from deqviz.ui.components.text import heading
 from deqviz.ui.pages.convergence import setting as convergence_setting
@@ -22,11 +22,6 @@ from deqviz.ui.shell.study_page import StudyPage
 LIMITS, MOL = "limits and speed", convergence_mol_setting.QUESTION
 Asked = Setting | MolSetting
 """What the page asks: the class tells which question."""
-
-
-def render() -> None:
-    """Draw the page; called once per script run."""
-    PAGE.render()
 
 
 def read(query: Mapping[str, str]) -> tuple[Asked, tuple[str, ...]]:
@@ -70,10 +65,8 @@ def _describe(setting: Asked) -> str:
     return describe_mol(setting) if isinstance(setting, MolSetting) else describe(setting)
 
 
-def _study(setting: Asked) -> Study:
-    if isinstance(setting, MolSetting):
-        return Study(lambda: mol_plan(setting), setting.pixels)
-    return Study(lambda: plan(setting), setting.pixels)
+def _plan(setting: Asked) -> Plan:
+    return mol_plan(setting) if isinstance(setting, MolSetting) else plan(setting)
 
 
 def _draw(study: Study, setting: Asked) -> Board:
@@ -83,13 +76,14 @@ def _draw(study: Study, setting: Asked) -> Board:
 PAGE = StudyPage[Asked](
     page="convergence",
     prefix="c",
-    title="Convergence",
     question="is the limit unique, and how fast do we get there?",
     presets={**convergence_setting.PRESETS, **convergence_mol_setting.PRESETS},
     read=read,
     fill=_fill,
     form=_form,
     describe=_describe,
-    make=_study,
+    plan=_plan,
     draw=_draw,
 )
+
+render = PAGE.render

@@ -10,6 +10,7 @@ from deqviz.core.registry import Choice, Entry, Options, Param, Range, params_of
 from deqviz.experiments.equilibrium.uniqueness import Route, routes
 from deqviz.scenario import Reader, write_params
 from deqviz.ui.inputs.keys import known, some
+from deqviz.ui.shell.study_setting import StudySetting
 
 THREE, OVER_L, OVER_STEP = "L, three equilibria", "L, this picture", "step, this picture"
 STARTS: Mapping[str, str] = {
@@ -39,7 +40,7 @@ SHELVES: Mapping[str, Mapping[str, Entry[Any]]] = {
 
 
 @dataclass(frozen=True)
-class Setting:
+class Setting(StudySetting):
     """One question of the page; equal settings give equal numbers, but for the seconds of the race."""
 
     image: str = "camera"

@@ -4,17 +4,15 @@ from typing import Any
 
 import streamlit as st
 
-from deqviz.core.registry import params_of
-from deqviz.runtime.study import Study
 from deqviz.ui.components.text import heading
 from deqviz.ui.inputs.image_box import picture_box, picture_title
-from deqviz.ui.inputs.widgets import pick, prefill, widget
+from deqviz.ui.inputs.widgets import SettingWidgets, pick
 from deqviz.ui.pages.deep_prior.board import board
-from deqviz.ui.pages.deep_prior.plan import SIDE, plan
+from deqviz.ui.pages.deep_prior.plan import plan
 from deqviz.ui.pages.deep_prior.setting import PRESETS, SHELF, THEORY, Setting, from_query
 from deqviz.ui.shell.study_page import StudyPage
 
-_OWN = {p.name: p for p in params_of(Setting)}
+_own = SettingWidgets("d", Setting)
 _PROBLEM = ("activation", "unknowns", "rows", "is_unit", "is_centred", "noise")
 _PICTURE = ("image", "operator", "sigma", "network", "iterations", "jitter", "window", "patience")
 _GROUPS = (
@@ -25,11 +23,6 @@ _GROUPS = (
     ("A picture", "is_picture", (*_PICTURE, "is_impedance")),
 )
 """A heading, the question under it, and what is asked only with it."""
-
-
-def render() -> None:
-    """Draw the page; called once per script run."""
-    PAGE.render()
 
 
 def describe(setting: Setting) -> str:
@@ -47,7 +40,7 @@ def describe(setting: Setting) -> str:
 
 def fill(setting: Setting) -> None:
     """Write a setting into the widgets; before any of them is drawn in this run of the script."""
-    prefill("d", tuple(_OWN.values()), {name: getattr(setting, name) for name in _OWN})
+    _own.fill(setting)
     for name in ("image", "operator"):
         st.session_state[f"d.{name}"] = getattr(setting, name)
 
@@ -64,7 +57,7 @@ def form() -> Setting:
         is_asked = values[question] = _widget(question)
         values |= {name: _widget(name) if is_asked else _held(name) for name in names}
     with st.expander("Advanced"):
-        values["seed"] = widget(_OWN["seed"], "d.seed")
+        values["seed"] = _own("seed")
     return Setting(**values)
 
 
@@ -73,7 +66,7 @@ def _widget(name: str) -> Any:
         return picture_box("d.image", "Picture", Setting.image)
     if name == "operator":
         return pick(SHELF, "d.operator", "Data", Setting.operator).key
-    return widget(_OWN[name], f"d.{name}")
+    return _own(name)
 
 
 def _held(name: str) -> Any:
@@ -82,21 +75,17 @@ def _held(name: str) -> Any:
     return value
 
 
-def _study(setting: Setting) -> Study:
-    # One torch thread: to batches of small matrices a second one is only in the way.
-    return Study(lambda: plan(setting), SIDE)
-
-
 PAGE = StudyPage(
     page="deep_prior",
     prefix="d",
-    title="Deep prior",
     question="how wide is wide enough?",
     presets=PRESETS,
     read=from_query,
     fill=fill,
     form=form,
     describe=describe,
-    make=_study,
+    plan=plan,
     draw=board,
 )
+
+render = PAGE.render

@@ -9,6 +9,7 @@ from deqviz.core.registry import Entry, Options, Param, Range, params_of
 from deqviz.experiments.deep_prior.prior_family import PriorFamily
 from deqviz.scenario import OPERATORS, Reader, write_params
 from deqviz.ui.inputs.keys import known
+from deqviz.ui.shell.study_setting import StudySetting
 
 GAUSSIAN, ORTHONORMAL = "Gaussian", "orthonormal"
 THEORY = ("is_phase", "is_run", "is_recovery", "is_momentum")
@@ -21,7 +22,7 @@ SHELF: Mapping[str, Entry[Any]] = {
 
 
 @dataclass(frozen=True)
-class Setting:
+class Setting(StudySetting):
     """One question of the page; equal settings give equal numbers."""
 
     activation: Annotated[Literal["tanh", "sigmoid", "softplus"], Options("Activation φ")] = "tanh"

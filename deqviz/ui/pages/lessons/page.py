@@ -112,7 +112,7 @@ def _list(shelf: Sequence[Lesson | Damaged]) -> None:
     with st.container(key="lesson_cards"):
         for number, one in enumerate((x for x in shelf if isinstance(x, Lesson)), 1):
             with st.container(key=f"lesson_card_{one.key}"):
-                page = lessons_view.PAGES[one.page].title
+                page = entry(one.page).title
                 st.html(f'<p class="deqviz-card-note">Lesson {number} · {page} · {one.minutes} min</p>')
                 st.button(
                     one.title, key=f"lesson.open.{one.key}", type="tertiary", on_click=_go, args=(one.key,)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from deqviz.runtime.study import OVER, Study
 from deqviz.ui.components import board
+from deqviz.ui.pages import entry
 from deqviz.ui.pages.convergence import page as convergence
 from deqviz.ui.pages.deep_prior import page as prior
 from deqviz.ui.pages.lessons.file import Lesson, Reader, Scene
@@ -38,7 +39,8 @@ def show(lesson: Lesson, view: str) -> None:
     study, setting = _begun(lesson, view)
     scene = lesson.scene(view)
     page = PAGES[lesson.page]
-    st.html(f'<p class="deqviz-lesson-scene">{html.escape(f"{page.title}: {page.describe(setting)}")}</p>')
+    scene_text = f"{entry(lesson.page).title}: {page.describe(setting)}"
+    st.html(f'<p class="deqviz-lesson-scene">{html.escape(scene_text)}</p>')
     is_moving = not study.is_settled
 
     @st.fragment(run_every=session.pace(REFRESH) if is_moving else None)

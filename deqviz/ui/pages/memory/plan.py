@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from dataclasses import replace
 
+from deqviz.core.machine import device
 from deqviz.experiments.memory.activation_memory import BackwardBytes, unrolled_limit
 from deqviz.experiments.memory.fresh_process import FreshProcesses
 from deqviz.experiments.memory.gradient_agreement import GradientAgreement
@@ -17,10 +18,10 @@ BRIEF = 10
 """Steps to the equilibrium in a fresh process, where every step is slower."""
 
 
-def plan(setting: Setting, device: str = "cpu") -> Generator[object, None, tuple[Part, ...]]:
+def plan(setting: Setting) -> Generator[object, None, tuple[Part, ...]]:
     """Bytes first, then the pictures, the gradients, and what takes a process of its own."""
     yield
-    scan = replace(setting.scan, device=device)
+    scan = replace(setting.scan, device=device())
     depth = unrolled_depth(setting)
     solved = tuple(sorted({1, max(1, setting.iterations // 4), setting.iterations}))
     parts = [Part("bytes", BackwardBytes(scan, depth, solved))]

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from deqviz.core.registry import Options, Range, params_of
 from deqviz.experiments.memory.scan import Dimension, Scan
 from deqviz.scenario import Reader, write_params
+from deqviz.ui.shell.study_setting import StudySetting
 
 Size = Literal["small", "medium", "large"]
 
@@ -22,7 +23,7 @@ FEW = 3500
 
 
 @dataclass(frozen=True)
-class Setting:
+class Setting(StudySetting):
     """One question of the page; equal settings give equal numbers."""
 
     dimension: Annotated[
@@ -97,6 +98,11 @@ class Setting:
     def validated(self) -> "Setting":
         """The same with every value checked; raises ValueError with a sentence for what is wrong."""
         return replace(self, **{p.name: p.check(getattr(self, p.name)) for p in params_of(type(self))})
+
+    @property
+    def pixels(self) -> int:
+        """One thread for the smaller scans: their iterations are many short pieces of work."""
+        return 256 if self.size == "large" else 128
 
     def to_query(self) -> dict[str, str]:
         """What differs from the defaults, floats by `repr`, hence exact."""

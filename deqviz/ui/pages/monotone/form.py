@@ -4,13 +4,12 @@ from typing import Any
 
 import streamlit as st
 
-from deqviz.core.registry import params_of
 from deqviz.ui.components.text import heading
 from deqviz.ui.inputs.image_box import picture_box, picture_title
-from deqviz.ui.inputs.widgets import prefill, widget
+from deqviz.ui.inputs.widgets import SettingWidgets
 from deqviz.ui.pages.monotone.setting import MolSetting
 
-_OWN = {p.name: p for p in params_of(MolSetting)}
+_own = SettingWidgets("cm", MolSetting)
 
 
 def describe_mol(setting: MolSetting) -> str:
@@ -21,7 +20,7 @@ def describe_mol(setting: MolSetting) -> str:
 
 def fill_mol(setting: MolSetting) -> None:
     """Write a setting into the widgets; before any of them is drawn in this run of the script."""
-    prefill("cm", tuple(_OWN.values()), {name: getattr(setting, name) for name in _OWN})
+    _own.fill(setting)
     for name in ("image", "other"):
         st.session_state[f"cm.{name}"] = getattr(setting, name)
 
@@ -42,7 +41,3 @@ def mol_form() -> MolSetting:
         for name in ("coils", "seed"):
             values[name] = _own(name)
     return MolSetting(**values)
-
-
-def _own(name: str) -> Any:
-    return widget(_OWN[name], f"cm.{name}")

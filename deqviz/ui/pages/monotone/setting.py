@@ -8,13 +8,14 @@ from deqviz import images
 from deqviz.core.registry import Options, Range, params_of
 from deqviz.regularizers.monotone import Version
 from deqviz.scenario import Reader, write_params
+from deqviz.ui.shell.study_setting import StudySetting
 
 QUESTION = "monotone operator learning"
 """The value of "question" in the address."""
 
 
 @dataclass(frozen=True)
-class MolSetting:
+class MolSetting(StudySetting):
     """One question about networks whose monotonicity is certified, hoped for, or not asked for."""
 
     image: str = "brain"

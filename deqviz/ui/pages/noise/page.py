@@ -4,22 +4,16 @@ from typing import Any
 
 import streamlit as st
 
-from deqviz.core.registry import Choice, params_of
-from deqviz.runtime.study import Study
+from deqviz.core.registry import Choice
 from deqviz.ui.components.text import heading
 from deqviz.ui.inputs.image_box import picture_box
-from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, widget
+from deqviz.ui.inputs.widgets import SettingWidgets, choose, prefill_choice
 from deqviz.ui.pages.noise.board import board
 from deqviz.ui.pages.noise.plan import plan
 from deqviz.ui.pages.noise.setting import MODEL, PRESETS, SOURCE, Setting, default, from_query, shelves
 from deqviz.ui.shell.study_page import StudyPage
 
-_OWN = {p.name: p for p in params_of(Setting)}
-
-
-def render() -> None:
-    """Draw the page; called once per script run."""
-    PAGE.render()
+_own = SettingWidgets("n", Setting)
 
 
 def describe(setting: Setting) -> str:
@@ -33,7 +27,7 @@ def describe(setting: Setting) -> str:
 
 def fill(setting: Setting) -> None:
     """Write a setting into the widgets; before any of them is drawn in this run of the script."""
-    prefill("n", tuple(_OWN.values()), {name: getattr(setting, name) for name in _OWN})
+    _own.fill(setting)
     st.session_state["n.image"] = setting.image
     for name, shelf in shelves(setting.is_model).items():
         prefill_choice(f"n.{name}", shelf, getattr(setting, name))
@@ -69,13 +63,9 @@ def form() -> Setting:
     return Setting(**values)
 
 
-def _own(name: str) -> Any:
-    return widget(_OWN[name], f"n.{name}")
-
-
 def _titled(name: str) -> str:
     """A select box under a heading that says the same; readers of the screen still hear its label."""
-    parameter, key = _OWN[name], f"n.{name}"
+    parameter, key = _own.specs[name], f"n.{name}"
     options = parameter.domain
     assert isinstance(options, tuple)
     if st.session_state.get(key) not in options:
@@ -94,21 +84,17 @@ def _choice(name: str, is_model: bool, label: str, *, is_titled: bool = False) -
     return choose(shelf, f"n.{name}", label, default(name, is_model), is_titled=is_titled)
 
 
-def _study(setting: Setting) -> Study:
-    side = 64 if setting.is_model else int(setting.side.split()[0])
-    return Study(lambda: plan(setting), side)
-
-
 PAGE = StudyPage(
     page="noise",
     prefix="n",
-    title="Noise",
     question="what happens as the noise vanishes?",
     presets=PRESETS,
     read=from_query,
     fill=fill,
     form=form,
     describe=describe,
-    make=_study,
+    plan=plan,
     draw=board,
 )
+
+render = PAGE.render

@@ -10,6 +10,7 @@ from deqviz.core.registry import Choice, Entry, Options, Range, params_of
 from deqviz.experiments.equilibrium.model import Rotating
 from deqviz.experiments.equilibrium.noise_sweep import Best, Discrepancy, Fixed, Power
 from deqviz.scenario import Reader, write_params
+from deqviz.ui.shell.study_setting import StudySetting
 
 MODEL, PICTURE = "model, five decades", "a picture"
 SOURCE, PLAIN = "source condition holds", "the picture itself"
@@ -25,7 +26,7 @@ RULES: Mapping[str, Entry[Any]] = {
 
 
 @dataclass(frozen=True)
-class Setting:
+class Setting(StudySetting):
     """One question of the page; equal settings give equal numbers."""
 
     problem: Annotated[Literal["model, five decades", "a picture"], Options("Problem")] = MODEL
@@ -90,6 +91,11 @@ class Setting:
         if found.is_model and found.noise == POISSON:
             raise ValueError("Poisson noise counts photons, and the model's data have both signs.")
         return found
+
+    @property
+    def pixels(self) -> int:
+        """The longer side."""
+        return 64 if self.is_model else int(self.side.split()[0])
 
     def to_query(self) -> dict[str, str]:
         """What differs from the defaults, floats by `repr`, hence exact."""

@@ -1,29 +1,20 @@
 """The Robustness page: its sidebar, and how it becomes a `StudyPage`."""
 
-from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS
-from deqviz.core.registry import params_of
-from deqviz.runtime.study import Study
 from deqviz.ui.components.text import heading
 from deqviz.ui.inputs.image_box import picture_box, picture_title
-from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, several, widget
+from deqviz.ui.inputs.widgets import SettingWidgets, choose, prefill_choice, several
 from deqviz.ui.pages.robustness.board import board
 from deqviz.ui.pages.robustness.plan import plan
 from deqviz.ui.pages.robustness.setting import OWN, PRESETS, TITLES, Setting, from_query
-from deqviz.ui.shell import session
 from deqviz.ui.shell.study_page import StudyPage
 
-_OWN = {p.name: p for p in params_of(Setting)}
+_own = SettingWidgets("r", Setting)
 _SHELVES = {"operator": OPERATORS, "noise": NOISES, OWN: METHODS}
-
-
-def render() -> None:
-    """Draw the page; called once per script run."""
-    PAGE.render()
 
 
 def describe(setting: Setting) -> str:
@@ -35,7 +26,7 @@ def describe(setting: Setting) -> str:
 
 def fill(setting: Setting) -> None:
     """Write a setting into the widgets; before any of them is drawn in this run of the script."""
-    prefill("r", tuple(_OWN.values()), {name: getattr(setting, name) for name in _OWN})
+    _own.fill(setting)
     st.session_state["r.image"] = setting.image
     st.session_state["r.methods"] = list(setting.methods)
     for name, shelf in _SHELVES.items():
@@ -65,31 +56,17 @@ def form() -> Setting:
     return Setting(**values)
 
 
-def _own(name: str) -> Any:
-    return widget(_OWN[name], f"r.{name}")
-
-
-def _study(setting: Setting) -> Study:
-    device = session.device()
-    return Study(lambda: plan(setting, device), setting.pixels)
-
-
-def _numbers(setting: Setting) -> Setting:
-    """Which pictures are looked at decides about no number."""
-    return replace(setting, shown=1)
-
-
 PAGE = StudyPage(
     page="robustness",
     prefix="r",
-    title="Robustness",
     question="how much can a small change of the data hurt?",
     presets=PRESETS,
     read=from_query,
     fill=fill,
     form=form,
     describe=describe,
-    make=_study,
+    plan=plan,
     draw=board,
-    numbers=_numbers,
 )
+
+render = PAGE.render

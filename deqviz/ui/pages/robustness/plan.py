@@ -2,12 +2,13 @@
 
 from collections.abc import Generator
 
+from deqviz.core.machine import device
 from deqviz.experiments.robustness.attack import Robustness
 from deqviz.ui.pages.robustness.setting import Setting
 
 
-def plan(setting: Setting, device: str = "cpu") -> Generator[object, None, Robustness]:
+def plan(setting: Setting) -> Generator[object, None, Robustness]:
     """The problem and its truth, then the attacks on all methods, size by size."""
     yield
-    problem, truth = setting.scenario.posed(device)
+    problem, truth = setting.scenario.posed(device())
     return Robustness(problem, setting.contestants, setting.sizes, truth, setting.budget, seed=setting.seed)

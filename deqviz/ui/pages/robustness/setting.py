@@ -9,6 +9,7 @@ from deqviz.core.registry import Choice, Options, Range, params_of
 from deqviz.experiments.robustness.attack import Budget, Contestant
 from deqviz.scenario import Reader, Scenario, check_picture, write_params
 from deqviz.ui.inputs.keys import known, some
+from deqviz.ui.shell.study_setting import StudySetting
 
 OWN = "own"
 _MOL: Mapping[str, tuple[str, str]] = {
@@ -60,7 +61,7 @@ MOST = 6
 
 
 @dataclass(frozen=True)
-class Setting:
+class Setting(StudySetting):
     """One question of the page; equal settings give equal numbers."""
 
     image: str = "brain"
@@ -145,6 +146,11 @@ class Setting:
     def short(self, key: str) -> str:
         """The same for a line with little room."""
         return _SHORT[key]
+
+    @property
+    def asked(self) -> "Setting":
+        """Which images are looked at decides about no number."""
+        return replace(self, shown=1)
 
     def to_query(self) -> dict[str, str]:
         """What differs from the defaults, floats by `repr`, hence exact."""

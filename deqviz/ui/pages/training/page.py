@@ -5,27 +5,18 @@ from typing import Any
 
 import streamlit as st
 
-from deqviz.core.registry import params_of
-from deqviz.runtime.study import Study
 from deqviz.ui.components.text import heading
-from deqviz.ui.inputs.widgets import prefill, several, widget
+from deqviz.ui.inputs.widgets import SettingWidgets, several
 from deqviz.ui.pages.training.board import board
 from deqviz.ui.pages.training.plan import plan
 from deqviz.ui.pages.training.setting import ARCHITECTURES, OBJECTIVES, PRESETS, Setting, from_query
 from deqviz.ui.shell.study_page import StudyPage
 
-SIDE = 64
-"""Of the signals, for the number of torch threads."""
-_OWN = {p.name: p for p in params_of(Setting)}
+_own = SettingWidgets("t", Setting)
 _TITLES: Mapping[str, Mapping[str, str]] = {
     "objectives": OBJECTIVES,
     "architectures": {key: architecture.name for key, architecture in ARCHITECTURES.items()},
 }
-
-
-def render() -> None:
-    """Draw the page; called once per script run."""
-    PAGE.render()
 
 
 def describe(setting: Setting) -> str:
@@ -41,7 +32,7 @@ def describe(setting: Setting) -> str:
 
 def fill(setting: Setting) -> None:
     """Write a setting into the widgets; before any of them is drawn in this run of the script."""
-    prefill("t", tuple(_OWN.values()), {name: getattr(setting, name) for name in _OWN})
+    _own.fill(setting)
     for name in _TITLES:
         st.session_state[f"t.{name}"] = list(getattr(setting, name))
 
@@ -66,33 +57,21 @@ def form() -> Setting:
     return Setting(**values)
 
 
-def _own(name: str) -> Any:
-    return widget(_OWN[name], f"t.{name}")
-
-
 def _several(name: str, label: str) -> tuple[str, ...]:
     return several(_TITLES[name], f"t.{name}", label, getattr(Setting, name))
-
-
-def _study(setting: Setting) -> Study:
-    return Study(lambda: plan(setting), SIDE)
-
-
-def _numbers(setting: Setting) -> Setting:
-    return setting.asked
 
 
 PAGE = StudyPage(
     page="training",
     prefix="t",
-    title="Training",
     question="what should R be trained by?",
     presets=PRESETS,
     read=from_query,
     fill=fill,
     form=form,
     describe=describe,
-    make=_study,
+    plan=plan,
     draw=board,
-    numbers=_numbers,
 )
+
+render = PAGE.render

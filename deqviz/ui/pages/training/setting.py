@@ -9,6 +9,7 @@ from deqviz.experiments.losses.architectures import Architecture
 from deqviz.experiments.losses.deep_equilibrium import Gradient, Proximal, Splitting
 from deqviz.scenario import Reader, write_params
 from deqviz.ui.inputs.keys import some
+from deqviz.ui.shell.study_setting import StudySetting
 
 OBJECTIVES: Mapping[str, str] = {
     "untrained": "Untrained",
@@ -27,7 +28,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
 
 
 @dataclass(frozen=True)
-class Setting:
+class Setting(StudySetting):
     """One question of the page; equal settings give equal numbers."""
 
     is_lab: Annotated[bool, Options("Loss lab", "One small linear N, trained by each of the objectives")] = (

@@ -5,20 +5,16 @@ from typing import Any
 
 import streamlit as st
 
-from deqviz.core.registry import params_of
-from deqviz.runtime.study import Study
 from deqviz.ui.components.text import heading
 from deqviz.ui.inputs.image_box import picture_box, picture_title
 from deqviz.ui.inputs.mask_pad import mask_pad
-from deqviz.ui.inputs.widgets import prefill, several, widget
+from deqviz.ui.inputs.widgets import SettingWidgets, several
 from deqviz.ui.pages.unrolled.board import board
 from deqviz.ui.pages.unrolled.plan import in_colour, plan
 from deqviz.ui.pages.unrolled.setting import PRESETS, RIVALS, Setting, View, from_query
 from deqviz.ui.shell.study_page import StudyPage
 
-SIDE = 64
-"""Of the matrices, for the number of torch threads: one."""
-_OWN = {p.name: p for p in params_of(Setting)}
+_own = SettingWidgets("u", Setting)
 _PICTURES = ("picture", "colour")
 _PLAIN = (*_PICTURES, "mask")
 _FORMS: Mapping[View, tuple[str, ...]] = {
@@ -30,11 +26,6 @@ _FORMS: Mapping[View, tuple[str, ...]] = {
     "Inpainting": ("colour", "hole", "factor", "shown"),
 }
 """What each view asks for, in this order."""
-
-
-def render() -> None:
-    """Draw the page; called once per script run."""
-    PAGE.render()
 
 
 def describe(setting: Setting) -> str:
@@ -57,7 +48,7 @@ def describe(setting: Setting) -> str:
 
 def fill(setting: Setting) -> None:
     """Write a setting into the widgets; before any of them is drawn in this run of the script."""
-    prefill("u", tuple(_OWN.values()), {name: getattr(setting, name) for name in _OWN})
+    _own.fill(setting)
     st.session_state["u.rivals"] = list(setting.rivals)
     for name in _PLAIN:
         st.session_state[f"u.{name}"] = getattr(setting, name)
@@ -70,7 +61,7 @@ def form() -> Setting:
     """
     values: dict[str, Any] = {}
     now = st.session_state.get("u.setting", Setting())
-    values["view"] = widget(_OWN["view"], "u.view")
+    values["view"] = _own("view")
     heading(values["view"])
     for name in _FORMS[values["view"]]:
         # The session forgets widgets that were not drawn.
@@ -80,35 +71,27 @@ def form() -> Setting:
         elif name in _PICTURES:
             values[name] = picture_box(f"u.{name}", "Picture", getattr(now, name))
         else:
-            values[name] = widget(_OWN[name], f"u.{name}")
+            values[name] = _own(name)
         if name == "hole" and values[name] == "painted":
             st.session_state.setdefault("u.mask", now.mask)
             values["mask"] = mask_pad(in_colour(values["colour"]), "u.mask")
     with st.expander("Advanced"):
-        values["seed"] = widget(_OWN["seed"], "u.seed")
-    kept = {name: getattr(now, name) for name in (*_OWN, "rivals", *_PLAIN)}
+        values["seed"] = _own("seed")
+    kept = {name: getattr(now, name) for name in (*_own.specs, "rivals", *_PLAIN)}
     return Setting(**{**kept, **values})
-
-
-def _study(setting: Setting) -> Study:
-    return Study(lambda: plan(setting), SIDE)
-
-
-def _numbers(setting: Setting) -> Setting:
-    return setting.asked
 
 
 PAGE = StudyPage(
     page="unrolled",
     prefix="u",
-    title="Unrolled",
     question="does every layer descend?",
     presets=PRESETS,
     read=from_query,
     fill=fill,
     form=form,
     describe=describe,
-    make=_study,
+    plan=plan,
     draw=board,
-    numbers=_numbers,
 )
+
+render = PAGE.render

@@ -12,6 +12,7 @@ from deqviz.scenario import Reader, check_picture, write_params
 from deqviz.ui.inputs import drawn_mask
 from deqviz.ui.inputs.drawn_mask import FIRST
 from deqviz.ui.inputs.keys import some
+from deqviz.ui.shell.study_setting import StudySetting
 
 View = Literal["Layers", "Noise", "Shift", "Training", "Pictures", "Inpainting"]
 
@@ -33,7 +34,7 @@ LAYERS = 10
 
 
 @dataclass(frozen=True)
-class Setting:
+class Setting(StudySetting):
     """One question of the page; equal settings give equal numbers."""
 
     view: Annotated[

@@ -1,0 +1,28 @@
+"""What every setting of a study is: plain data that an address can hold."""
+
+from abc import ABC, abstractmethod
+from typing import TypeVar
+
+V = TypeVar("V")
+
+
+class StudySetting(ABC):
+    """A frozen dataclass of a page; equal settings give equal numbers."""
+
+    @abstractmethod
+    def validated(self: V) -> V:
+        """The same with every default written out; raises ValueError with a sentence for what is wrong."""
+
+    @abstractmethod
+    def to_query(self) -> dict[str, str]:
+        """What differs from the defaults."""
+
+    @property
+    def pixels(self) -> int:
+        """The longer side of its images, which decides about torch threads: one up to 128."""
+        return 64
+
+    @property
+    def asked(self: V) -> V:
+        """What the numbers depend on: a change of anything else is drawn without a new study."""
+        return self
