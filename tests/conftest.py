@@ -2,8 +2,15 @@
 
 import torch
 
+from tests import annotations
+
 # `make test` runs a process for each core. With a pool of threads in each of them, threads that wait for
 # their turn spin on cores that others need, and a loop of small operations takes many times as long.
 torch.set_num_threads(1)
+annotations.install()
 
 pytest_plugins = ["tests.browser"]
+
+
+def pytest_runtest_setup() -> None:
+    annotations.begin()
