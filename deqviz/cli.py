@@ -4,11 +4,9 @@ import difflib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from deqviz import __version__
-
-APP = Path(__file__).parents[1] / "app.py"
+from deqviz.resources import APP
 
 USAGE = """\
 usage: deqviz COMMAND [...]

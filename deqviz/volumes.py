@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,7 +10,9 @@ from jaxtyping import Float
 from PIL import Image as Pillow
 from torch import Tensor
 
-FOLDER = Path(__file__).parents[1] / "assets" / "volumes"
+from deqviz.resources import ASSETS
+
+FOLDER = ASSETS / "volumes"
 HEAD = (20, 108, 90)
 """Slices, rows and columns of the slab, 2 mm each."""
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from deqviz.resources import ASSETS
 from deqviz.ui import lessons_measures, teacher
 from deqviz.ui.lessons_condition import VIEWS, Condition, places
 
-FOLDER = Path(__file__).parents[2] / "assets" / "lessons"
+FOLDER = ASSETS / "lessons"
 MOST_BYTES = 64 * 1024
 FENCE: Final = "+++"
 
