@@ -19,7 +19,7 @@ from deqviz.ui.board.verdicts import verdict
 from deqviz.ui.study import OVER, Study
 from deqviz.ui.worker import worker
 
-if os.environ.get("HARNESS_READ_ONLY"):
+if os.environ.get("HARNESS_UNSERVED"):
     live.plotly_script = board.plotly_script = lambda: None
 
 
