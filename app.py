@@ -10,8 +10,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 import streamlit as st
 
-from deqviz.ui import STYLE, address, share, teacher
-from deqviz.ui.app_pages import FOLDER
+from deqviz.ui.pages import PAGES
+from deqviz.ui.shell import STYLE, address, share, teacher
 
 st.set_page_config(page_title="DEQViz", page_icon="🔬", layout="wide")
 
@@ -25,26 +25,7 @@ def settle() -> None:
 
 settle()
 st.html(STYLE)
-# In the order of the bar at the top, one line for each page.
-page = st.navigation(
-    [
-        st.Page(FOLDER / "reconstruct.py", title="Reconstruct", default=True),
-        st.Page(FOLDER / "compare.py", title="Compare"),
-        st.Page(FOLDER / "batch.py", title="Batch"),
-        st.Page(FOLDER / "convergence.py", title="Convergence"),
-        st.Page(FOLDER / "noise.py", title="Noise"),
-        st.Page(FOLDER / "robustness.py", title="Robustness"),
-        st.Page(FOLDER / "training.py", title="Training"),
-        st.Page(FOLDER / "unrolled.py", title="Unrolled"),
-        st.Page(FOLDER / "deep_prior.py", title="Deep prior"),
-        st.Page(FOLDER / "memory.py", title="Memory"),
-        st.Page(FOLDER / "playground.py", title="Playground"),
-        st.Page(FOLDER / "lessons.py", title="Lessons"),
-        st.Page(FOLDER / "about.py", title="About"),
-    ],
-    position="top",
-    expanded=True,
-)
+page = st.navigation([entry.link() for entry in PAGES], position="top", expanded=True)
 address.enter(page.title)
 # Boxes with fixed places, before the page and filled after it: what comes and goes in them moves nothing.
 bar, notice = st.container(key="share_bar"), st.container()

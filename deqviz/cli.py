@@ -84,7 +84,7 @@ def _app(rest: list[str]) -> int:
         return 1
     # The app itself would only say it to its first visitor. Nobody waits for torch where nothing is set.
     if any(name.startswith("DEQVIZ_") for name in os.environ):
-        from deqviz.ui.limits import limits
+        from deqviz.runtime.limits import limits
 
         try:
             limits()

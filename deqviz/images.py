@@ -12,10 +12,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from PIL import Image as Pillow
 from torch import Tensor
 
-from deqviz.core.space import Image, extent, in_phase
+from deqviz.core.space import Image, extent, fitted, in_phase
+from deqviz.io.pixels import decoded
 from deqviz.resources import ASSETS
 
 FOLDER = ASSETS / "images"
@@ -102,8 +102,7 @@ def load(key: str, dtype: torch.dtype = torch.float32) -> Image:
     path = _BY_KEY[key].path
     if path is None:
         return from_array(phantom(), dtype)
-    with Pillow.open(path) as file:
-        return from_array(np.asarray(file), dtype)
+    return from_array(decoded(path), dtype)
 
 
 def keep(picture: Image, digest: str) -> str:
@@ -120,12 +119,6 @@ def keep(picture: Image, digest: str) -> str:
         while len(_uploads) > KEPT:
             _uploads.popitem(last=False)
     return key
-
-
-def fitted(height: int, width: int, side: int) -> tuple[int, int]:
-    """Height and width with the longer one brought down to `side`; smaller ones stay as they are."""
-    shrink = min(1.0, side / max(height, width))
-    return max(1, round(height * shrink)), max(1, round(width * shrink))
 
 
 def scaled(picture: Image, side: int) -> Float[Tensor, "b c H W"]:

@@ -17,8 +17,7 @@ import torch
 from jaxtyping import Bool, Complex
 from torch import Tensor
 
-from deqviz import images
-from deqviz.core.space import Image, Space
+from deqviz.core.space import Image, Space, fitted
 from deqviz.operators._multicoil import Maps, Sampled, inverse_fourier, to_channels
 from deqviz.operators.parallel_mri import Calibration
 
@@ -64,7 +63,7 @@ class Scan:
     def cropped(self, side: int) -> "Scan":
         """The middle, with the longer side brought down to `side`: the same field of view, less sharp."""
         h, w = self.mask.shape
-        rows, columns = (_middle(n, m) for n, m in zip((h, w), images.fitted(h, w, side), strict=True))
+        rows, columns = (_middle(n, m) for n, m in zip((h, w), fitted(h, w, side), strict=True))
         return Scan(self.samples[:, rows, columns], self.mask[rows, columns])
 
     @property

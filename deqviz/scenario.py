@@ -92,6 +92,25 @@ class Scenario:
             plain[p.name] = p.check(plain.get(p.name, p.default))
         return cls(**plain).validated()
 
+    @classmethod
+    def from_settings(cls, fields: Mapping[str, Any]) -> "Scenario":
+        """The scenario of a settings file; raises ValueError, and nothing else, with one sentence."""
+        if isinstance(image := fields.get("image"), str) and image.startswith(("upload-", "kspace-")):
+            try:
+                check_picture(image)
+            except ValueError:
+                raise ValueError(
+                    "These settings are about an uploaded picture that is not kept here: "
+                    "upload it first, then the settings again."
+                ) from None
+        try:
+            return cls.from_json(json.dumps(fields))
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            # A file may hold pages of nonsense, which the sentence would quote.
+            said = str(error).encode("utf-8", "replace").decode()
+            short = said if len(said) <= 200 else f"{said[:200]} …"
+            raise ValueError(f"These settings cannot be used: {short}") from None
+
     def to_query(self) -> dict[str, str]:
         """The scenario as URL parameters: what differs from the defaults, floats by `repr`, hence exact."""
         query: dict[str, str] = {}

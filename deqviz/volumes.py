@@ -7,9 +7,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from PIL import Image as Pillow
 from torch import Tensor
 
+from deqviz.io.pixels import decoded
 from deqviz.resources import ASSETS
 
 FOLDER = ASSETS / "volumes"
@@ -26,8 +26,7 @@ def head(shape: Sequence[int] = HEAD) -> Voxels:
     """
     if len(shape) != 3 or any(not 1 <= n <= most for n, most in zip(shape, HEAD, strict=False)):
         raise ValueError(f"The head has {HEAD} cells, and a part of it as many at most, not {tuple(shape)}.")
-    with Pillow.open(FOLDER / "head.png") as file:
-        mosaic = torch.from_numpy(np.asarray(file, np.float64) / 255)
+    mosaic = torch.from_numpy(decoded(FOLDER / "head.png").astype(np.float64) / 255)
     d, h, w = HEAD
     across = mosaic.shape[1] // w
     slab = mosaic.view(d // across, h, across, w).transpose(1, 2).reshape(1, *HEAD)

@@ -20,10 +20,10 @@ from deqviz.core.catalog import METHODS, NOISES, OPERATORS, REGULARIZERS, SOLVER
 from deqviz.core.records import Problem
 from deqviz.core.registry import REGISTRIES, Choice
 from deqviz.core.space import Space, inner, norm
-from deqviz.ui import lessons_file
-from deqviz.ui.lessons_view import READERS
+from deqviz.ui.pages.lessons import file as lessons_file
+from deqviz.ui.pages.lessons.view import READERS
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "adding.md").read_text(encoding="utf-8")
 RECIPES = dict(re.findall(r"`deqviz/\w+/(\w+)\.py`\n+```python\n(.*?)```", PAGE, re.DOTALL))
 SPACE = Space((3, 24, 20), torch.float64)

@@ -16,8 +16,8 @@ import deqviz
 from deqviz import cli
 from deqviz.networks._weights import cards
 from deqviz.resources import SETTINGS
+from deqviz.runtime.limits import PREFIX, Limits, limits
 from deqviz.training.recipes import RECIPES
-from deqviz.ui.limits import PREFIX, Limits, limits
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, module: str, outcome: object) -> list[list[str]]:

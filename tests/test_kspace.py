@@ -16,11 +16,11 @@ from deqviz import images, kspace
 from deqviz.core.metrics import psnr
 from deqviz.core.registry import Choice
 from deqviz.core.space import inner, magnitude, norm
+from deqviz.io.images import UploadError, read
+from deqviz.io.kspace import is_kspace, read_kspace
 from deqviz.operators._multicoil import fourier, ring_maps, to_complex
 from deqviz.operators.parallel_mri import sampling_mask
 from deqviz.scenario import Scenario
-from deqviz.ui.kspace_loader import is_kspace, read_kspace
-from deqviz.ui.loader import UploadError, read
 
 COILS, H, W = 6, 96, 80
 NOISE = 0.01
@@ -381,7 +381,7 @@ def test_damage_never_raises_anything_else(start: bytes, edits: list[tuple[float
 
 
 def test_too_many_bytes(monkeypatch):
-    monkeypatch.setattr("deqviz.ui.kspace_loader.MAX_BYTES", 1000)
+    monkeypatch.setattr("deqviz.io.kspace.MAX_BYTES", 1000)
     with pytest.raises(UploadError, match="limit is 200 MB"):
         read_kspace(npy(GOOD))
 

@@ -20,10 +20,11 @@ from deqviz.core.machine import thread_count
 from deqviz.core.metrics import psnr
 from deqviz.core.registry import Choice
 from deqviz.operators._multicoil import fourier, ring_maps, to_complex
+from deqviz.runtime.export_record import Record
+from deqviz.runtime.job import Job
 from deqviz.scenario import Scenario
 from deqviz.script import LINES, WIDTH, python_of, read_upload, upload_file, upload_name
-from deqviz.ui.export_record import Record
-from deqviz.ui.job import Job
+from tests.places import ROOT
 
 SMALL = Scenario(image="coins", size=48, iterations=25, tolerance=1e-5)
 MRI, HOLES = Choice("parallel_mri"), Choice("inpainting", {"kept": 0.6})
@@ -82,7 +83,7 @@ def execute(folder: Path, code: str, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", code] if code else [sys.executable, *arguments],
         cwd=folder,
-        env={"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": "/usr/bin:/bin"},
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
         timeout=280,

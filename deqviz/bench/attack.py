@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from deqviz.bench.rows import Row
 from deqviz.core.catalog import METHODS
 from deqviz.core.registry import Choice
-from deqviz.experiments.robustness import Budget, Contestant, Robustness
+from deqviz.experiments.robustness.attack import Budget, Contestant, Robustness
 from deqviz.scenario import Scenario
 
 SIDE = 128

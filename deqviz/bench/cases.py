@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image as Pillow
 
 from deqviz import images
 from deqviz.core.metrics import psnr
@@ -17,6 +15,7 @@ from deqviz.core.records import Problem
 from deqviz.core.registry import Choice
 from deqviz.core.space import Image, Space
 from deqviz.core.stop import settle
+from deqviz.io.pixels import decoded
 from deqviz.scenario import METHODS, NOISES, OPERATORS
 
 TUNED = Path(__file__).parent / "tuned.json"
@@ -93,8 +92,7 @@ def pictures(folder: Path, side: int | None = None) -> Iterator[Image]:
     if not files:
         raise ValueError(f"{folder} holds no pictures")
     for file in files:
-        with Pillow.open(file) as picture:
-            x = images.from_array(np.asarray(picture.convert("L")))
+        x = images.from_array(decoded(file, "L"))
         if side is not None:
             top, left = (x.shape[-2] - side) // 2, (x.shape[-1] - side) // 2
             x = x[..., top : top + side, left : left + side]

@@ -10,12 +10,20 @@ from torch import Tensor
 from deqviz.bench.clock import one_thread
 from deqviz.bench.rows import Row
 from deqviz.core.machine import cores
-from deqviz.experiments._prior_family import PriorFamily
 from deqviz.experiments._rows import only_rows
-from deqviz.experiments._two_layer import ACTIVATIONS, Activation, Draws, Rule, certificate, draw, evolve
-from deqviz.experiments._widths import fits, half_success, threshold
-from deqviz.experiments.prior_recovery import LandweberGap
-from deqviz.experiments.width_diagram import WidthDiagram
+from deqviz.experiments.deep_prior.prior_family import PriorFamily
+from deqviz.experiments.deep_prior.recovery import LandweberGap
+from deqviz.experiments.deep_prior.two_layer import (
+    ACTIVATIONS,
+    Activation,
+    Draws,
+    Rule,
+    certificate,
+    draw,
+    evolve,
+)
+from deqviz.experiments.deep_prior.width_diagram import WidthDiagram
+from deqviz.experiments.deep_prior.widths import fits, half_success, threshold
 
 DOUBLE = torch.float64
 INTERVALS = {"tanh": (2.7, 3.7), "sigmoid": (8.0, 10.6), "softplus": (2.0, 2.8)}

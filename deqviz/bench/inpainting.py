@@ -10,7 +10,7 @@ from deqviz.bench.rows import Row
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.space import Image
 from deqviz.experiments._rows import only_rows
-from deqviz.experiments.inpainting_strip import (
+from deqviz.experiments.unrolled.inpainting_strip import (
     CONSTRAINED,
     HOLES,
     INVERSION,

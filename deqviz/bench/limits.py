@@ -8,15 +8,15 @@ from deqviz import images
 from deqviz.bench.rows import Row
 from deqviz.core.catalog import OPERATORS, REGULARIZERS
 from deqviz.core.space import Space
-from deqviz.experiments._equilibria import Equation
 from deqviz.experiments._rows import only_rows
-from deqviz.experiments._source import picture_truth
-from deqviz.experiments.certificate_band import BandRow, CertificateBand
-from deqviz.experiments.crossing import three_equilibria
-from deqviz.experiments.deep_equilibrium import BeyondDepth
-from deqviz.experiments.gradient import Gradient, Named
-from deqviz.experiments.loss_lab import LossLab
-from deqviz.experiments.uniqueness import Uniqueness, starts
+from deqviz.experiments.equilibrium.equilibria import Equation
+from deqviz.experiments.equilibrium.error_bounds import BandRow, CertificateBand
+from deqviz.experiments.equilibrium.gradient import Gradient, Named
+from deqviz.experiments.equilibrium.parameter_continuation import three_equilibria
+from deqviz.experiments.equilibrium.source import picture_truth
+from deqviz.experiments.equilibrium.uniqueness import Uniqueness, starts
+from deqviz.experiments.losses.deep_equilibrium import BeyondDepth
+from deqviz.experiments.losses.loss_lab import LossLab
 
 _SIDE = 32
 _PICTURE = 96

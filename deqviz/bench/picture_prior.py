@@ -16,7 +16,7 @@ from deqviz.bench.clock import one_thread
 from deqviz.bench.rows import Row
 from deqviz.core.space import Image, Space
 from deqviz.experiments._rows import only_rows
-from deqviz.experiments.picture_prior import TARGETS, Hump, HumpRow, Impedance
+from deqviz.experiments.deep_prior.image_prior import TARGETS, Hump, HumpRow, Impedance
 from deqviz.methods.deep_image_prior import DeepImagePrior, Network
 from deqviz.noises.gaussian import Gaussian
 from deqviz.operators.denoising import Denoising

@@ -13,14 +13,20 @@ from deqviz.core.machine import thread_count, tune_allocator
 from deqviz.core.records import Noise
 from deqviz.core.registry import Choice
 from deqviz.core.space import Image, Space, norm
-from deqviz.experiments._equilibria import Equation
-from deqviz.experiments._model import model, unit_element
 from deqviz.experiments._rows import Row as Measured
 from deqviz.experiments._rows import only_rows
-from deqviz.experiments._source import Truth, equilibrium_truth, finish, inverse_truth, picture_truth
-from deqviz.experiments.certificate_band import CertificateBand
-from deqviz.experiments.noise_sweep import Best, NoiseRow, NoiseSweep, Power, Quantity, slope
-from deqviz.experiments.stability import Stability
+from deqviz.experiments.equilibrium.equilibria import Equation
+from deqviz.experiments.equilibrium.error_bounds import CertificateBand
+from deqviz.experiments.equilibrium.model import model, unit_element
+from deqviz.experiments.equilibrium.noise_sweep import Best, NoiseRow, NoiseSweep, Power, Quantity, slope
+from deqviz.experiments.equilibrium.source import (
+    Truth,
+    equilibrium_truth,
+    finish,
+    inverse_truth,
+    picture_truth,
+)
+from deqviz.experiments.equilibrium.stability import Stability
 from deqviz.noises.gaussian import Gaussian
 from deqviz.noises.worst_direction import WorstDirection
 from deqviz.scenario import METHODS

@@ -7,13 +7,13 @@ from statistics import fmean
 from deqviz.bench.clock import one_thread
 from deqviz.bench.rows import Row
 from deqviz.core.space import Image
-from deqviz.experiments._rivals import Rival
 from deqviz.experiments._rows import only_rows
-from deqviz.experiments.layer_descent import LayerDescent, LayerRow
-from deqviz.experiments.layer_noise import LayerNoise
-from deqviz.experiments.layer_shift import LayerShift
-from deqviz.experiments.patch_strip import NOISY, SOLVED, PatchStrip
-from deqviz.experiments.teaching_run import Taught, TeachingRun
+from deqviz.experiments.unrolled.baselines import Rival
+from deqviz.experiments.unrolled.layer_descent import LayerDescent, LayerRow
+from deqviz.experiments.unrolled.layer_noise import LayerNoise
+from deqviz.experiments.unrolled.layer_shift import LayerShift
+from deqviz.experiments.unrolled.patch_strip import NOISY, SOLVED, PatchStrip
+from deqviz.experiments.unrolled.training_run import Taught, TeachingRun
 from deqviz.learning.descent import Descent
 from deqviz.learning.primal_dual import Teaching
 from deqviz.learning.problems import TEACHINGS, patch_problem, random_problem

@@ -3,10 +3,7 @@
 from functools import cached_property
 from typing import Annotated, Literal
 
-import numpy as np
 import torch
-from PIL import Image as Pillow
-from PIL import ImageDraw, ImageFont
 from torch import Tensor
 
 from deqviz.core.catalog import OPERATORS
@@ -14,26 +11,13 @@ from deqviz.core.estimate import Estimate
 from deqviz.core.operator import ForwardModel
 from deqviz.core.registry import Options, Range, Text
 from deqviz.core.space import Image, Space
+from deqviz.io.lettering import lettering
 
 
 def _letters(text: str) -> str:
     if not text.strip() or not text.isprintable():
         raise ValueError("The text over the picture needs at least one letter and no line breaks.")
     return text
-
-
-def _written(text: str, height: int, width: int) -> np.ndarray:
-    """Where the letters of `text`, repeated over the whole picture, cover a pixel."""
-    font = ImageFont.load_default(size=max(8, height // 10))
-    page = Pillow.new("L", (width, height), 0)
-    pen = ImageDraw.Draw(page)
-    once = pen.textlength(text + " ", font=font)
-    line = (text + " ") * (2 + int(width / max(once, 1)))
-    top, bottom = (round(v) for v in font.getbbox("Äg")[1::2])
-    for n, row in enumerate(range(-top, height, max(4, round(1.5 * (bottom - top))))):
-        # Every other line starts half a text earlier, so that no column stays free of letters.
-        pen.text((-(n % 2) * once / 2, row), line, fill=255, font=font)
-    return np.asarray(page) > 127
 
 
 @OPERATORS.register("inpainting", title="Inpainting")
@@ -79,7 +63,7 @@ class Inpainting(ForwardModel):
                 m, n = max(1, round(self.block * h)), max(1, round(self.block * w))
                 kept[(h - m) // 2 : (h + m) // 2, (w - n) // 2 : (w + n) // 2] = 0
             case "text":
-                kept[torch.from_numpy(_written(self.text, h, w))] = 0
+                kept[torch.from_numpy(lettering(self.text, h, w))] = 0
         return kept.to(self.image.device)
 
     @property

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image as Pillow
 
 from deqviz import images
+from deqviz.io.pixels import eight_bit
 
 SIDE = 512
 """Larger pictures are brought down to it, as those that are given to the app."""
@@ -47,15 +46,9 @@ def found_in(folder: Path, pattern: str) -> Sequence[Shown]:
 
 def _read(file: Path) -> Shown:
     try:
-        with Pillow.open(file, formats=FORMATS) as picture:
-            if picture.width * picture.height > PIXELS:
-                raise ValueError(f"pictures: {file.name} has more than {PIXELS // 10**6} million pixels.")
-            is_grey = picture.mode in ("1", "L", "I", "F", "I;16", "LA")
-            if picture.mode in ("I", "F", "I;16"):
-                raise ValueError(f"pictures: {file.name} has more than 8 bits: save it with 8.")
-            pixels = np.asarray(picture.convert("L" if is_grey else "RGB"))
-    except (OSError, SyntaxError, Pillow.DecompressionBombError):
-        raise ValueError(f"pictures: {file.name} is no picture that can be read.") from None
+        pixels = eight_bit(file, FORMATS, PIXELS)
+    except ValueError as error:
+        raise ValueError(f"pictures: {file.name} {error}") from None
     x = images.scaled(images.from_array(pixels), SIDE).contiguous()
     # Of the pixels, not of the file: the same picture saved anew is the same cell.
     key = images.keep(x, hashlib.sha256(x.numpy().tobytes()).hexdigest())

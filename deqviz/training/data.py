@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image as Picture
 from torch import Tensor
 
 from deqviz.core.space import Image
+from deqviz.io.pixels import decoded
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
 
@@ -43,8 +43,7 @@ def patches(source: list[Tensor], count: int, size: int, rng: torch.Generator) -
 
 
 def _grey(path: Path) -> np.ndarray:
-    with Picture.open(path) as picture:
-        return np.asarray(picture.convert("L"), dtype=np.float32) / 255
+    return decoded(path, "L").astype(np.float32) / 255
 
 
 def _below(high: int, rng: torch.Generator) -> int:

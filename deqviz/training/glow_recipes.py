@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image as Picture
 from torch import Tensor, nn
 
 from deqviz.core.space import norm
+from deqviz.io.pixels import decoded
 from deqviz.learning.descent import Descent
 from deqviz.learning.inpainting import gradients, hole_psnr, latent_norms
 from deqviz.networks.glow_prox import GlowProx
@@ -172,8 +171,7 @@ def colour(folder: Path, validation: int = VALIDATION) -> tuple[list[Tensor], li
         raise ValueError(f"{place} has {len(paths)} pictures, and the last {test + validation} are held out")
     found = []
     for path in paths:
-        with Picture.open(path) as picture:
-            found.append(torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1).contiguous())
+        found.append(torch.from_numpy(decoded(path, "RGB")).permute(2, 0, 1).contiguous())
     held = len(found) - test
     return found[: held - validation], found[held - validation : held], found[held:]
 

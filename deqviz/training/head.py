@@ -10,6 +10,7 @@ from torch import Tensor
 
 from deqviz import images
 from deqviz.core.space import Image
+from deqviz.io.nifti import read_nifti
 
 HELD_OUT = range(70, 111)
 """Axial slices that only tables see."""
@@ -41,13 +42,7 @@ def read(path: Path) -> Volume:
     """A NIfTI volume with its 99.9th percentile at 1; raises FileNotFoundError saying what to do."""
     if not path.is_file():
         raise FileNotFoundError(f"no volume {path}: give the folder that holds mri/ch2.nii.gz with --data")
-    try:
-        # Only training and benchmarks read volumes: the app does without this package.
-        import nibabel
-    except ImportError:
-        raise ValueError("Reading NIfTI needs nibabel: pip install nibabel==5.4.2") from None
-
-    raw = np.asarray(nibabel.load(path).dataobj, dtype=np.float32)  # type: ignore[attr-defined]
+    raw = read_nifti(path)
     # x × y × z as stored, with y towards the front: axial slices come first and stand upright.
     voxels = torch.from_numpy(np.ascontiguousarray(raw.transpose(2, 1, 0)[:, ::-1]))
     # Sorted, because torch's quantile refuses volumes of this size.

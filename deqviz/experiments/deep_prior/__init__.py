@@ -1,0 +1,1 @@
+"""The overparametrised deep inverse prior (Buskulic, Fadili, Quéau, 2023)."""

@@ -1,0 +1,245 @@
+"""Two-layer priors under their envelope: what is proved of the residual, the distance and the Jacobian."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from deqviz.core.guarantee import Guarantee, Status
+from deqviz.experiments._rows import Experiment, Key, Progress, Row
+from deqviz.experiments.deep_prior.prior_family import PriorFamily
+from deqviz.experiments.deep_prior.two_layer import Certificate, Draws, State, certificate, evolve, times
+
+__all__ = ["PriorRun", "RunRow"]
+
+ROUNDING = 1e-9
+"""Relative, of inequalities between numbers in double precision after some hundred steps."""
+GROUND = 1e-12
+"""Share of ‖r₀‖ below which a residual is rounding and is not compared."""
+FINE = 0.5
+"""Share of 1/ℓ that a step of the flow takes: a tenth of it moves the curves by less than a pixel."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow(Row):
+    """All draws after one step; the numbers without "worst" are those of the draw that is shown.
+
+    Lengths are divided by ‖r₀‖ (`residual`, its `least` and `most` over the draws, `envelope`, `sharp` =
+    exp(−λ_min(K₀)t/4), `clean` = ‖Ag − Ax†‖ and `noise` = ‖ε‖). `moved` is ‖W − W₀‖, `radius` R′ or for
+    descent 2R′, `ball` R, `jacobian` σ_min(J(t)), `half` σ₀/2 and `arrival` t* or for descent 2t*; `radius`
+    and `arrival` are None where they are infinite. Of the `certified` draws the worst share of its bound is
+    `worst_residual`, `worst_moved`, `worst_jacobian` and, after t*, `worst_clean`: None where there is none
+    to look at, as the first two at t = 0. `above` counts the draws, certified or not, above their sharper
+    envelope.
+    """
+
+    number: int
+    rule: str
+    time: float
+    draws: int
+    certified: int
+    why: str
+    residual: float
+    least: float
+    most: float
+    envelope: float
+    sharp: float
+    above: int
+    worst_residual: float | None
+    moved: float
+    radius: float | None
+    ball: float
+    worst_moved: float | None
+    jacobian: float
+    half: float
+    worst_jacobian: float | None
+    clean: float
+    noise: float
+    arrival: float | None
+    worst_clean: float | None
+
+    @property
+    def key(self) -> Key:
+        """The number of steps."""
+        return (self.number,)
+
+    @property
+    def guarantees(self) -> tuple[Guarantee, ...]:
+        """Shares of their bounds, at most 1: certified of the draws in whose balls they are proved."""
+        status: Status = "certified" if self.certified else "void"
+
+        def proved(key: str, name: str, statement: str, worst: float | None) -> Guarantee:
+            above = 1.0 if self.certified else None
+            return Guarantee(key, name, statement, status, self.why, above, worst, slack=ROUNDING)
+
+        is_flow = self.rule == "flow"
+        line = (
+            "‖r(t)‖ ≤ ‖r_{0}‖exp(−σ_{A}²σ_{0}²t/4)"
+            if is_flow
+            else "‖r_{τ}‖ ≤ (1 − γσ_{A}²σ_{0}²/4)^{τ/2}‖r_{0}‖"
+        )
+        way = f"‖W(t) − W_{{0}}‖ ≤ {'R′' if is_flow else '2R′'}"
+        statements = [
+            proved("envelope", "Residual", line, self.worst_residual),
+            proved("radius", "Way of the weights", way, self.worst_moved),
+            proved("jacobian", "Jacobian", "σ_{min}(J(t)) ≥ σ_{0}/2", self.worst_jacobian),
+        ]
+        if self.noise > 0:
+            said = f"‖Ag(t) − Ax†‖ ≤ 2‖ε‖ for t ≥ {'t*' if is_flow else '2t*'}"
+            statements.append(proved("noise", "Twice the noise", said, self.worst_clean))
+        return tuple(statements)
+
+
+@dataclass(frozen=True)
+class PriorRun(Experiment[RunRow]):
+    """Many draws of one width, trained side by side by `rule`, in double precision.
+
+    All take the same step, so that they share one time. Raises ValueError where there is no such draw.
+    """
+
+    family: PriorFamily = PriorFamily(is_orthonormal=True, is_unit=True, is_centred=True, noise=0.03)
+    measured: int = 10
+    width: int = 2048
+    rule: Literal["flow", "gradient descent"] = "flow"
+    draws: int = 16
+    steps: int = 120
+    every: int = 4
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be drawn, and a number of steps without rows."""
+        self.family.check(self.measured, self.width)
+        if min(self.draws, self.steps, self.every) < 1:
+            raise ValueError("A run needs at least one draw, one step and one row.")
+
+    @property
+    def row_type(self) -> type[RunRow]:
+        """`RunRow`."""
+        return RunRow
+
+    @property
+    def cells(self) -> tuple[Key, ...]:
+        """Numbers of steps."""
+        return tuple((number,) for number in range(0, self.steps + 1, self.every))
+
+    @torch.no_grad()
+    def run(self, known: Sequence[RunRow] = ()) -> Iterator[Progress[RunRow]]:
+        """The rows in the order of `cells`; those that are missing are run for from the start."""
+        have, total = {row.key: row for row in known}, len(self.cells)
+        last = max((key for key in self.cells if key not in have), default=(-1,))
+        states = None
+        monitor = None
+        for done, key in enumerate(self.cells):
+            row = have.get(key)
+            if key <= last:
+                if monitor is None or states is None:
+                    monitor = _Monitor(self)
+                    states = evolve(monitor.start, monitor.step, rule=self.rule)
+                    yield Progress(done, total)
+                for state in states:
+                    if state.number == key[0]:
+                        row = row or monitor.row(state)
+                        break
+                    yield Progress(done, total)
+            yield Progress(done + 1, total, row)
+
+
+class _Monitor:
+    """What is known of the draws before they are trained, and what is looked at on their way."""
+
+    def __init__(self, asked: PriorRun) -> None:
+        """Draw, certify, and choose the draw in the middle to be shown."""
+        self.asked = asked
+        self.start = asked.family.draws(asked.draws, asked.measured, asked.width, torch.float64)
+        self.known: Certificate = certificate(self.start)
+        self.is_flow = asked.rule == "flow"
+        share = FINE if self.is_flow else 1.0
+        self.step = torch.full_like(self.known.step, share * float(self.known.step.min()))
+        # Descent may need twice the way: its theorem asks for 2R′ < R.
+        self.radius = self.known.radius * (1 if self.is_flow else 2)
+        sure = self.known.is_certified if self.is_flow else self.known.is_descent_certified
+        self.is_in_range = asked.family.noise == 0 or asked.measured <= asked.family.unknowns
+        self.sure = sure if self.is_in_range else torch.zeros_like(sure)
+        self.arrival = self.known.arrival(self.start.noise) * (1 if self.is_flow else 2)
+        self.sharp = _least_of_kernel(self.start) / 4
+        order = (self.radius / self.known.ball).nan_to_num(posinf=torch.finfo(torch.float64).max).argsort()
+        self.shown = int(order[len(order) // 2])
+
+    @property
+    def why(self) -> str:
+        """The hypothesis, and whether it holds."""
+        n, m, k = self.asked.family.unknowns, self.asked.measured, self.asked.width
+        name = "R′" if self.is_flow else "2R′"
+        count, sure = len(self.sure), int(self.sure.sum())
+        if not self.is_in_range:
+            return f"y is not in the range of A: with m = {m} > n = {n} noise cannot be fitted"
+        if sure:
+            return f"{name} < R in {'all' if sure == count else f'{sure} of'} {count} draws"
+        if float(self.known.jacobian.max()) == 0:
+            few = f"with k = {k} units, in pairs," if self.asked.family.is_centred else f"with k = {k} units"
+            return f"σ_min(J₀) = 0: {few} J₀ cannot have the rank n = {n}"
+        radius, ball = float(self.radius[self.shown]), float(self.known.ball[self.shown])
+        return f"{name} = {radius:.3g} is not below R = {ball:.3g}"
+
+    def row(self, state: State) -> RunRow:
+        """Everything that is looked at, after one step."""
+        known, start, shown, t = self.known, self.start, self.shown, float(state.time[0])
+        relative = state.residual.norm(dim=1) / known.misfit
+        envelope = torch.exp(-known.rate * t)
+        if not self.is_flow:
+            envelope = (1 - self.step * known.rate).clamp_min(0) ** (state.number / 2)
+        sharp = torch.exp(-self.sharp * t)
+        moved = (state.z - start.start).norm(dim=1)
+        lowest = torch.linalg.eigvalsh(_gram(start.jacobian(state.z)))[:, 0].clamp_min(0).sqrt()
+        # Without full row rank only rounding is left of the least singular value.
+        lowest = torch.where(known.jacobian > 0, lowest, torch.zeros_like(lowest))
+        noise = start.noise.norm(dim=1)
+        clean = (state.residual + start.data - times(start.forward, start.truth)).norm(dim=1)
+        late = self.sure & (t >= self.arrival) & (noise > 0)
+        going = self.sure & (state.number > 0)
+        return RunRow(
+            state.number,
+            self.asked.rule,
+            t,
+            len(relative),
+            int(self.sure.sum()),
+            self.why,
+            float(relative[shown]),
+            float(relative.min()),
+            float(relative.max()),
+            float(envelope[shown]),
+            float(sharp[shown]),
+            int(((relative > sharp * (1 + ROUNDING)) & (relative > GROUND)).sum()),
+            _worst(relative / envelope, going & (envelope > GROUND)),
+            float(moved[shown]),
+            _finite(self.radius[shown]),
+            float(known.ball[shown]),
+            _worst(moved / self.radius, going),
+            float(lowest[shown]),
+            float(known.jacobian[shown] / 2),
+            _worst(known.jacobian / 2 / lowest, self.sure),
+            float(clean[shown] / known.misfit[shown]),
+            float(noise[shown] / known.misfit[shown]),
+            _finite(self.arrival[shown]),
+            _worst(clean / (2 * noise), late),
+        )
+
+
+def _worst(share: Tensor, which: Tensor) -> float | None:
+    return float(share[which].max()) if bool(which.any()) else None
+
+
+def _finite(value: Tensor) -> float | None:
+    return float(value) if bool(value.isfinite()) else None
+
+
+def _gram(J: Tensor) -> Tensor:
+    return J @ J.mT
+
+
+def _least_of_kernel(draws: Draws) -> Tensor:
+    """λ_min(K₀) on the range of A, K₀ = AJ₀J₀*A*: b numbers."""
+    _, m, n = draws.forward.shape
+    values = torch.linalg.eigvalsh(_gram(draws.forward @ draws.jacobian(draws.start)))
+    return values[:, m - min(m, n)].clamp_min(0)

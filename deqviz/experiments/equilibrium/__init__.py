@@ -1,0 +1,1 @@
+"""Equilibrium regularisation (Obmann, Hwang, Haltmeier, 2023), and what other lines share of it."""

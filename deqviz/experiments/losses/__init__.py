@@ -1,0 +1,1 @@
+"""Training an equilibrium: losses, architectures, contraction, truncated adjoints."""

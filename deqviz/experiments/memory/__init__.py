@@ -1,0 +1,1 @@
+"""What training holds in memory, unrolled and by the equilibrium (Pramanik, Zimmerman, Jacob, 2023)."""

@@ -1,0 +1,1 @@
+"""Monotone operator learning (Pramanik, Zimmerman, Jacob, 2023)."""

@@ -1,0 +1,135 @@
+"""What is guaranteed in the plane beside what was seen there: the method's own panel and three facts."""
+
+import math
+
+import torch
+
+from deqviz.core.guarantee import Guarantee
+from deqviz.core.records import Evidence
+from deqviz.core.space import norm
+from deqviz.experiments.plane.axes import turned
+from deqviz.experiments.plane.fixed_points import FixedPoint
+from deqviz.experiments.plane.planar_run import (
+    Plane,
+    Trajectory,
+    asymmetry,
+    circulation,
+    grid,
+    points,
+    spread,
+)
+
+SMALLEST = 1e-3
+"""Data that moved by less say nothing: the rounding of two equilibria is divided by it."""
+ROUNDING = 1e-8
+"""What counts as 0 in a sum of a few hundred terms, or as the result of Newton's method over α."""
+
+
+@torch.no_grad()
+def contraction(plane: Plane, n: int = 13) -> tuple[float, float]:
+    """The largest ‖T(x) − T(z)‖/‖x − z‖ of neighbours on the grid, and (‖T(x)‖ + ‖T(z)‖)/‖x − z‖."""
+    x = grid(n).reshape(n, n, 1, 1, 2)
+    fx = plane.map(x.reshape(-1, 1, 1, 2)).reshape(x.shape)
+    apart = float(torch.dist(x[0, 0], x[0, 1]))
+    steps = [fx.diff(dim=0).reshape(-1, 2), fx.diff(dim=1).reshape(-1, 2)]
+    ratio = max(float(norm(step).max()) for step in steps) / apart
+    return ratio, 2 * float(norm(fx.reshape(-1, 2)).max()) / apart
+
+
+def _evidence(
+    plane: Plane,
+    found: tuple[FixedPoint, ...],
+    runs: tuple[Trajectory, ...],
+    before: Plane | None,
+    were: tuple[FixedPoint, ...],
+) -> Evidence:
+    probes: dict[str, float] = {}
+    probes["contraction"], probes["contraction_room"] = contraction(plane)
+    if found:
+        # Less what a derivative of some ten operations may round: κ itself may be 0.
+        probes["expansion"] = max(0.0, max(f.expansion for f in found) - 1e-14)
+    apart = spread(list(runs))
+    if apart is not None:
+        probes["spread"], probes["spread_residual"] = apart
+    if before is not None and len(found) == len(were) == 1 and (e := moved(plane, before)) > SMALLEST:
+        x, z = found[0].x, were[0].x
+        gaps = [float(norm(p.map(points([q])) - points([q]))) for p, q in ((plane, x), (before, z))]
+        probes["gain"] = math.dist(x, z) / e
+        probes["gain_gap"] = sum(gaps) / e
+        probes["gain_size"] = (math.hypot(*x) + math.hypot(*z)) / e
+    return Evidence(runs[-1].marks() if runs else (), probes)
+
+
+def moved(plane: Plane, before: Plane) -> float:
+    """‖y₁ − y₂‖."""
+    return float(torch.dist(plane.problem.data, before.problem.data))
+
+
+@torch.no_grad()
+def guarantees(
+    plane: Plane,
+    found: tuple[FixedPoint, ...],
+    runs: tuple[Trajectory, ...],
+    before: Plane | None = None,
+    were: tuple[FixedPoint, ...] = (),
+) -> tuple[Guarantee, ...]:
+    """The method's own panel for the last of `runs`, then the identity of T3, the null space and the loop.
+
+    `before` is the same problem with other data, and `were` its equilibria; None where nothing was moved.
+    """
+    own = plane.method.guarantees(plane.problem, _evidence(plane, found, runs, before, were))
+    rows = [g for g in own if g.key != "source"]
+    rows.append(distance(plane, found, before, were))
+    if plane.operator.rows == 1:
+        rows.append(_kernel(plane, found))
+    return (*rows, loop(plane))
+
+
+def distance(
+    plane: Plane, found: tuple[FixedPoint, ...], before: Plane | None, were: tuple[FixedPoint, ...]
+) -> Guarantee:
+    """αD_R(x₁, x₂) ≤ ¼‖y₁ − y₂‖² for any two equilibria, T3 of the notes: it asks nothing of R at all."""
+    measured = None
+    if before is not None and found and were and (e := moved(plane, before)) > SMALLEST:
+        R, pairs = plane.regularizer, [(a.x, b.x) for a in found for b in were]
+        x, z = points([a for a, _ in pairs]), points([b for _, b in pairs])
+        bregman = ((R(x) - R(z)) * (x - z)).flatten(1).sum(1)
+        measured = plane.weight * float(bregman.max()) / e**2
+    return Guarantee(
+        "distance",
+        "Distance in R",
+        "α⟨R(x₁) − R(x₂), x₁ − x₂⟩ ≤ ¼ ‖y₁ − y₂‖²",
+        "certified",
+        "for any two equilibria and any R, since αD + ‖Ah‖² = ⟨e, Ah⟩; here as a share of ‖y₁ − y₂‖²,"
+        " the data having moved since the last drag began",
+        0.25,
+        measured,
+    )
+
+
+def _kernel(plane: Plane, found: tuple[FixedPoint, ...]) -> Guarantee:
+    """Every equilibrium has R(x*) = A*w: no part of it in the null space, T8 of the notes."""
+    measured = None
+    if found:
+        value = turned(plane.regularizer(points([f.x for f in found])), -plane.operator.angle)
+        measured = float(value[..., 1].abs().max())
+    return Guarantee(
+        "kernel",
+        "Nothing in the null space",
+        "‖P_{ker A} R(x*)‖ = 0",
+        "certified",
+        "R(x*) = A*(y − Ax*)/α lies in the range of A*, whatever R is; up to rounding",
+        ROUNDING,
+        measured,
+    )
+
+
+def loop(plane: Plane) -> Guarantee:
+    """∮⟨R, dx⟩ = 0 where R is a gradient, and how far from one it is where it is not."""
+    around = circulation(plane)
+    name, statement = "R is a gradient", "∮ ⟨R, dx⟩ = 0 around the unit circle"
+    if plane.regularizer.is_gradient:
+        reason = "R = ∇Ψ: the equilibria are the critical points of ½‖Ax − y‖² + αΨ(x)"
+        return Guarantee("gradient", name, statement, "certified", reason, ROUNDING, abs(around))
+    reason = f"R′ is not symmetric: ‖J − Jᵀ‖/‖J‖ = {asymmetry(plane):.3g}; R descends along no landscape"
+    return Guarantee("gradient", name, statement, "void", reason, None, abs(around))

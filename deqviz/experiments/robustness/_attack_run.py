@@ -1,0 +1,165 @@
+"""One method under attack: its undisturbed picture once, then one row for every size of the change."""
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+
+from deqviz.core.metrics import psnr
+from deqviz.core.records import Method, Problem
+from deqviz.core.space import Data, Image, norm
+from deqviz.experiments.robustness._ascent import Budget, ascend, draws, local_gain, on_sphere
+from deqviz.experiments.robustness._certified import Certified, certified
+from deqviz.experiments.robustness._robustness_row import LINEAR, RobustnessRow
+from deqviz.experiments.robustness._solution_map import Reached, SolutionMap
+from deqviz.experiments.robustness._solutions import solution_map
+from deqviz.methods._theory import bounds
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A method under a key of its own, for the same method may stand here with several parameters."""
+
+    key: str
+    title: str
+    method: Method
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is the same for all methods: problem, truth for the PSNR, what may be spent, and how exactly."""
+
+    problem: Problem
+    truth: Image | None
+    budget: Budget
+    tolerance: float
+    seed: int
+
+
+def _counted(work: Generator[int, None, T], tally: list[int]) -> Generator[int, None, T]:
+    """`work`, with one more in `tally` for every evaluation."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
+        tally[0] += 1
+        yield tally[0]
+
+
+class Attack:
+    """One method under attack; `row` and `views` are those of the last level."""
+
+    row: RobustnessRow
+    views: dict[str, Image]
+
+    def __init__(self, contestant: Contestant, terms: Terms) -> None:
+        """Nothing is computed here."""
+        self.contestant, self.terms = contestant, terms
+        self.solution: SolutionMap = solution_map(contestant.method, terms.problem)
+        self.tally = [0]
+        self.clean: Reached | None = None
+        self.local: float | None = None
+        self.worst: Data | None = None
+
+    def _prepare(self) -> Generator[int, None, Reached]:
+        """The undisturbed picture, its certificate and the local gain."""
+        e = self.terms
+        y = e.problem.data
+        clean = yield from self.solution.reach(y, None, e.tolerance)
+        self.known: Certified = certified(self.contestant.method, e.problem, clean.x)
+        if self.solution.derivative != "none":
+            start = draws(e.problem.operator, y, 1.0, 1, e.seed + 1)
+            linear = max(min(LINEAR, 1e3 * e.tolerance), e.tolerance)
+            work = local_gain(self.solution, clean, start, e.budget.products, linear)
+            self.local, self.worst = yield from work
+        return clean
+
+    def attack(self, level: float) -> Generator[int]:
+        """One row: ascent in loose arithmetic, then everything that counts once more and exactly."""
+        if self.clean is None:
+            self.clean = yield from _counted(self._prepare(), self.tally)
+        e, A, clean = self.terms, self.terms.problem.operator, self.clean
+        y = e.problem.data
+        radius = level * float(norm(y))
+        random = draws(A, y, radius, e.budget.draws, e.seed)
+        starts = random[: e.budget.restarts]
+        if self.worst is not None:
+            first = on_sphere(A, self.worst, torch.full_like(norm(y), radius))
+            starts = torch.cat([first, random[: e.budget.restarts - 1]])
+        loose = min(1e-3, max(e.tolerance, level / 40))
+        work = ascend(self.solution, clean, starts, e.budget.steps, loose, e.seed)
+        found = yield from _counted(work, self.tally)
+        data = y + torch.cat([random, found.change])
+        guess = _joined(clean, len(random), found.reached)
+        reached = yield from _counted(self.solution.reach(data, guess, e.tolerance), self.tally)
+        self._write(level, data - y, clean, reached)
+
+    def _write(self, level: float, change: Data, clean: Reached, reached: Reached) -> None:
+        """Of all pictures the one that moved furthest, per unit of its own change."""
+        e, A = self.terms, self.terms.problem.operator
+        delta = reached.x - clean.x
+        gains = [float(g) for g in (norm(delta).double() / norm(change).double()).cpu()]
+        if not all(map(math.isfinite, gains)):
+            raise ArithmeticError("a disturbed picture is no longer finite")
+        n = e.budget.draws
+        worst = max(range(len(gains)), key=gains.__getitem__)
+        drawn = max(range(n), key=gains.__getitem__)
+        delta, change = delta[worst : worst + 1], change[worst : worst + 1]
+        back = A.adjoint(change)
+        here, away = self.known.distance(clean)[0], self.known.distance(reached)[worst]
+        self.row = RobustnessRow(
+            self.contestant.key,
+            level,
+            float(norm(change)),
+            gains[worst],
+            gains[drawn],
+            sum(gains[:n]) / n,
+            self.local,
+            self.known.gain,
+            self.known.paper,
+            self.known.status,
+            self.known.statement,
+            self.known.reason,
+            self.solution.derivative,
+            self.known.strength,
+            float(norm(back)),
+            float(norm(delta)),
+            float(norm(A(delta))),
+            math.sqrt(bounds(A).top),
+            None if here is None or away is None else here + away,
+            max(reached.residual, clean.residual),
+            self._psnr(clean.x),
+            self._psnr(reached.x[worst : worst + 1]),
+            self._psnr(reached.x[drawn : drawn + 1]),
+            e.budget.restarts,
+            e.budget.steps,
+            n,
+            self.tally[0],
+        )
+        self.tally[0] = 0
+        self.views = {
+            "clean": clean.x,
+            "damaged": reached.x[worst : worst + 1],
+            "perturbation": back,
+            "random": reached.x[drawn : drawn + 1],
+        }
+
+    def _psnr(self, x: Image) -> float | None:
+        return None if self.terms.truth is None else psnr(x, self.terms.truth)
+
+
+def _joined(clean: Reached, count: int, found: Reached) -> Reached:
+    """Guesses for `count` draws, which stay near the clean picture, and for what was found."""
+    first = clean.item(*[0] * count)
+    return Reached(
+        torch.cat([first.x, found.x]),
+        torch.cat([first.z, found.z]),
+        torch.cat([first.gap, found.gap]),
+        math.inf,
+        0,
+    )

@@ -1,0 +1,87 @@
+"""What a method proves about its own stability, taken from its guarantees."""
+
+from dataclasses import dataclass
+
+from deqviz.core.guarantee import Status
+from deqviz.core.records import Evidence, Method, Problem, Subject
+from deqviz.core.space import Image, norm
+from deqviz.diagnostics.lipschitz import Lipschitz
+from deqviz.experiments.robustness._solution_map import Reached
+from deqviz.experiments.robustness._solutions import monotonicity
+from deqviz.methods.mol import Mol
+
+PRODUCTS = 12
+"""Of the power iteration for ‖J_H‖ where nothing is certified."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """`gain` is C with ‖x₁ − x₂‖ ≤ C‖y₁ − y₂‖, None where nothing is known, and `status` how it is known.
+
+    ‖x − x*‖ ≤ `error` ‖T(x) − x‖ + `floor` ‖x‖, None where that is not proved. `strength` is s with s‖Δx‖² +
+    ‖AΔx‖² ≤ ⟨AΔx, Δy⟩, m/λ or αc, None without it.
+    """
+
+    gain: float | None
+    status: Status
+    statement: str
+    reason: str
+    error: float | None
+    floor: float | None
+    strength: float | None
+
+    @property
+    def paper(self) -> float | None:
+        """λ/m: what follows from ‖Δx‖ ≤ (λ/m)‖A*Δy‖ and ‖A‖ ≤ 1."""
+        return None if self.strength is None else 1 / self.strength
+
+    def distance(self, reached: Reached) -> list[float | None]:
+        """How far each picture may be from the exact one."""
+        if self.error is None or self.floor is None:
+            return [None] * len(reached.x)
+        far = self.error * reached.gap.double() + self.floor * norm(reached.x).double()
+        return [float(d) for d in far.cpu()]
+
+
+def certified(method: Method, problem: Problem, clean: Image) -> Certified:
+    """The stability row of the method's panel; where it is void, an estimate at this picture, or nothing."""
+    plain = _row(method, problem)
+    if plain is None:
+        reason = "this method states no bound"
+        return Certified(None, "void", "‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖", reason, None, None, None)
+    gain, status, statement, reason = plain
+    if gain is None:
+        return _estimated(method, problem, clean, statement, reason)
+    # The panel adds error·gap for the two runs that it is told of: of gap 1 and size 0, that is the error.
+    of_gap = _row(method, problem, {"gain": 0.0, "gain_gap": 1.0, "gain_size": 0.0})
+    of_size = _row(method, problem, {"gain": 0.0, "gain_gap": 0.0, "gain_size": 1.0})
+    error = None if of_gap is None or of_gap[0] is None else of_gap[0] - gain
+    floor = None if of_size is None or of_size[0] is None else of_size[0] - gain
+    return Certified(gain, status, statement, reason, error, floor, monotonicity(method, problem))
+
+
+def _row(
+    method: Method, problem: Problem, probes: dict[str, float] | None = None
+) -> tuple[float | None, Status, str, str] | None:
+    for g in method.guarantees(problem, Evidence((), probes or {})):
+        if g.key == "stability":
+            bound = g.predicted if isinstance(g.predicted, float) and g.status != "void" else None
+            return bound, g.status, g.statement, g.reason
+    return None
+
+
+def _estimated(method: Method, problem: Problem, clean: Image, statement: str, reason: str) -> Certified:
+    """½√(λ/m) with m = 1 − ‖J_H‖ at this picture, which is from above: no bound, and said so."""
+    void = Certified(None, "void", statement, reason, None, None, None)
+    if not isinstance(method, Mol):
+        return void
+    R = method.regularizer(problem)
+    found = Lipschitz(products=PRODUCTS).measure(Subject(lambda x: x - R(x), clean, clean)).value
+    if found >= 1:
+        told = f"‖J_H‖ = {found:.3g} at this picture already: H expands, and nothing is even estimated"
+        return Certified(None, "void", statement, told, None, None, None)
+    told = (
+        f"‖J_H‖ ≥ {found:.3g} at this picture by power iteration: m ≤ {1 - found:.3g}, measured at one point"
+    )
+    gain = 0.5 * (method.weight(problem) / (1 - found)) ** 0.5
+    return Certified(gain, "estimated", statement, told, None, None, None)

@@ -1,0 +1,1 @@
+"""Unrolled networks with descending constraints (Hadou, NaderiAlizadeh, Ribeiro, 2023)."""

@@ -1,0 +1,198 @@
+"""What every layer of an unrolled network does to unseen signals, beside the iterations it comes from."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from deqviz.core.guarantee import Guarantee
+from deqviz.experiments._rows import Experiment, Key, Progress, Row
+from deqviz.experiments.unrolled.baselines import FISTA, ISTA, Exam, Kind, Rival, descent_of, exam
+from deqviz.learning.descent import envelope, merits, ratios
+from deqviz.learning.sparse_coding import SparseCoding
+
+ROUNDING = 1e-5
+"""Relative: means of thousands of numbers in single precision."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow(Row):
+    """One layer of one rival, means over all signals.
+
+    `distance` d_l = E‖y_l − y*‖ with `spread`, its standard deviation; `objective` E f(y_l) and `optimum`
+    E f(y*); `gradient` E‖∇(½‖x − Dy_l‖²)‖ and `gradient_floor` the same at y*; `prox_gradient` E‖G(y_l)‖,
+    0 at y*. Compared with the layer before: `ratio` d_l/d_{l−1}, `each` the mean of the ratios, `falls` the
+    share of signals that come nearer. `excess` is ζ, the largest d_j − (1 − ε)d_{j−1} of the layers so far,
+    `start` d₀, `rate` ε, and `sublinear` what is proved of E f(y_l) − E f(y*) for ISTA and FISTA.
+    """
+
+    rival: str
+    kind: str
+    layer: int
+    distance: float
+    spread: float
+    objective: float
+    optimum: float
+    gradient: float
+    gradient_floor: float
+    prox_gradient: float
+    ratio: float | None
+    each: float | None
+    falls: float | None
+    excess: float | None
+    start: float
+    rate: float
+    sublinear: float | None
+
+    @property
+    def key(self) -> Key:
+        """Rival and layer."""
+        return (self.rival, self.layer)
+
+    @property
+    def guarantees(self) -> tuple[Guarantee, ...]:
+        """The descent of this layer, what follows for all up to it, and what is known of ISTA and FISTA."""
+        if self.layer == 0 or self.ratio is None or self.excess is None:
+            return ()
+        before = self.distance / self.ratio if self.ratio > 0 else 0.0
+        line = float(envelope(self.start, self.rate, self.excess, self.layer)[-1])
+        found = [
+            Guarantee(
+                "descent",
+                "Each layer descends",
+                "E d_l ≤ (1 − ε) E d_l₋₁",
+                "estimated",
+                "trained for or not, never proved: measured on signals that no training saw",
+                (1 - self.rate) * before,
+                self.distance,
+            ),
+            Guarantee(
+                "envelope",
+                "Envelope",
+                "E d_l ≤ (1 − ε)ˡ E d₀ + ζ(1 − (1 − ε)ˡ)/ε",
+                "certified",
+                f"by summation, with the worst slack ζ = {max(self.excess, 0.0):.3g} of these layers",
+                line,
+                self.distance,
+                slack=ROUNDING,
+            ),
+        ]
+        if self.sublinear is not None:
+            name, statement = (
+                ("ISTA", "f(y_k) − f* ≤ ℓ‖y₀ − y*‖²/(2k)")
+                if self.kind == "ISTA"
+                else ("FISTA", "f(y_k) − f* ≤ 2ℓ‖y₀ − y*‖²/(k + 1)²")
+            )
+            found.append(
+                Guarantee(
+                    f"sublinear_{name}",
+                    f"Rate of {name}",
+                    statement,
+                    "certified",
+                    "f is convex and ℓ = ‖D‖² is a singular value (Beck and Teboulle, 2009)",
+                    self.sublinear,
+                    self.objective - self.optimum,
+                    slack=ROUNDING,
+                )
+            )
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class LayerDescent(Experiment[LayerRow]):
+    """Every layer of every rival on the same unseen signals, from the same random starts."""
+
+    problem: SparseCoding
+    rivals: tuple[Rival, ...]
+    layers: int = 10
+    rate: float = 0.2
+    signals: int = 2000
+    seed: int = 0
+    is_classical: bool = True
+
+    @property
+    def row_type(self) -> type[LayerRow]:
+        """`LayerRow`."""
+        return LayerRow
+
+    @property
+    def everyone(self) -> tuple[Rival, ...]:
+        """The networks, then ISTA and FISTA."""
+        return (*self.rivals, *((ISTA, FISTA) if self.is_classical else ()))
+
+    @property
+    def cells(self) -> tuple[Key, ...]:
+        """Rivals, layers within."""
+        return tuple((r.title, layer) for r in self.everyone for layer in range(self._depth(r) + 1))
+
+    def _depth(self, rival: Rival) -> int:
+        return self.layers if rival.net is None else rival.net.depth
+
+    def run(self, known: Sequence[LayerRow] = ()) -> Iterator[Progress[LayerRow]]:
+        """The rows of one rival after the other."""
+        have, total, done = {row.key: row for row in known}, len(self.cells), 0
+        given = None
+        for rival in self.everyone:
+            rows = [have.get((rival.title, layer)) for layer in range(self._depth(rival) + 1)]
+            if None in rows:
+                if given is None:
+                    yield Progress(done, total)
+                    given = exam(self.problem, self.signals, self.seed)
+                rows = measured(rival, self.problem, given, self._depth(rival), self.rate)
+            for row in rows:
+                done += 1
+                yield Progress(done, total, row)
+
+
+@torch.no_grad()
+def measured(rival: Rival, problem: SparseCoding, given: Exam, layers: int, rate: float) -> list[LayerRow]:
+    """The rows of one rival, y₀ among them as layer 0."""
+    states = rival.states(problem, given.start, given.x, layers)
+    d = given.distances(states).double()
+    slack, of_means = descent_of(rate).slacks(d), ratios(d, "ratio of means")
+    each = ratios(d, "mean of ratios")
+    gradient, prox = (
+        merits(problem, which, states, given.x, given.solution).double().mean(1)
+        for which in ("gradient", "prox-gradient")
+    )
+    objective = torch.stack([problem.objective(y, given.x).double() for y in states]).mean(1)
+    optimum = float(problem.objective(given.solution, given.x).double().mean())
+    at_solution = problem.gradient(given.solution, given.x)
+    floor = float(torch.linalg.vector_norm(at_solution, dim=1).double().mean())
+    far = float(d[0].square().mean())
+    rows: list[LayerRow] = []
+    for layer in range(len(states)):
+        is_first = layer == 0
+        rows.append(
+            LayerRow(
+                rival.title,
+                rival.kind,
+                layer,
+                float(d[layer].mean()),
+                float(d[layer].std(correction=0)),
+                float(objective[layer]),
+                optimum,
+                float(gradient[layer]),
+                floor,
+                float(prox[layer]),
+                None if is_first else float(of_means[layer - 1]),
+                None if is_first else float(each[layer - 1]),
+                None if is_first else float((d[layer] < d[layer - 1]).double().mean()),
+                None if is_first else float(slack[:layer].max()),
+                float(d[0].mean()),
+                rate,
+                None if is_first else _sublinear(rival.kind, problem.lipschitz, far, layer),
+            )
+        )
+    return rows
+
+
+def _sublinear(kind: Kind, lipschitz: float, far: float, k: int) -> float | None:
+    """What is proved of f(y_k) − f*, on average over the signals as for each of them."""
+    match kind:
+        case "ISTA":
+            return lipschitz * far / (2 * k)
+        case "FISTA":
+            return 2 * lipschitz * far / (k + 1) ** 2
+        case _:
+            return None

@@ -1,0 +1,32 @@
+"""Settings of a run as a file, from strangers: the JSON of a scenario and nothing else."""
+
+import json
+from pathlib import PurePath
+from typing import Any
+
+SUFFIX = "json"
+MAX_BYTES = 64 * 2**10
+"""A scenario has one or two kilobytes."""
+
+
+def is_settings(name: str, data: bytes) -> bool:
+    """Whether a file wants to be settings: by its name, or because it begins as a JSON object does."""
+    return PurePath(name).suffix.lower() == f".{SUFFIX}" or data[:64].lstrip().startswith(b"{")
+
+
+def read(data: bytes) -> dict[str, Any]:
+    """The fields of a scenario, not yet checked; raises ValueError, and nothing else, with one sentence."""
+    if len(data) > MAX_BYTES:
+        raise ValueError("This is no settings file, which has some kilobytes: choose one saved by Settings.")
+    try:
+        found: Any = json.loads(data.decode("utf-8-sig"))
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"This settings file is damaged in line {error.lineno}, character {error.colno}: save it again."
+        ) from None
+    except (ValueError, RecursionError):  # no text, a number of thousands of digits, brackets without end
+        raise ValueError("This is no settings file: choose one saved by Settings.") from None
+    if not isinstance(found, dict):
+        raise ValueError("These are not the settings of a run: choose a file saved by Settings.")
+    found.pop("deqviz", None)  # the version that wrote it
+    return found

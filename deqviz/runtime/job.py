@@ -1,0 +1,300 @@
+"""One run as the viewer sees it.
+
+The worker calls `advance`, every other thread only sends commands and takes snapshots.
+"""
+
+import itertools
+import math
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+
+from deqviz.core.guarantee import Guarantee
+from deqviz.core.records import Evidence, Iterate
+from deqviz.core.referee import Referee
+from deqviz.experiments.probe import Probe, probes
+from deqviz.runtime import faults
+from deqviz.runtime.export_record import Record
+from deqviz.runtime.guarantee_table import Panel
+from deqviz.runtime.logbook import Frame, Logbook
+from deqviz.runtime.run_snapshot import OVER, Setup, Snapshot, State
+from deqviz.runtime.trajectory_chart import Chart, draw
+from deqviz.scenario import Scenario
+
+_ids = itertools.count(1)
+_REFRESH = 0.1  # seconds between two pictures of one slice where each of them waits for the device
+
+
+@dataclass
+class Job:
+    """A scenario being run; see the module."""
+
+    scenario: Scenario
+    device: str = "cpu"
+    is_checked: bool = True
+    id: str = field(default_factory=lambda: f"run-{next(_ids)}")
+
+    def __post_init__(self) -> None:
+        """Nothing is computed here: the worker does that."""
+        self._lock, self.side = threading.Lock(), self.scenario.size
+        self.ready = threading.Event()
+        self._state: State = "preparing"
+        self._message, self._speed = "", math.inf
+        self._credit, self._not_before, self._running = 0, 0.0, 0.0
+        self._referee = Referee(self.scenario.tolerance)
+        self._probes: list[Probe] = []
+        self._latest: Frame | None = None
+        self._setup: Setup | None = None
+        self._log: Logbook | None = None
+        self._wanted, self._shown_at, self._chart_due = True, 0.0, 0.0
+        self._stream: Iterator[Iterate] | None = None
+        self._checks: Iterator[Probe] | None = None
+        self._current: Iterate | None = None
+        self._chart: Chart | None = None
+        self._panel: Panel | None = None
+
+    def play(self) -> None:
+        """Go on."""
+        with self._lock:
+            if self._state == "paused":
+                self._state = "running"
+
+    def pause(self) -> None:
+        """Hold before the next iteration."""
+        with self._lock:
+            if self._state in ("running", "preparing"):
+                self._state = "paused"
+
+    def step(self) -> None:
+        """Make one iteration and hold."""
+        with self._lock:
+            if self._state in ("running", "paused", "preparing"):
+                self._state = "paused"
+                self._credit += 1
+
+    def stop(self) -> None:
+        """End the run; what was computed is kept."""
+        with self._lock:
+            if self._state == "checking":
+                self._state, self._message = "done", f"{self._message} The checks were stopped."
+            elif self._state not in OVER:
+                self._state = "stopped"
+
+    def end(self, message: str) -> None:
+        """Stop where it is because the server says so; what was computed is kept."""
+        with self._lock:
+            if self._state not in OVER:
+                self._state, self._message = "stopped", message
+        self.ready.set()
+
+    def set_speed(self, per_second: float) -> None:
+        """At most so many iterations per second; infinity for no limit."""
+        with self._lock:
+            self._speed = max(0.1, per_second)
+            self._not_before = 0.0
+
+    @property
+    def state(self) -> State:
+        """The state now."""
+        return self._state
+
+    @property
+    def _is_shown(self) -> bool:
+        """Whether the newest iterate has been prepared for viewers."""
+        return self._current is None or (self._latest is not None and self._latest.k == self._current.k)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing on the page will change by itself: over or held, with the newest picture shown."""
+        is_still = self._state in OVER or (self._state == "paused" and not self._credit)
+        return is_still and self._is_shown
+
+    def is_over(self) -> bool:
+        """Whether nothing is left to do."""
+        return self._state in OVER and self._is_shown
+
+    def is_live(self) -> bool:
+        """Whether it wants to go on computing."""
+        return self._state in ("preparing", "running", "checking")
+
+    def is_runnable(self) -> bool:
+        """Whether `advance` would do anything now."""
+        if self._setup is None and self._state not in OVER:
+            return True
+        # The last picture of a run is made though nobody watches: only then is the run over and forgotten.
+        if not self._is_shown and (self._wanted or self._state in OVER):
+            return True
+        if self._state == "running":
+            return time.monotonic() >= self._not_before
+        return self._state == "checking" or (self._state == "paused" and self._credit > 0)
+
+    def advance(self, deadline: float) -> None:
+        """Pull the generator until `deadline`, a pause or the end; every failure becomes a state."""
+        try:
+            if self._setup is None and self._state not in OVER:
+                self._prepare()
+            while self._state == "running" or (self._state == "paused" and self._credit > 0):
+                if self._state == "running" and time.monotonic() < self._not_before:
+                    break
+                self._iterate()
+                if time.monotonic() > deadline:
+                    break
+            self._look()
+            if self._state == "checking":
+                self._check(deadline)
+            if self._wanted or self._state in OVER:
+                self._show()
+        except Exception as error:  # the page must tell any failure, and the worker must survive it
+            self._fail(error)
+        finally:
+            self.ready.set()
+
+    def _fail(self, error: Exception) -> None:
+        if self._state in OVER:  # its last picture cannot be made: that is not tried for ever
+            self._current = None
+            return
+        k = self._current.k if self._current else 0
+        with self._lock:
+            self._state = "failed"
+            self._message = faults.sentence(error, f"The run failed after iteration {k}")
+
+    def _prepare(self) -> None:
+        with torch.no_grad():
+            problem, truth = self.scenario.posed(self.device)
+            measured = problem.operator.baseline(problem.data)
+        method = self.scenario.build_method()
+        # The constants of the theorems may take a moment; here nobody waits for them.
+        method.guarantees(problem, Evidence())
+        self._log = Logbook(truth, measured.device.type)
+        self._panel = Panel(method, problem, self._log)
+        self._stream = method.iterates(problem)
+        setup = Setup.of(measured, truth)
+        with self._lock:
+            self._setup = setup
+            if self._state == "preparing":
+                self._state = "running"
+        self.ready.set()
+
+    def _iterate(self) -> None:
+        assert self._stream is not None
+        assert self._log is not None
+        begun = time.monotonic()
+        iterate = next(self._stream, None)
+        if self._credit:
+            self._credit -= 1
+        if iterate is None:
+            self._look()
+            self._finish("done", "The method has ended: it has no further iterate.")
+            return
+        self._current = iterate
+        self._log.write(iterate, begun, self._running)
+        if self._log.is_due() or math.isfinite(self._speed):
+            self._look()
+        self._running += time.monotonic() - begun
+        self._not_before = begun + 1 / self._speed
+        if self._wanted and (self.device == "cpu" or time.monotonic() - self._shown_at >= _REFRESH):
+            self._look()
+            self._show()
+        if iterate.k >= self.scenario.iterations:
+            self._look()
+            said = f"All {iterate.k} iterations are done; the residual is {float(iterate.residual):.1e}."
+            self._finish("done", said)
+
+    def _look(self) -> None:
+        """Read the numbers that have come and see whether the run has arrived or diverged."""
+        for mark in self._log.flush() if self._log else ():
+            if (verdict := self._referee.judge(mark)) is not None:
+                self._finish(*verdict)
+
+    def _finish(self, state: Literal["done", "diverged"], message: str) -> None:
+        """End the iteration; a run that arrived goes on to be checked."""
+        if self._state in OVER or self._state == "checking" or self._current is None:
+            return
+        assert self._panel is not None
+        assert self._log is not None
+        self._log.keep(self._current)
+        if state == "done" and self.is_checked:
+            self._checks = probes(
+                self._panel.method,
+                self._panel.problem,
+                limit=self._current.x,
+                tolerance=self.scenario.tolerance,
+                max_steps=self.scenario.iterations,
+                seed=self.scenario.seed,
+                residual=float(self._current.residual),
+                main=self._log.path,
+            )
+        with self._lock:
+            if self._state not in OVER:
+                self._state = "checking" if self._checks is not None else state
+                self._message = message
+
+    def _check(self, deadline: float) -> None:
+        assert self._checks is not None
+        assert self._log is not None
+        self._log.judge()
+        while self._state == "checking":
+            probe = next(self._checks, None)
+            if probe is None:
+                self._chart_due = 0.0
+                self._draw()  # before the state says that nothing will change any more
+                with self._lock:
+                    if self._state == "checking":
+                        self._state = "done"
+                return
+            with self._lock:
+                self._probes = [p for p in self._probes if p.key != probe.key] + [probe]
+            if time.monotonic() > deadline:
+                return
+
+    def _show(self) -> None:
+        """Prepare the picture and the chart that a viewer asked for."""
+        if self._current is None or self._log is None:
+            return
+        self._wanted = False
+        frame = self._log.frame(self._current)
+        with self._lock:
+            self._latest = frame
+        self._shown_at = time.monotonic()
+        self._draw()
+
+    def _draw(self) -> None:
+        """Renew the chart of the path; a fortieth of the time at most goes into it."""
+        now = time.monotonic()
+        if now < self._chart_due or self._log is None:
+            return
+        is_final = self._state in ("checking", "done")
+        self._chart = draw(self._log.path, tuple(self._probes), is_final=is_final)
+        self._chart_due = now + max(0.5, 40 * (time.monotonic() - now))
+
+    def snapshot(self) -> Snapshot:
+        """The run as it is now; also asks the worker for a fresh picture."""
+        log = self._log
+        with self._lock:
+            self._wanted = True
+            state, message, found, latest = self._state, self._message, tuple(self._probes), self._latest
+        marks, quality = log.marks_and_quality() if log else ((), ())
+        more = (log.ssim, latest, log.frames, log.rate()) if log else ({}, latest, (), 0.0)
+        return Snapshot(state, message, marks, quality, *more, found, self._setup)
+
+    def record(self) -> Record | None:
+        """The run in full precision as it is now; None before there is an iterate."""
+        if self._panel is None or self._log is None or self._current is None:
+            return None
+        return Record.of(self.scenario, self.snapshot(), self._panel.problem, self._log, self._current)
+
+    def chart(self) -> Chart | None:
+        """The path of the iterates as last drawn."""
+        return self._chart
+
+    def guarantees(self) -> tuple[Guarantee, ...]:
+        """The guarantees beside what was measured so far."""
+        if self._panel is None:
+            return ()
+        with self._lock:
+            found = {p.key: p.value for p in self._probes if p.value is not None}
+        return self._panel.read(found, is_settled=self.is_settled)

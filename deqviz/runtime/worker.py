@@ -1,0 +1,219 @@
+"""The one thread that runs solvers.
+
+Every OS thread gets its own OpenMP pool, and Streamlit runs each script in a fresh thread, so a solver
+started there loses up to a hundred times its speed on small tensors. One long-lived thread pulls all jobs
+in turn, each for a short slice: a slice is a few calls of `next`, so nobody waits for anybody's end, a
+paused job costs nothing, and there is never more than one team of torch threads on the cores.
+
+With many visitors a turn in twenty would let nobody see anything move. So there are slots: the first few
+visitors in line share the turns, and after a lease whoever has a slot goes to the end of the line. A new
+task has its first turn at once, for its pictures to be on the screen while it waits.
+"""
+
+import atexit
+import threading
+import time
+from collections import deque
+from typing import Protocol, runtime_checkable
+
+import torch
+
+from deqviz.core.machine import thread_count, trim, tune_allocator
+from deqviz.runtime.limits import Limits, limits
+
+SLICE = 0.1
+"""Seconds a job may run while others are waiting."""
+
+
+@runtime_checkable
+class Task(Protocol):
+    """What the worker runs."""
+
+    @property
+    def side(self) -> int:
+        """The longer side of its pictures, which decides about torch threads."""
+        ...
+
+    def is_runnable(self) -> bool:
+        """Whether `advance` would do anything now."""
+        ...
+
+    def is_live(self) -> bool:
+        """Whether it wants to go on computing, and so needs a slot; a paused one may still want a picture."""
+        ...
+
+    def is_over(self) -> bool:
+        """Whether the task can be forgotten."""
+        ...
+
+    def advance(self, deadline: float) -> None:
+        """Work until `deadline` (on time.monotonic), or until there is nothing to do; never raises."""
+        ...
+
+    def end(self, message: str) -> None:
+        """Stop where it is because the server says so, and keep what was computed."""
+        ...
+
+
+class _Entry:
+    """A task in the round, whose it is, and what it has had."""
+
+    def __init__(self, task: Task, party: str) -> None:
+        self.task, self.party = task, party
+        self.seconds, self.is_new = 0.0, True
+
+
+class Line:
+    """Who may compute now: parties in the order in which they came, the first `slots` of them seated."""
+
+    def __init__(self, slots: int, lease: float) -> None:
+        """An empty line."""
+        self._slots, self._lease = slots, lease
+        self._parties: list[str] = []
+        self._since: dict[str, float] = {}
+
+    def update(self, live: list[str], now: float) -> None:
+        """Let those go who need nothing, take in who came, and end the leases that are over."""
+        self._parties = [p for p in self._parties if p in live]
+        self._parties += [p for p in dict.fromkeys(live) if p not in self._parties]
+        self._since = {p: self._since.get(p, now) for p in self._parties[: self._slots]}
+        if len(self._parties) <= self._slots:
+            return
+        eldest = min(self._since, key=lambda p: self._since[p])
+        if now - self._since[eldest] >= self._lease:
+            self._parties.remove(eldest)
+            self._parties.append(eldest)
+            del self._since[eldest]
+            self._since[self._parties[self._slots - 1]] = now
+
+    def ahead(self, party: str) -> int:
+        """How many must go before this one has a slot; 0 for those that have one."""
+        place = self._parties.index(party) if party in self._parties else 0
+        return max(0, place - self._slots + 1)
+
+    def __len__(self) -> int:
+        return len(self._parties)
+
+
+class Worker:
+    """One daemon thread that gives every task a slice in turn."""
+
+    def __init__(self, bounds: Limits | None = None) -> None:
+        """Start the thread."""
+        tune_allocator()
+        self._limits = bounds or limits()
+        self._entries: deque[_Entry] = deque()
+        self._line = Line(self._limits.slots, self._limits.lease)
+        self._served: dict[str, float] = {}
+        self._wake = threading.Condition()
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._loop, name="deqviz-worker", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """End the thread after the slice at hand; an interpreter that exits beside torch at work aborts."""
+        with self._wake:
+            self._is_closing = True
+            self._wake.notify()
+        self._thread.join(5)
+
+    def submit(self, task: Task, party: str = "") -> None:
+        """Add a task to the round; one that is still in it, e.g. a study gone on with, is not added twice.
+
+        Tasks of one `party`, a visitor, share one slot; without a name each is its own. Where the line is as
+        long as the server allows, or the visitor has as many runs, a newcomer is ended with a sentence.
+        """
+        with self._wake:
+            party = party or f"task {id(task)}"
+            if all(e.task is not task for e in self._entries):
+                if (refusal := self._refusal(party)) is not None:
+                    task.end(refusal)
+                    return
+                self._entries.append(_Entry(task, party))
+                self._update()
+            self._wake.notify()
+
+    def _refusal(self, party: str) -> str | None:
+        own = sum(e.party == party and e.task.is_live() for e in self._entries)
+        if own >= self._limits.runs:
+            return f"{own} runs of yours are going on, and this server allows no more: stop one first."
+        if not own and len(self._line) >= self._limits.queue:
+            return f"{len(self._line)} visitors are computing or waiting here: try again in a minute."
+        return None
+
+    def wake(self) -> None:
+        """Tell the worker that a task may have become runnable."""
+        with self._wake:
+            self._wake.notify()
+
+    def ahead(self, task: Task) -> int:
+        """How many visitors must let go before this task goes on; 0 while it has a slot."""
+        with self._wake:
+            found = next((e for e in self._entries if e.task is task), None)
+            return self._line.ahead(found.party) if found is not None and task.is_live() else 0
+
+    def visitors(self) -> int:
+        """How many are computing or waiting."""
+        return len(self._line)
+
+    def _update(self) -> None:
+        live = [e.party for e in self._entries if e.task.is_live()]
+        self._line.update(live, time.monotonic())
+        self._served = {e.party: self._served.get(e.party, 0.0) for e in self._entries}
+
+    def _next(self) -> tuple[_Entry, bool] | None:
+        """The next task that may run, and whether others wait; sleeps until there is one, None at the end."""
+        with self._wake:
+            while not self._is_closing:
+                self._forget()
+                self._update()
+                ready = [e for e in self._entries if e.task.is_runnable() and self._may(e)]
+                if ready:
+                    # Of a visitor with six runs none has more turns than another's only one.
+                    entry = min(ready, key=lambda e: (not e.is_new, self._served[e.party]))
+                    self._entries.remove(entry)
+                    self._entries.append(entry)
+                    self._served[entry.party] = time.monotonic()
+                    return entry, len(ready) > 1
+                # A short time-out as well: slow motion becomes runnable by the clock alone.
+                self._wake.wait(0.02 if self._entries else None)
+        return None
+
+    def _forget(self) -> None:
+        """Let go of what is over; after the last one, also of the memory that the runs had."""
+        over = [e for e in self._entries if e.task.is_over()]
+        for entry in over:
+            self._entries.remove(entry)
+        if over and not self._entries:
+            trim()
+
+    def _may(self, entry: _Entry) -> bool:
+        return entry.is_new or not entry.task.is_live() or self._line.ahead(entry.party) == 0
+
+    def _loop(self) -> None:
+        while (found := self._next()) is not None:
+            entry, is_crowded = found
+            torch.set_num_threads(thread_count(entry.task.side))
+            begun = time.monotonic()
+            entry.task.advance(begun + (SLICE if is_crowded else 0.5))
+            entry.seconds += time.monotonic() - begun
+            entry.is_new = False
+            if entry.seconds > self._limits.seconds and entry.task.is_live():
+                entry.task.end(
+                    f"A run may compute for {self._limits.seconds:g} s on this server; this one did."
+                )
+            found = entry = None  # or this frame would hold the last run until the next one comes
+
+
+_lock = threading.Lock()
+_worker: Worker | None = None
+
+
+def worker() -> Worker:
+    """The worker of this process, started on first use."""
+    global _worker
+    with _lock:
+        if _worker is None:
+            _worker = Worker()
+        return _worker

@@ -1,5 +1,0 @@
-"""Training: what should R be trained by?"""
-
-from deqviz.ui.training import render
-
-render()

@@ -1,5 +1,0 @@
-"""Unrolled: does every layer descend?"""
-
-from deqviz.ui.unrolled import render
-
-render()

@@ -1,0 +1,1 @@
+"""The Python side of the components that a page is made of."""

@@ -1,0 +1,27 @@
+"""Guarantees that were tested on many rows, as lines of the table: how many hold, and how near they come."""
+
+from dataclasses import replace
+
+from deqviz.core.guarantee import Curve, Guarantee
+from deqviz.ui.components.run.protocol import number, row
+from deqviz.ui.components.run.records import Row
+
+
+def named(guarantee: Guarantee, name: str) -> Guarantee:
+    """The same inequality under the name of whom it is about: "U: envelope"."""
+    return replace(guarantee, name=f"{name}: {guarantee.name[:1].lower()}{guarantee.name[1:]}")
+
+
+def verdict(guarantee: Guarantee) -> Row:
+    """ "57 of 57 below, closest 0.97": the largest share of its bound that any row used."""
+    match guarantee.predicted, guarantee.measured:
+        case Curve() as above, Curve() as below if below.values:
+            limit = dict(zip(above.k, above.values, strict=True))
+            shared = [(v, limit[k]) for k, v in zip(below.k, below.values, strict=True) if k in limit]
+            kept = sum(v <= bound * (1 + guarantee.slack) for v, bound in shared)
+            shares = [v / bound for v, bound in shared if bound > 0]
+            closest = f", closest {number(max(shares))}" if shares and max(shares) > 0 else ""
+            text = f"{kept} of {len(shared)} below{closest}"
+            return Row(guarantee.name, guarantee.statement, guarantee.lamp, text, guarantee.reason)
+        case _:
+            return row(guarantee)

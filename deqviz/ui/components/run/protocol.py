@@ -1,0 +1,255 @@
+"""What the live view shows and what it asks for, as plain records; no Streamlit in here.
+
+A packet is `[u32 length of the header][JSON header][pad to 4][blocks]`, little endian. The header names
+its blocks as `[name, type, shape, offset]`, offset counted from the end of the padded header; types are
+"u8" and "f4". `frontend/protocol.js` reads what `pack` writes, and `unpack` reads it back for the tests.
+
+Three packets make a live view: Pictures (once per run), Frames (the kept iterates, when a run pauses or
+ends) and View (ten times a second, only what changes). Numbers that are not finite become null.
+"""
+
+import json
+import math
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deqviz.core.guarantee import Curve as GuaranteeCurve
+from deqviz.core.guarantee import Guarantee
+from deqviz.ui.components.run.records import (
+    ENABLED,
+    FINAL_POINTS,
+    LIVE_POINTS,
+    SPEEDS,
+    Command,
+    CommandName,
+    Curve,
+    Frames,
+    Picture,
+    Pictures,
+    Row,
+    Trajectory,
+    View,
+)
+
+_NAMES: Final = get_args(CommandName)
+
+
+def pack(packet: Pictures | Frames | View, **extra: str | int | None) -> bytes:
+    """The packet as bytes; `extra` adds entries of the transport to the header."""
+    match packet:
+        case Pictures():
+            head, blocks = _pictures(packet)
+        case Frames():
+            head, blocks = _frames(packet)
+        case View():
+            head, blocks = _view(packet)
+    return join({**head, **extra}, blocks)
+
+
+def pack_script(source: bytes) -> bytes:
+    """A script that the browser cannot fetch from the component's own folder."""
+    return join({"kind": "script"}, {"script": np.frombuffer(source, np.uint8)})
+
+
+def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """The header and the blocks of a packet: the mirror image of `frontend/protocol.js`."""
+    (length,) = struct.unpack_from("<I", data)
+    head = json.loads(data[4 : 4 + length])
+    base = 4 + length + (-length) % 4
+    kinds = {"u8": np.uint8, "f4": np.dtype("<f4")}
+    blocks = {}
+    for name, kind, shape, offset in head["blocks"]:
+        flat = np.frombuffer(data, kinds[kind], math.prod(shape), base + offset)
+        blocks[name] = flat.reshape(shape)
+    return head, blocks
+
+
+def parse_commands(value: object, after: int) -> tuple[Command, ...]:
+    """The commands in what a browser sent that are newer than `after`, in order.
+
+    Whatever is not exactly a list of commands of the known names and values is left out.
+    """
+    found = (command for entry in outbox(value) if (command := _command(entry)) and command.number > after)
+    return tuple(sorted(found, key=lambda command: command.number))
+
+
+def outbox(value: object) -> Sequence[object]:
+    """The entries in what a browser sent, unchecked; not more than anybody can click."""
+    sent = value.get("commands") if isinstance(value, Mapping) else None
+    return sent[:32] if isinstance(sent, list) else ()
+
+
+def envelope(entry: object, names: Sequence[str]) -> tuple[str, str, int] | None:
+    """Name, run and number of a command, None for whatever is no command of these names."""
+    if not isinstance(entry, Mapping):
+        return None
+    name, run, count = (entry.get(key) for key in ("name", "run", "number"))
+    # bool is an int in Python; a browser that sends true for a number is not ours
+    if not isinstance(name, str) or name not in names or not isinstance(run, str) or len(run) > 200:
+        return None
+    return (name, run, count) if type(count) is int and 0 < count < 2**53 else None
+
+
+def row(guarantee: Guarantee) -> Row:
+    """The guarantee as a line of the table, its numbers as text."""
+    measured, predicted = _last(guarantee.measured), _last(guarantee.predicted)
+    parts = []
+    if measured is not None:
+        parts.append(f"measured {number(measured)}")
+    if predicted is not None:
+        parts.append(f"predicted ≤ {number(predicted)}")
+    text = ", ".join(parts) or ("not applicable" if guarantee.lamp == "void" else "nothing measured yet")
+    return Row(guarantee.name, guarantee.statement, guarantee.lamp, text, guarantee.reason)
+
+
+def number(value: float) -> str:
+    """Three significant digits the way the page writes them: 0.812, 15.8, 4.1·10⁻⁶."""
+    if not math.isfinite(value):
+        return "∞" if value > 0 else "−∞" if value < 0 else "not a number"
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)))
+    if -3 <= exponent < 5:
+        return f"{value:.{max(0, 2 - exponent)}f}".replace("-", "−")
+    digits = str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{value / 10.0**exponent:.1f}·10{digits}".replace("-", "−")
+
+
+def _pictures(p: Pictures) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    if p.truth is not None and p.truth.shape != p.measured.shape:
+        raise ValueError(f"truth {p.truth.shape} and measured {p.measured.shape} are not of one size")
+    head = {
+        "kind": "pictures",
+        "run": p.run,
+        "low": finite(p.low),
+        "high": finite(p.high),
+        "measured_psnr": finite(p.measured_psnr),
+    }
+    blocks = {"measured": checked(p.measured)}
+    return head, blocks if p.truth is None else {"truth": checked(p.truth), **blocks}
+
+
+def _frames(p: Frames) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    if len(p.k) != len(p.images):
+        raise ValueError(f"{len(p.k)} numbers for {len(p.images)} frames")
+    head = {"kind": "frames", "run": p.run, "k": [int(k) for k in p.k]}
+    return head, {"frames": np.stack([checked(image) for image in p.images])} if p.images else {}
+
+
+def _view(v: View) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    blocks = _columns(v)
+    if v.iterate is not None:
+        blocks["iterate"] = checked(v.iterate)
+    head = {
+        "kind": "view",
+        "run": v.run,
+        "state": v.state,
+        "k": v.k,
+        "k_max": v.k_max,
+        "message": v.message,
+        "evaluations": v.evaluations,
+        "rate": finite(v.rate),
+        "residual": finite(v.residual),
+        "psnr": finite(v.psnr),
+        "error_max": finite(v.error_max),
+        "speed": v.speed,
+        "device": v.device,
+        "method": v.method,
+        "quality": [_curve(curve) for curve in v.quality],
+        "guarantees": [[r.name, r.statement, r.lamp, r.measured, r.reason] for r in v.guarantees],
+        "explanation": [v.explanation.equation, v.explanation.text, v.explanation.hint]
+        if v.explanation
+        else None,
+        "trajectory": _trajectory(v.trajectory, blocks) if v.trajectory else None,
+        # for every state: the browser shows what a click will make of the run before the answer comes
+        "enabled": ENABLED,
+    }
+    return head, blocks
+
+
+def _columns(v: View) -> dict[str, NDArray[Any]]:
+    """The columns as blocks "column:name", thinned where they are longer than a chart can show."""
+    columns = {name: np.asarray(values, "<f4").ravel() for name, values in v.columns.items()}
+    for curve in v.quality:
+        if curve.column in columns and len(columns[curve.column]) != len(columns.get(curve.x, ())):
+            raise ValueError(f"column {curve.column!r} is not as long as its x {curve.x!r}")
+    limit = LIVE_POINTS if v.state == "running" else FINAL_POINTS
+    return {f"column:{name}": values[kept(len(values), limit)] for name, values in columns.items()}
+
+
+def kept(n: int, limit: int) -> slice | NDArray[np.intp]:
+    """All indices, or `limit` of them: the first ones without a gap, the others evenly, the last for sure."""
+    if n <= limit:
+        return slice(None)
+    first = limit // 10
+    return np.concatenate([np.arange(first), np.linspace(first, n - 1, limit - first).astype(np.intp)])
+
+
+def _trajectory(t: Trajectory, blocks: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    for i, path in enumerate(t.paths):
+        stacked = np.stack([np.asarray(axis, "<f4").ravel() for axis in (path.a, path.b, path.k)])
+        blocks[f"path:{i}"] = stacked
+    if t.shade:
+        for name in ("a", "b", "z"):
+            blocks[f"shade:{name}"] = np.asarray(getattr(t.shade, name), "<f4")
+    return {
+        "paths": [path.label for path in t.paths],
+        "limit": None if t.limit is None else [finite(c) for c in t.limit],
+        "shade": t.shade is not None,
+        "axis": t.axis,
+    }
+
+
+def _curve(c: Curve) -> list[Any]:
+    return [c.column, c.label, c.axis, c.x, c.log, finite(c.baseline), c.baseline_label]
+
+
+def checked(image: Picture) -> Picture:
+    """The picture itself; raises ValueError for what is none."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[0] not in (1, 3):
+        raise ValueError(f"a picture is uint8 of 1 or 3 channels, not {image.dtype} {image.shape}")
+    return image
+
+
+def join(head: dict[str, Any], blocks: Mapping[str, NDArray[Any]]) -> bytes:
+    """The bytes of a packet of this header and these blocks."""
+    table, parts, offset = [], [], 0
+    for name, values in blocks.items():
+        body = np.ascontiguousarray(values).tobytes()
+        pad = (-len(body)) % 4
+        table.append([name, "u8" if values.dtype == np.uint8 else "f4", values.shape, offset])
+        parts += (body, bytes(pad))
+        offset += len(body) + pad
+    text = json.dumps({**head, "blocks": table}, allow_nan=False, separators=(",", ":")).encode()
+    return b"".join([struct.pack("<I", len(text)), text, bytes((-len(text)) % 4), *parts])
+
+
+def _command(entry: object) -> Command | None:
+    found = envelope(entry, _NAMES)
+    if found is None or not isinstance(entry, Mapping):
+        return None
+    (name, run, count), value = found, entry.get("value")
+    if name == "speed" and (type(value) is not int or value not in SPEEDS):
+        return None
+    return Command(
+        cast(CommandName, name), run, count, value if name == "speed" and type(value) is int else 0
+    )
+
+
+def finite(value: float | None) -> float | None:
+    """The value, or None for what JSON has no number for."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _last(value: GuaranteeCurve | float | None) -> float | None:
+    if isinstance(value, GuaranteeCurve):
+        return _last_finite(value.values)
+    return value
+
+
+def _last_finite(values: Iterable[float]) -> float | None:
+    return next((float(v) for v in reversed(list(values)) if math.isfinite(v)), None)

@@ -1,0 +1,1 @@
+"""What a run is exported as: images, tables, an animation, a script."""

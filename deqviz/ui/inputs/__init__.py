@@ -1,0 +1,1 @@
+"""What a person enters: widgets from parameters, the gallery, the mask pad."""

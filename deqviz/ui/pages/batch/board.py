@@ -1,0 +1,89 @@
+"""From a study of the Batch page to its board; pure, no Streamlit."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from deqviz.core.guarantee import Lamp
+from deqviz.runtime.study import Study
+from deqviz.sweep.row import Measured
+from deqviz.ui.components.board.records import Board, Explanation, Row
+from deqviz.ui.pages.batch.charts import Line, charts, hidden, lines
+from deqviz.ui.pages.batch.methods import is_tuned
+from deqviz.ui.pages.batch.setting import Setting
+from deqviz.ui.shell.study_board import study_board
+
+_LAMPS: Mapping[str, Lamp] = {"certified": "holds", "estimated": "estimated", "void": "void"}
+
+
+def operators(rows: Sequence[Measured]) -> tuple[str, ...]:
+    """The degradations of a table, each once."""
+    return tuple(dict.fromkeys(row.operator for row in rows))
+
+
+def shown(setting: Setting, rows: Sequence[Measured]) -> tuple[Line, ...]:
+    """What is drawn: all of a batch, of a table one degradation."""
+    found = operators(rows)
+    if not found:
+        return ()
+    return lines(rows, setting.shown if setting.shown in found else found[0])
+
+
+def board(study: Study, setting: Setting) -> Board:
+    """The study as it is now."""
+    shot = study.snapshot()
+    rows: tuple[Measured, ...] = shot.of("rows")
+    drawn = shown(setting, rows)
+    return study_board(
+        study,
+        shot,
+        unit="cells",
+        preparing="the cells",
+        charts=charts(drawn),
+        guarantees=_guarantees(drawn),
+        explanation=_explanation(setting, rows),
+    )
+
+
+def _guarantees(drawn: Sequence[Line]) -> Iterator[Row]:
+    """Of each method the theorem it is known by, and in how many cells that is proved."""
+    for line in drawn:
+        rows = [row for group in line.groups for row in group.rows if row.status in _LAMPS]
+        if not rows:
+            continue
+        counts = Counter(row.status for row in rows)
+        # One lamp for all cells: the weakest of them.
+        weakest = next(status for status in ("void", "estimated", "certified") if counts[status])
+        told = f"certified in {counts['certified']} of {len(rows)} cells"
+        if counts["estimated"]:
+            told += f", estimated in {counts['estimated']}"
+        why = "" if weakest == "certified" else "Open a cell in Reconstruct: there the reason is told."
+        lamp = _LAMPS[weakest]
+        yield Row(line.name, rows[0].guarantee, lamp, told, why)
+
+
+def _explanation(setting: Setting, rows: Sequence[Measured]) -> Explanation:
+    equation = "PSNR = −10 log_{10}(‖x − x†‖²/n)"
+    if setting.table:
+        parts = [f"A table of {len(rows)} cells, opened from its file: nothing is run here."]
+        if more := hidden(rows, setting.shown or next(iter(operators(rows)), "")):
+            parts.append(f"The six best methods are drawn; {more} more stand in the CSV.")
+        return Explanation(
+            equation, " ".join(parts), "run the same batch with one method more: old cells are kept."
+        )
+    tuned = [key for key in setting.methods if is_tuned(key, setting.operator)]
+    parts = [
+        "Every cell is one run: a picture, its data with one draw of the noise, one method until its "
+        "residual has come down to the tolerance. A point is the mean over pictures and seeds, its whisker "
+        "the standard deviation.",
+    ]
+    if setting.strength == "tuned" and tuned:
+        titles = ", ".join(setting.title(key) for key in tuned)
+        parts.append(
+            f"The strengths of {titles} were tuned on other pictures at one or two noise levels and are "
+            "carried over to the others as a power of the noise; all other methods have their defaults."
+        )
+    else:
+        parts.append("All methods have their default strengths, whatever the noise: none is tuned to it.")
+    return Explanation(
+        equation, " ".join(parts), "set the strengths to defaults and see who depends on tuning."
+    )

@@ -1,0 +1,250 @@
+"""The charts and the table of means of the Batch page, from rows alone; pure, no Streamlit."""
+
+import html
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from deqviz.sweep.row import Measured
+from deqviz.sweep.summary import Group, Mean, groups, told
+from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+
+# The second has the colour of the data, which are drawn too: it comes last.
+ROLES: tuple[Role, ...] = ("start-1", "start-3", "start-4", "start-5", "start-6", "start-2")
+WIDE = 20.0
+"""Noise levels further apart than this ratio have a logarithmic axis; below it has a single label."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One method on one degradation with one kind of noise, its groups from little noise to much."""
+
+    name: str
+    role: Role
+    groups: tuple[Group, ...]
+
+
+def lines(rows: Sequence[Measured], operator: str) -> tuple[Line, ...]:
+    """The methods in the order in which they came, the six best of them where there are more."""
+    mine = [row for row in rows if row.operator == operator]
+    kinds = {_kind(row.noise) for row in mine}
+    found: dict[str, list[Group]] = {}
+    for group in groups(mine):
+        name = group.method if len(kinds) == 1 else f"{group.method}, {_kind(group.noise)}"
+        found.setdefault(name, []).append(group)
+    kept = list(found)
+    if len(kept) > len(ROLES):
+        best = sorted(kept, key=lambda name: _overall(found[name]), reverse=True)[: len(ROLES)]
+        kept = [name for name in kept if name in best]
+    return tuple(
+        Line(
+            name, role, tuple(sorted(found[name], key=lambda g: g.level if g.level is not None else math.inf))
+        )
+        for name, role in zip(kept, ROLES, strict=False)
+    )
+
+
+def hidden(rows: Sequence[Measured], operator: str) -> int:
+    """How many methods of this degradation are not drawn."""
+    mine = [row for row in rows if row.operator == operator]
+    return max(0, len({(row.method, _kind(row.noise)) for row in mine}) - len(ROLES))
+
+
+def _kind(noise: str) -> str:
+    return noise.split(" (")[0]
+
+
+def _overall(found: Sequence[Group]) -> float:
+    values = [m.value for g in found if (m := g.mean(lambda row: row.psnr)) is not None]
+    return sum(values) / len(values) if values else -math.inf
+
+
+def charts(drawn: Sequence[Line]) -> Iterator[Chart]:
+    """Quality, gain over the data, similarity, time and iterations against the noise."""
+    levels = [g.level for line in drawn for g in line.groups if g.level is not None]
+    axis = Axis("standard deviation of the noise", log=_is_wide(levels))
+    whisker = "mean ± standard deviation"
+    yield Chart(
+        "psnr",
+        "Quality",
+        axis,
+        Axis("PSNR (dB)"),
+        (*_drawn(drawn, lambda row: row.psnr), *_data(drawn)),
+        note=whisker,
+        formula="over pictures and seeds",
+        sentence=_best(drawn),
+    )
+    yield Chart(
+        "gain",
+        "Gained over the data",
+        axis,
+        Axis("PSNR − PSNR of the data (dB)"),
+        tuple(_drawn(drawn, lambda row: row.gain)),
+        note=whisker,
+        formula="cell by cell, data back-projected",
+        sentence="Each cell is compared with its own data: 0 is no better than back-projecting them.",
+    )
+    yield Chart(
+        "ssim",
+        "Similarity",
+        axis,
+        Axis("SSIM", high=1),
+        tuple(_drawn(drawn, lambda row: row.ssim)),
+        note=whisker,
+        formula="window 7 × 7",
+    )
+    yield Chart(
+        "seconds",
+        "Time",
+        axis,
+        Axis("seconds for each picture", log=True),
+        tuple(_drawn(drawn, lambda row: row.seconds or None, is_plain=True)),
+        note="mean",
+        formula="of the iterations alone",
+        sentence="As it was when the cell was run: other work on the machine is in it.",
+    )
+    yield Chart(
+        "iterations",
+        "Iterations",
+        axis,
+        Axis("until the tolerance", log=True),
+        tuple(_drawn(drawn, lambda row: row.iterations or None, is_plain=True)),
+        note="mean",
+        sentence=_unfinished(drawn),
+    )
+
+
+def _drawn(
+    drawn: Sequence[Line], value: Callable[[Measured], float | None], *, is_plain: bool = False
+) -> Iterator[Series]:
+    """The means, and through each of them a whisker as long as the spread in both directions."""
+    aside = _aside(drawn)
+    for n, line in enumerate(drawn):
+        at = [(g.level, g.mean(value)) for g in line.groups if g.level is not None]
+        points = [(x, m) for x, m in at if m is not None]
+        yield Series(line.name, [x for x, _ in points], [m.value for _, m in points], line.role)
+        if not is_plain:
+            yield from _whiskers(line.role, points, (n - (len(drawn) - 1) / 2) * aside)
+
+
+def _aside(drawn: Sequence[Line]) -> float:
+    """How far whiskers stand beside each other: in front of each other only the last would be seen."""
+    levels = [g.level for line in drawn for g in line.groups if g.level is not None]
+    return 0.008 * (max(levels) - min(levels)) if levels and not _is_wide(levels) else 0.0
+
+
+def _is_wide(levels: Sequence[float]) -> bool:
+    return bool(levels) and 0 < WIDE * min(levels) < max(levels)
+
+
+def _whiskers(role: Role, points: Sequence[tuple[float, Mean]], aside: float) -> Iterator[Series]:
+    xs: list[float] = []
+    ys: list[float] = []
+    for at, m in points:
+        if m.spread is not None:
+            x = at + aside
+            xs += [x, x, math.nan]
+            ys += [m.value - m.spread, m.value + m.spread, math.nan]
+    if xs:
+        yield Series("", xs, ys, role, "line")
+
+
+def _data(drawn: Sequence[Line]) -> Iterator[Series]:
+    """What the data look like before any method: the same for all of them."""
+    found: dict[float, list[Measured]] = {}
+    for group in (g for line in drawn for g in line.groups):
+        if group.level is not None:
+            found.setdefault(group.level, []).extend(group.rows)
+    xs = sorted(found)
+    ys: list[float] = []
+    for x in xs:
+        known = {(row.picture, row.noise, row.seed): row.data_psnr for row in found[x]}
+        values = [v for v in known.values() if v is not None]
+        ys.append(sum(values) / len(values) if values else math.nan)
+    if xs:
+        yield Series("measured data", xs, ys, "measured", "dashed")
+
+
+def _best(drawn: Sequence[Line]) -> str:
+    """Who is ahead at the least and at the most noise, by how much, and in how many cells."""
+    levels = sorted({g.level for line in drawn for g in line.groups if g.level is not None})
+    said = (
+        [text for level in dict.fromkeys((levels[0], levels[-1])) if (text := _ahead(drawn, level))]
+        if levels
+        else []
+    )
+    return " ".join(said) or "One point is the mean of all pictures and seeds at one noise."
+
+
+def _ahead(drawn: Sequence[Line], level: float) -> str:
+    """The two best at one noise, compared on the cells that both have: same picture, same data."""
+    found = [(line.name, g) for line in drawn for g in line.groups if g.level == level]
+    ranked = sorted(
+        ((m.value, name, g) for name, g in found if (m := g.mean(lambda row: row.psnr)) is not None),
+        key=lambda entry: -entry[0],
+    )
+    if len(ranked) < 2:
+        return ""
+    (_, first, a), (_, second, b) = ranked[:2]
+    other = {(row.picture, row.noise, row.seed): row.psnr for row in b.counted}
+    ahead = [
+        row.psnr - theirs
+        for row in a.counted
+        if row.psnr is not None and (theirs := other.get((row.picture, row.noise, row.seed))) is not None
+    ]
+    if not ahead:
+        return ""
+    wins = sum(d > 0 for d in ahead)
+    return (
+        f"At {level:.3g}: {first} is {sum(ahead) / len(ahead):.2f} dB ahead of {second}, "
+        f"in {wins} of {len(ahead)} cells."
+    )
+
+
+def _unfinished(drawn: Sequence[Line]) -> str:
+    rows = [row for line in drawn for g in line.groups for row in g.rows]
+    told = [
+        f"{sum(row.state == state for row in rows)} {word}"
+        for state, word in (
+            ("limit", "ran out of iterations"),
+            ("diverged", "diverged"),
+            ("refused", "were refused"),
+            ("failed", "failed"),
+        )
+        if any(row.state == state for row in rows)
+    ]
+    if not told:
+        return "Every cell came to its tolerance."
+    return f"Of {len(rows)} cells {', '.join(told)}: their reasons stand in the CSV."
+
+
+def means(drawn: Sequence[Line]) -> str:
+    """The means of the PSNR as an HTML table, methods down, noise across, the best of a column marked."""
+    levels = sorted({g.level for line in drawn for g in line.groups if g.level is not None})
+    found = {
+        (line.name, g.level): m
+        for line in drawn
+        for g in line.groups
+        if g.level is not None and (m := g.mean(lambda row: row.psnr)) is not None
+    }
+    best = {x: max((m.value for (_, at), m in found.items() if at == x), default=math.nan) for x in levels}
+    head = "".join(f'<th scope="col">σ = {x:.3g}</th>' for x in levels)
+    body = "".join(
+        f'<tr><th scope="row">{html.escape(line.name)}</th>'
+        + "".join(_cell(found.get((line.name, x)), best[x]) for x in levels)
+        + "</tr>"
+        for line in drawn
+    )
+    return f'<table><thead><tr><th scope="col">Method</th>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _cell(m: Mean | None, best: float) -> str:
+    if m is None:
+        return "<td>–</td>"
+    text = told(m, 2)
+    # Bold and a mark with a name: never a colour alone.
+    return (
+        f'<td class="best"><b>{text}</b> <span title="best">★</span></td>'
+        if m.value == best
+        else f"<td>{text}</td>"
+    )

@@ -1,0 +1,176 @@
+"""What the Batch page asks, as plain data: its parameters, its address and its presets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+from deqviz import images
+from deqviz.core.catalog import METHODS, OPERATORS
+from deqviz.core.registry import Choice, Options, Range, params_of
+from deqviz.scenario import Reader, Scenario, write_params
+from deqviz.sweep.row import Cell
+from deqviz.ui.inputs.keys import known, some
+from deqviz.ui.pages.batch import tables as batch_tables
+from deqviz.ui.pages.batch.methods import OWN, TITLES, choice
+
+LEVELS = tuple(f"{v:g}" for v in (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2))
+"""What the noise can be, as the address writes it."""
+MOST = 6
+"""Methods at most: there are as many colours."""
+CELLS = 1000
+"""Of one batch here; `deqviz sweep` has no such limit."""
+_PICKS: Mapping[str, Any] = {"operator": OPERATORS, OWN: METHODS}
+PICTURES: Mapping[str, str] = {p.key: p.title for p in images.gallery()}
+_SHELVES: Mapping[str, tuple[str, Any]] = {
+    "pictures": ("picture", PICTURES),
+    "levels": ("noise level", LEVELS),
+    "methods": ("method", TITLES),
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One batch, or a table that was opened and of which one degradation is shown."""
+
+    pictures: tuple[str, ...] = ("camera", "coins", "brain")
+    operator: Choice = Choice("gaussian_blur")
+    levels: tuple[str, ...] = ("0.005", "0.01", "0.02", "0.05")
+    methods: tuple[str, ...] = ("tv", "convex_ridge", "tikhonov")
+    own: Choice = Choice("equilibrium")
+    strength: Annotated[
+        Literal["tuned", "defaults"],
+        Options(
+            "Strengths",
+            "Tuned once for denoising, blur and Fourier sampling, carried over to other noise; else defaults",
+        ),
+    ] = "tuned"
+    seeds: Annotated[int, Range(1, 10, "Seeds", help="How often the noise is drawn anew")] = 1
+    side: Annotated[Literal["64 px", "128 px", "256 px"], Options("Size")] = "64 px"
+    iterations: Annotated[int, Range(1, 5000, "Iterations at most", log=True, advanced=True)] = 500
+    tolerance: Annotated[
+        float, Range(1e-8, 1e-2, "Stop at residual", log=True, help="‖T(x) − x‖/‖T(x)‖", advanced=True)
+    ] = 1e-4
+    seed: Annotated[int, Range(0, 9000, "First seed", advanced=True)] = 0
+    table: str = ""
+    shown: str = ""
+
+    @property
+    def pixels(self) -> int:
+        """The longer side."""
+        return int(self.side.split()[0])
+
+    def title(self, key: str) -> str:
+        """Of one of the methods."""
+        return f"{METHODS[self.own.key].title}, set here" if key == OWN else TITLES[key]
+
+    def cells(self) -> tuple[Cell, ...]:
+        """Every run: seeds outermost, methods innermost, so that all curves begin early."""
+        return tuple(
+            Cell(
+                self._scenario(picture, level, method, seed).validated(),
+                PICTURES[picture],
+                self.title(method),
+            )
+            for seed in range(self.seed, self.seed + self.seeds)
+            for picture in self.pictures
+            for level in self.levels
+            for method in self.methods
+        )
+
+    def _scenario(self, picture: str, level: str, method: str, seed: int) -> Scenario:
+        std = float(level)
+        own = self.own if method == OWN else None
+        return Scenario(
+            picture,
+            self.pixels,
+            self.operator,
+            Choice("gaussian", {"std": std}),
+            own or choice(method, self.operator, std, with_tuned=self.strength == "tuned"),
+            seed,
+            self.iterations,
+            self.tolerance,
+        )
+
+    @property
+    def count(self) -> int:
+        """The number of cells."""
+        return len(self.pictures) * len(self.levels) * len(self.methods) * self.seeds
+
+    def validated(self) -> "Setting":
+        """The same with every default written out; raises ValueError with a sentence for what is wrong."""
+        if self.table:
+            batch_tables.kept(self.table)
+            return replace(Setting(), table=self.table, shown=self.shown)
+        values: dict[str, Any] = {p.name: p.check(getattr(self, p.name)) for p in params_of(type(self))}
+        for name, (word, shelf) in _SHELVES.items():
+            values[name] = some(word, shelf)(",".join(getattr(self, name)))
+        for name, shelf in _PICKS.items():
+            picked: Choice = getattr(self, name)
+            values[name] = Choice(picked.key, shelf[picked.key].validate(picked.params))
+        if len(values["methods"]) > MOST:
+            raise ValueError(f"At most {MOST} methods fit into one batch: leave some out.")
+        found = replace(self, **values, shown="")
+        if found.count > CELLS:
+            said = f"These are {found.count} cells, and {CELLS} is the most here"
+            raise ValueError(f"{said}: choose fewer, or run `deqviz sweep`, which takes more.")
+        found._scenario(found.pictures[0], found.levels[0], found.methods[0], found.seed).validated()
+        return found
+
+    def to_query(self) -> dict[str, str]:
+        """What differs from the defaults, floats by `repr`, hence exact."""
+        if self.table:
+            return {"table": self.table, **({"shown": self.shown} if self.shown else {})}
+        own, plain = params_of(type(self)), Setting()
+        query: dict[str, str] = {}
+        write_params(query, "", own, {p.name: getattr(self, p.name) for p in own})
+        query = {name.removeprefix("."): text for name, text in query.items()}
+        for name in _SHELVES:
+            if getattr(self, name) != getattr(plain, name):
+                query[name] = ",".join(getattr(self, name))
+        for name, shelf in _PICKS.items():
+            picked: Choice = getattr(self, name)
+            if picked.key != getattr(plain, name).key:
+                query[name] = picked.key
+            write_params(query, name, shelf[picked.key].params, picked.params)
+        return query
+
+
+def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
+    """The setting of an address, and one sentence for everything in it that was refused."""
+    reader, plain = Reader(query), Setting()
+    values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(Setting)}
+    for name, (word, shelf) in _SHELVES.items():
+        parse = some(word, shelf)
+        values[name] = parse(reader.checked(name, ",".join(getattr(plain, name)), parse))
+    for name, shelf in _PICKS.items():
+        key = reader.checked(name, getattr(plain, name).key, known(name, shelf.keys()))
+        values[name] = Choice(key, reader.params(name, shelf[key].params))
+    table, shown = query.get("table", ""), query.get("shown", "")
+    reader.seen |= {"table", "shown"}
+    try:
+        return Setting(**values, table=table, shown=shown).validated(), reader.complaints()
+    except ValueError as error:
+        said = f"{error} The link is opened with the usual batch."
+        return plain.validated(), (said, *reader.complaints())
+
+
+PRESETS: Mapping[str, tuple[str, Setting]] = {
+    "A blur, three methods": (
+        "Three pictures, four noise levels: who is ahead, and by more than the spread?",
+        Setting(),
+    ),
+    "Denoising": (
+        "Nothing but noise: total variation beside a trained convex regulariser",
+        Setting(
+            operator=Choice("denoising"),
+            levels=("0.02", "0.05", "0.1"),
+            methods=("tv", "convex_ridge"),
+            seeds=2,
+        ),
+    ),
+    "How much is luck?": (
+        "One picture, five draws of the noise: the spread that remains is that of the noise alone",
+        Setting(pictures=("camera",), methods=("tv", "tikhonov"), seeds=5),
+    ),
+}
+"""Settings worth a click: name, what to look at, the setting."""

@@ -1,0 +1,130 @@
+"""The sidebar of the Compare page: one problem, and a card for each method."""
+
+from typing import Any
+
+import streamlit as st
+
+from deqviz import images, kspace
+from deqviz.core.catalog import METHODS, NOISES, OPERATORS
+from deqviz.core.registry import Choice
+from deqviz.io import images as loader
+from deqviz.io import kspace as kspace_loader
+from deqviz.scenario import check_picture
+from deqviz.ui.components.text import heading
+from deqviz.ui.inputs.gallery import gallery
+from deqviz.ui.inputs.image_box import picture_title
+from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, widget
+from deqviz.ui.pages.compare.setting import LEAST, MOST, PARAMS, Setting
+from deqviz.ui.shell import address
+
+PAGE = "compare"
+_OWN = {p.name: p for p in PARAMS}
+_NEXT = ("equilibrium", "tv", "tikhonov", "mol", "modl", "pnp_hqs", "iterated_tikhonov")
+"""What a further method is: the first of these that is not there yet."""
+
+
+def fill(setting: Setting) -> None:
+    """Write a setting into the widgets; before any of them is drawn in this run of the script."""
+    prefill("cmp", PARAMS, {name: getattr(setting, name) for name in _OWN})
+    st.session_state["cmp.image"] = setting.image
+    prefill_choice("cmp.operator", OPERATORS, setting.operator)
+    prefill_choice("cmp.noise", NOISES, setting.noise)
+    st.session_state["cmp.count"] = len(setting.methods)
+    for i, choice in enumerate(setting.methods, 1):
+        prefill_choice(f"cmp.m{i}", METHODS, choice)
+
+
+def form() -> Setting:
+    """Draw the sidebar's widgets and return what they say, not yet validated as a whole."""
+    heading("Picture")
+    image, plain = _picture(), Setting()
+    heading("Degradation")
+    operator = choose(OPERATORS, "cmp.operator", "Operator", plain.operator.key, is_titled=True)
+    heading("Noise")
+    noise = choose(NOISES, "cmp.noise", "Kind", plain.noise.key, is_titled=True)
+    values: dict[str, Any] = {"seed": _own("seed")}
+    heading("Methods")
+    methods = tuple(_method(i) for i in range(1, st.session_state["cmp.count"] + 1))
+    is_full = len(methods) >= MOST
+    said = "Six fit into one comparison: take one away first" if is_full else "Up to six"
+    is_added = st.button("Add a method", key="cmp.add", help=said, disabled=is_full, width="stretch")
+    with st.expander("Advanced"):
+        for name in ("iterations", "tolerance", "size", "is_checked"):
+            values[name] = _own(name)
+    draft = Setting(image=image, operator=operator, noise=noise, methods=methods, **values)
+    left = [i for i in range(1, len(methods) + 1) if st.session_state.get(f"cmp.remove{i}")]
+    if is_added:
+        _ask(draft, (*methods, _further(methods)))
+    elif left:
+        _ask(draft, tuple(m for i, m in enumerate(methods, 1) if i not in left))
+    return draft
+
+
+def _own(name: str) -> Any:
+    return widget(_OWN[name], f"cmp.{name}")
+
+
+def _method(i: int) -> Choice:
+    """The card of one method; its title follows what is chosen in it."""
+    key = f"cmp.m{i}"
+    chosen = st.session_state.get(key)
+    title = METHODS[chosen].title if isinstance(chosen, str) and chosen in METHODS else "Method"
+    with st.expander(f"{i} · {title}", key=f"cmp.card{i}"):
+        choice = choose(METHODS, key, f"Method {i}", Setting().methods[0].key)
+        if st.session_state["cmp.count"] > LEAST:
+            st.button("Take it away", key=f"cmp.remove{i}", type="tertiary")
+    return choice
+
+
+def _further(methods: tuple[Choice, ...]) -> Choice:
+    here = {choice.key for choice in methods}
+    return Choice(next((key for key in _NEXT if key not in here), _NEXT[0]))
+
+
+def _ask(draft: Setting, methods: tuple[Choice, ...]) -> None:
+    """Open the same problem with other methods; what goes on of it goes on."""
+    address.ask(PAGE, draft.with_methods(methods).validated().to_query())
+    st.rerun()
+
+
+def _picture() -> str:
+    now = st.session_state.setdefault("cmp.image", Setting.image)
+    try:
+        check_picture(now)
+    except ValueError:  # uploads are shared, and the least used ones go
+        st.warning(f"Your picture is not kept here any more: {picture_title(Setting.image)} is used instead.")
+        now = st.session_state["cmp.image"] = Setting.image
+    picked = gallery(now, key="cmp.gallery")
+    if picked is not None and picked != now:
+        st.session_state["cmp.image"] = picked
+        st.rerun()
+    with st.expander("Use your own picture"):
+        file = st.file_uploader(f"{loader.NAMES}, up to 10 MB", key="cmp.upload", type=list(loader.SUFFIXES))
+        if file is not None and st.session_state.get("cmp.uploaded") != file.file_id:
+            st.session_state["cmp.uploaded"] = file.file_id
+            st.session_state["cmp.refused"] = _receive(file.name, file.getvalue())
+            st.rerun()
+        if file is None:
+            st.session_state.pop("cmp.refused", None)
+        if refused := st.session_state.get("cmp.refused"):
+            st.error(refused)
+    return st.session_state["cmp.image"]
+
+
+def _receive(name: str, data: bytes) -> str:
+    """Make an upload the picture; the sentence why not, where it cannot be."""
+    if kspace_loader.is_kspace(data):
+        return "This is k-space: open it on the Reconstruct page, which asks for its slice and coils."
+    try:
+        upload = loader.read(name, data, side=512)
+    except loader.UploadError as error:
+        return str(error)
+    st.session_state["cmp.image"] = images.keep(upload.image, upload.digest)
+    return ""
+
+
+def describe(setting: Setting) -> str:
+    """The problem in a line: picture, operator, noise, size."""
+    title = "your k-space" if kspace.is_key(setting.image) else picture_title(setting.image)
+    kinds = (OPERATORS[setting.operator.key].title, NOISES[setting.noise.key].title)
+    return " · ".join((title, *kinds, f"{setting.size} px", f"{len(setting.methods)} methods"))

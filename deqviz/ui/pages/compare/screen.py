@@ -1,0 +1,162 @@
+"""From a comparison to what the view draws; pure, no Streamlit."""
+
+import csv
+import io
+import json
+import math
+from dataclasses import asdict
+
+import numpy as np
+
+from deqviz.core.catalog import OPERATORS
+from deqviz.core.guarantee import Guarantee
+from deqviz.runtime.run_snapshot import OVER, Snapshot
+from deqviz.ui.components.compare.records import Frames, Lane, LaneState, View
+from deqviz.ui.components.run.protocol import row
+from deqviz.ui.components.run.records import Pictures
+from deqviz.ui.pages.compare.run import Comparison, Runner, thinned
+from deqviz.ui.pages.compare.setting import names
+from deqviz.ui.pages.compare.tune import Search, targets, tunables
+
+_STATES: dict[str, LaneState] = {"failed": "error"}
+
+
+def pictures(comparison: Comparison) -> Pictures | None:
+    """Truth and data, which all runs share; None while no run has built its problem."""
+    for run in comparison.runs:
+        setup = run.snapshot().setup
+        if setup is not None:
+            return Pictures(comparison.id, setup.truth, setup.measured, measured_psnr=setup.measured_psnr)
+    return None
+
+
+def frames(comparison: Comparison) -> Frames:
+    """The kept iterates of all runs."""
+    found = []
+    for run in comparison.runs:
+        kept = run.snapshot().frames
+        if kept:
+            chosen = [kept[i] for i in thinned(len(kept), len(comparison.runs), kept[0].pixels.size)]
+            found.append((run.id, [f.k for f in chosen], [f.pixels for f in chosen]))
+    return Frames(tuple(found))
+
+
+def view(comparison: Comparison, device: str, search: Search | None = None) -> View:
+    """The comparison as it is now."""
+    setting, found = comparison.setting, targets(comparison.setting)
+    called = names(setting)
+    # The state is read before the snapshots: what is then called over is over in them too.
+    state = comparison.state
+    is_settled = comparison.is_settled
+    lanes = tuple(_lane(comparison, run, name) for run, name in zip(comparison.runs, called, strict=True))
+    return View(
+        run=comparison.id,
+        state=state,
+        lanes=lanes,
+        k_max=setting.iterations,
+        message=_message(comparison),
+        device=device,
+        tunables=tunables(found) if setting.scenario(0).is_judged else (),
+        tune=search.view(setting) if search else None,
+        csv=as_csv(lanes) if is_settled else None,
+        json=as_json(comparison, lanes) if is_settled else None,
+    )
+
+
+def _message(comparison: Comparison) -> str:
+    states = [run.state for run in comparison.runs]
+    if comparison.state == "preparing":
+        return (
+            f"{OPERATORS[comparison.setting.operator.key].title}, the data and the constants of the theorems"
+        )
+    over = sum(state in OVER for state in states)
+    failed = sum(state in ("failed", "diverged") for state in states)
+    said = f"{over} of {len(states)} methods are over"
+    return f"{said}, {failed} of them failed or diverged" if failed else said
+
+
+def _lane(comparison: Comparison, run: Runner, name: str) -> Lane:
+    shot = run.snapshot()
+    clock = run.clock
+    marks = shot.marks[: len(clock)]
+    last = marks[-1] if marks else None
+    similar = {**comparison.judge.found(run), **shot.ssim}
+    stated = comparison.guarantees(run)
+    headline = _headline(stated)
+    return Lane(
+        run=run.id,
+        name=name,
+        state=_STATES.get(shot.state, shot.state),  # type: ignore[arg-type]
+        message=shot.message,
+        k=shot.latest.k if shot.latest else 0,
+        evaluations=last.evaluations if last else None,
+        seconds=clock[len(marks) - 1] if marks else None,
+        residual=last.residual if last else None,
+        psnr=shot.latest.psnr if shot.latest else None,
+        ssim=similar.get(shot.latest.k) if shot.latest else None,
+        iterate=shot.latest.pixels if shot.latest else None,
+        columns=_columns(shot, clock[: len(marks)], similar),
+        lamp=headline.lamp if headline else None,
+        headline=headline.name if headline else "",
+        guarantees=tuple(row(g) for g in stated),
+    )
+
+
+def _headline(stated: tuple[Guarantee, ...]) -> Guarantee | None:
+    """What speaks for all: a statement that is violated, else that there is one limit, else the first."""
+    wrong = (g for g in stated if g.lamp == "violated")
+    unique = (g for g in stated if g.key == "uniqueness")
+    return next(wrong, next(unique, next(iter(stated), None)))
+
+
+def _columns(shot: Snapshot, clock: tuple[float, ...], similar: dict[int, float]) -> dict[str, np.ndarray]:
+    marks = shot.marks[: len(clock)]
+    ks = sorted(similar)
+    columns = {
+        "k": [m.k for m in marks],
+        "residual": [m.residual for m in marks],
+        "psnr": shot.psnr[: len(marks)],
+        "seconds": clock,
+        "evaluations": [m.evaluations for m in marks],
+        "ssim_k": ks,
+        "ssim": [similar[k] for k in ks],
+    }
+    return {name: np.asarray(values, np.float32) for name, values in columns.items()}
+
+
+def _plain(lane: Lane) -> dict[str, object]:
+    """A line of the table; what is no finite number is left out."""
+    numbers = {"psnr": lane.psnr, "ssim": lane.ssim, "residual": lane.residual, "seconds": lane.seconds}
+    known = {name: v if v is not None and math.isfinite(v) else None for name, v in numbers.items()}
+    tally = [r.lamp for r in lane.guarantees]
+    return {
+        "method": lane.name,
+        "state": lane.state,
+        **known,
+        "iterations": lane.k,
+        "evaluations": lane.evaluations,
+        "guarantee": lane.lamp or "none",
+        "statement": lane.headline,
+        "certified": sum(lamp in ("holds", "waiting") for lamp in tally),
+        "statements": len(tally),
+        "message": lane.message,
+    }
+
+
+def as_csv(lanes: tuple[Lane, ...]) -> str:
+    """The table as CSV, numbers by `repr`."""
+    text = io.StringIO()
+    lines = [_plain(lane) for lane in lanes]
+    table = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(lines)
+    return text.getvalue()
+
+
+def as_json(comparison: Comparison, lanes: tuple[Lane, ...]) -> str:
+    """The table with everything that repeats it, and every statement of every method."""
+    body = {
+        "setting": asdict(comparison.setting),
+        "methods": [{**_plain(lane), "guarantees": [asdict(r) for r in lane.guarantees]} for lane in lanes],
+    }
+    return json.dumps(body, indent=1, ensure_ascii=False) + "\n"

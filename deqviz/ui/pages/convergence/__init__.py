@@ -1,0 +1,1 @@
+"""The Convergence page, its question about limits and speed."""

@@ -1,0 +1,250 @@
+"""The charts of the Convergence page, from the rows of its study; pure, no Streamlit."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from deqviz.experiments.equilibrium.gradient import GradientRow
+from deqviz.experiments.equilibrium.parameter_continuation import CrossingRow
+from deqviz.experiments.equilibrium.uniqueness import UniquenessRow
+from deqviz.runtime.study import Shot
+from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Role, Series
+from deqviz.ui.components.run.protocol import number
+from deqviz.ui.pages.convergence.setting import ROUTES, STARTS, THREE, Setting
+from deqviz.ui.pages.convergence.solver_charts import DISTANCE, race_charts
+
+SHOWN = 1e-17
+"""Where zeros stand on a logarithmic axis: below all rounding."""
+
+
+def charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
+    """All cards in their order; each of them is there from the start and fills as rows come."""
+    rows: tuple[UniquenessRow, ...] = shot.of("starts")
+    yield _starts(setting, rows)
+    yield _solvers(setting, rows)
+    if setting.is_race:
+        yield from race_charts(shot)
+    yield from _crossing(setting, shot.of("crossing"))
+    if setting.is_gradient:
+        yield from _gradient(shot)
+
+
+def _starts(setting: Setting, rows: Sequence[UniquenessRow]) -> Chart:
+    """Every start by the first of the solvers, with what is proved of the slowest.
+
+    The distance to the limit, or the residual where none was found to measure from.
+    """
+    first = setting.solvers[0]
+    mine = [row for row in rows if row.route == first]
+    is_lost = bool(mine) and all(row.distance is None for row in mine)
+    lines: list[Series] = []
+    proved, line = _largest(mine, "certified"), _largest(mine, "line")
+    if line[1]:
+        lines.append(Series("certified line", *line, "predicted", "dashed"))
+    if proved[1]:
+        lines.append(Series("proved by the gap", *proved, "truth", "dotted"))
+    for colour, key in _coloured(STARTS, setting.used_starts):
+        of = [row for row in mine if row.start == key]
+        y = [_or_nan(row.residual if is_lost else row.distance) for row in of]
+        lines.append(Series(STARTS[key], [row.k for row in of], y, colour))
+    factor = next((row.factor for row in mine if row.factor is not None), None)
+    return Chart(
+        "starts",
+        "Residual, by start" if is_lost else "Distance to the limit, by start",
+        Axis("iteration k"),
+        Axis("‖T(x) − x‖/‖T(x)‖" if is_lost else DISTANCE, log=True),
+        tuple(lines),
+        note="" if factor is None else f"{ROUTES[first].title}, κ ≤ {number(factor)}",
+        formula="no limit was found to measure the distance from"
+        if is_lost
+        else "‖x_{k} − x*‖ ≤ κ^{k} ‖x_{0} − x*‖ and ≤ E ‖T(x_{k}) − x_{k}‖",
+        sentence=_where_to(rows),
+    )
+
+
+def _coloured(shelf: Mapping[str, object], used: Sequence[str]) -> Iterator[tuple[Role, str]]:
+    """The keys in use, each with a colour that does not depend on which others are."""
+    return (pair for pair in zip(COLOURS, shelf, strict=False) if pair[1] in used)
+
+
+def _largest(rows: Sequence[UniquenessRow], name: str) -> tuple[list[int], list[float]]:
+    """The largest value of a field over the starts, step by step."""
+    values: dict[int, float] = {}
+    for row in rows:
+        value = getattr(row, name)
+        if value is not None:
+            values[row.k] = max(value, values.get(row.k, 0.0))
+    return list(values), list(values.values())
+
+
+def _where_to(rows: Sequence[UniquenessRow]) -> str:
+    """How many runs ended, and where."""
+    ends = [row for row in rows if row.state != "going"]
+    if not ends:
+        return "Every run starts from another picture; where they end is counted below."
+    limits = {row.limit for row in ends if row.limit is not None}
+    arrived = sum(row.state == "arrived" for row in ends)
+    parts = [f"{arrived} of {len(ends)} runs arrived" + _at(len(limits))]
+    for state, word in (("stopped", "ran out of steps"), ("diverged", "went away")):
+        count = sum(row.state == state for row in ends)
+        if count:
+            parts.append(f"{count} {word}")
+    return ", ".join(parts) + "."
+
+
+def _at(count: int) -> str:
+    match count:
+        case 0:
+            return ""
+        case 1:
+            return " at one limit"
+        case _:
+            return f" at {count} different limits"
+
+
+def _solvers(setting: Setting, rows: Sequence[UniquenessRow]) -> Chart:
+    """The residual of the slowest start of every solver."""
+    lines: list[Series] = []
+    for colour, key in _coloured(ROUTES, setting.solvers):
+        values: dict[int, float] = {}
+        for row in rows:
+            if row.route == key and row.residual is not None:
+                values[row.evaluations] = max(row.residual, values.get(row.evaluations, 0.0))
+        lines.append(Series(ROUTES[key].title, list(values), list(values.values()), colour))
+    return Chart(
+        "solvers",
+        "Residual, by solver",
+        Axis("evaluations of T", log=True),
+        Axis("‖T(x) − x‖/‖T(x)‖", log=True),
+        tuple(lines),
+        note="slowest start of each",
+        formula="‖T(x) − x‖ = 0 exactly at the equilibria",
+        sentence="Solvers and splittings change the way, not the equilibrium: the fixed points are the same.",
+    )
+
+
+def _crossing(setting: Setting, rows: Sequence[CrossingRow]) -> Iterator[Chart]:
+    """Contraction and the number of limits against L or the step."""
+    is_step = setting.crossing.startswith("step")
+    x = Axis(
+        "step, as a share of the longest certified" if is_step else "L",
+        low=0.0,
+        high=2.0 if is_step else 1.55,
+    )
+    where = "A = [1, 0], R₂(x₂) = x₂ − L tanh x₂" if setting.crossing == THREE else "this picture"
+    values = [row.value for row in rows]
+    top = max([1.3, *(v for row in rows for v in (row.factor, row.expansion) if v is not None)]) * 1.06
+    limit = Series("limit of the theorem", [1, 1], [0, top], "truth", "dotted")
+    yield Chart(
+        "contraction",
+        "Contraction, past the limit",
+        x,
+        Axis("factor per step", low=0.0, high=top),
+        (
+            limit,
+            Series("certified κ", values, [_or_nan(row.factor) for row in rows], "predicted", "dashed"),
+            Series("largest seen", values, [_or_nan(row.expansion) for row in rows], "iterate", "points"),
+            Series("at the end", values, [_or_nan(row.rate) for row in rows], "start-3", "both"),
+        ),
+        note=where,
+        formula="‖T(x) − T(z)‖ ≤ κ ‖x − z‖",
+        sentence="What is seen may never exceed what is certified. Past the limit runs may go away, or may "
+        "not.",
+    )
+    most = max([3, *(row.distinct for row in rows), *(row.diverged for row in rows)])
+    yield Chart(
+        "distinct",
+        "Number of limits",
+        x,
+        Axis("found from all starts", low=-0.2, high=most + 0.4),
+        (
+            Series("limit of the theorem", [1, 1], [0, most], "truth", "dotted"),
+            Series("distinct limits", values, [row.distinct for row in rows], "iterate"),
+            Series(
+                "runs that went away", values, [row.diverged or math.nan for row in rows], "error", "points"
+            ),
+            Series(
+                "runs without an end", values, [row.stopped or math.nan for row in rows], "measured", "points"
+            ),
+        ),
+        note=where,
+        formula="two ends are one limit if ‖x − x′‖ ≤ d + d′ + 10⁻⁵‖x*‖",
+        sentence=_counted(rows, "step" if is_step else "L"),
+    )
+
+
+def _counted(rows: Sequence[CrossingRow], name: str) -> str:
+    several = [row for row in rows if row.distinct > 1]
+    away = [row for row in rows if row.diverged]
+    parts: list[str] = []
+    if several:
+        first = min(several, key=lambda row: row.value)
+        parts.append(f"From {name} = {first.value:g} on there is more than one limit: the start decides.")
+    if away:
+        first = min(away, key=lambda row: row.value)
+        parts.append(f"From {name} = {first.value:g} on runs go away.")
+    return " ".join(parts) or "One limit wherever the runs ended so far."
+
+
+def _gradient(shot: Shot) -> Iterator[Chart]:
+    """The two gauges, one point for each regulariser."""
+    rows: tuple[GradientRow, ...] = shot.of("gradient")
+    experiment = shot.experiment("gradient")
+    named = () if experiment is None else experiment.regularizers
+    found = {row.regularizer: row for row in rows}
+    places = [(n + 1, item.title, found[item.key]) for n, item in enumerate(named) if item.key in found]
+    x = Axis("regulariser, in the order of the legend", low=0.4, high=max(len(named), 1) + 0.6)
+    yield Chart(
+        "asymmetry",
+        "Is R a gradient?",
+        x,
+        Axis("‖J − Jᵀ‖/‖J‖", log=True, low=SHOWN / 3, high=10.0),
+        (
+            *(
+                Series(title, [n], [max(row.asymmetry, SHOWN)], colour, "points")
+                for (n, title, row), colour in zip(places, COLOURS, strict=False)
+            ),
+            Series("any J, on average", [0.4, len(named) + 0.6], [2**0.5, 2**0.5], "truth", "dotted"),
+        ),
+        note="0 for a gradient",
+        formula="‖J − J^{T}‖_{F}/‖J‖_{F} by random probes, J = R′(x)",
+        sentence=_told(places),
+    )
+    yield Chart(
+        "circulation",
+        "Work around a loop",
+        x,
+        Axis("∮⟨R, dx⟩ / ∮‖R − R(x₀)‖ds", log=True, low=SHOWN / 3, high=10.0),
+        (
+            *(
+                Series(title, [n], [max(row.circulation, SHOWN)], colour, "points")
+                for (n, title, row), colour in zip(places, COLOURS, strict=False)
+            ),
+            Series(
+                "error of the quadrature",
+                [n for n, _, _ in places],
+                [max(row.doubt, SHOWN) for _, _, row in places],
+                "truth",
+                "points",
+            ),
+        ),
+        note="0 for a gradient",
+        formula="∮⟨R(x), dx⟩ around a small hexagon where R turns most",
+        sentence="A gradient does no work around a closed loop; what is left is the error of the quadrature.",
+    )
+
+
+def _told(places: Sequence[tuple[int, str, GradientRow]]) -> str:
+    turning = [
+        f"{title} {number(row.asymmetry)} ± {number(row.error)}"
+        for _, title, row in places
+        if row.asymmetry > 1e-9
+    ]
+    if not places:
+        return "J is the derivative of R at the picture; a gradient has a symmetric one."
+    if not turning:
+        return "All derivatives so far are symmetric to rounding."
+    return f"Not symmetric, hence no gradient: {'; '.join(turning)}."
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value

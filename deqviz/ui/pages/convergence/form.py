@@ -1,0 +1,95 @@
+"""The sidebar of the question about limits and speed on the Convergence page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from deqviz import images
+from deqviz.core.registry import Choice, params_of
+from deqviz.io import images as loader
+from deqviz.ui.components.text import heading
+from deqviz.ui.inputs.image_box import picture_box, picture_title
+from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, several, widget
+from deqviz.ui.pages.convergence.setting import ROUTES, SHELVES, STARTS, Setting
+
+_OWN = {p.name: p for p in params_of(Setting)}
+_TITLES: Mapping[str, Mapping[str, str]] = {
+    "starts": STARTS,
+    "solvers": {key: route.title for key, route in ROUTES.items()},
+}
+
+
+def describe(setting: Setting) -> str:
+    """The setting in a line: picture, operator, regulariser."""
+    title = picture_title(setting.image)
+    parts = (SHELVES[name][getattr(setting, name).key].title for name in ("operator", "regularizer"))
+    return " · ".join((title, *parts))
+
+
+def fill(setting: Setting) -> None:
+    """Write a setting into the widgets; before any of them is drawn in this run of the script."""
+    prefill("c", tuple(_OWN.values()), {name: getattr(setting, name) for name in _OWN})
+    for name in ("image", "another", "mine"):
+        st.session_state[f"c.{name}"] = getattr(setting, name)
+    for name in _TITLES:
+        st.session_state[f"c.{name}"] = list(getattr(setting, name))
+    for name, shelf in SHELVES.items():
+        prefill_choice(f"c.{name}", shelf, getattr(setting, name))
+
+
+def form() -> Setting:
+    """Draw the sidebar's widgets and return what they say, not yet validated as a whole."""
+    values: dict[str, Any] = {}
+    heading("Equation")
+    values["image"] = picture_box("c.image", "Picture", Setting.image)
+    values["side"] = _own("side")
+    values["operator"] = _choice("operator", "Operator")
+    values["regularizer"] = _choice("regularizer", "Regulariser")
+    values["weight"] = _own("weight")
+    heading("Starts")
+    values["starts"] = _several("starts", "Where to start")
+    values["another"] = picture_box("c.another", "Another picture", Setting.another)
+    values["mine"] = _mine()
+    heading("Solvers")
+    values["solvers"] = _several("solvers", "The first one is drawn by start")
+    values["splitting"] = _own("splitting")
+    values["step"] = _own("step")
+    heading("More questions")
+    for name in ("crossing", "is_race", "is_gradient"):
+        values[name] = _own(name)
+    with st.expander("Advanced"):
+        values["max_steps"] = _own("max_steps")
+        values["seed"] = _own("seed")
+    return Setting(**values)
+
+
+def _own(name: str) -> Any:
+    return widget(_OWN[name], f"c.{name}")
+
+
+def _several(name: str, label: str) -> tuple[str, ...]:
+    return several(_TITLES[name], f"c.{name}", label, getattr(Setting, name))
+
+
+def _mine() -> str:
+    """A picture of the user's to start from: its key, empty while there is none."""
+    with st.expander("Your picture"):
+        file = st.file_uploader(f"{loader.NAMES}, up to 10 MB", key="c.upload", type=list(loader.SUFFIXES))
+        if file is not None and st.session_state.get("c.uploaded") != file.file_id:
+            st.session_state["c.uploaded"] = file.file_id
+            try:
+                upload = loader.read(file.name, file.getvalue(), side=256)
+                st.session_state["c.mine"] = images.keep(upload.image, upload.digest)
+                st.session_state["c.upload_error"] = ""
+            except loader.UploadError as error:
+                st.session_state["c.upload_error"] = str(error)
+        if error := st.session_state.get("c.upload_error"):
+            st.error(error)
+        elif st.session_state.get("c.mine"):
+            st.caption("Choose “Your picture” among the starts above.")
+    return st.session_state.get("c.mine", "")
+
+
+def _choice(name: str, label: str) -> Choice:
+    return choose(SHELVES[name], f"c.{name}", label, getattr(Setting(), name).key)

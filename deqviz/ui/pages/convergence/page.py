@@ -1,0 +1,95 @@
+"""The Convergence page: two questions, each with a sidebar, a plan and a board of its own."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from deqviz.runtime.study import Study
+from deqviz.ui.components.board import Board
+from deqviz.ui.components.text import heading
+from deqviz.ui.pages.convergence import setting as convergence_setting
+from deqviz.ui.pages.convergence.board import board
+from deqviz.ui.pages.convergence.form import describe, fill, form
+from deqviz.ui.pages.convergence.plan import plan
+from deqviz.ui.pages.convergence.setting import Setting
+from deqviz.ui.pages.monotone import setting as convergence_mol_setting
+from deqviz.ui.pages.monotone.board import mol_board
+from deqviz.ui.pages.monotone.form import describe_mol, fill_mol, mol_form
+from deqviz.ui.pages.monotone.plan import plan as mol_plan
+from deqviz.ui.pages.monotone.setting import MolSetting
+from deqviz.ui.shell.study_page import StudyPage
+
+LIMITS, MOL = "limits and speed", convergence_mol_setting.QUESTION
+Asked = Setting | MolSetting
+"""What the page asks: the class tells which question."""
+
+
+def render() -> None:
+    """Draw the page; called once per script run."""
+    PAGE.render()
+
+
+def read(query: Mapping[str, str]) -> tuple[Asked, tuple[str, ...]]:
+    """The setting of an address, and one sentence for everything in it that was refused."""
+    rest = {name: text for name, text in query.items() if name != "question"}
+    match query.get("question", LIMITS):
+        case convergence_mol_setting.QUESTION:
+            return convergence_mol_setting.from_query(rest)
+        case "limits and speed":
+            return convergence_setting.from_query(rest)
+        case other:
+            setting, complaints = convergence_setting.from_query(rest)
+            said = f"There is no question {other[:40]!r} here; known are {LIMITS}, {MOL}. {LIMITS!r} is used."
+            return setting, (said, *complaints)
+
+
+def _fill(setting: Asked) -> None:
+    """Into the widgets of its own question; those of the other one keep what they say."""
+    st.session_state["c.question"] = MOL if isinstance(setting, MolSetting) else LIMITS
+    if isinstance(setting, MolSetting):
+        fill_mol(setting)
+    else:
+        fill(setting)
+
+
+def _form() -> Asked:
+    heading("Question")
+    st.session_state.setdefault("c.question", LIMITS)
+    index = (LIMITS, MOL).index(st.session_state["c.question"])
+    asked = st.selectbox(
+        "Question", (LIMITS, MOL), index, key="c.question", label_visibility="collapsed", format_func=_title
+    )
+    return mol_form() if asked == MOL else form()
+
+
+def _title(question: str) -> str:
+    return f"{question[:1].upper()}{question[1:]}"
+
+
+def _describe(setting: Asked) -> str:
+    return describe_mol(setting) if isinstance(setting, MolSetting) else describe(setting)
+
+
+def _study(setting: Asked) -> Study:
+    if isinstance(setting, MolSetting):
+        return Study(lambda: mol_plan(setting), setting.pixels)
+    return Study(lambda: plan(setting), setting.pixels)
+
+
+def _draw(study: Study, setting: Asked) -> Board:
+    return mol_board(study, setting) if isinstance(setting, MolSetting) else board(study, setting)
+
+
+PAGE = StudyPage[Asked](
+    page="convergence",
+    prefix="c",
+    title="Convergence",
+    question="is the limit unique, and how fast do we get there?",
+    presets={**convergence_setting.PRESETS, **convergence_mol_setting.PRESETS},
+    read=read,
+    fill=_fill,
+    form=_form,
+    describe=_describe,
+    make=_study,
+    draw=_draw,
+)

@@ -1,0 +1,177 @@
+"""What the Convergence page asks, as plain data: its parameters, its address and its presets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+from deqviz import images
+from deqviz.core.catalog import OPERATORS, REGULARIZERS
+from deqviz.core.registry import Choice, Entry, Options, Param, Range, params_of
+from deqviz.experiments.equilibrium.uniqueness import Route, routes
+from deqviz.scenario import Reader, write_params
+from deqviz.ui.inputs.keys import known, some
+
+THREE, OVER_L, OVER_STEP = "L, three equilibria", "L, this picture", "step, this picture"
+STARTS: Mapping[str, str] = {
+    "zero": "Zero",
+    "data": "Back-projection",
+    "noise": "Noise",
+    "another": "Another picture",
+    "mine": "Your picture",
+}
+"""The starts by their keys, in their order."""
+ROUTES: Mapping[str, Route] = {route.key: route for route in routes()}
+"""The ways to the equilibrium by their keys, in their order."""
+USUAL = 0.8
+"""L where nobody chose it: with less contraction the explicit runs take longer than one likes to wait."""
+
+
+def _entry(entry: Entry[Any]) -> Entry[Any]:
+    params = (replace(p, default=USUAL) if p.name == "contraction" else p for p in entry.params)
+    return replace(entry, params=tuple(params))
+
+
+SHELVES: Mapping[str, Mapping[str, Entry[Any]]] = {
+    "operator": {entry.key: entry for entry in OPERATORS},
+    "regularizer": {entry.key: _entry(entry) for entry in REGULARIZERS},
+}
+"""What each choice can be."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One question of the page; equal settings give equal numbers, but for the seconds of the race."""
+
+    image: str = "camera"
+    side: Annotated[Literal["16 px", "32 px", "64 px"], Options("Size")] = "32 px"
+    operator: Choice = Choice("inpainting")
+    regularizer: Choice = Choice("contractive")
+    weight: Annotated[float, Range(1e-3, 10.0, "Weight α", log=True, symbol="α")] = 1.0
+    splitting: Annotated[
+        Literal["implicit", "explicit"],
+        Options("Splitting", "What Anderson, Broyden and conjugate gradients accelerate"),
+    ] = "implicit"
+    step: Annotated[
+        float,
+        Range(
+            0.05,
+            1.95,
+            "Explicit step",
+            symbol="s",
+            help="As a share of the longest step with a guarantee; above 1 it ends",
+        ),
+    ] = 0.5
+    starts: tuple[str, ...] = ("zero", "data", "noise", "another")
+    another: str = "coins"
+    mine: str = ""
+    solvers: tuple[str, ...] = tuple(ROUTES)
+    crossing: Annotated[
+        Literal["L, three equilibria", "L, this picture", "step, this picture"],
+        Options("Past the limit of", "L of the example A = [1, 0], R₂ = x₂ − L tanh x₂, or of this picture"),
+    ] = THREE
+    is_race: Annotated[bool, Options("Solver race", "Six runners from one start, against the clock")] = True
+    is_gradient: Annotated[bool, Options("Is R a gradient?", "Asymmetry and circulation of each R")] = True
+    max_steps: Annotated[int, Range(20, 1000, "Steps at most", log=True, advanced=True)] = 200
+    seed: Annotated[int, Range(0, 9999, "Seed", help="Draws the noise and the masks", advanced=True)] = 0
+
+    def validated(self) -> "Setting":
+        """The same with every default written out; raises ValueError with a sentence for what is wrong."""
+        values: dict[str, Any] = {p.name: p.check(getattr(self, p.name)) for p in params_of(type(self))}
+        for image in (self.image, self.another, self.mine):
+            if image:
+                images.check(image)
+        for name, shelf in SHELVES.items():
+            choice: Choice = getattr(self, name)
+            known(name, shelf)(choice.key)
+            values[name] = Choice(choice.key, shelf[choice.key].validate(choice.params))
+        values["starts"] = some("start", STARTS)(",".join(self.starts))
+        values["solvers"] = some("solver", ROUTES)(",".join(self.solvers))
+        found = replace(self, **values)
+        if found.crossing == OVER_L and "contraction" not in found.regularizer.params:
+            raise ValueError("L belongs to the contractive network: choose it, or go past another limit.")
+        return found
+
+    @property
+    def pixels(self) -> int:
+        """The longer side."""
+        return int(self.side.split()[0])
+
+    @property
+    def used_starts(self) -> tuple[str, ...]:
+        """The starts without a picture of the user's that is not there."""
+        return tuple(key for key in self.starts if key != "mine" or self.mine)
+
+    def to_query(self) -> dict[str, str]:
+        """What differs from the defaults, floats by `repr`, hence exact."""
+        query: dict[str, str] = {}
+        own: tuple[Param, ...] = params_of(type(self))
+        write_params(query, "", own, {p.name: getattr(self, p.name) for p in own})
+        query, plain = {name.removeprefix("."): text for name, text in query.items()}, Setting()
+        for name in ("image", "another", "mine"):
+            if getattr(self, name) != getattr(plain, name):
+                query[name] = getattr(self, name)
+        for name in ("starts", "solvers"):
+            if getattr(self, name) != getattr(plain, name):
+                query[name] = ",".join(getattr(self, name))
+        for name, shelf in SHELVES.items():
+            choice: Choice = getattr(self, name)
+            if choice.key != getattr(plain, name).key:
+                query[name] = choice.key
+            write_params(query, name, shelf[choice.key].params, choice.params)
+        return query
+
+
+def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
+    """The setting of an address, and one sentence for everything in it that was refused."""
+    reader, plain = Reader(query), Setting()
+    values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(Setting)}
+    for name in ("image", "another"):
+        values[name] = reader.checked(name, getattr(plain, name), images.check)
+    values["mine"] = reader.checked("mine", "", lambda key: images.check(key) if key else None)
+    for name, all_of in (("starts", STARTS), ("solvers", ROUTES)):
+        parse = some(name.removesuffix("s"), all_of)
+        values[name] = parse(reader.checked(name, ",".join(getattr(plain, name)), parse))
+    for name, shelf in SHELVES.items():
+        key = reader.checked(name, getattr(plain, name).key, known(name, shelf))
+        values[name] = Choice(key, reader.params(name, shelf[key].params))
+    try:
+        return Setting(**values).validated(), reader.complaints()
+    except ValueError as error:
+        spared = Setting(**{**values, "crossing": THREE}).validated()
+        return spared, (f"{error} The link is opened with the three equilibria.", *reader.complaints())
+
+
+PRESETS: Mapping[str, tuple[str, Setting]] = {
+    "All roads lead here": (
+        "L = 0.8: every start and every solver must end at one picture, below the certified line",
+        Setting(),
+    ),
+    "Contraction lost": (
+        "L = 1.05: nothing is proved, runs go away, and past L = 1 the example has three equilibria",
+        Setting(
+            side="16 px",
+            operator=Choice("fourier"),
+            regularizer=Choice("contractive", {"contraction": 1.05}),
+            is_race=False,
+            is_gradient=False,
+        ),
+    ),
+    "Not a gradient": (
+        "No function is being minimised, and all roads lead to one picture none the less",
+        Setting(side="16 px", regularizer=Choice("contractive", {"contraction": 0.95}), is_race=False),
+    ),
+    "Step too long": (
+        "An explicit step past its limit: the runs go away, the implicit ones do not",
+        Setting(
+            operator=Choice("gaussian_blur"),
+            regularizer=Choice("quadratic"),
+            weight=0.1,
+            step=1.1,
+            solvers=("explicit", "implicit", "anderson"),
+            crossing=OVER_STEP,
+            is_race=False,
+            is_gradient=False,
+        ),
+    ),
+}
+"""Settings worth a click: name, what to look at, the setting."""

@@ -1,0 +1,80 @@
+"""The charts of the solver race on the Convergence page; pure, no Streamlit."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from deqviz.experiments.equilibrium.solver_comparison import RaceRow
+from deqviz.runtime.study import Shot
+from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Series
+from deqviz.ui.components.run.protocol import number
+
+DISTANCE = "‖xₖ − x*‖ / ‖x*‖"
+
+
+def race_charts(shot: Shot) -> Iterator[Chart]:
+    """The distance by evaluations and by seconds, and the measured factors against the certified ones."""
+    rows: tuple[RaceRow, ...] = shot.of("race")
+    experiment = shot.experiment("race")
+    titles = {} if experiment is None else {route.key: route.title for route in experiment.routes}
+    ends = [row for row in rows if row.needed is not None]
+    fewest = min(ends, key=lambda row: row.needed or 0, default=None)
+    yield Chart(
+        "race_evaluations",
+        "Race by evaluations",
+        Axis("evaluations of T"),
+        Axis(DISTANCE, log=True),
+        _lines(rows, titles, "evaluations"),
+        note="" if fewest is None else f"first: {titles[fewest.route]}, {fewest.needed}",
+        formula="s = 1/(‖A‖² + αβ) certified, s = 2/(‖A‖² + σ_{min}² + 2αβ) best",
+        sentence="" if fewest is None else _needed(ends, titles),
+    )
+    best = min(ends, key=lambda row: row.seconds, default=None)
+    yield Chart(
+        "race",
+        "Race by seconds",
+        Axis("seconds of computing", log=True),
+        Axis(DISTANCE, log=True),
+        _lines(rows, titles, "seconds"),
+        note="" if best is None else f"first: {titles[best.route]}, {number(best.seconds)} s",
+        formula="the same runs against the clock",
+        sentence="A step of the implicit splitting inverts A*A + αβ and may cost more than an explicit one.",
+    )
+    yield _factors(rows, titles)
+
+
+def _lines(rows: Sequence[RaceRow], titles: Mapping[str, str], name: str) -> tuple[Series, ...]:
+    """One line for each runner."""
+    lines: list[Series] = []
+    for colour, key in zip(COLOURS, titles, strict=False):
+        of = [row for row in rows if row.route == key]
+        x = [float(getattr(row, name)) for row in of]
+        y = [math.nan if row.distance is None else row.distance for row in of]
+        lines.append(Series(titles[key], x, y, colour))
+    return tuple(lines)
+
+
+def _needed(ends: Sequence[RaceRow], titles: Mapping[str, str]) -> str:
+    """Evaluations to the goal, runner by runner."""
+    order = sorted(ends, key=lambda row: row.needed or 0)
+    return "To 10⁻⁶: " + ", ".join(f"{titles[row.route]} {row.needed}" for row in order) + "."
+
+
+def _factors(rows: Sequence[RaceRow], titles: Mapping[str, str]) -> Chart:
+    """Below the diagonal is faster than proved; above it would contradict the theorem, for the map itself."""
+    lines = [Series("measured = certified", [0, 1.05], [0, 1.05], "predicted", "dashed")]
+    ends = {row.route: row for row in rows if row.state != "going"}
+    for colour, key in zip(COLOURS, titles, strict=False):
+        row = ends.get(key)
+        has_both = row is not None and row.factor is not None and row.measured is not None
+        x, y = ([row.factor], [row.measured]) if row is not None and has_both else ([], [])
+        lines.append(Series(titles[key], [v or 0.0 for v in x], [v or 0.0 for v in y], colour, "points"))
+    return Chart(
+        "factors",
+        "Measured against certified",
+        Axis("certified κ", low=0.0, high=1.05),
+        Axis("factor per step, measured", low=0.0, high=1.05),
+        tuple(lines),
+        note="over the last half of each run",
+        formula="(‖x_{k} − x*‖/‖x_{m} − x*‖)^{1/(k − m)} ≤ κ",
+        sentence="Every step of the map itself contracts by κ at least; acceleration may do better than κ.",
+    )

@@ -1,0 +1,1 @@
+"""The Deep prior page."""

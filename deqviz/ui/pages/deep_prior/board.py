@@ -1,0 +1,181 @@
+"""From a study of the Deep prior page to its board; pure, no Streamlit."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from deqviz.core.guarantee import Guarantee
+from deqviz.experiments._rows import panel
+from deqviz.experiments.deep_prior.image_prior import HumpRow
+from deqviz.experiments.deep_prior.recovery import RecoveryRow
+from deqviz.experiments.deep_prior.run import RunRow
+from deqviz.experiments.deep_prior.width_diagram import WidthRow
+from deqviz.runtime.study import Shot, Study
+from deqviz.ui.components.board.records import Board, Explanation, Row
+from deqviz.ui.components.board.verdicts import verdict
+from deqviz.ui.components.run.protocol import number, row
+from deqviz.ui.pages.deep_prior.charts import charts
+from deqviz.ui.pages.deep_prior.image_charts import picture_tiles
+from deqviz.ui.pages.deep_prior.setting import Setting
+from deqviz.ui.shell.study_board import cells_behind, cells_done, study_board
+
+SHARES = {
+    "phase": 80.0,
+    "certified": 40.0,
+    "run": 40.0,
+    "split": 150.0,
+    "gap": 4.0,
+    "momentum": 3.0,
+    "hump": 14.0,
+    "impedance": 56.0,
+}
+"""What a cell of each part costs, in milliseconds on one core; only ratios matter."""
+ENOUGH = 0.05
+"""Share of the work after which the time left is told."""
+DOING = {
+    "phase": "the phase diagram",
+    "certified": "singular values of wide networks",
+    "run": "one width on its way",
+    "split": "what is recovered",
+    "gap": "networks beside Landweber",
+    "momentum": "step and momentum",
+    "hump": "an untrained network and one picture",
+    "impedance": "the same network and four targets",
+}
+
+
+def board(study: Study, setting: Setting) -> Board:
+    """The study as it is now."""
+    shot = study.snapshot()
+    return study_board(
+        study,
+        shot,
+        unit="cells",
+        progress=cells_done(shot)._replace(left=_left(shot)),
+        preparing="the problems and the networks",
+        doing=_doing(shot),
+        charts=charts(setting, shot),
+        tiles=picture_tiles(setting, shot),
+        guarantees=_guarantees(shot),
+        explanation=_explanation(setting),
+    )
+
+
+def _doing(shot: Shot) -> str:
+    """Which part is being computed."""
+    if shot.state != "running":
+        return ""
+    return next((DOING[key] for key, done, size in cells_behind(shot) if done < size), "")
+
+
+def _left(shot: Shot) -> float | None:
+    """Seconds that are still needed, by what cells cost beside each other."""
+    spent = sum(SHARES[key] * done for key, done, _ in cells_behind(shot))
+    whole = sum(SHARES[key] * size for key, _, size in cells_behind(shot))
+    if shot.state != "running" or spent < ENOUGH * whole:
+        return None
+    return shot.seconds * (whole - spent) / spent
+
+
+def _guarantees(shot: Shot) -> Iterator[Row]:
+    """What was tested on the rows; what is only estimated is told by its worst row."""
+    yield from _run(shot.of("run"))
+    yield from _phase(shot.of("phase"))
+    split: tuple[RecoveryRow, ...] = shot.of("split")
+    if split:
+        worst = max(abs(r.error / r.limit - 1) for r in split)
+        (found,) = split[-1].guarantees
+        yield replace(row(found), measured=f"at most {number(100 * worst)} % from it, over {len(split)} m")
+    for guarantee in panel(shot.of("momentum")):
+        yield verdict(guarantee)
+    hump: tuple[HumpRow, ...] = shot.of("hump")
+    yield from (row(guarantee) for last in hump[-1:] for guarantee in last.guarantees)
+
+
+def _run(rows: Sequence[RunRow]) -> Iterator[Row]:
+    if not rows:
+        return
+    for guarantee in panel(rows):
+        yield verdict(replace(guarantee, reason=rows[0].why))
+    worst = max(r.above for r in rows)
+    told = f"{worst} of {rows[0].draws} draws above it" if worst else f"no draw of {rows[0].draws} above it"
+    sharp = Guarantee(
+        "sharp",
+        "Residual, sharper",
+        "‖r(t)‖ ≤ ‖r_{0}‖exp(−λ_{min}(K_{0})t/4)",
+        "estimated",
+        "K_{0} = AJ_{0}J_{0}*A* needs rank m only; that it changes little is not proved here",
+    )
+    yield replace(row(sharp), measured=told)
+
+
+def _phase(rows: Sequence[WidthRow]) -> Iterator[Row]:
+    for guarantee in panel(rows):
+        if guarantee.status == "estimated":
+            known = [r for r in rows if r.feasible is not None]
+            kept = sum(r.fitted <= (r.feasible or 0.0) for r in known)
+            lag = max((r.feasible or 0.0) - r.fitted for r in known)
+            told = f"{kept} of {len(known)} cells below, the largest distance {number(lag)}"
+            yield replace(row(rows[-1].guarantees[1]), measured=told)
+        else:
+            yield verdict(guarantee)
+    laws = [(r.law, r.feasible) for r in rows if r.law is not None and r.feasible is not None]
+    if laws:
+        off, count = max(abs(law - share) for law, share in laws), rows[0].draws
+        wendel = Guarantee(
+            "law",
+            "Wendel's law",
+            "share feasible = P(Bin(k, ½) ≥ m)",
+            "estimated",
+            f"exact in the mean; the shares of {count} draws scatter by up to {number(0.5 / count**0.5)}",
+        )
+        yield replace(row(wendel), measured=f"at most {number(off)} apart in {len(laws)} cells")
+
+
+def _explanation(setting: Setting) -> Explanation:
+    parts = ["A network g with random weights is fitted to one set of data, and to nothing else."]
+    if setting.is_theory:
+        parts.append(
+            "With two layers and a fixed V all gradients have rank one, so that the whole training is a flow "
+            "of k numbers z: that is what runs here, exactly, for many draws at once."
+        )
+    if setting.is_phase:
+        parts.append(
+            "Three widths answer “how wide is wide enough”: where the theorem certifies it, where a zero of "
+            "the loss exists at all, and where gradient descent finds one."
+        )
+    if setting.is_run:
+        parts.append("Where R′ < R the residual must fall at least as fast as its envelope, which is slow.")
+    if setting.is_recovery:
+        parts.append(
+            "What is reached is no better than Landweber's iteration: the kernel of wide two-layer networks "
+            "is a multiple of the identity, hence no prior for pictures."
+        )
+    if setting.is_momentum:
+        parts.append("The kernel hardly moves, so that momentum helps as for a quadratic: √κ steps, not κ.")
+    if setting.is_picture:
+        parts.append(
+            "No theorem covers the convolutional network: Adam, normalisation, leaky ReLU, input noise and "
+            "convolutions are outside the hypotheses. Its kernel is not isotropic as that of the two layers: "
+            "it fits what resembles itself nearby first, and that is the prior. So it must be stopped in "
+            "time. “Oracle” marks what was picked with the truth, which no method has."
+        )
+    equation = "ż = −φ′(z) ⊙ B*(Bφ(z) − y), B = AV/√k"
+    if not setting.is_theory:
+        equation = "min ½‖A g(u, θ) − y‖² over θ"
+    return Explanation(equation, " ".join(parts), _hint(setting))
+
+
+def _hint(setting: Setting) -> str:
+    if setting.is_phase and not setting.is_both:
+        return "train both layers: the boundary vanishes."
+    if setting.is_run:
+        return "double the width until R′ < R, and watch the lamps."
+    if setting.is_picture:
+        return "lower σ to 0.02: the hump is gone, and the rules have nothing to find."
+    if setting.is_momentum:
+        return "a step of 4/L: the residual jumps higher first, and arrives no sooner."
+    if setting.is_recovery:
+        return (
+            "switch the centred start off: the first picture stays in the null space, and is worse than none."
+        )
+    return "fix V again, and see the boundary come back."

@@ -1,0 +1,102 @@
+"""The Deep prior page: its sidebar, and how it becomes a `StudyPage`."""
+
+from typing import Any
+
+import streamlit as st
+
+from deqviz.core.registry import params_of
+from deqviz.runtime.study import Study
+from deqviz.ui.components.text import heading
+from deqviz.ui.inputs.image_box import picture_box, picture_title
+from deqviz.ui.inputs.widgets import pick, prefill, widget
+from deqviz.ui.pages.deep_prior.board import board
+from deqviz.ui.pages.deep_prior.plan import SIDE, plan
+from deqviz.ui.pages.deep_prior.setting import PRESETS, SHELF, THEORY, Setting, from_query
+from deqviz.ui.shell.study_page import StudyPage
+
+_OWN = {p.name: p for p in params_of(Setting)}
+_PROBLEM = ("activation", "unknowns", "rows", "is_unit", "is_centred", "noise")
+_PICTURE = ("image", "operator", "sigma", "network", "iterations", "jitter", "window", "patience")
+_GROUPS = (
+    ("How wide", "is_phase", ("draws", "is_both")),
+    ("One run", "is_run", ("measured", "width", "rule", "steps")),
+    ("Beyond the data", "is_recovery", ()),
+    ("How fast", "is_momentum", ("rank", "longest")),
+    ("A picture", "is_picture", (*_PICTURE, "is_impedance")),
+)
+"""A heading, the question under it, and what is asked only with it."""
+
+
+def render() -> None:
+    """Draw the page; called once per script run."""
+    PAGE.render()
+
+
+def describe(setting: Setting) -> str:
+    """What is asked, in a line."""
+    asked = {
+        "phase diagram" + (", both layers" if setting.is_both else ""): setting.is_phase,
+        f"k = {setting.width:,} on {setting.measured} measurements": setting.is_run,
+        "what is recovered": setting.is_recovery,
+        "step and momentum": setting.is_momentum,
+        f"{picture_title(setting.image).lower()} by an untrained network": setting.is_picture,
+    }
+    theory = [setting.activation] if setting.is_theory else []
+    return " · ".join([*theory, *(name for name, is_on in asked.items() if is_on)])
+
+
+def fill(setting: Setting) -> None:
+    """Write a setting into the widgets; before any of them is drawn in this run of the script."""
+    prefill("d", tuple(_OWN.values()), {name: getattr(setting, name) for name in _OWN})
+    for name in ("image", "operator"):
+        st.session_state[f"d.{name}"] = getattr(setting, name)
+
+
+def form() -> Setting:
+    """Draw the sidebar's widgets and return what they say, not yet validated as a whole."""
+    values: dict[str, Any] = {}
+    is_theory = any(st.session_state.get(f"d.{name}", getattr(Setting, name)) for name in THEORY)
+    if is_theory:
+        heading("Problem")
+    values |= {name: _widget(name) if is_theory else _held(name) for name in _PROBLEM}
+    for title, question, names in _GROUPS:
+        heading(title)
+        is_asked = values[question] = _widget(question)
+        values |= {name: _widget(name) if is_asked else _held(name) for name in names}
+    with st.expander("Advanced"):
+        values["seed"] = widget(_OWN["seed"], "d.seed")
+    return Setting(**values)
+
+
+def _widget(name: str) -> Any:
+    if name == "image":
+        return picture_box("d.image", "Picture", Setting.image)
+    if name == "operator":
+        return pick(SHELF, "d.operator", "Data", Setting.operator).key
+    return widget(_OWN[name], f"d.{name}")
+
+
+def _held(name: str) -> Any:
+    """What a widget said that is not on the screen now: Streamlit forgets it unless it is written again."""
+    value = st.session_state[f"d.{name}"] = st.session_state.get(f"d.{name}", getattr(Setting, name))
+    return value
+
+
+def _study(setting: Setting) -> Study:
+    # One torch thread: to batches of small matrices a second one is only in the way.
+    return Study(lambda: plan(setting), SIDE)
+
+
+PAGE = StudyPage(
+    page="deep_prior",
+    prefix="d",
+    title="Deep prior",
+    question="how wide is wide enough?",
+    presets=PRESETS,
+    read=from_query,
+    fill=fill,
+    form=form,
+    describe=describe,
+    make=_study,
+    draw=board,
+)

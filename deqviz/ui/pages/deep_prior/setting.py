@@ -1,0 +1,200 @@
+"""What the Deep prior page asks, as plain data: its parameters, its address and its presets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+from deqviz import images
+from deqviz.core.registry import Entry, Options, Param, Range, params_of
+from deqviz.experiments.deep_prior.prior_family import PriorFamily
+from deqviz.scenario import OPERATORS, Reader, write_params
+from deqviz.ui.inputs.keys import known
+
+GAUSSIAN, ORTHONORMAL = "Gaussian", "orthonormal"
+THEORY = ("is_phase", "is_run", "is_recovery", "is_momentum")
+VIEWS = (*THEORY, "is_picture")
+"""The questions; at least one is asked."""
+SHELF: Mapping[str, Entry[Any]] = {
+    entry.key: entry for entry in OPERATORS if not getattr(entry.cls, "complex_pictures", False)
+}
+"""What can be done to a grey picture."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One question of the page; equal settings give equal numbers."""
+
+    activation: Annotated[Literal["tanh", "sigmoid", "softplus"], Options("Activation φ")] = "tanh"
+    unknowns: Annotated[int, Range(4, 100, "Unknowns", symbol="n", help="x† has n entries")] = 40
+    rows: Annotated[
+        Literal["orthonormal", "Gaussian"],
+        Options("Rows of A", "Orthonormal: AA* = Id, which needs m ≤ n. Gaussian: all entries N(0, 1)"),
+    ] = ORTHONORMAL
+    is_unit: Annotated[bool, Options("‖x†‖ = 1", "Otherwise the entries of x† are N(0, 1)")] = True
+    is_centred: Annotated[
+        bool,
+        Options("Centred start", "Units in pairs of both signs: g = 0 at first, and the width k is even"),
+    ] = True
+    noise: Annotated[
+        float,
+        Range(0.0, 0.3, "Noise", symbol="±", help="Uniform in every datum; the phase diagram has none"),
+    ] = 0.03
+    is_phase: Annotated[
+        bool, Options("Phase diagram", "For which m and k does gradient descent reach the data?")
+    ] = True
+    draws: Annotated[int, Range(4, 48, "Draws in a cell")] = 24
+    is_both: Annotated[
+        bool, Options("Train both layers", "Also V: the boundary vanishes, and so do R′ and R")
+    ] = False
+    is_run: Annotated[bool, Options("One width, on its way", "The residual under its envelope")] = True
+    measured: Annotated[int, Range(1, 60, "Measurements", symbol="m")] = 10
+    width: Annotated[int, Range(1, 8192, "Width", symbol="k", help="Hidden units; even if centred")] = 2048
+    rule: Annotated[
+        Literal["flow", "gradient descent"],
+        Options("Trained by", "Gradient descent is certified where 2R′ < R, the flow where R′ < R"),
+    ] = "flow"
+    steps: Annotated[int, Range(40, 440, "Steps", help="Of 1/ℓ; the flow takes steps of half of it")] = 120
+    is_recovery: Annotated[
+        bool, Options("What is recovered", "Null space, noise, and Landweber's iteration beside the network")
+    ] = True
+    is_momentum: Annotated[
+        bool, Options("Step and momentum", "Long steps and momentum on m of 20 unknowns, A Gaussian")
+    ] = False
+    rank: Annotated[int, Range(2, 20, "Measurements of 20", symbol="m")] = 14
+    longest: Annotated[
+        float, Range(1.0, 4.0, "Longest step", unit="1/L", help="L is the largest eigenvalue of the kernel")
+    ] = 2.2
+    is_picture: Annotated[
+        bool, Options("Picture prior", "A convolutional network without training; no theorem covers it")
+    ] = False
+    image: str = "camera"
+    operator: str = "denoising"
+    sigma: Annotated[float, Range(0.01, 0.3, "Noise of the picture", symbol="σ", log=True)] = 0.1
+    network: Annotated[
+        Literal["skip", "decoder", "deep decoder"],
+        Options("Network", "Skip: an hourglass. Decoder: it only grows. Deep decoder: mixes channels only"),
+    ] = "skip"
+    iterations: Annotated[
+        int, Range(50, 450, "Iterations", help="Nothing stops them: rules only say where")
+    ] = 400
+    jitter: Annotated[
+        float, Range(0.0, 0.1, "Input noise", help="New in every iteration: the hump comes later and flatter")
+    ] = 0.0
+    window: Annotated[
+        int, Range(2, 100, "Window", symbol="W", help="Pictures whose variance the first rule takes")
+    ] = 30
+    patience: Annotated[
+        int,
+        Range(5, 200, "Patience", symbol="P", help="Iterations without a smaller variance: then it stops"),
+    ] = 75
+    is_impedance: Annotated[
+        bool, Options("Impedance", "The same network asked for the picture, and for noise: four more runs")
+    ] = True
+    seed: Annotated[
+        int, Range(0, 9999, "Seed", help="Draws A, x†, the noise and the first weights", advanced=True)
+    ] = 0
+
+    @property
+    def is_theory(self) -> bool:
+        """Whether anything is asked of the two-layer network."""
+        return any(getattr(self, name) for name in THEORY)
+
+    @property
+    def is_orthonormal(self) -> bool:
+        """AA* = Id."""
+        return self.rows == ORTHONORMAL
+
+    @property
+    def family(self) -> PriorFamily:
+        """The problems and networks, with their noise."""
+        return PriorFamily(
+            self.unknowns,
+            self.activation,
+            self.is_orthonormal,
+            self.is_unit,
+            self.is_centred,
+            self.noise,
+            self.seed,
+        )
+
+    def validated(self) -> "Setting":
+        """The same with every value checked; raises ValueError with a sentence for what is wrong."""
+        found = replace(self, **{p.name: p.check(getattr(self, p.name)) for p in params_of(type(self))})
+        if not any(getattr(found, name) for name in VIEWS):
+            raise ValueError("Nothing is asked: switch on one of the questions.")
+        images.check(found.image)
+        known("operator", SHELF)(found.operator)
+        if found.is_run:
+            found.family.check(found.measured, found.width)
+        return found
+
+    def to_query(self) -> dict[str, str]:
+        """What differs from the defaults, floats by `repr`, hence exact."""
+        query: dict[str, str] = {}
+        own: tuple[Param, ...] = params_of(type(self))
+        write_params(query, "", own, {p.name: getattr(self, p.name) for p in own})
+        query = {name.removeprefix("."): text for name, text in query.items()}
+        for name in ("image", "operator"):
+            if getattr(self, name) != getattr(Setting, name):
+                query[name] = getattr(self, name)
+        return query
+
+
+def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
+    """The setting of an address, and one sentence for everything in it that was refused."""
+    reader = Reader(query)
+    values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(Setting)}
+    values["image"] = reader.checked("image", Setting.image, images.check)
+    values["operator"] = reader.checked("operator", Setting.operator, known("operator", SHELF))
+    try:
+        return Setting(**values).validated(), reader.complaints()
+    except ValueError as error:
+        names = (*VIEWS, "unknowns", "measured", "width", "rows", "is_centred")
+        spared = replace(Setting(**values), **{name: getattr(Setting, name) for name in names})
+        said = f"{error} The link is opened with the page's own questions and sizes."
+        return spared.validated(), (said, *reader.complaints())
+
+
+_NOTHING = Setting(is_phase=False, is_run=False, is_recovery=False)
+_RUN = replace(_NOTHING, is_run=True)
+_PAPER = replace(_NOTHING, is_phase=True, rows=GAUSSIAN, is_unit=False, is_centred=False)
+PRESETS: Mapping[str, tuple[str, Setting]] = {
+    "Certified": (
+        "Softplus, k = 4096: R′ < R holds in every draw, and no draw may leave its envelope",
+        replace(_RUN, activation="softplus", width=4096),
+    ),
+    "Far too narrow": (
+        "k = 64: nothing is certified, and gradient descent reaches the data all the same",
+        replace(_RUN, width=64, is_centred=False, rule="gradient descent"),
+    ),
+    "A red flag": (
+        "Sigmoid, k = 32: draws cross the line of their first kernel, so that its rate is no bound",
+        replace(_RUN, activation="sigmoid", width=32, is_centred=False, rule="gradient descent", steps=400),
+    ),
+    "Gaussian problems": (
+        "A and x† Gaussian, tanh: zero loss exists from k = 2.96 m on, and is proved far beyond",
+        _PAPER,
+    ),
+    "Softplus and Wendel": (
+        "Zero loss exists where y is in the cone of k random columns: Wendel's law, half at k = 2m",
+        replace(_PAPER, activation="softplus"),
+    ),
+    "Train both layers": (
+        "V is trained too: one hidden unit is enough, and no boundary is left",
+        replace(_PAPER, is_both=True),
+    ),
+    "Noise and 2‖ε‖": (
+        "When the data are fitted to twice the noise, when that is proved, and what more steps recover",
+        replace(_RUN, noise=0.1, is_recovery=True),
+    ),
+    "Picture prior": (
+        "An untrained convolutional network: the hump, two rules that stop before noise is fitted, and why",
+        replace(_NOTHING, is_picture=True),
+    ),
+    "Catapult": (
+        "Three times the usual step: the residual jumps up first, and arrives all the same",
+        replace(_NOTHING, is_momentum=True, longest=3.0),
+    ),
+    "The four theory views": ("The page as it opens, and step and momentum", Setting(is_momentum=True)),
+}
+"""Settings worth a click: name, what to look at, the setting."""

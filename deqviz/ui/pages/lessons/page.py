@@ -1,0 +1,217 @@
+"""The Lessons page: the list, and one lesson with its live view."""
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from deqviz.ui.components.text import plain
+from deqviz.ui.pages import entry
+from deqviz.ui.pages.lessons import file as lessons_file
+from deqviz.ui.pages.lessons import view as lessons_view
+from deqviz.ui.pages.lessons.condition import filled
+from deqviz.ui.pages.lessons.file import Damaged, Lesson
+from deqviz.ui.pages.lessons.measures import MEASURES
+from deqviz.ui.shell import address, teacher
+
+_STYLE = Path(__file__).parent / "style.css"
+PAGE = "lessons"
+_WORDS = {"here": "First view", "tried": "Try this"}
+
+
+def render() -> None:
+    """Draw the page; called once per script run."""
+    shelf = _shelf()
+    key = _open(shelf)
+    st.html(_STYLE)
+    lesson = next((one for one in shelf if isinstance(one, Lesson) and one.key == key), None)
+    lessons_view.leave(lesson)
+    if lesson is None:
+        _list(shelf)
+    else:
+        _lesson(lesson, [one for one in shelf if isinstance(one, Lesson)])
+
+
+def _shelf() -> tuple[Lesson | Damaged, ...]:
+    """All lessons, read again only where a file has changed."""
+    files = sorted(lessons_file.FOLDER.glob("*.md"))
+    return _read(tuple((path.name, path.stat().st_mtime_ns) for path in files), str(lessons_file.FOLDER))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _read(files: tuple[tuple[str, int], ...], folder: str) -> tuple[Lesson | Damaged, ...]:
+    del files, folder  # what the cache looks at
+    return lessons_file.shelf(lessons_view.READERS, lessons_file.FOLDER)
+
+
+def _open(shelf: Sequence[Lesson | Damaged]) -> str:
+    """The lesson that the address asks for, or the one that was here; "" is the list."""
+    visit = address.visit(PAGE)
+    if visit.query is not None:
+        asked, view = visit.query.get("lesson", ""), visit.query.get("view", "here")
+        st.session_state["lesson.complaints"] = _complaints(visit.query, shelf)
+        st.session_state["lesson.key"] = asked
+        st.session_state["lesson.view"] = view if view in _WORDS else "here"
+        st.session_state["lesson.switch"] = st.session_state["lesson.view"]
+        _write()
+    elif visit.is_back:
+        st.session_state["lesson.switch"] = st.session_state.get("lesson.view", "here")
+    return st.session_state.get("lesson.key", "")
+
+
+def _complaints(query: dict[str, str], shelf: Sequence[Lesson | Damaged]) -> tuple[str, ...]:
+    said: list[str] = []
+    asked, view = query.get("lesson", ""), query.get("view", "here")
+    damaged = next((one for one in shelf if isinstance(one, Damaged) and one.key == asked), None)
+    if asked and damaged is None and asked not in [one.key for one in shelf]:
+        known = ", ".join(one.key for one in shelf if isinstance(one, Lesson))
+        said.append(f"There is no lesson {asked[:60]!r} here; known are {known}.")
+    if view not in _WORDS:
+        said.append(
+            f"There is no view {view[:60]!r} of a lesson; here and tried are known, and here is shown."
+        )
+    said += [
+        f"The link says {name[:60]!r}, which is unknown here."
+        for name in query
+        if name not in ("lesson", "view")
+    ]
+    return tuple(said)
+
+
+def _write() -> None:
+    key, view = st.session_state["lesson.key"], st.session_state["lesson.view"]
+    query = {"lesson": key} if key else {}
+    address.write(PAGE, {**query, "view": "tried"} if key and view == "tried" else query)
+
+
+def _go(key: str) -> None:
+    """To another lesson, or to the list; called before the script runs."""
+    st.session_state["lesson.complaints"] = ()
+    st.session_state["lesson.key"], st.session_state["lesson.view"] = key, "here"
+    st.session_state["lesson.switch"] = "here"
+    _write()
+
+
+def _switched() -> None:
+    st.session_state["lesson.view"] = st.session_state["lesson.switch"] or "here"
+    _write()
+
+
+# ---------------------------------------------------------------- the list
+
+
+def _list(shelf: Sequence[Lesson | Damaged]) -> None:
+    _head("Lessons", "where do I start? One theorem each: a page of text, a live view, one thing to try")
+    with st.container():
+        for complaint in st.session_state.get("lesson.complaints", ()):
+            st.warning(plain(complaint))
+        for one in shelf:
+            if isinstance(one, Damaged):
+                st.warning(plain(one.reason))
+    with st.container(key="lesson_cards"):
+        for number, one in enumerate((x for x in shelf if isinstance(x, Lesson)), 1):
+            with st.container(key=f"lesson_card_{one.key}"):
+                page = lessons_view.PAGES[one.page].title
+                st.html(f'<p class="deqviz-card-note">Lesson {number} · {page} · {one.minutes} min</p>')
+                st.button(
+                    one.title, key=f"lesson.open.{one.key}", type="tertiary", on_click=_go, args=(one.key,)
+                )
+                st.html(f'<p class="deqviz-card-text">{html.escape(one.question)}</p>')
+
+
+def _head(title: str, words: str) -> None:
+    st.html(f'<div class="deqviz-head"><h1>{html.escape(title)}</h1><span>{html.escape(words)}</span></div>')
+
+
+# ---------------------------------------------------------------- one lesson
+
+
+def _lesson(lesson: Lesson, all_of: Sequence[Lesson]) -> None:
+    place = all_of.index(lesson)
+    _head(lesson.title, f"{lesson.question} · lesson {place + 1} of {len(all_of)}, {lesson.minutes} minutes")
+    with st.container():
+        for complaint in st.session_state.get("lesson.complaints", ()):
+            st.warning(plain(complaint))
+    with st.container(horizontal=True, gap="medium", key="lesson_turns"):
+        st.button("All lessons", key="lesson.list", type="tertiary", on_click=_go, args=("",))
+        for step, mark in ((-1, "Previous"), (1, "Next")):
+            if 0 <= place + step < len(all_of):
+                other = all_of[place + step]
+                label = f"{mark}: {other.title}"
+                st.button(label, key=f"lesson.turn.{mark}", type="tertiary", on_click=_go, args=(other.key,))
+    # Three boxes with fixed places, which style.css puts beside or under each other.
+    with st.container(key="lesson_grid"):
+        with st.container(key="lesson_text"):
+            st.markdown(lesson.text)
+            st.markdown(f"## Try this\n\n{lesson.advice}")
+        with st.container(key="lesson_view"):
+            view = _switch(lesson)
+            lessons_view.show(lesson, view)
+        with st.container(key="lesson_ask"):
+            _ask(lesson)
+
+
+def _switch(lesson: Lesson) -> str:
+    with st.container(horizontal=True, vertical_alignment="bottom", key="lesson_bar"):
+        st.session_state.setdefault("lesson.switch", st.session_state.get("lesson.view", "here"))
+        labels = {"here": "First view", "tried": lesson.tried.label}
+        st.segmented_control(
+            "Shown",
+            list(_WORDS),
+            key="lesson.switch",
+            format_func=lambda view: labels[view],
+            required=True,
+            on_change=_switched,
+        )
+        view: str = st.session_state.get("lesson.view", "here")
+        query = {**lesson.scene(view).query, **({teacher.NAME: lesson.hide} if lesson.hide else {})}
+        st.page_link(
+            entry(lesson.page).link(),
+            label="Open in the full page",
+            query_params=query,
+            icon=":material/open_in_full:",
+        )
+    return view
+
+
+def _ask(lesson: Lesson) -> None:
+    """The question, and what the data say about the answer."""
+    asked = lesson.asked
+    st.markdown("## Question")
+    texts = [answer.text for answer in asked.answers]
+    said = st.radio(
+        asked.text, range(len(texts)), None, key=f"lesson.answer.{lesson.key}", format_func=texts.__getitem__
+    )
+    with st.container(key="lesson_verdict"):
+        if said is None:
+            return
+        numbers = lessons_view.numbers(lesson)
+        lacking = sorted(asked.names - set(numbers))
+        if lacking:
+            st.info(_waiting(lesson, lacking))
+            return
+        right = [n for n, answer in enumerate(asked.answers) if answer.when.holds(numbers)]
+        told = filled(asked.explanation, numbers)
+        if len(right) != 1:
+            st.warning(
+                f"The numbers of this run decide for {len(right)} of these answers, not for one. {told}"
+            )
+        elif said == right[0]:
+            st.success(f"**Right, say the data.** {told}")
+        else:
+            st.error(f"**The data say otherwise:** {texts[right[0]].rstrip('.')}. {told}")
+
+
+def _waiting(lesson: Lesson, lacking: Sequence[str]) -> str:
+    """What has to be done before the data can answer."""
+    views = {name.partition(".")[0] for name in lacking}
+    begun = {name.partition(".")[0] for name in lessons_view.numbers(lesson)}
+    if views & begun:
+        words = MEASURES[lesson.page][lacking[0].partition(".")[2]].words
+        return f"This run did not measure {words}: run it again, or read the charts."
+    if "tried" in views and st.session_state.get("lesson.view") != "tried":
+        return (
+            f"The data will answer: choose “{lesson.tried.label}” above the view, and wait until it is done."
+        )
+    return "The data will answer as soon as the view is done."

@@ -1,0 +1,123 @@
+"""From a study of the Memory page to its board; pure, no Streamlit."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deqviz.core.space import Image
+from deqviz.experiments._rows import panel
+from deqviz.experiments.memory.gradient_agreement import AgreementRow
+from deqviz.experiments.memory.volume_runs import METHODS, RunRow
+from deqviz.runtime.study import Shot, Study
+from deqviz.ui.components.board.records import Board, Explanation, Row, Stack, Stacks
+from deqviz.ui.components.board.verdicts import verdict
+from deqviz.ui.components.run.protocol import number, row
+from deqviz.ui.pages.memory.charts import charts
+from deqviz.ui.pages.memory.plan import missing_weights
+from deqviz.ui.pages.memory.setting import Setting
+from deqviz.ui.shell.study_board import study_board
+
+GAIN = 5
+_WORDS: Mapping[str, tuple[str, str]] = {
+    "3D": ("Slice", "Cut through all slices"),
+    "2D+time": ("Frame", "x-t profile"),
+}
+
+
+def board(study: Study, setting: Setting) -> Board:
+    """The study as it is now."""
+    shot = study.snapshot()
+    return study_board(
+        study,
+        shot,
+        preparing="the scan and the network",
+        doing=_doing(shot),
+        charts=charts(setting, shot),
+        stacks=_stacks(setting, shot),
+        guarantees=_guarantees(shot),
+        explanation=_explanation(setting),
+    )
+
+
+def _doing(shot: Shot) -> str:
+    """Which part is being measured, for rows that take long."""
+    if shot.state != "running":
+        return ""
+    names = {
+        "bytes": "saved bytes",
+        "runs": "reconstructions",
+        "gradient": "gradients in double precision",
+        "process": "a process of its own",
+    }
+    for part, rows in zip(shot.parts, shot.rows, strict=True):
+        if len(rows) < len(part.experiment.cells):
+            return names[part.key]
+    return ""
+
+
+def _stacks(setting: Setting, shot: Shot) -> Stacks | None:
+    """Truth and reconstructions, as far as there are any."""
+    truth = shot.view("truth", "runs")
+    if truth is None:
+        return None
+    frame, cut = _WORDS[setting.dimension]
+    mask = shot.view("mask", "runs")
+    items = [Stack("truth", "Truth", _grey(truth), "magnitude")]
+    if mask is not None:
+        axes = "slices × rows" if setting.dimension == "3D" else "frames × rows"
+        words = f"Mask, {axes}: {100 * float(mask.mean()):.0f} % measured"
+        items[0] = replace(items[0], extra=_grey(mask)[0], words=words)
+    found: dict[str, RunRow] = {r.method: r for r in shot.of("runs")}
+    for method in METHODS:
+        seen = shot.view(method, "runs")
+        if seen is not None and method in found:
+            done = found[method]
+            steps = f", {done.iterations} iterations" if done.iterations else ""
+            title = method[0].upper() + method[1:]
+            items.append(Stack(method, title, _grey(seen), f"{done.psnr:.2f} dB{steps}", "truth"))
+    return Stacks(frame, cut, tuple(items), GAIN, missing_weights(setting))
+
+
+def _grey(image: Image) -> NDArray[np.uint8]:
+    return (image.clamp(0, 1) * 255).round().byte().numpy()
+
+
+def _guarantees(shot: Shot) -> Iterator[Row]:
+    """What was tested on the rows, and what the network's run shows."""
+    for part in ("bytes", "gradient", "process", "runs"):
+        for guarantee in panel(shot.of(part)):
+            if guarantee.status != "estimated":
+                yield verdict(guarantee)
+    # What is estimated is told by its last or its worst row: no bound is kept or broken there.
+    compared: tuple[AgreementRow, ...] = shot.of("gradient")
+    for guarantee in compared[-1].guarantees[1:] if compared else ():
+        told = f"relative error {number(compared[-1].error)} at K = {compared[-1].depth}"
+        yield replace(row(guarantee), measured=told)
+    grown = [g for r in shot.of("process") for g in r.guarantees]
+    for guarantee in grown[-1:]:
+        worst = max(g.measured for g in grown if isinstance(g.measured, float))
+        yield replace(row(guarantee), measured=f"at most {number(100 * worst)} % off")
+
+
+def _explanation(setting: Setting) -> Explanation:
+    parts = [
+        "A network of K unrolled iterations keeps what every one of them will need on the way back. At a "
+        "fixed point x = T(x) the gradient needs one graph of T only, however many steps led there: its "
+        "adjoint is a fixed point itself. The solve of the data step is one operation whose backward step "
+        "is the same solve, so coils and conjugate gradients keep nothing.",
+    ]
+    if setting.has_pictures:
+        parts.append(
+            "The same scan is reconstructed here; SENSE has the best of four weights. Slices of this slab "
+            "are in no training set, but other slices of the same head are."
+            if setting.dimension == "3D"
+            else "The same film is reconstructed here; SENSE has the best of four weights. A profile shows "
+            "one row of all frames: what beats is a wave there, and what stands still is straight."
+        )
+    return Explanation(
+        "s = 4[(2 + (L − 1)c)P + (L − 1)cN] + 32N bytes",
+        " ".join(parts) + " N are the cells, P those of the grid padded by one cell on each side.",
+        "double the width, and the slope doubles; double the coils, and nothing happens.",
+    )

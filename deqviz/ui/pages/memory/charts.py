@@ -1,0 +1,137 @@
+"""The charts of the Memory page, from the rows of its study; pure, no Streamlit."""
+
+from collections.abc import Iterator, Sequence
+
+from deqviz.experiments.memory.activation_memory import MemoryRow, per_iteration
+from deqviz.experiments.memory.fresh_process import ProcessRow, slope
+from deqviz.experiments.memory.gradient_agreement import AgreementRow, GradientAgreement
+from deqviz.runtime.study import Shot
+from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.run.protocol import number
+from deqviz.ui.pages.memory.plan import unrolled_depth
+from deqviz.ui.pages.memory.setting import Setting, written
+
+MIB = 2**20
+_UNROLLED: Role = "error"
+_SOLVED: Role = "iterate"
+CARD = 24
+"""GiB of a large graphics card of today, for a sense of scale."""
+
+
+def charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
+    """All cards in their order; each of them is there from the start and fills as rows come."""
+    yield _bytes(setting, shot.of("bytes"))
+    if setting.is_gradient:
+        yield _gradients(shot.experiment("gradient"), shot.of("gradient"))
+    if setting.is_fresh:
+        yield _processes(setting, shot.of("process"))
+
+
+def _bytes(setting: Setting, rows: Sequence[MemoryRow]) -> Chart:
+    s = per_iteration(setting.scan)
+    unrolled = [row for row in rows if row.kind == "unrolled"]
+    solved = [row for row in rows if row.kind == "equilibrium"]
+    ends = [1, setting.iterations]
+    series = [
+        *_measured("unrolled", unrolled, _UNROLLED),
+        *_measured("equilibrium", solved, _SOLVED),
+        # Last, hence on top of what it predicts.
+        Series("formula", ends, [k * s / MIB for k in ends], "predicted", "dashed"),
+        Series("", ends, [s / MIB] * 2, "predicted", "dashed"),
+    ]
+    return Chart(
+        "bytes",
+        "Held for the backward pass",
+        Axis("iterations", low=0.0, high=1.03 * setting.iterations),
+        Axis("MiB", low=0.0, high=1.05 * setting.iterations * s / MIB),
+        tuple(series),
+        note=f"{written(setting.scan.shape)}, c = {setting.width}",
+        formula=f"s = {_mib(s)} MiB per iteration by the formula",
+        sentence=_compared(setting, unrolled, solved),
+    )
+
+
+def _measured(name: str, rows: Sequence[MemoryRow], role: Role) -> Iterator[Series]:
+    x = [row.iterations for row in rows]
+    yield Series(name, x, [row.saved / MIB for row in rows], role, "points" if name == "unrolled" else "both")
+    on_gpu = [row.allocated for row in rows if row.allocated is not None]
+    if on_gpu and len(on_gpu) == len(rows):
+        yield Series(f"{name}, GPU allocator", x, [n / MIB for n in on_gpu], role, "dotted")
+
+
+def _compared(setting: Setting, unrolled: Sequence[MemoryRow], solved: Sequence[MemoryRow]) -> str:
+    """How many times less, at the same number of iterations, and where the measurement ends."""
+    told: list[str] = []
+    depth, asked = unrolled_depth(setting), setting.iterations
+    if depth < asked:
+        told.append(f"The unrolled run ends at {depth} iterations, before it would hold more than 750 MB.")
+    if unrolled and solved:
+        last, held = unrolled[-1], max(row.saved for row in solved)
+        told.append(
+            f"{last.iterations} iterations hold {_mib(last.saved)} MiB unrolled, and {_mib(held)} MiB "
+            f"through the equilibrium: {number(last.saved / held)} times less."
+        )
+        fits = CARD * 2**30 // per_iteration(setting.scan)
+        told.append(f"{CARD} GiB would be full after {fits:,} iterations of this size.")
+    return " ".join(told) or "Unrolled, every iteration keeps what its own backward step will need."
+
+
+def _processes(setting: Setting, rows: Sequence[ProcessRow]) -> Chart:
+    s, found = per_iteration(setting.scan), slope(rows)
+    depth = unrolled_depth(setting)
+    unrolled, solved = ([row for row in rows if row.kind == kind] for kind in ("unrolled", "equilibrium"))
+    series = [
+        Series("unrolled", [r.iterations for r in unrolled], [r.grown / MIB for r in unrolled], _UNROLLED),
+        Series("equilibrium", [r.iterations for r in solved], [r.grown / MIB for r in solved], _SOLVED),
+    ]
+    ends, first = [0, depth], unrolled[0] if unrolled else None
+    line = [(first.grown + s * (k - first.iterations)) / MIB for k in ends] if first else []
+    series.append(Series("slope of the formula", ends[: len(line)], line, "predicted", "dashed"))
+    top = max([depth * s / MIB, *(row.grown / MIB for row in rows)])
+    told = (
+        f"{_mib(found)} MiB per unrolled iteration, {number(found / s)} times the formula. Where the line "
+        "begins are buffers of the kernels and of the solve: there are as many of them at any depth."
+        if found
+        else "The system counts pages, and what kernels need for a moment: coarser than the hooks."
+    )
+    return Chart(
+        "processes",
+        "A fresh process",
+        Axis("iterations", low=0.0, high=1.03 * depth),
+        Axis("growth in MiB", low=0.0, high=1.08 * top),
+        tuple(series),
+        note="on the CPU",
+        formula="largest size − size before training",
+        sentence=told,
+    )
+
+
+def _gradients(asked: GradientAgreement | None, rows: Sequence[AgreementRow]) -> Chart:
+    x = [row.depth for row in rows]
+    series = (
+        Series("‖x_{K} − x‖/‖x_{0} − x‖", x, [row.distance for row in rows], "iterate"),
+        Series("at most (1 − m)^{K}", x, [row.bound for row in rows], "predicted", "dashed"),
+        Series("gradient: relative error", x, [row.error for row in rows], "error"),
+        Series("gradient: 1 − cos", x, [row.angle for row in rows], "start-3"),
+    )
+    told = "Both gradients in all parameters, of ½‖x − x†‖²; the deeper it is unrolled, the nearer they come."
+    if rows:
+        last = rows[-1]
+        told = (
+            f"At K = {last.depth} the gradients differ by {number(last.error)} of their size, "
+            f"and the cosine between them is 1 − {number(last.angle)}."
+        )
+    return Chart(
+        "gradients",
+        "Unrolled against implicit gradient",
+        Axis("unrolled depth K", log=True),
+        Axis("relative", log=True),
+        series,
+        note="" if asked is None else f"{written(asked.scan.shape)}, float64",
+        formula="∂L/∂θ = (∂_{θ}T)* u,  u = J*u + x − x†",
+        sentence=told,
+    )
+
+
+def _mib(count: float) -> str:
+    return number(count / MIB)

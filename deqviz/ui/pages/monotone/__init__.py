@@ -1,0 +1,1 @@
+"""The question about monotone operators on the Convergence page."""

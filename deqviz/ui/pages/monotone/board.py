@@ -1,0 +1,145 @@
+"""From a study on monotone operator learning to its board on the Convergence page; pure, no Streamlit."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from deqviz.core.guarantee import Guarantee
+from deqviz.core.space import Image
+from deqviz.experiments._rows import panel
+from deqviz.experiments.monotone.beyond_depth import TRAINED, BeyondDepth, DepthRow
+from deqviz.experiments.monotone.lipschitz_estimates import LipschitzPanel, LipschitzRow
+from deqviz.experiments.monotone.uniqueness_counterexample import Breaker, BreakerRow
+from deqviz.runtime.logbook import to_bytes
+from deqviz.runtime.study import Shot, Study
+from deqviz.ui.components.board.records import Board, Chart, Explanation, Row, Tile
+from deqviz.ui.components.board.verdicts import verdict
+from deqviz.ui.components.run.protocol import row
+from deqviz.ui.pages.monotone.charts import breaker_charts, step_charts
+from deqviz.ui.pages.monotone.depth_charts import depth_charts, panel_charts
+from deqviz.ui.pages.monotone.setting import MolSetting
+from deqviz.ui.shell.study_board import cells_done, study_board
+
+
+def mol_board(study: Study, setting: MolSetting) -> Board:
+    """The study as it is now."""
+    shot = study.snapshot()
+    return study_board(
+        study,
+        shot,
+        unit="steps",
+        progress=cells_done(shot),
+        preparing="the pictures and the networks",
+        charts=_charts(setting, shot),
+        tiles=_tiles(shot),
+        guarantees=_guarantees(shot),
+        explanation=_explanation(setting),
+    )
+
+
+def _charts(setting: MolSetting, shot: Shot) -> Iterator[Chart]:
+    """All cards in their order; each of them is there from the start and fills as rows come."""
+    if setting.is_steps:
+        yield from step_charts(shot)
+    if setting.is_depth:
+        yield from depth_charts(shot)
+    if setting.is_breaker:
+        yield from breaker_charts(shot)
+    if setting.is_panel:
+        yield from panel_charts(shot)
+
+
+def _tiles(shot: Shot) -> Iterator[Tile]:
+    """The pair with its data, of every F that has one; then pictures at the trained depth and at the end."""
+    breaker: Breaker | None = shot.experiment("breaker")
+    rows: tuple[BreakerRow, ...] = shot.of("breaker")
+    for contender in () if breaker is None else breaker.contenders:
+        if not any(r.contender == contender.key and r.is_joined == "yes" for r in rows):
+            continue
+        for name, title, note in (
+            ("first", "x", "solves"),
+            ("second", "z", "solves too"),
+            ("data", "b", "data"),
+        ):
+            image = _view(shot, "breaker", contender.key, name)
+            if image is not None:
+                yield Tile(f"{contender.key}-{name}", f"{title}: {contender.title}", to_bytes(image), note)
+    yield from _depths(shot)
+
+
+def _depths(shot: Shot) -> Iterator[Tile]:
+    experiment: BeyondDepth | None = shot.experiment("depth")
+    if experiment is None:
+        return
+    yield Tile("truth", "Truth", to_bytes(experiment.truth), "never seen by a method")
+    rows: tuple[DepthRow, ...] = shot.of("depth")
+    found = {(row.method, row.k): row.psnr for row in rows}
+    for runner in experiment.runners:
+        for name, k in (("trained", TRAINED), ("end", experiment.depth)):
+            image, value = _view(shot, "depth", runner.key, name), found.get((runner.key, k))
+            if image is not None and value is not None:
+                yield Tile(
+                    f"{runner.key}-{name}", f"{runner.title}, k = {k}", to_bytes(image), f"{value:.2f} dB"
+                )
+
+
+def _view(shot: Shot, part: str, key: str, name: str) -> Image | None:
+    """The newest picture of this name that came with a row of this key."""
+    seen = (v.image for v in reversed(shot.views) if (v.part, v.row[0], v.name) == (part, key, name))
+    return next(seen, None)
+
+
+def _guarantees(shot: Shot) -> Iterator[Row]:
+    """What was tested on the rows of all parts, named by the F, network or method that it is about."""
+    names: dict[str, str] = {}
+    breaker: Breaker | None = shot.experiment("breaker")
+    known: LipschitzPanel | None = shot.experiment("panel")
+    depth: BeyondDepth | None = shot.experiment("depth")
+    names |= {c.key: c.title for c in (() if breaker is None else breaker.contenders)}
+    names |= {n.key: n.title for n in (() if known is None else known.networks)}
+    for part in ("steps", "breaker"):
+        for guarantee in panel(shot.of(part)):
+            yield verdict(_named(guarantee, names))
+    names |= {r.key: r.title for r in (() if depth is None else depth.runners)}
+    for guarantee in panel(shot.of("depth")):
+        yield verdict(_named(guarantee, names))
+    yield from _margins(shot.of("panel"), names)
+
+
+def _margins(rows: tuple[LipschitzRow, ...], names: dict[str, str]) -> Iterator[Row]:
+    """The order of all numbers, and of every network the number that comes nearest to 1 − m."""
+    nearest: dict[str, LipschitzRow] = {}
+    for found in rows:
+        for guarantee in found.guarantees:
+            before = nearest.get(guarantee.key)
+            if guarantee.key != "order" and (before is None or found.value > before.value):
+                nearest[guarantee.key] = found
+    for guarantee in panel(rows):
+        if guarantee.key == "order":
+            yield verdict(guarantee)
+    for key, found in nearest.items():
+        yield from (row(_named(g, names)) for g in found.guarantees if g.key == key)
+
+
+def _named(guarantee: Guarantee, names: dict[str, str]) -> Guarantee:
+    title = names.get(guarantee.key.partition(".")[2])
+    if title is None:
+        return guarantee
+    return replace(guarantee, name=f"{title}: {guarantee.name[:1].lower()}{guarantee.name[1:]}")
+
+
+def _explanation(setting: MolSetting) -> Explanation:
+    parts = [
+        "MOL looks for the picture at which the pull of the data and F = Id − H cancel, with a learned H. If "
+        "Lip(H) ≤ 1 − m, F is m-monotone: there is one solution, the map contracts for every α < 2/(2 − m), "
+        "and the length of the residual over m bounds the distance to it. That is sufficient, not necessary."
+    ]
+    hint = "choose the unconstrained network, and watch which lamps stay."
+    if setting.is_breaker:
+        parts.append(
+            "Where F is not monotone between two pictures, some A and b have both as solutions, so that no "
+            "promise of one picture for all problems can do without monotonicity."
+        )
+        hint = "lower the gain L to 1: the example becomes monotone, and its second solution is gone."
+    if setting.is_depth:
+        parts.append("An unrolled network was asked for its 8th iterate; nobody asked for the others.")
+    return Explanation("λA*(Ax − y) + x − H(x) = 0", " ".join(parts), hint)

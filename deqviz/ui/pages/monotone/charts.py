@@ -1,0 +1,230 @@
+"""The charts on step limits and on the uniqueness breaker, from the rows of a study; pure, no Streamlit."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from deqviz.experiments.monotone.forward_backward import Margin
+from deqviz.experiments.monotone.step_limits import Example, StepLimits, StepRow
+from deqviz.experiments.monotone.uniqueness_counterexample import Breaker, BreakerRow
+from deqviz.runtime.study import Shot
+from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.run.protocol import number
+
+USUAL = 1e-4
+"""‖x_{k+1} − x_k‖/‖x_k‖ at which iterations are often stopped."""
+TOP = 1.3
+"""Factors per step are drawn up to here."""
+COLOURS: tuple[Role, ...] = ("start-1", "start-2", "start-3", "start-4", "start-5", "start-6")
+FLOOR = 1e-17
+"""Where zeros stand on a logarithmic axis: below all rounding."""
+
+
+def step_charts(shot: Shot) -> Iterator[Chart]:
+    """The factor against α, the two runs about the first limit, and what a small step hides."""
+    experiment: StepLimits | None = shot.experiment("steps")
+    rows: tuple[StepRow, ...] = shot.of("steps")
+    examples = {} if experiment is None else {e.key: e for e in experiment.examples}
+    net, turning = examples.get("network"), examples.get("turning")
+    yield _factors(net, rows)
+    yield _about(turning, [row for row in rows if row.example == "turning"])
+    mine = [row for row in rows if row.example == "network"]
+    yield _runs(net, mine)
+    yield _misleading(mine)
+
+
+def _ends(rows: Sequence[StepRow], example: str) -> list[StepRow]:
+    return [row for row in rows if row.example == example and row.state != "going" and row.factor is not None]
+
+
+def _factors(net: Example | None, rows: Sequence[StepRow]) -> Chart:
+    margin = None if net is None else net.margin
+    seen, other = _ends(rows, "network"), _ends(rows, "turning")
+    lines = [] if margin is None else list(_bounds(margin))
+    marks: tuple[tuple[str, list[StepRow], Role], ...] = (
+        ("network, largest seen", seen, "iterate"),
+        ("F = mId + K, largest seen", other, "start-2"),
+    )
+    for name, of, role in marks:
+        factors = [min(row.factor or 0.0, TOP) for row in of]
+        lines.append(Series(name, [row.step for row in of], factors, role, "points"))
+    return Chart(
+        "factors",
+        "Factor per step against α",
+        Axis("step α", log=True, low=0.015, high=2.2),
+        Axis("‖xₖ₊₁ − x*‖ / ‖xₖ − x*‖", low=0.0, high=TOP),
+        tuple(lines),
+        note="" if margin is None else f"{_held(margin)} m = {number(margin.monotonicity)}",
+        formula="κ_{1}² = 1 − 2αm + α²(2 − m)², κ_{2} = |1 − α| + α(1 − m)",
+        sentence=_limits(margin),
+    )
+
+
+def _held(margin: Margin) -> str:
+    return "certified" if margin.is_certified else "only hoped for:"
+
+
+def _bounds(margin: Margin) -> Iterator[Series]:
+    """Both curves, and where each of them meets 1."""
+    steps = np.geomspace(0.015, 2.2, 160)
+    first = [margin.first_rate(a) for a in steps]
+    yield Series("κ₁: m and Lip(F) ≤ 2 − m", steps, _cut(first), "measured", "dotted")
+    if margin.contraction is not None:
+        second = [margin.second_rate(a) or 0.0 for a in steps]
+        yield Series("κ₂: Lip(H) ≤ 1 − m", steps, _cut(second), "predicted", "dashed")
+    ends = [margin.first_limit, *([] if margin.second_limit is None else [margin.second_limit])]
+    x = [v for end in ends for v in (end, end, math.nan)]
+    y = [v for _ in ends for v in (0.0, TOP, math.nan)]
+    yield Series("their limits", x, y, "truth", "dotted")
+
+
+def _cut(values: Sequence[float]) -> list[float]:
+    return [v if v <= TOP else math.nan for v in values]
+
+
+def _limits(margin: Margin | None) -> str:
+    if margin is None:
+        return "Nothing is known of this network, so that no step is known to be short enough."
+    first = f"With m and Lip(F) alone α < 2m/(2 − m)² = {number(margin.first_limit)} is needed"
+    if margin.second_limit is None:
+        return f"{first}."
+    return f"{first}; Lip(H) ≤ 1 − m allows α < 2/(2 − m) = {number(margin.second_limit)}."
+
+
+def _about(turning: Example | None, rows: Sequence[StepRow]) -> Chart:
+    """F = mId + K a little below and a little above the first limit."""
+    lines: list[Series] = []
+    limit = math.nan if turning is None or turning.margin is None else turning.margin.first_limit
+    for step, name, role in zip(
+        () if turning is None else turning.steps, ("below", "above"), ("iterate", "error"), strict=False
+    ):
+        of = [row for row in rows if row.step == step]
+        y = [math.nan if row.distance is None else row.distance for row in of]
+        title = f"{name} it, α = {number(step)}"
+        lines.append(Series(title, [row.k for row in of], y, role, "line" if role == "iterate" else "dashed"))
+    ends = _ends(rows, "turning")
+    said = "; ".join(_per_step(row.step, row.factor or 0.0) for row in ends)
+    return Chart(
+        "exact",
+        "The first limit is exact",
+        Axis("iteration k"),
+        Axis("‖xₖ − x*‖ / ‖x*‖", log=True),
+        tuple(lines),
+        note="" if math.isnan(limit) else f"2m/(2 − m)² = {number(limit)}",
+        formula="F = m Id + K, K skew, Lip(F) = 2 − m",
+        sentence=f"The distance at {said}."
+        if said
+        else "Of this F nothing is true but m and Lip(F), and A is blind to most of it.",
+    )
+
+
+def _per_step(step: float, factor: float) -> str:
+    """ "α = 0.05 shrinks by 0.05 % per step"."""
+    word = "grows" if factor > 1 else "shrinks"
+    return f"α = {number(step)} {word} by {number(100 * abs(factor - 1))} % per step"
+
+
+def _runs(net: Example | None, rows: Sequence[StepRow]) -> Chart:
+    lines = []
+    steps = () if net is None else net.steps
+    for colour, step in zip(COLOURS, steps, strict=False):
+        of = [row for row in rows if row.step == step]
+        y = [math.nan if row.distance is None else row.distance for row in of]
+        lines.append(Series(f"α = {step:g}", [row.k for row in of], y, colour, "line"))
+    arrived = [row for row in rows if row.state == "arrived"]
+    quick = min(arrived, key=lambda row: row.k, default=None)
+    return Chart(
+        "runs",
+        "Distance to the solution, by α",
+        Axis("iteration k"),
+        Axis("‖xₖ − x*‖ / ‖x*‖", log=True),
+        tuple(lines),
+        note="" if net is None else net.title,
+        formula="(I + αλA*A)x_{k+1} = (1 − α)x_{k} + αH(x_{k}) + αλA*y",
+        sentence="Every α has the same solution."
+        if quick is None
+        else f"Every α has the same solution; α = {quick.step:g} is there first, after {quick.k} steps.",
+    )
+
+
+def _misleading(rows: Sequence[StepRow]) -> Chart:
+    """The smallest α: the length of the step, the certificate and the truth."""
+    slow = min((row.step for row in rows), default=math.nan)
+    of = [row for row in rows if row.step == slow]
+    ks = [row.k for row in of]
+    stopped = next((row for row in of if row.moved is not None and row.moved < USUAL), None)
+    lines = [
+        Series("certificate ‖R‖/m", ks, _numbers(of, "certified"), "predicted", "dashed"),
+        Series("true distance", ks, _numbers(of, "distance"), "iterate", "line"),
+        Series("length of the step", ks, _numbers(of, "moved"), "error", "line"),
+        Series("10⁻⁴", [0, max(ks, default=1)], [USUAL, USUAL], "truth", "dotted"),
+    ]
+    return Chart(
+        "stopping",
+        "Where to stop, at a small α",
+        Axis("iteration k"),
+        Axis("share of ‖x*‖", log=True),
+        tuple(lines),
+        note="" if math.isnan(slow) else f"α = {slow:g}",
+        formula="‖x − x*‖ ≤ ‖λA*(Ax − y) + F(x)‖/m",
+        sentence=_misled(stopped),
+    )
+
+
+def _misled(row: StepRow | None) -> str:
+    if row is None or row.distance is None or row.moved is None:
+        return "The length of a step is no distance to the solution: at a small α every step is short."
+    certified = "" if row.certified is None else f", which the certificate bounds by {number(row.certified)}"
+    return (
+        f"Steps are below 10⁻⁴ from k = {row.k} on, where the error is {number(row.distance)}: "
+        f"{number(row.distance / row.moved)} times the step{certified}."
+    )
+
+
+def _numbers(rows: Sequence[StepRow], name: str) -> list[float]:
+    values = (getattr(row, name) for row in rows)
+    return [math.nan if value is None else max(value, FLOOR) for value in values]
+
+
+def breaker_charts(shot: Shot) -> Iterator[Chart]:
+    """Residuals on the line through the pictures, and close to 0 at them."""
+    experiment: Breaker | None = shot.experiment("breaker")
+    rows: tuple[BreakerRow, ...] = shot.of("breaker")
+    lines: list[Series] = []
+    contenders = () if experiment is None else experiment.contenders
+    for colour, contender in zip(COLOURS, contenders, strict=False):
+        of = [row for row in rows if row.contender == contender.key]
+        y = [max(row.residual, FLOOR) for row in of]
+        lines.append(Series(contender.title, [row.t for row in of], y, colour, "both"))
+    yield Chart(
+        "breaker",
+        "Residual on the line through two pictures",
+        Axis("t in x + t(z − x)", low=-0.5, high=1.5),
+        Axis("‖λA*(Ax − b) + F(x)‖ / ‖x‖", log=True, low=FLOOR / 3, high=10.0),
+        tuple(lines),
+        note="0: first picture, 1: second",
+        formula="λA² = uu^{T}/⟨u,v⟩ + I − vv^{T}/‖v‖², v = x − z, u = F(z) − F(x)",
+        sentence=_solving(experiment, rows),
+    )
+
+
+def _solving(experiment: Breaker | None, rows: Sequence[BreakerRow]) -> str:
+    if experiment is None or not rows:
+        return "Where F is not monotone between two pictures, some A and b make solutions of both."
+    ends = {row.contender: row for row in rows if row.t == 1}
+    parts: list[str] = []
+    for contender in experiment.contenders:
+        row = ends.get(contender.key)
+        if row is None:
+            continue
+        if row.is_joined == "yes":
+            apart = f", {number(100 * row.apart)} % of ‖x‖ apart" if contender.is_searched else ""
+            parts.append(f"{contender.title}: both pictures solve{apart}")
+        elif contender.is_searched:
+            parts.append(f"{contender.title}: no pair was found")
+        elif row.margin <= 0:
+            parts.append(f"{contender.title}: monotone between these two pictures, raise L")
+        else:
+            parts.append(f"{contender.title}: only the first")
+    return f"{'. '.join(parts)}."

@@ -1,0 +1,148 @@
+"""The charts on Lipschitz constants and on the training depth, from a study's rows; pure, no Streamlit."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from deqviz.experiments.monotone.beyond_depth import TRAINED, BeyondDepth, DepthRow
+from deqviz.experiments.monotone.lipschitz_estimates import ORDER, TITLES, LipschitzPanel, LipschitzRow
+from deqviz.runtime.study import Shot
+from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.pages.monotone.charts import COLOURS
+
+_ROLES: Mapping[str, Role] = {
+    "secant": "start-1",
+    "derivative": "start-3",
+    "grid": "start-2",
+    "everywhere": "start-4",
+    "product": "start-6",
+}
+SIDES: Mapping[str, str] = {
+    "secant": "below",
+    "derivative": "below",
+    "grid": "above",
+    "everywhere": "above",
+    "product": "above Lip(N)",
+}
+"""On which side of Lip(H) each number is."""
+
+
+def panel_charts(shot: Shot) -> Iterator[Chart]:
+    """Lip(H) of every network from both sides, and what it is made of."""
+    experiment: LipschitzPanel | None = shot.experiment("panel")
+    rows: tuple[LipschitzRow, ...] = shot.of("panel")
+    networks = () if experiment is None else experiment.networks
+    places = {named.key: n + 1 for n, named in enumerate(networks)}
+    lines = [Series("1", [0.4, max(len(networks), 1) + 0.6], [1.0, 1.0], "truth", "dotted")]
+    for quantity in ORDER:
+        of = [row for row in rows if row.quantity == quantity]
+        largest = {key: max((r.value for r in of if r.network == key), default=math.nan) for key in places}
+        found = {key: value for key, value in largest.items() if not math.isnan(value)}
+        name = f"{TITLES[quantity]} ({SIDES[quantity]})"
+        x = [places[key] for key in found]
+        lines.append(Series(name, x, list(found.values()), _ROLES[quantity], "points"))
+    asked = {named.key: named.margin for named in networks if named.margin is not None}
+    limits = ([places[key] for key in asked], [1 - m for m in asked.values()])
+    lines.append(Series("1 − m", *limits, "predicted", "points"))
+    yield Chart(
+        "panel",
+        "Lip(H), from below and from above",
+        Axis("1 to 3 strict, 4 approximate, 5 unconstrained", low=0.4, high=max(len(networks), 1) + 0.6),
+        Axis("Lipschitz constant", log=True),
+        tuple(lines),
+        note="secant ≤ derivative ≤ bound",
+        formula="Lip(H) ≤ (1 − m)(1 − t + t ∏‖W_{i}‖)",
+        sentence=_badges(experiment, rows),
+    )
+    yield _layers(experiment, rows)
+
+
+def _badges(experiment: LipschitzPanel | None, rows: Sequence[LipschitzRow]) -> str:
+    if experiment is None or not rows:
+        return (
+            "Numbers from below prove nothing; a bound from above proves all the theorems, if it is below 1."
+        )
+    words = {"certified": "certified", "estimated": "estimated only", "none": "nothing asked"}
+    known = {row.network: row.badge for row in rows}
+    parts = [
+        f"{named.title}: {words[known[named.key]]}" for named in experiment.networks if named.key in known
+    ]
+    return f"{'; '.join(parts)}."
+
+
+def _layers(experiment: LipschitzPanel | None, rows: Sequence[LipschitzRow]) -> Chart:
+    lines = [Series("1", [0.6, 5.4], [1.0, 1.0], "truth", "dotted")]
+    networks = () if experiment is None else experiment.networks
+    for colour, named in zip(COLOURS, networks, strict=False):
+        of = [row for row in rows if row.network == named.key and row.quantity == "layer"]
+        x = [int(row.where.removeprefix("layer ")) for row in of]
+        lines.append(Series(named.title, x, [row.value for row in of], colour))
+    return Chart(
+        "layers",
+        "Norms of the layers",
+        Axis("layer", low=0.6, high=5.4),
+        Axis("‖Wᵢ‖, from above", log=True),
+        tuple(lines),
+        note="for every grid",
+        formula="‖W‖ = max_{ω} ‖Ŵ(ω)‖ of a periodic convolution",
+        sentence="The strict networks keep every layer at 1 or below; the others do what they like.",
+    )
+
+
+def depth_charts(shot: Shot) -> Iterator[Chart]:
+    """PSNR and step length against the iteration."""
+    experiment: BeyondDepth | None = shot.experiment("depth")
+    rows: tuple[DepthRow, ...] = shot.of("depth")
+    runners = () if experiment is None else experiment.runners
+    depth = 5 * TRAINED if experiment is None else experiment.depth
+    quality: list[Series] = []
+    steps: list[Series] = []
+    for colour, runner in zip(COLOURS, runners, strict=False):
+        of = [row for row in rows if row.method == runner.key]
+        ks = [row.k for row in of]
+        quality.append(Series(runner.title, ks, [_or_nan(row.psnr) for row in of], colour, "line"))
+        steps.append(Series(runner.title, ks, [row.gap or math.nan for row in of], colour, "line"))
+        line = [_or_nan(row.line) for row in of]
+        if any(not math.isnan(v) for v in line) and runner.key == "strict":
+            steps.append(Series("certified line", ks, line, "predicted", "dashed"))
+    seen = [row.psnr for row in rows if row.psnr is not None and row.k > 0]
+    low, high = (min(seen), max(seen)) if seen else (20.0, 40.0)
+    room = 0.08 * (high - low) + 0.05
+    mark = Series("depth of training", [TRAINED, TRAINED], [low - room, high + room], "truth", "dotted")
+    yield Chart(
+        "depth",
+        "PSNR beyond the training depth",
+        Axis("iteration k", low=0, high=depth),
+        Axis("PSNR (dB)", low=max(low - room, 0.0), high=high + room),
+        (*quality, mark),
+        note=f"trained for {TRAINED}",
+        formula="the same data, the same solver of the data step, in training and here",
+        sentence=_changes(experiment, rows),
+    )
+    yield Chart(
+        "settling",
+        "Does it settle?",
+        Axis("iteration k", low=0, high=depth),
+        Axis("‖xₖ₊₁ − xₖ‖", log=True),
+        tuple(steps),
+        note="",
+        formula="‖x_{k+1} − x_{k}‖ ≤ κ^{k}‖x_{1} − x_{0}‖ where Lip(H) ≤ 1 − m",
+        sentence="Lines end where a step is 0: what the solve is asked for is already there.",
+    )
+
+
+def _changes(experiment: BeyondDepth | None, rows: Sequence[DepthRow]) -> str:
+    """PSNR at the trained depth and what became of it."""
+    parts: list[str] = []
+    for runner in () if experiment is None else experiment.runners:
+        found = {row.k: row.psnr for row in rows if row.method == runner.key}
+        end = 5 * TRAINED if experiment is None else experiment.depth
+        then, now = found.get(TRAINED), found.get(end)
+        if then is not None and now is not None:
+            parts.append(f"{runner.title} {then:.2f} → {now:.2f}")
+    if not parts:
+        return "Unrolled networks were asked for one iterate only; a fixed point stays where it is."
+    return f"In dB, from iteration {TRAINED} to {5 * TRAINED}: {', '.join(parts)}."
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value

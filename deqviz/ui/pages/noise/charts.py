@@ -1,0 +1,289 @@
+"""The charts of the Noise page, from the rows of its study; pure, no Streamlit."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deqviz.experiments._rows import Fit
+from deqviz.experiments.equilibrium.error_bounds import BandRow
+from deqviz.experiments.equilibrium.noise_sweep import NoiseRow, NoiseSweep, Quantity, slope
+from deqviz.runtime.study import Shot
+from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.run.protocol import number
+from deqviz.ui.components.text import pretty
+from deqviz.ui.pages.noise.plan import BAND_LEVEL, TENT
+from deqviz.ui.pages.noise.setting import Setting
+from deqviz.ui.pages.noise.stability_charts import stability_charts
+
+DELTA = "noise δ = ‖e‖"
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One quantity of the sweep: its key, its card's title, its axis and its formula."""
+
+    key: Quantity
+    title: str
+    axis: str
+    formula: str
+
+
+def theory(setting: Setting) -> float | None:
+    """The exponent of δ that is proved for D under the source condition; None without it."""
+    if not setting.has_source:
+        return None
+    if setting.rule.key == "fixed":
+        return 0.0
+    p = float(setting.rule.params.get("exponent", 1.0)) if setting.rule.key == "power" else 1.0
+    return max(0.0, min(p, 2 - p))
+
+
+def charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
+    """All cards in their order; each of them is there from the start and fills as rows come."""
+    rows: tuple[NoiseRow, ...] = shot.of("sweep")
+    contrast: tuple[NoiseRow, ...] = shot.of("contrast")
+    proved = theory(setting)
+    half = None if proved is None else proved / 2
+    axis = _delta_axis(shot)
+    yield _rate(
+        _Question("bregman", "Bregman distance", "D", "D = ⟨R(x) − R(x†), x − x†⟩ ≤ (δ + α‖w‖)²/4α"),
+        (rows, contrast),
+        (setting, axis),
+        proved,
+        lambda row: row.bregman_bound,
+    )
+    yield _rate(
+        _Question("error", "Error", "‖x − x†‖", "‖x − x†‖ ≤ (δ + α‖w‖)/(2√(αc))"),
+        (rows, contrast),
+        (setting, axis),
+        half,
+        lambda row: row.error_bound,
+    )
+    if setting.is_tent:
+        yield _tent(setting, shot)
+    yield _residual(rows, axis, is_held=setting.has_source)
+    yield _band(shot.of("band"))
+    if setting.is_stability:
+        yield from stability_charts(shot.of("stability"))
+    if setting.is_model and setting.kernel:
+        yield _unseen(shot)
+
+
+def _no_bound(row: NoiseRow) -> None:
+    del row
+
+
+def _delta_axis(shot: Shot) -> Axis:
+    """The whole range of δ from the first row on, so that the axis stands still while rows arrive."""
+    sweep: NoiseSweep | None = shot.experiment("sweep")
+    found = [row for part in ("sweep", "contrast") for row in shot.of(part)[:1]]
+    if sweep is None or not found:
+        return Axis(DELTA, log=True)
+    sizes = [row.delta / row.level for row in found]
+    low, high = min(sizes) * min(sweep.levels), max(sizes) * max(sweep.levels)
+    return Axis(DELTA, log=True, low=low / 1.6, high=high * 1.6)
+
+
+def _rate(
+    question: _Question,
+    sweeps: tuple[Sequence[NoiseRow], Sequence[NoiseRow]],
+    about: tuple[Setting, Axis],
+    proved: float | None,
+    bound: Callable[[NoiseRow], float | None],
+) -> Chart:
+    """A quantity against δ with its bound, its fitted line and the same for a truth that breaks it."""
+    (rows, contrast), (setting, axis) = sweeps, about
+    fitted = slope(rows, question.key)
+    lines = list(_sweep_lines(rows, question.key, setting.has_source, bound))
+    if fitted is not None:
+        lines.append(_fit_line(rows, question.key, fitted))
+    if contrast:
+        lines += _sweep_lines(contrast, question.key, False, _no_bound)
+    symbol = question.axis if len(question.axis) == 1 else "The error"
+    return Chart(
+        question.key,
+        question.title,
+        axis,
+        Axis(question.axis, log=True),
+        tuple(lines),
+        note=_note(fitted, proved),
+        formula=question.formula,
+        sentence=_rate_sentence(symbol, fitted, proved, slope(contrast, question.key)),
+    )
+
+
+def _sweep_lines(
+    rows: Sequence[NoiseRow],
+    quantity: Quantity,
+    is_held: bool,
+    bound: Callable[[NoiseRow], float | None],
+) -> Iterator[Series]:
+    """The bound, the spread over the seeds and the mean of their logarithms."""
+    name, role = ("source condition", "iterate") if is_held else ("none", "error")
+    levels = sorted({row.level for row in rows}, reverse=True)
+    groups = [[row for row in rows if row.level == level] for level in levels]
+    x = [group[0].delta for group in groups]
+    bounds = [
+        max(b for row in group if (b := bound(row)) is not None) if bound(group[0]) else math.nan
+        for group in groups
+    ]
+    if any(math.isfinite(b) for b in bounds) or (is_held and not rows):
+        yield Series("bound", x, bounds, "predicted", "dashed")
+    values = [[float(getattr(row, quantity)) for row in group] for group in groups]
+    if any(len(v) > 1 for v in values):
+        yield Series("", x, [max(v) for v in values], role, "band", [min(v) for v in values])
+    yield Series(name, x, [_middle(v) for v in values], role)
+
+
+def _middle(values: Sequence[float]) -> float:
+    """The geometric mean of what is positive."""
+    logs = [math.log(v) for v in values if v > 0]
+    return math.exp(sum(logs) / len(logs)) if logs else math.nan
+
+
+def _fit_line(rows: Sequence[NoiseRow], quantity: Quantity, fitted: Fit) -> Series:
+    """The least-squares line over the range that it was fitted on, through the middle of the points."""
+    inside = [r for r in rows if fitted.low * (1 - 1e-9) <= r.delta <= fitted.high * (1 + 1e-9)]
+    points = [(math.log(r.delta), math.log(v)) for r in inside if (v := float(getattr(r, quantity))) > 0]
+    t = sum(p[0] for p in points) / len(points)
+    v = sum(p[1] for p in points) / len(points)
+    ends = [fitted.low, fitted.high]
+    line = [math.exp(v + fitted.slope * (math.log(d) - t)) for d in ends]
+    return Series(f"fit, δ^{{{fitted.slope:.2f}}}", ends, line, "truth", "dotted")
+
+
+def _note(fitted: Fit | None, proved: float | None) -> str:
+    found = "" if fitted is None else f"slope {fitted.slope:.2f}"
+    return " · ".join(part for part in (found, "" if proved is None else f"bound {_plain(proved)}") if part)
+
+
+def _plain(value: float) -> str:
+    return "½" if value == 0.5 else f"{value:.3g}"
+
+
+def _rate_sentence(symbol: str, fitted: Fit | None, proved: float | None, broken: Fit | None) -> str:
+    if fitted is None:
+        return "The slope is fitted once three noise levels inside the outer decades have come."
+    fit_range = f"{number(fitted.low)} ≤ δ ≤ {number(fitted.high)}"
+    text = f"{symbol} falls like δ^{{{fitted.slope:.2f}}}, fitted on {fit_range}"
+    if proved is not None:
+        text += f"; its bound falls like δ^{{{_plain(proved)}}}"
+    if broken is not None:
+        text += f". Without the source condition it is δ^{{{broken.slope:.2f}}}"
+    return f"{text}."
+
+
+def _tent(setting: Setting, shot: Shot) -> Chart:
+    """Fitted slopes of D against the exponent p of α = cδ^p."""
+    found = [
+        (p, slope(rows, "bregman"))
+        for p in TENT
+        if _is_whole(shot, f"tent {p:g}") and (rows := shot.of(f"tent {p:g}"))
+    ]
+    known = [(p, f.slope) for p, f in found if f is not None]
+    lines = [Series("measured", [p for p, _ in known], [s for _, s in known], "iterate", "points")]
+    sentence = "Too little or too much smoothing loses the rate; D falls fastest at p = 1."
+    if setting.has_source:
+        lines.insert(0, Series("theory", [0, 1, 2], [0, 1, 0], "predicted", "dashed"))
+    else:
+        sentence = "Without the source condition no exponent p brings the rate back."
+    if known:
+        best = max(known, key=lambda pair: pair[1])
+        sentence += f" Steepest so far: {best[1]:.2f} at p = {best[0]:g}."
+    return Chart(
+        "tent",
+        "Slope against p",
+        Axis("exponent p in α = cδ^{p}", low=0.0, high=2.1),
+        Axis("fitted slope of D", low=-0.05, high=1.3),
+        tuple(lines),
+        note="the tent",
+        formula="D = O(δ^{min(p, 2 − p)})" if setting.has_source else "",
+        sentence=sentence,
+    )
+
+
+def _is_whole(shot: Shot, part: str) -> bool:
+    experiment = shot.experiment(part)
+    return experiment is not None and len(shot.of(part)) == len(experiment.cells)
+
+
+def _residual(rows: Sequence[NoiseRow], axis: Axis, *, is_held: bool) -> Chart:
+    lines: list[Series] = []
+    if rows and rows[0].source is not None:
+        bounds = [math.hypot(r.delta, r.weight * (r.source or 0.0)) for r in rows]
+        lines.append(Series("bound", [r.delta for r in rows], bounds, "predicted", "dashed"))
+    x = [r.delta for r in rows]
+    lines.append(Series("‖Ax − y‖", x, [r.residual for r in rows], "measured", "points"))
+    lines.append(Series("‖A(x − x†)‖", x, [r.data_error for r in rows], "iterate", "points"))
+    worst = max((r.identity for r in rows if r.identity is not None), default=None)
+    told = (
+        "" if worst is None else f" αD + ‖q‖² = ⟨e − αw, q⟩ to {number(worst)}, so the equilibria are solved."
+    )
+    return Chart(
+        "residual",
+        "Residual",
+        axis,
+        Axis("in the data", log=True),
+        tuple(lines),
+        formula="‖Ax − y‖ ≤ √(δ² + α²‖w‖²)" if is_held else "‖Ax − y‖",
+        sentence=f"How well the equilibrium fits the noisy data and the clean ones.{told}",
+    )
+
+
+def _band(rows: Sequence[BandRow]) -> Chart:
+    """The true error between what proves that it cannot be less and what proves that it is no more."""
+    x = [row.weight for row in rows]
+    upper = [math.nan if row.upper is None else row.upper for row in rows]
+    lower = [row.refined for row in rows]
+    # A lower edge of 0 has no place on the axis: the band then ends a decade below the error.
+    floor = [low if low > 0 else row.error / 10 for low, row in zip(lower, rows, strict=True)]
+    inside = sum(
+        row.refined <= row.error * (1 + 1e-9)
+        for row in rows
+        if row.upper is None or row.error <= row.upper * (1 + 1e-9)
+    )
+    lines = [
+        Series("certified band", x, upper, "predicted", "band", floor),
+        Series("true error", x, [row.error for row in rows], "iterate"),
+    ]
+    if any(row.lower > 0 for row in rows):
+        lines.append(Series("‖P_{ker} R(x†)‖/ℓ", x, [row.lower for row in rows], "truth", "dotted"))
+    return Chart(
+        "band",
+        "Certificate band",
+        Axis("weight α", log=True, low=6e-7, high=1.6),
+        Axis("‖x − x†‖", log=True),
+        tuple(lines),
+        note=f"δ = {pretty(BAND_LEVEL)} ‖Ax†‖",
+        formula="d_ρ/ℓ ≤ ‖x − x†‖ ≤ d_ρ/c + (δ + αρ)/(2√(αc))",
+        sentence=f"{inside} of {len(rows)} errors lie in the band that R, A and the truth alone decide."
+        if rows
+        else "The band comes after the sweeps.",
+    )
+
+
+def _unseen(shot: Shot) -> Chart:
+    """P_ker R at the truth and at the equilibrium, entry by entry."""
+    lines: list[Series] = []
+    named: tuple[tuple[str, str, Role], ...] = (
+        ("kernel_truth", "P_{ker} R(x†)", "truth"),
+        ("kernel", "P_{ker} R(x_{α})", "iterate"),
+    )
+    # Rounding is not worth a look: the axis never shows less than this.
+    most = 1e-6
+    for name, label, role in named:
+        image = shot.view(name, "band")
+        values = np.zeros(0) if image is None else image.flatten().numpy()
+        most = max(most, float(np.abs(values).max(initial=0.0)))
+        lines.append(Series(label, np.arange(len(values)), values, role, "line"))
+    return Chart(
+        "kernel",
+        "What A cannot see",
+        Axis("entry"),
+        Axis("P_{ker} R", low=-1.08 * most, high=1.08 * most),
+        tuple(lines),
+        formula="P_ker R(x_α) = 0 for every α, δ and noise",
+        sentence="At equilibria A misses nothing of R; what it misses at the truth keeps the error up.",
+    )

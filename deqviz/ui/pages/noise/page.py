@@ -1,0 +1,114 @@
+"""The Noise page: its sidebar, and how it becomes a `StudyPage`."""
+
+from typing import Any
+
+import streamlit as st
+
+from deqviz.core.registry import Choice, params_of
+from deqviz.runtime.study import Study
+from deqviz.ui.components.text import heading
+from deqviz.ui.inputs.image_box import picture_box
+from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, widget
+from deqviz.ui.pages.noise.board import board
+from deqviz.ui.pages.noise.plan import plan
+from deqviz.ui.pages.noise.setting import MODEL, PRESETS, SOURCE, Setting, default, from_query, shelves
+from deqviz.ui.shell.study_page import StudyPage
+
+_OWN = {p.name: p for p in params_of(Setting)}
+
+
+def render() -> None:
+    """Draw the page; called once per script run."""
+    PAGE.render()
+
+
+def describe(setting: Setting) -> str:
+    """The setting in a line: problem, regulariser, truth, noise."""
+    shelf = shelves(setting.is_model)
+    where = "the model" if setting.is_model else shelf["operator"][setting.operator.key].title
+    return " · ".join(
+        (where, shelf["regularizer"][setting.regularizer.key].title, setting.truth, f"{setting.noise} noise")
+    )
+
+
+def fill(setting: Setting) -> None:
+    """Write a setting into the widgets; before any of them is drawn in this run of the script."""
+    prefill("n", tuple(_OWN.values()), {name: getattr(setting, name) for name in _OWN})
+    st.session_state["n.image"] = setting.image
+    for name, shelf in shelves(setting.is_model).items():
+        prefill_choice(f"n.{name}", shelf, getattr(setting, name))
+
+
+def form() -> Setting:
+    """Draw the sidebar's widgets and return what they say, not yet validated as a whole."""
+    values: dict[str, Any] = {}
+    heading("Problem")
+    values["problem"] = _titled("problem")
+    is_model = values["problem"] == MODEL
+    if is_model:
+        values["kernel"] = _own("kernel")
+    else:
+        values["image"] = picture_box("n.image", "Picture", Setting.image, is_upload_kept=True)
+        values["operator"] = _choice("operator", is_model, "Operator")
+        values["side"] = _own("side")
+    values["regularizer"] = _choice("regularizer", is_model, "Regulariser")
+    heading("Truth")
+    values["truth"] = _titled("truth")
+    if values["truth"] == SOURCE:
+        if not is_model:
+            values["element"] = _own("element")
+        values["is_contrasted"] = _own("is_contrasted")
+    heading("Noise")
+    values["noise"] = _titled("noise")
+    values["levels"], values["seeds"] = _own("levels"), _own("seeds")
+    heading("Strength")
+    values["rule"] = _choice("rule", is_model, "Rule for α", is_titled=True)
+    values["is_tent"], values["is_stability"] = _own("is_tent"), _own("is_stability")
+    with st.expander("Advanced"):
+        values["seed"] = _own("seed")
+    return Setting(**values)
+
+
+def _own(name: str) -> Any:
+    return widget(_OWN[name], f"n.{name}")
+
+
+def _titled(name: str) -> str:
+    """A select box under a heading that says the same; readers of the screen still hear its label."""
+    parameter, key = _OWN[name], f"n.{name}"
+    options = parameter.domain
+    assert isinstance(options, tuple)
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = parameter.default
+    index = options.index(st.session_state[key])
+    label = parameter.label or name.capitalize()
+    return st.selectbox(label, options, index, key=key, label_visibility="collapsed", format_func=_capital)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _choice(name: str, is_model: bool, label: str, *, is_titled: bool = False) -> Choice:
+    shelf = shelves(is_model)[name]
+    return choose(shelf, f"n.{name}", label, default(name, is_model), is_titled=is_titled)
+
+
+def _study(setting: Setting) -> Study:
+    side = 64 if setting.is_model else int(setting.side.split()[0])
+    return Study(lambda: plan(setting), side)
+
+
+PAGE = StudyPage(
+    page="noise",
+    prefix="n",
+    title="Noise",
+    question="what happens as the noise vanishes?",
+    presets=PRESETS,
+    read=from_query,
+    fill=fill,
+    form=form,
+    describe=describe,
+    make=_study,
+    draw=board,
+)

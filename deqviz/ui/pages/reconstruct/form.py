@@ -1,0 +1,233 @@
+"""The sidebar: a scenario in widgets. Knows nothing of runs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from deqviz import images, kspace
+from deqviz.core.registry import Choice, Registry, params_of
+from deqviz.core.space import fitted
+from deqviz.io import images as loader
+from deqviz.io import kspace as kspace_loader
+from deqviz.io import settings as settings_file
+from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario, check_picture
+from deqviz.ui.components.text import heading, plain
+from deqviz.ui.inputs.gallery import gallery
+from deqviz.ui.inputs.widgets import choose, entry_form, merge, pick, prefill_choice, widget
+from deqviz.ui.shell import address
+
+_PARTS: Mapping[str, Registry[Any]] = {"operator": OPERATORS, "noise": NOISES, "method": METHODS}
+_OWN = {p.name: p for p in params_of(Scenario)}
+
+PRESETS: Mapping[str, tuple[str, Scenario]] = {
+    "Contraction lost": (
+        "L = 1.2: the network may expand, the guarantees end, several limits become possible",
+        Scenario(
+            method=Choice(
+                "equilibrium",
+                {"regularizer": Choice("contractive", {"contraction": 1.2}), "solver": Choice("picard")},
+            )
+        ),
+    ),
+    "Step too long": (
+        "An explicit step beyond the certified limit",
+        Scenario(
+            method=Choice(
+                "equilibrium",
+                {
+                    "regularizer": Choice("quadratic"),
+                    "splitting": "explicit",
+                    "step": 1.3,
+                    "solver": Choice("picard"),
+                },
+            )
+        ),
+    ),
+    "Nothing to hide": (
+        "The same network without constraints, plug-and-play: no guarantee, watch what happens",
+        Scenario(method=Choice("pnp_fbs", {"denoiser": "unconstrained"})),
+    ),
+    "Sparse-view CT": (
+        "60 views, convex ridge regulariser",
+        Scenario(
+            image="phantom",
+            operator=Choice("tomography"),
+            method=Choice("equilibrium", {"regularizer": Choice("convex_ridge"), "splitting": "explicit"}),
+        ),
+    ),
+}
+"""Scenarios worth a click: name, what to look at, the scenario."""
+
+
+def fill(scenario: Scenario) -> None:
+    """Write a scenario into the widgets; before any of them is drawn in this run of the script."""
+    if scenario.image != st.session_state.get("w.image"):
+        _choose(scenario.image)
+    for name in _OWN:
+        st.session_state[f"w.{name}"] = getattr(scenario, name)
+    for name, registry in _PARTS.items():
+        prefill_choice(f"w.{name}", registry, getattr(scenario, name))
+
+
+def form() -> Scenario:
+    """Draw the sidebar's widgets and return what they say, not yet validated as a whole."""
+    heading("Picture")
+    _picture()
+    heading("Degradation")
+    operator = _part("operator", "Operator")
+    heading("Noise")
+    noise = _part("noise", "Kind")
+    seed = widget(_OWN["seed"], "w.seed")
+    heading("Method")
+    entry = pick(METHODS, "w.method", "Method", Scenario().method.key, is_titled=True)
+    prefix = f"w.method.{entry.key}"
+    basic = entry_form(entry, prefix)
+    with st.expander("Advanced"):
+        advanced = entry_form(entry, prefix, advanced=True)
+        iterations = widget(_OWN["iterations"], "w.iterations")
+        tolerance = widget(_OWN["tolerance"], "w.tolerance")
+        size = widget(_OWN["size"], "w.size")
+    return Scenario(
+        image=st.session_state["w.image"],
+        size=size,
+        operator=operator,
+        noise=noise,
+        method=Choice(entry.key, merge(basic, advanced)),
+        seed=seed,
+        iterations=iterations,
+        tolerance=tolerance,
+    )
+
+
+def _part(name: str, label: str) -> Choice:
+    default: Choice = getattr(Scenario(), name)
+    return choose(_PARTS[name], f"w.{name}", label, default.key, is_titled=True)
+
+
+def _picture() -> None:
+    st.session_state.setdefault("w.image", Scenario().image)
+    _replace_lost()
+    picked = gallery(st.session_state["w.image"], key="gallery")
+    if picked is not None and picked != st.session_state["w.image"]:
+        _choose(picked)
+        st.rerun()
+    if lost := st.session_state.get("lost"):
+        st.warning(lost)
+    with st.expander("Use your own picture"):
+        file = st.file_uploader(
+            f"{loader.NAMES}, up to 10 MB; or complex k-space, coil × ky × kx, as NPY or HDF5; or the "
+            "settings of a run as JSON",
+            key="upload",
+            type=[*loader.SUFFIXES, *kspace_loader.SUFFIXES, settings_file.SUFFIX],
+        )
+        if file is None:
+            if st.session_state.pop("uploaded", None):
+                _forget()
+        else:
+            _take(file.name, file.getvalue(), file.file_id)
+        if said := _changes(st.session_state.get("received")):
+            st.caption(said)
+        if error := st.session_state.get("upload_error"):
+            st.error(plain(error))
+
+
+def _choose(image: str) -> None:
+    """Make `image` the picture; what was said about the one before goes."""
+    st.session_state["w.image"] = image
+    st.session_state.pop("lost", None)
+    _forget()
+
+
+def _forget() -> None:
+    for name in ("received", "upload_error"):
+        st.session_state.pop(name, None)
+
+
+def _replace_lost() -> None:
+    """The uploads are shared, and the least used ones go: fall back to the default picture, and say so."""
+    try:
+        check_picture(st.session_state["w.image"])
+    except ValueError:
+        default = Scenario().image
+        title = next(p.title for p in images.gallery() if p.key == default)
+        _choose(default)
+        st.session_state.lost = (
+            f"Your picture is not kept here any more: {title} is used until you upload it again."
+        )
+
+
+def _take(name: str, data: bytes, file_id: str) -> None:
+    """Read an upload once, or another slice of it; a bad one leaves the picture that was there."""
+    known, number, slices = st.session_state.get("uploaded") or ("", 1, 1)
+    if known == file_id:
+        chosen = st.slider("Slice", 1, slices, number, key="w.slice") if slices > 1 else number
+        if chosen != number:
+            _receive_kspace(data, file_id, chosen)
+        return
+    st.session_state.uploaded = (file_id, 1, 1)
+    st.session_state.pop("w.slice", None)
+    _forget()
+    if settings_file.is_settings(name, data):
+        _restore(data)
+    elif kspace_loader.is_kspace(data):
+        _receive_kspace(data, file_id, None)
+    else:
+        _receive(name, data)
+
+
+def _restore(data: bytes) -> None:
+    """Open the page again as the settings of a file say."""
+    try:
+        scenario = Scenario.from_settings(settings_file.read(data))
+    except ValueError as error:
+        st.session_state.upload_error = str(error)
+        return
+    address.ask("reconstruct", scenario.to_query())
+    st.rerun()
+
+
+def _receive(name: str, data: bytes) -> None:
+    try:
+        upload = loader.read(name, data, side=512)
+    except loader.UploadError as error:
+        st.session_state.upload_error = str(error)
+        return
+    _choose(images.keep(upload.image, upload.digest))
+    st.session_state.received = (upload.size, (upload.image.shape[-2], upload.image.shape[-1]), upload.note)
+    st.rerun()
+
+
+def _receive_kspace(data: bytes, file_id: str, number: int | None) -> None:
+    """Read a slice of k-space; the first one sets parallel MRI and no noise but the scanner's."""
+    try:
+        found = kspace_loader.read_kspace(data, number)
+        key = kspace.keep(found.samples, found.digest)
+    except ValueError as error:
+        _forget()
+        st.session_state.upload_error = str(error)
+        return
+    if not kspace.is_key(st.session_state["w.image"]):
+        if st.session_state.get("w.operator") != "parallel_mri":
+            prefill_choice("w.operator", OPERATORS, Choice("parallel_mri"))
+        prefill_choice("w.noise", NOISES, Choice("gaussian", {"std": 0.0}))
+    _choose(key)
+    st.session_state.uploaded = (file_id, found.number, found.slices)
+    parts = [f"{len(found.samples)} coils" if len(found.samples) > 1 else "one coil"]
+    if found.slices > 1:
+        parts.insert(0, f"slice {found.number} of {found.slices}")
+    scan = kspace.scan(key)
+    full, gaps = "fully sampled", "sampled with gaps, so that there is no truth and its own pattern is used"
+    parts.append(full if scan.is_full else gaps)
+    st.session_state.received = (found.size, tuple(scan.mask.shape), "; ".join(parts))
+    st.rerun()
+
+
+def _changes(received: tuple[tuple[int, int], tuple[int, int], str | None] | None) -> str:
+    """What was changed in the upload on its way into a run, whose size is known here alone."""
+    if received is None:
+        return ""
+    size, kept, note = received
+    height, width = fitted(*kept, st.session_state.get("w.size", Scenario().size))
+    resizing = "" if (width, height) == size else f"resized from {size[0]} × {size[1]} to {width} × {height}"
+    return "; ".join(part for part in (note, resizing) if part)

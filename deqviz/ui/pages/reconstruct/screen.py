@@ -1,0 +1,216 @@
+"""From a run to what the live view draws; pure, no Streamlit."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from deqviz import kspace
+from deqviz.core.catalog import METHODS, OPERATORS, REGULARIZERS
+from deqviz.core.guarantee import Curve as Line
+from deqviz.core.guarantee import Guarantee
+from deqviz.core.records import Mark
+from deqviz.methods._base import DISTANCE
+from deqviz.operators.parallel_mri import ParallelMri
+from deqviz.runtime.job import Job
+from deqviz.runtime.run_snapshot import Snapshot
+from deqviz.runtime.run_snapshot import State as JobState
+from deqviz.runtime.trajectory_chart import Chart
+from deqviz.scenario import Scenario
+from deqviz.ui.components.run.protocol import row
+from deqviz.ui.components.run.records import (
+    Curve,
+    Explanation,
+    Frames,
+    Path,
+    Pictures,
+    Shade,
+    State,
+    Trajectory,
+    View,
+)
+
+_STATES: Mapping[JobState, State] = {
+    "preparing": "preparing",
+    "running": "running",
+    "paused": "paused",
+    "checking": "checking",
+    "done": "done",
+    "stopped": "stopped",
+    "diverged": "diverged",
+    "failed": "error",
+}
+
+PATIENCE = 4
+"""Seconds up to which a run need not say how long it still takes."""
+
+
+def pictures(job: Job, shot: Snapshot) -> Pictures | None:
+    """What never changes in a run; None while the problem is being built."""
+    if shot.setup is None:
+        return None
+    return Pictures(job.id, shot.setup.truth, shot.setup.measured, measured_psnr=shot.setup.measured_psnr)
+
+
+def frames(job: Job, shot: Snapshot) -> Frames:
+    """The kept iterates."""
+    return Frames(job.id, [f.k for f in shot.frames], [f.pixels for f in shot.frames])
+
+
+def view(
+    job: Job, shot: Snapshot, device: str, guarantees: Sequence[Guarantee], speed: int, waiting: str = ""
+) -> View:
+    """The run as it is now; `waiting` says where it stands in the line, if it does."""
+    last = shot.marks[-1] if shot.marks else None
+    entry = METHODS[job.scenario.method.key]
+    return View(
+        run=job.id,
+        state=_STATES[shot.state],
+        k=shot.latest.k if shot.latest else 0,
+        k_max=job.scenario.iterations,
+        message=waiting or _message(job, shot),
+        evaluations=last.evaluations if last else None,
+        rate=shot.rate or None,
+        residual=last.residual if last else None,
+        psnr=shot.latest.psnr if shot.latest else None,
+        error_max=shot.latest.error_max if shot.latest else None,
+        speed=speed,
+        device=device,
+        method=entry.title,
+        iterate=shot.latest.pixels if shot.latest else None,
+        columns=_columns(shot, guarantees),
+        quality=_quality(shot),
+        trajectory=_trajectory(job.chart()),
+        guarantees=tuple(row(g) for g in guarantees),
+        explanation=_explanation(job),
+    )
+
+
+def _message(job: Job, shot: Snapshot) -> str:
+    if shot.state == "preparing":
+        operator = OPERATORS[job.scenario.operator.key].title
+        return f"{operator}, the data and the constants of the theorems"
+    if shot.state == "running":
+        return _time_left(job.scenario.iterations - (shot.marks[-1].k if shot.marks else 0), shot.rate)
+    if shot.state == "checking":
+        return f"{shot.message} What the theorems say: {_progress(shot)} …".strip()
+    return shot.message
+
+
+def _time_left(steps: int, rate: float) -> str:
+    """How long so many iterations take, at most: the run may arrive sooner. Rounded up, to count calmly."""
+    seconds = steps / rate if rate > 0 else 0.0
+    if seconds <= PATIENCE:
+        return ""
+    if seconds <= 55:
+        return f"at most {5 * math.ceil(seconds / 5)} s left"
+    minutes = math.ceil(seconds / 60)
+    return f"at most {minutes} min left" if minutes < 90 else f"at most {math.ceil(minutes / 60)} h left"
+
+
+def _progress(shot: Snapshot) -> str:
+    """Which check is under way, and how far it is where that is known without asking it."""
+    if not shot.probes:
+        return "other starts"
+    probe = shot.probes[-1]
+    if probe.landscape is not None:
+        return f"{probe.title}, {100 * np.isfinite(probe.landscape.gap.numpy()).mean():.0f} %"
+    if probe.path and probe.value is None and shot.marks:
+        # The run itself is the only guess of how long a run from another start will take.
+        return f"{probe.title}, iteration {probe.path[-1][0]} of about {shot.marks[-1].k}"
+    return probe.title
+
+
+def _explanation(job: Job) -> Explanation:
+    """What the method, its regulariser and the operator are, in their own docstrings' words."""
+    scenario = job.scenario
+    entry = METHODS[scenario.method.key]
+    parts = [entry.summary]
+    regularizer = scenario.method.params.get("regularizer")
+    if regularizer is not None:
+        parts.append(f"Here {_decapitalised(REGULARIZERS[regularizer.key].summary)}")
+    operator = OPERATORS[scenario.operator.key]
+    if kspace.is_key(scenario.image) and issubclass(operator.cls, ParallelMri):
+        parts.append(f"The data: {_measured(scenario)}")
+    else:
+        parts.append(f"The data: {_decapitalised(operator.summary)}")
+    return Explanation(entry.cls.equation, " ".join(parts), entry.cls.hint)
+
+
+def _measured(scenario: Scenario) -> str:
+    maps = "the coil maps come from its fully sampled centre"
+    if scenario.is_judged:
+        return f"your k-space, of which the pattern keeps a part; {maps}, and all of it is the truth."
+    return f"your k-space as it is; {maps}, and nobody knows the truth."
+
+
+def _decapitalised(text: str) -> str:
+    """For the middle of a sentence; symbols and names of one letter keep their case."""
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
+def _array(values: Sequence[float]) -> np.ndarray:
+    return np.asarray(values, np.float32)
+
+
+def _columns(shot: Snapshot, guarantees: Sequence[Guarantee]) -> dict[str, np.ndarray]:
+    marks: Sequence[Mark] = shot.marks
+    largest = {f.k: f.error_max for f in shot.frames}
+    columns = {
+        "k": _array([m.k for m in marks]),
+        "residual": _array([m.residual for m in marks]),
+        "psnr": _array(shot.psnr),
+        "error_max": _array([largest.get(m.k, math.nan) for m in marks]),
+        "error": _array([math.sqrt(10 ** (-p / 10)) if math.isfinite(p) else math.nan for p in shot.psnr]),
+        "evaluations": _array([m.evaluations for m in marks]),
+    }
+    if marks and marks[0].objective is not None:
+        columns["objective"] = _array([math.nan if m.objective is None else m.objective for m in marks])
+    for name in _curves(marks):
+        columns[name] = _array([m.scalars.get(name, math.nan) for m in marks])
+    rate = next((g for g in guarantees if g.key == "rate"), None)
+    if rate is not None and rate.status != "void" and isinstance(rate.predicted, Line):
+        columns["predicted_k"] = _array(rate.predicted.k)
+        columns["predicted"] = _array(rate.predicted.values)
+    if shot.ssim:
+        columns["ssim_k"] = _array(sorted(shot.ssim))
+        columns["ssim"] = _array([shot.ssim[k] for k in sorted(shot.ssim)])
+    return columns
+
+
+def _curves(marks: Sequence[Mark]) -> tuple[str, ...]:
+    """The method's own curves; the distance from the start serves a guarantee and says little by itself."""
+    return tuple(name for name in marks[-1].scalars if name != DISTANCE) if marks else ()
+
+
+def _quality(shot: Snapshot) -> tuple[Curve, ...]:
+    is_judged = shot.setup is None or shot.setup.truth is not None
+    curves = _judged(shot) if is_judged else [Curve("residual", "Residual", "residual", log=True)]
+    if shot.marks and shot.marks[0].objective is not None:
+        curves.append(Curve("objective", "Objective", "objective"))
+    for name in _curves(shot.marks):
+        curves.append(
+            Curve(name, name.capitalize(), name, log=all(m.scalars.get(name, 1) > 0 for m in shot.marks))
+        )
+    return tuple(curves)
+
+
+def _judged(shot: Snapshot) -> list[Curve]:
+    """What a truth is needed for."""
+    base = shot.setup.measured_psnr if shot.setup else None
+    curves = [Curve("psnr", "PSNR", "PSNR (dB)", baseline=base)]
+    if shot.ssim:
+        curves.append(Curve("ssim", "SSIM", "structural similarity", x="ssim_k"))
+    error = None if base is None or not math.isfinite(base) else 10 ** (-base / 20)
+    return [*curves, Curve("error", "Error", "root mean square error", log=True, baseline=error)]
+
+
+def _trajectory(chart: Chart | None) -> Trajectory | None:
+    if chart is None:
+        return None
+    shade = None
+    if chart.landscape is not None:
+        axis, gap = chart.landscape.axis, chart.landscape.gap.numpy()
+        shade = Shade(axis, axis, np.log10(np.maximum(gap, 1e-12)))
+    paths = tuple(Path(t.label, t.a, t.b, t.k) for t in chart.tracks)
+    return Trajectory(paths, (0.0, 0.0) if chart.is_final else None, shade)

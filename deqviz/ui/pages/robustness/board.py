@@ -1,0 +1,120 @@
+"""From a study of the Robustness page to its board; pure, no Streamlit."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from deqviz.core.space import Image, magnitude
+from deqviz.experiments._rows import panel
+from deqviz.experiments.robustness.attack import RobustnessRow
+from deqviz.runtime.logbook import to_bytes
+from deqviz.runtime.study import Seen, Shot, Study
+from deqviz.ui.components.board.records import Board, Explanation, Row, Tile
+from deqviz.ui.components.board.verdicts import verdict
+from deqviz.ui.components.run.protocol import number
+from deqviz.ui.pages.robustness.charts import charts
+from deqviz.ui.pages.robustness.setting import Setting
+from deqviz.ui.shell.study_board import study_board
+
+GAIN = 5
+"""By which a difference is multiplied to be seen."""
+
+
+def board(study: Study, setting: Setting) -> Board:
+    """The study as it is now."""
+    shot = study.snapshot()
+    return study_board(
+        study,
+        shot,
+        preparing="the operator and the data",
+        doing=_doing(setting, shot),
+        charts=charts(setting, shot),
+        tiles=_tiles(setting, shot),
+        guarantees=_guarantees(setting, shot),
+        explanation=_explanation(setting, shot),
+    )
+
+
+def _doing(setting: Setting, shot: Shot) -> str:
+    """Whose turn it is, for rows that take long."""
+    if shot.state != "running" or shot.done == shot.total:
+        return ""
+    return setting.title(setting.methods[shot.done % len(setting.methods)])
+
+
+def _tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
+    """Of each method what was done to it, at the size that is asked for, or the newest before that comes."""
+    rows: dict[tuple[str, float], RobustnessRow] = {(r.method, r.level): r for r in shot.of("rows")}
+    for key in setting.methods:
+        seen = _seen(setting, shot, key)
+        if len(seen) < 4:
+            continue
+        level = float(next(iter(seen.values())).row[1])
+        found, name = rows[key, level], setting.short(key)
+        clean, damaged, random = (seen[view].image for view in ("clean", "damaged", "random"))
+        share, change = f"{100 * level:.2g} % ‖y‖", _scaled(seen["perturbation"].image)
+        yield Tile(f"{key}.clean", f"{name}: clean", to_bytes(clean), _decibels(found.psnr_clean))
+        yield Tile(f"{key}.random", f"{name}: random", to_bytes(random), _decibels(found.psnr_random))
+        yield Tile(f"{key}.change", f"{name}: A*δ", to_bytes(change), share)
+        yield Tile(f"{key}.damaged", f"{name}: attacked", to_bytes(damaged), _decibels(found.psnr_attack))
+        apart = magnitude(damaged - clean) if damaged.shape[1] == 2 else (damaged - clean).abs()
+        told = f"gain {number(found.attack)}"
+        yield Tile(f"{key}.damage", f"{name}: |Δx| × {GAIN}", to_bytes(GAIN * apart), told)
+
+
+def _seen(setting: Setting, shot: Shot, key: str) -> dict[str, Seen]:
+    """The pictures of one row of a method."""
+    views = [v for v in shot.views if v.row[0] == key]
+    wanted = [v for v in views if v.row[1] == setting.shown_size]
+    row = wanted[-1].row if wanted else views[-1].row if views else None
+    return {v.name: v for v in views if v.row == row}
+
+
+def _scaled(change: Image) -> Image:
+    size = magnitude(change) if change.shape[1] == 2 else change.abs()
+    return size / size.max().clamp_min(1e-12)
+
+
+def _decibels(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f} dB"
+
+
+def _guarantees(setting: Setting, shot: Shot) -> Iterator[Row]:
+    """The bound of each method; what is asked of all of them together in one line each."""
+    rows: Sequence[RobustnessRow] = shot.of("rows")
+    for key in setting.methods:
+        own = [row for row in rows if row.method == key]
+        for guarantee in panel(own):
+            if guarantee.key == "bound":
+                yield verdict(replace(guarantee, name=setting.title(key)))
+    for key in ("local", "back", "seen"):
+        speaking = [r for r in rows if any(g.key == key and g.status == "certified" for g in r.guarantees)]
+        for guarantee in panel(speaking):
+            if guarantee.key == key:
+                names = ", ".join(dict.fromkeys(setting.title(r.method) for r in speaking))
+                yield verdict(replace(guarantee, reason=f"of {names}"))
+    for guarantee in panel(rows):
+        if guarantee.key == "order":
+            yield verdict(guarantee)
+
+
+def _explanation(setting: Setting, shot: Shot) -> Explanation:
+    rows: Sequence[RobustnessRow] = shot.of("rows")
+    spent = sum(row.evaluations for row in rows)
+    budget = setting.budget
+    parts = [
+        "The data are changed by δ on measured entries, with ‖δ‖ fixed, and δ climbs where the picture moves "
+        "furthest: through an equilibrium by implicit differentiation, through a few steps by all of them. "
+        "What is found is a lower bound of the worst case; the largest is kept.",
+        f"Budget for each size and method: {budget.restarts} restarts, {budget.steps} steps, {budget.draws} "
+        f"random draws; {spent} evaluations so far, each on all restarts at once.",
+        "Where F is monotone with m, λA*(Ax − y) + F(x) = 0 gives m‖Δx‖² + λ‖AΔx‖² ≤ λ⟨AΔx, δ⟩, so that "
+        "‖Δx‖ ≤ ½√(λ/m) ‖δ‖, and by way of A* only ‖Δx‖ ≤ (λ/m) ‖δ‖. The first is attained by H = (1 − m)Id.",
+    ]
+    estimated = [r for r in rows if r.status == "estimated"]
+    if estimated:
+        parts.append("An estimate takes m from one picture; it may be exceeded, and is drawn as what it is.")
+    return Explanation(
+        "max ‖x(y + δ) − x(y)‖ over ‖δ‖ = ε‖y‖",
+        " ".join(parts),
+        "compare m = 0.02 with m = 0.3: what is won in the bound is paid in the undisturbed picture.",
+    )

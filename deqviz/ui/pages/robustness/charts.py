@@ -1,0 +1,159 @@
+"""The charts of the Robustness page, from the rows of its study; pure, no Streamlit."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import get_args
+
+from deqviz.experiments.robustness.attack import RobustnessRow
+from deqviz.runtime.study import Shot
+from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.run.protocol import number
+from deqviz.ui.pages.robustness.setting import Setting
+
+_COLOURS: tuple[Role, ...] = tuple(role for role in get_args(Role) if role.startswith("start-"))
+GAIN = "gain ‖Δx‖ / ‖δ‖"
+UNSETTLED = 5e-6
+"""A residual above this is told: single precision gets to a tenth of it."""
+
+
+def charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
+    """All cards in their order; each of them is there from the start and fills as rows come."""
+    rows = {key: tuple(r for r in shot.of("rows") if r.method == key) for key in setting.methods}
+    axis = size_axis(setting)
+    yield _compared(setting, rows, axis)
+    yield _quality(setting, rows, axis)
+    for key in setting.methods:
+        yield _one(setting.title(key), key, rows[key], axis)
+
+
+def size_axis(setting: Setting) -> Axis:
+    """The whole range from the start, so that the axis stands still while rows arrive."""
+    sizes = setting.sizes
+    return Axis("‖δ‖ / ‖y‖", log=True, low=sizes[0] / 1.25, high=sizes[-1] * 1.25)
+
+
+def _compared(setting: Setting, rows: dict[str, tuple[RobustnessRow, ...]], axis: Axis) -> Chart:
+    """The largest gain of each method, with what is proved of it."""
+    lines: list[Series] = []
+    for key, colour in zip(setting.methods, _COLOURS, strict=False):
+        found = rows[key]
+        lines.append(Series(setting.title(key), _x(found), [r.attack for r in found], colour))
+        if found and found[0].bound is not None and found[0].status == "certified":
+            lines.append(Series("", _ends(axis), [found[0].bound] * 2, colour, "dashed"))
+    told = (
+        "Each point is the largest change of the picture that was found, per size of the change of the data."
+    )
+    last = [found[-1] for found in rows.values() if found]
+    if len(last) > 1:
+        most, least = max(last, key=lambda r: r.attack), min(last, key=lambda r: r.attack)
+        told = (
+            f"Furthest moves {setting.title(most.method)}, {number(most.attack)} times the change of data; "
+            f"least {setting.title(least.method)}, {number(least.attack)} times."
+        )
+    return Chart(
+        "compared",
+        "Worst found",
+        axis,
+        Axis(GAIN, log=True),
+        tuple(lines),
+        note="dashed: proved",
+        formula="max ‖x(y + δ) − x(y)‖ / ‖δ‖ from below",
+        sentence=told,
+    )
+
+
+def _quality(setting: Setting, rows: dict[str, tuple[RobustnessRow, ...]], axis: Axis) -> Chart:
+    lines: list[Series] = []
+    clean: list[str] = []
+    for key, colour in zip(setting.methods, _COLOURS, strict=False):
+        found = rows[key]
+        lines.append(Series(setting.title(key), _x(found), _values(found, lambda r: r.psnr_attack), colour))
+        if found:
+            lines.append(Series("", _x(found), _values(found, lambda r: r.psnr_random), colour, "dotted"))
+            if found[0].psnr_clean is not None:
+                clean.append(f"{setting.title(key)} {found[0].psnr_clean:.1f}")
+    told = (
+        f"Undisturbed, in dB: {', '.join(clean)}." if clean else "How good the disturbed pictures still are."
+    )
+    return Chart(
+        "psnr",
+        "Quality under attack",
+        axis,
+        Axis("PSNR in dB"),
+        tuple(lines),
+        note="dotted: random",
+        formula="of x(y + δ) against the truth",
+        sentence=told,
+    )
+
+
+def _one(title: str, key: str, rows: Sequence[RobustnessRow], axis: Axis) -> Chart:
+    """One method: attack, draws and local gain below what is proved."""
+    x = _x(rows)
+    lines: list[Series] = []
+    first = rows[0] if rows else None
+    if first is not None and first.bound is not None:
+        name = "certified" if first.status == "certified" else "estimated"
+        lines.append(Series(name, _ends(axis), [first.bound] * 2, "predicted", "dashed"))
+    if first is not None and first.paper is not None:
+        lines.append(Series("λ/m", _ends(axis), [first.paper] * 2, "predicted", "dotted"))
+    lines.append(Series("worst found", x, [r.attack for r in rows], "error"))
+    if first is not None and first.local is not None:
+        lines.append(Series("local gain", _ends(axis), [first.local] * 2, "truth", "dotted"))
+    lines.append(Series("random", x, [r.random for r in rows], "measured"))
+    return Chart(
+        f"gain-{key}",
+        title,
+        axis,
+        Axis(GAIN, log=True),
+        tuple(lines),
+        note=_note(first),
+        formula=first.statement if first is not None and first.status != "void" else "",
+        sentence=_told(rows),
+    )
+
+
+def _note(row: RobustnessRow | None) -> str:
+    if row is None:
+        return ""
+    if row.bound is None:
+        return "no bound"
+    return f"{row.status} {number(row.bound)}"
+
+
+def _told(rows: Sequence[RobustnessRow]) -> str:
+    if not rows:
+        return "Its rows come in turn with those of the other methods."
+    most = max(rows, key=lambda r: r.attack)
+    ways = {
+        "implicit": "through the equilibrium",
+        "through all steps": "through all its steps",
+        "none": "at random only, for it has no derivative: this says little",
+    }
+    text = (
+        f"Ascent {ways[most.derivative]} moves it by {number(most.attack)} ‖δ‖, random noise by "
+        f"{number(max(r.random for r in rows))} ‖δ‖."
+    )
+    if (worst := max(r.residual for r in rows)) > UNSETTLED:
+        text += f" Its pictures settled to a residual of {number(worst)} only."
+    if most.bound is not None and most.status == "certified":
+        text += f" That is {100 * most.attack / most.bound:.0f} % of the bound."
+    elif most.status == "void":
+        text += f" Nothing is proved: {most.reason}."
+    else:
+        text += f" The line is an estimate: {most.reason}."
+    return text
+
+
+def _x(rows: Sequence[RobustnessRow]) -> list[float]:
+    return [row.level for row in rows]
+
+
+def _values(rows: Sequence[RobustnessRow], value: Callable[[RobustnessRow], float | None]) -> list[float]:
+    return [math.nan if (v := value(row)) is None else v for row in rows]
+
+
+def _ends(axis: Axis) -> list[float]:
+    assert axis.low is not None
+    assert axis.high is not None
+    return [axis.low, axis.high]

@@ -1,0 +1,206 @@
+"""What the Robustness page asks, as plain data: its parameters, its address and its presets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+from deqviz.core.catalog import METHODS, NOISES, OPERATORS
+from deqviz.core.registry import Choice, Options, Range, params_of
+from deqviz.experiments.robustness.attack import Budget, Contestant
+from deqviz.scenario import Reader, Scenario, check_picture, write_params
+from deqviz.ui.inputs.keys import known, some
+
+OWN = "own"
+_MOL: Mapping[str, tuple[str, str]] = {
+    "mol": ("MOL, strict m = 0.1", "strict m = 0.1"),
+    "mol_02": ("MOL, strict m = 0.02", "strict m = 0.02"),
+    "mol_30": ("MOL, strict m = 0.3", "strict m = 0.3"),
+    "mol_lr": ("MOL, approximate", "approximate"),
+    "mol_free": ("MOL, unconstrained", "unconstrained"),
+}
+_OTHERS: Mapping[str, tuple[str, Choice]] = {
+    "modl": ("MoDL (unrolled)", Choice("modl")),
+    "admm_net": ("ADMM-Net (unrolled)", Choice("admm_net")),
+    "unet": ("U-Net after SENSE", Choice("unet")),
+    "contractive": ("Equilibrium, contractive", Choice("equilibrium")),
+    "tv": ("Total variation", Choice("tv")),
+    "pnp_fbs": ("Plug-and-play (FBS)", Choice("pnp_fbs")),
+    "pnp_hqs": ("Plug-and-play (HQS)", Choice("pnp_hqs")),
+    "iterated_tikhonov": ("Iterated Tikhonov", Choice("iterated_tikhonov")),
+    "baseline": ("Back-projection", Choice("baseline")),
+}
+TITLES: Mapping[str, str] = {
+    "sense": "SENSE (Tikhonov)",
+    **{key: title for key, (title, _) in _MOL.items()},
+    **{key: title for key, (title, _) in _OTHERS.items()},
+    OWN: "A method set here",
+}
+"""The methods by their keys, in their order."""
+_SHORT: Mapping[str, str] = {
+    "sense": "SENSE",
+    "mol": "MOL m = 0.1",
+    "mol_02": "MOL m = 0.02",
+    "mol_30": "MOL m = 0.3",
+    "mol_lr": "MOL approx.",
+    "mol_free": "MOL free",
+    "modl": "MoDL",
+    "admm_net": "ADMM-Net",
+    "unet": "U-Net",
+    "contractive": "Equilibrium",
+    "tv": "TV",
+    "pnp_fbs": "PnP FBS",
+    "pnp_hqs": "PnP HQS",
+    "iterated_tikhonov": "Iterated",
+    "baseline": "Projection",
+    OWN: "Yours",
+}
+_PICKS: Mapping[str, Any] = {"operator": OPERATORS, "noise": NOISES, OWN: METHODS}
+MOST = 6
+"""Methods at most: there are as many colours."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One question of the page; equal settings give equal numbers."""
+
+    image: str = "brain"
+    side: Annotated[Literal["64 px", "96 px", "128 px"], Options("Size")] = "64 px"
+    operator: Choice = Choice("parallel_mri")
+    noise: Choice = Choice("gaussian")
+    methods: tuple[str, ...] = ("sense", "mol", "mol_lr", "modl")
+    own: Choice = Choice("equilibrium")
+    weight: Annotated[
+        float, Range(1e-4, 1.0, "Weight of SENSE", log=True, symbol="α", help="(A*A + α)x = A*y")
+    ] = 0.02
+    levels: Annotated[
+        int, Range(2, 9, "Sizes", help="Of ‖δ‖, from 0.5 % to 10 % of ‖y‖, equal steps of its logarithm")
+    ] = 4
+    restarts: Annotated[
+        int, Range(1, 8, "Restarts", help="One from the direction of the local gain, the others at random")
+    ] = 3
+    steps: Annotated[int, Range(1, 40, "Ascent steps", help="At most; it ends where nothing is gained")] = 8
+    shown: Annotated[int, Range(1, 9, "Pictures of size", help="1 is the smallest ‖δ‖ of the sweep")] = 3
+    seed: Annotated[
+        int, Range(0, 9999, "Seed", help="Draws noise, phase and the random changes", advanced=True)
+    ] = 0
+
+    def validated(self) -> "Setting":
+        """The same with every default written out; raises ValueError with a sentence for what is wrong."""
+        values: dict[str, Any] = {p.name: p.check(getattr(self, p.name)) for p in params_of(type(self))}
+        values["methods"] = some("method", TITLES)(",".join(self.methods))
+        if len(values["methods"]) > MOST:
+            raise ValueError(f"At most {MOST} methods fit into one comparison: leave some out.")
+        values[OWN] = Choice(self.own.key, METHODS[self.own.key].validate(self.own.params))
+        asked = self.scenario.validated()
+        if not asked.is_judged:
+            raise ValueError("Measured k-space with gaps has no truth to compare with: choose a picture.")
+        return replace(self, **values, operator=asked.operator, noise=asked.noise)
+
+    @property
+    def pixels(self) -> int:
+        """The longer side."""
+        return int(self.side.split()[0])
+
+    @property
+    def scenario(self) -> Scenario:
+        """The problem, as the other pages have it."""
+        return Scenario(self.image, self.pixels, self.operator, self.noise, seed=self.seed)
+
+    @property
+    def sizes(self) -> tuple[float, ...]:
+        """‖δ‖/‖y‖ of the sweep."""
+        return tuple(0.005 * 20.0 ** (k / (self.levels - 1)) for k in range(self.levels))
+
+    @property
+    def shown_size(self) -> float:
+        """That of which the pictures are shown."""
+        return self.sizes[min(self.shown, self.levels) - 1]
+
+    @property
+    def budget(self) -> Budget:
+        """As many draws as restarts."""
+        return Budget(self.restarts, self.steps, max(3, self.restarts), 8)
+
+    @property
+    def contestants(self) -> tuple[Contestant, ...]:
+        """The methods, built."""
+        return tuple(self._contestant(key) for key in self.methods)
+
+    def _contestant(self, key: str) -> Contestant:
+        if key in _MOL:
+            title, version = _MOL[key]
+            choice = Choice("mol", {"version": version})
+        elif key in _OTHERS:
+            title, choice = _OTHERS[key]
+        elif key == OWN:
+            title, choice = METHODS[self.own.key].title, self.own
+        else:
+            title, choice = TITLES[key], Choice("tikhonov", {"weight": self.weight})
+        return Contestant(key, title, METHODS[choice.key].build(choice.params))
+
+    def title(self, key: str) -> str:
+        """Of one of the methods."""
+        return METHODS[self.own.key].title if key == OWN else TITLES[key]
+
+    def short(self, key: str) -> str:
+        """The same for a line with little room."""
+        return _SHORT[key]
+
+    def to_query(self) -> dict[str, str]:
+        """What differs from the defaults, floats by `repr`, hence exact."""
+        query: dict[str, str] = {}
+        own, plain = params_of(type(self)), Setting()
+        write_params(query, "", own, {p.name: getattr(self, p.name) for p in own})
+        query = {name.removeprefix("."): text for name, text in query.items()}
+        if self.image != plain.image:
+            query["image"] = self.image
+        if self.methods != plain.methods:
+            query["methods"] = ",".join(self.methods)
+        for name, shelf in _PICKS.items():
+            choice: Choice = getattr(self, name)
+            if choice.key != getattr(plain, name).key:
+                query[name] = choice.key
+            write_params(query, name, shelf[choice.key].params, choice.params)
+        return query
+
+
+def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
+    """The setting of an address, and one sentence for everything in it that was refused."""
+    reader, plain = Reader(query), Setting()
+    values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(Setting)}
+    values["image"] = reader.checked("image", plain.image, check_picture)
+    parse = some("method", TITLES)
+    values["methods"] = parse(reader.checked("methods", ",".join(plain.methods), parse))
+    for name, shelf in _PICKS.items():
+        key = reader.checked(name, getattr(plain, name).key, known(name, shelf.keys()))
+        values[name] = Choice(key, reader.params(name, shelf[key].params))
+    try:
+        return Setting(**values).validated(), reader.complaints()
+    except ValueError as error:
+        spared = Setting(**{**values, "image": plain.image, "methods": plain.methods}).validated()
+        said = f"{error} The link is opened with the usual picture and methods."
+        return spared, (said, *reader.complaints())
+
+
+PRESETS: Mapping[str, tuple[str, Setting]] = {
+    "MRI, four methods": (
+        "SENSE, MOL with and without a proof, and an unrolled network: who moves furthest?",
+        Setting(),
+    ),
+    "What a guarantee costs": (
+        "MOL with m = 0.3, 0.1 and 0.02: a smaller m lets the bound and the picture go further",
+        Setting(methods=("mol_30", "mol", "mol_02")),
+    ),
+    "A blur": (
+        "Equilibrium, total variation and plug-and-play on a blurred picture: one of them has a bound",
+        Setting(
+            image="camera",
+            operator=Choice("gaussian_blur"),
+            methods=("contractive", "tv", "pnp_hqs"),
+            levels=3,
+            restarts=2,
+            shown=2,
+        ),
+    ),
+}
+"""Settings worth a click: name, what to look at, the setting."""

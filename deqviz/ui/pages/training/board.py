@@ -1,0 +1,119 @@
+"""From a study of the Training page to its board; pure, no Streamlit."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from deqviz.experiments._rows import Row as Measured
+from deqviz.experiments._rows import panel
+from deqviz.experiments.losses.deep_equilibrium import BeyondDepth
+from deqviz.experiments.losses.loss_lab import LossLab
+from deqviz.runtime.study import Shot, Study
+from deqviz.ui.components.board.records import Board, Explanation, Row
+from deqviz.ui.components.board.verdicts import named, verdict
+from deqviz.ui.pages.training.charts import charts
+from deqviz.ui.pages.training.setting import Setting
+from deqviz.ui.shell.study_board import Progress, study_board
+
+SHARES = {"lab": (1.3, 0.3), "adjoint": (0.0, 5.0), "map": (0.0, 3.7), "depth": (24.0, 0.2)}
+"""What a training step and a row of each part cost, in milliseconds on one core; only ratios matter."""
+SLOW = 9.0
+"""The same for a training step through the equilibrium."""
+ENOUGH = 0.05
+"""Share of the work after which the time left is told."""
+REASONS = {
+    "lab": "N is linear: c and ℓ are eigenvalues, exact for every objective",
+    "map": "Id + M is linear with ‖M‖ = ε, and μ ≤ λ(A*A) ≤ ℓ",
+}
+"""For all rows of a part together, whose own reasons name the numbers of one."""
+
+
+def board(study: Study, setting: Setting) -> Board:
+    """The study as it is now."""
+    shot = study.snapshot()
+    return study_board(
+        study,
+        shot,
+        unit="steps",
+        progress=Progress(
+            len(shot.lessons) + shot.done, sum(_lessons(shot).values()) + shot.total, _left(shot)
+        ),
+        preparing="the signals and the operators",
+        charts=charts(setting, shot),
+        guarantees=_guarantees(setting, shot),
+        explanation=_explanation(setting),
+    )
+
+
+def _lessons(shot: Shot) -> dict[str, int]:
+    """How many training steps every network takes."""
+    lab: LossLab | None = shot.experiment("lab")
+    depth: BeyondDepth | None = shot.experiment("depth")
+    steps = {} if lab is None else {objective.name: objective.steps for objective in lab.objectives}
+    return steps | ({} if depth is None else {learner.name: depth.steps for learner in depth.learners})
+
+
+def _left(shot: Shot) -> float | None:
+    """Seconds that are still needed, by what steps and rows cost beside each other."""
+    done = {name: 0 for name in _lessons(shot)}
+    for lesson in shot.lessons:
+        done[lesson.training] += 1
+    lab: LossLab | None = shot.experiment("lab")
+    names = () if lab is None else tuple(objective.name for objective in lab.objectives)
+    spent = whole = 0.0
+    for name, steps in _lessons(shot).items():
+        cost = SHARES["lab" if name in names else "depth"][0]
+        cost = SLOW if name == "through the equilibrium" else cost
+        spent, whole = spent + cost * done[name], whole + cost * steps
+    for part, rows in zip(shot.parts, shot.rows, strict=True):
+        cost = SHARES[part.key][1]
+        spent, whole = spent + cost * len(rows), whole + cost * len(part.experiment.cells)
+    if shot.state != "running" or spent < ENOUGH * whole:
+        return None
+    return shot.seconds * (whole - spent) / spent
+
+
+def _guarantees(setting: Setting, shot: Shot) -> Iterator[Row]:
+    """What was tested on the rows; κ, L and the formula belong to one network or architecture each."""
+    for guarantee in panel(shot.of("lab")):
+        yield verdict(replace(guarantee, reason=REASONS["lab"]))
+    for part in ("depth", "adjoint", "map"):
+        for name, rows in _apart(shot.of(part)).items():
+            for guarantee in panel(rows):
+                # The random network says no more than the worst one, so it is told once.
+                if guarantee.key != "typical" or name == setting.drawn:
+                    reason = REASONS.get(part, guarantee.reason)
+                    yield verdict(named(replace(guarantee, reason=reason), name))
+
+
+def _apart(rows: tuple[Measured, ...]) -> dict[str, tuple[Measured, ...]]:
+    """The rows of every network or architecture, the first part of their keys."""
+    names = dict.fromkeys(str(row.key[0]) for row in rows)
+    return {name: tuple(row for row in rows if row.key[0] == name) for name in names}
+
+
+def _explanation(setting: Setting) -> Explanation:
+    parts: list[str] = []
+    hint = "choose DE-Grad for the map: its window stays open where that of DE-Prox has closed."
+    if setting.is_lab:
+        parts.append(
+            "An equilibrium cannot be near the truth unless R(x) is nearly A*w, and is near it if it is. So "
+            "R = Id − N can be trained on that alone: no data, no noise and no equilibrium is needed, and "
+            "the value of the loss bounds the error. Denoising knows nothing of A; end to end knows all."
+        )
+        hint = "lower β: the plateau falls, and the error at high noise goes back to where L₀ has it."
+    if setting.is_depth:
+        parts.append(
+            "A network trained through its fixed point stays there however long it goes on; one trained "
+            "for K steps was asked for the K-th only. Free weights may give it the better picture at K."
+        )
+    if setting.is_adjoint:
+        parts.append(
+            "The gradient through a fixed point solves a linear fixed point that contracts by the same L."
+        )
+    if setting.is_map:
+        parts.append(
+            "Networks are written Id + M here, Lip(M) ≤ ε. DE-Prox then needs a smallest eigenvalue μ > 0 "
+            "of A*A: for an A with a kernel its window is empty."
+        )
+    equation = "A*(Ax − y) + α(x − Nx) = 0" if setting.is_lab else "x = T(x), T made of A, y and a network"
+    return Explanation(equation, " ".join(parts), hint)

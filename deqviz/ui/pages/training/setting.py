@@ -1,0 +1,152 @@
+"""What the Training page asks, as plain data: its parameters, its address and its presets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+from deqviz.core.registry import Options, Param, Range, params_of
+from deqviz.experiments.losses.architectures import Architecture
+from deqviz.experiments.losses.deep_equilibrium import Gradient, Proximal, Splitting
+from deqviz.scenario import Reader, write_params
+from deqviz.ui.inputs.keys import some
+
+OBJECTIVES: Mapping[str, str] = {
+    "untrained": "Untrained",
+    "denoising": "Denoising",
+    "range": "Range L₀",
+    "weighted": "Range Lᵦ",
+    "equilibrium": "End to end",
+}
+"""What N is trained by, in the order of the colours."""
+ARCHITECTURES: Mapping[str, Architecture] = {
+    "grad": Gradient(0.7, 0.4),
+    "prox": Proximal(1.0),
+    "admm": Splitting(3.0),
+}
+"""The deep equilibrium architectures, at steps that suit the blur they are trained on."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One question of the page; equal settings give equal numbers."""
+
+    is_lab: Annotated[bool, Options("Loss lab", "One small linear N, trained by each of the objectives")] = (
+        True
+    )
+    objectives: tuple[str, ...] = tuple(OBJECTIVES)
+    limit: Annotated[
+        float,
+        Range(
+            0.0, 0.99, "‖N‖ at most", symbol="L", help="Kept after every training step; below 1, N contracts"
+        ),
+    ] = 0.95
+    beta: Annotated[
+        float,
+        Range(
+            1e-6,
+            1.0,
+            "Weight of ‖w‖²",
+            log=True,
+            symbol="β",
+            help="Lᵦ = E min_w ‖R(x) − A*w‖² + β‖w‖²; at β = 0 it is L₀ = E‖P_ker R(x)‖²",
+        ),
+    ] = 1e-2
+    dimension: Annotated[
+        int, Range(1, 32, "Dimension of the signals", help="Of 64; A sees 40 directions, its kernel has 24")
+    ] = 6
+    steps: Annotated[
+        int, Range(30, 400, "Training steps", help="End to end takes a third of them: each costs more")
+    ] = 300
+    architectures: tuple[str, ...] = tuple(ARCHITECTURES)
+    is_depth: Annotated[
+        bool, Options("Beyond the training depth", "Train networks through a fixed point, then go on")
+    ] = True
+    depth: Annotated[
+        int, Range(2, 20, "Unrolled depth", symbol="K", help="Of the first architecture, with free weights")
+    ] = 10
+    net_steps: Annotated[int, Range(10, 300, "Training steps of a network")] = 100
+    is_adjoint: Annotated[
+        bool, Options("Backward steps", "The error of a gradient whose adjoint is cut off after K products")
+    ] = True
+    is_map: Annotated[
+        bool, Options("Where they contract", "The plane of ε and η, measured beside the formula")
+    ] = True
+    shown: Annotated[
+        Literal["Grad", "Prox", "ADMM"],
+        Options("Map of DE-", "All three are measured: this only chooses which one is drawn"),
+    ] = "Prox"
+    low: Annotated[
+        float,
+        Range(1e-3, 1.0, "Smallest eigenvalue of A*A", log=True, symbol="μ", help="The largest is ℓ = 1"),
+    ] = 0.32
+    seed: Annotated[
+        int, Range(0, 9999, "Seed", help="Draws A, the signals, the noise and first weights", advanced=True)
+    ] = 0
+
+    def validated(self) -> "Setting":
+        """The same with every key checked; raises ValueError with a sentence for what is wrong."""
+        values: dict[str, Any] = {p.name: p.check(getattr(self, p.name)) for p in params_of(type(self))}
+        values["objectives"] = some("objective", OBJECTIVES)(",".join(self.objectives))
+        values["architectures"] = some("architecture", ARCHITECTURES)(",".join(self.architectures))
+        found = replace(self, **values)
+        if not (found.is_lab or found.is_depth or found.is_adjoint or found.is_map):
+            raise ValueError("Nothing is asked: switch on one of the four questions.")
+        return found
+
+    @property
+    def drawn(self) -> str:
+        """The name of the architecture whose map is drawn."""
+        return f"DE-{self.shown}"
+
+    @property
+    def asked(self) -> "Setting":
+        """What the numbers depend on: everything but the map that is drawn."""
+        return replace(self, shown=Setting.shown)
+
+    def to_query(self) -> dict[str, str]:
+        """What differs from the defaults, floats by `repr`, hence exact."""
+        query: dict[str, str] = {}
+        own: tuple[Param, ...] = params_of(type(self))
+        write_params(query, "", own, {p.name: getattr(self, p.name) for p in own})
+        query, plain = {name.removeprefix("."): text for name, text in query.items()}, Setting()
+        for name in ("objectives", "architectures"):
+            if getattr(self, name) != getattr(plain, name):
+                query[name] = ",".join(getattr(self, name))
+        return query
+
+
+def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
+    """The setting of an address, and one sentence for everything in it that was refused."""
+    reader, plain = Reader(query), Setting()
+    values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(Setting)}
+    for name, shelf in (("objectives", OBJECTIVES), ("architectures", ARCHITECTURES)):
+        parse = some(name.removesuffix("s"), shelf)
+        values[name] = parse(reader.checked(name, ",".join(getattr(plain, name)), parse))
+    try:
+        return Setting(**values).validated(), reader.complaints()
+    except ValueError as error:
+        spared = Setting(**{**values, "is_lab": True}).validated()
+        return spared, (f"{error} The link is opened with the loss lab.", *reader.complaints())
+
+
+_NOTHING = Setting(is_lab=False, is_depth=False, is_adjoint=False, is_map=False)
+PRESETS: Mapping[str, tuple[str, Setting]] = {
+    "Loss lab": (
+        "One N, five objectives: what the error falls to as the noise vanishes, and what bounds it",
+        replace(_NOTHING, is_lab=True),
+    ),
+    "Beyond the training depth": (
+        "Networks trained through a fixed point stay where they are; one trained for K steps does not",
+        replace(_NOTHING, is_depth=True),
+    ),
+    "How many backward steps": (
+        "A gradient whose adjoint is cut off: its error falls at least like L^(K + 1)",
+        replace(_NOTHING, is_adjoint=True),
+    ),
+    "Window of DE-Prox closes": (
+        "μ = 0.032: no η is left at which DE-Prox must contract; draw DE-Grad beside it",
+        replace(_NOTHING, is_map=True, low=0.032),
+    ),
+    "All four": ("Everything, in about twenty seconds", Setting()),
+}
+"""Settings worth a click: name, what to look at, the setting."""

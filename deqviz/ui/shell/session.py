@@ -1,0 +1,227 @@
+"""What one browser session holds: its run, and the study of every page that has one."""
+
+import contextlib
+import gc
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import streamlit as st
+import torch
+from streamlit import runtime
+from streamlit.config import get_option
+
+from deqviz.core.machine import thread_count, trim
+from deqviz.runtime.job import Job
+from deqviz.runtime.limits import limits
+from deqviz.runtime.study import Study
+from deqviz.runtime.worker import Task, worker
+from deqviz.scenario import Scenario
+from deqviz.ui.shell import address
+from deqviz.ui.shell.history import History
+
+GRACE = 3.0
+"""Seconds between a lost connection and the end of its run: a reload of the page comes back sooner."""
+
+
+@runtime_checkable
+class Run(Protocol):
+    """What a tab can be watching: a job or a study."""
+
+    id: str
+
+    def is_over(self) -> bool:
+        """Whether nothing is left to do."""
+        ...
+
+    def stop(self) -> None:
+        """End it; what was computed is kept."""
+        ...
+
+
+@dataclass
+class Tether:
+    """Ends a run when its tab is gone. Lives in a session cache, whose release tells of the tab."""
+
+    job: Run | None = None
+
+    def hold(self, job: Run | None) -> None:
+        """The session is alive and watches `job`."""
+        self.job = job
+        # A blink of the connection released the session's cache: the run goes on under this new tether.
+        timer = _ending.pop(job.id, None) if job is not None else None
+        if timer is not None:
+            timer.cancel()
+
+    def release(self) -> None:
+        """The session's socket closed; called on the event loop, so it must be quick and use no st.*."""
+        _tidy_later()
+        if self.job is None or self.job.is_over():
+            return
+        timer = threading.Timer(GRACE, _end, (self.job,))
+        timer.daemon = True
+        _ending[self.job.id] = timer
+        timer.start()
+
+
+_ending: dict[str, threading.Timer] = {}
+"""Runs that end soon unless their session comes back, by the id of the job."""
+
+
+def _end(run: Run) -> None:
+    _ending.pop(run.id, None)  # or its timer would hold the run for ever
+    run.stop()
+
+
+_tidying: list[threading.Timer] = []
+
+
+def _tidy_later() -> None:
+    """Once Streamlit has forgotten the session: give its memory back to the system.
+
+    A session is a cycle of references, and collections are rare in a quiet process; the allocator keeps what
+    it has got. Twenty visitors left 400 MB behind.
+    """
+    for timer in _tidying:
+        timer.cancel()
+    _tidying[:] = [threading.Timer(get_option("server.disconnectedSessionTTL") + 1.0, _tidy)]
+    _tidying[0].daemon = True
+    _tidying[0].start()
+
+
+def _tidy() -> None:
+    _forget_expired()
+    time.sleep(0.5)
+    gc.collect()
+    trim()
+
+
+def _forget_expired() -> None:
+    """Have Streamlit let go of sessions whose time is up: by itself it does so when the next tab closes.
+
+    It has no public way; a test holds the private one to the pinned version.
+    """
+    if not runtime.exists():
+        return
+    instance: Any = runtime.get_instance()
+    with contextlib.suppress(AttributeError):
+        cache = instance._session_mgr._session_storage._cache
+        instance._get_async_objs().eventloop.call_soon_threadsafe(cache.expire)
+
+
+@st.cache_resource(scope="session", on_release=lambda tether: tether.release(), show_spinner=False)
+def _tether(page: str) -> Tether:
+    """One for each page: what was left running there goes on while another page is looked at."""
+    del page
+    return Tether()
+
+
+def _hold_all() -> None:
+    """This session is alive, and with it everything that it left running on any page."""
+    runs: dict[str, Run | None] = {"reconstruct": st.session_state.get("job"), **_studies()}
+    for page, run in runs.items():
+        _tether(page).hold(run)
+
+
+def _studies() -> dict[str, Any]:
+    return st.session_state.setdefault("studies", {})
+
+
+def study(page: str) -> Study | None:
+    """The study of a page, kept alive by this call."""
+    _hold_all()
+    return _studies().get(page)
+
+
+def begin(page: str, fresh: Study) -> Study:
+    """Replace the study of a page by a new one and give it to the worker."""
+    old = _studies().get(page)
+    if old is not None:
+        old.stop()
+    _studies()[page] = fresh
+    _hold_all()
+    submit(fresh)
+    return fresh
+
+
+def submit(task: Task) -> None:
+    """Give the worker a task of this session, all of whose tasks share one slot."""
+    if "visitor" not in st.session_state:
+        st.session_state.visitor = uuid.uuid4().hex
+    worker().submit(task, st.session_state.visitor)
+
+
+def waiting(task: Task) -> str:
+    """Where this task stands in the line, in a sentence; empty while it has a slot or needs none."""
+    ahead = worker().ahead(task)
+    if not ahead:
+        return ""
+    return f"Waiting for a slot: {'one visitor is' if ahead == 1 else f'{ahead} visitors are'} ahead."
+
+
+def pace(fastest: float) -> float:
+    """Seconds between two looks at a run: longer with many visitors, so that the page stays quick for all."""
+    return max(fastest, min(0.5, 0.04 * worker().visitors()))
+
+
+def device() -> str:
+    """ "cuda" where there is a GPU, else "cpu"."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def device_name(side: int) -> str:
+    """What the page says a run on pictures of this longer side runs on."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    count = thread_count(side)
+    return f"CPU · {count} thread{'s' if count > 1 else ''}"
+
+
+def current() -> Job | None:
+    """The session's run, kept alive by this call."""
+    _hold_all()
+    return st.session_state.get("job")
+
+
+def history() -> History:
+    """The runs of this session; they go with it."""
+    if "history" not in st.session_state:
+        st.session_state.history = History()
+    return st.session_state.history
+
+
+def show(scenario: Scenario) -> Job:
+    """The run of this scenario that somebody went back to, as it was left, or else a new one."""
+    kept = history().wanted(scenario)
+    if kept is None:
+        return start(scenario)
+    _leave(kept)
+    st.session_state.job = kept
+    _hold_all()
+    address.write("reconstruct", scenario.to_query())
+    return kept
+
+
+def _leave(fresh: Job) -> None:
+    """Stop the session's run, unless it is the one that comes."""
+    old: Job | None = st.session_state.get("job")
+    if old is not None and old is not fresh:
+        old.stop()
+        worker().wake()
+
+
+def start(scenario: Scenario) -> Job:
+    """Replace the session's run by a new one and write its scenario into the address bar."""
+    job = Job(scenario, device())
+    _leave(job)
+    st.session_state.job = job
+    history().add(job)
+    _hold_all()
+    complaint = limits().complaint(scenario)
+    if complaint is not None:
+        job.end(complaint)
+    submit(job)
+    address.write("reconstruct", scenario.to_query())
+    return job

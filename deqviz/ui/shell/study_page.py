@@ -1,0 +1,197 @@
+"""What the pages with a study share: how a setting is opened, followed, presented and drawn.
+
+A page is one `StudyPage` and its sidebar. In the session "<prefix>.setting" is what the study was begun with,
+"<prefix>.complaints" what was refused of its address.
+"""
+
+import html
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+
+import streamlit as st
+
+from deqviz.runtime.study import OVER, Study
+from deqviz.runtime.worker import worker
+from deqviz.ui.components import board
+from deqviz.ui.components.text import heading, plain
+from deqviz.ui.shell import address, session
+
+REFRESH = 0.15
+"""Seconds between two looks at a study that is going on."""
+
+
+V = TypeVar("V")
+
+
+@runtime_checkable
+class Asked(Protocol):
+    """A setting: plain data that an address can hold."""
+
+    def validated(self: V) -> V:
+        """The same with every default written out; raises ValueError with a sentence for what is wrong."""
+        ...
+
+    def to_query(self) -> dict[str, str]:
+        """What differs from the defaults."""
+        ...
+
+
+S = TypeVar("S", bound=Asked)
+
+
+def _itself(setting: object) -> object:
+    return setting
+
+
+@dataclass(frozen=True)
+class StudyPage(Generic[S]):
+    """One page: its name in the address, the prefix of its widgets, and what is its own.
+
+    `read` makes a setting of an address, `fill` writes one into the widgets, `form` draws the sidebar and
+    returns what it says, `make` begins the study and `draw` turns it into a board. `numbers` gives of a
+    setting what the numbers depend on: a change of anything else is drawn without a new study.
+    """
+
+    page: str
+    prefix: str
+    title: str
+    question: str
+    presets: Mapping[str, tuple[str, S]]
+    read: Callable[[Mapping[str, str]], tuple[S, tuple[str, ...]]]
+    fill: Callable[[S], None]
+    form: Callable[[], S]
+    describe: Callable[[S], str]
+    make: Callable[[S], Study]
+    draw: Callable[[Study, S], board.Board]
+    numbers: Callable[[S], object] = _itself
+
+    def render(self) -> None:
+        """Draw the page; called once per script run."""
+        self._open()
+        head, notices = st.container(), st.container()
+        with st.sidebar:
+            st.html('<p class="deqviz-logo">DEQ<b>Viz</b></p>')
+            draft = self._draft()
+            self._presets()
+        with notices:
+            self._follow(draft)
+            for complaint in self._get("complaints", ()):
+                st.warning(plain(complaint))
+        head.html(
+            f'<div class="deqviz-head"><h1>{html.escape(self.title)}</h1><span>'
+            f"{html.escape(f'{self.question} · {self.describe(self.setting)}')}</span></div>"
+        )
+        self._board()
+
+    @property
+    def setting(self) -> S:
+        """What is on the screen."""
+        return self._get("setting")
+
+    def _get(self, name: str, default: Any = None) -> Any:
+        return st.session_state.get(f"{self.prefix}.{name}", default)
+
+    def _set(self, name: str, value: object) -> None:
+        st.session_state[f"{self.prefix}.{name}"] = value
+
+    def _open(self) -> None:
+        """Begin what the address asks for, or come back to what was here."""
+        visit = address.visit(self.page)
+        if visit.query is not None:
+            setting, complaints = self.read(visit.query)
+            self._set("complaints", complaints)
+            self.fill(setting)
+            self._start(setting)
+        elif visit.is_back:
+            self.fill(self.setting)
+
+    def _start(self, setting: S) -> None:
+        """Replace the study by a new one of this setting and write it into the address bar."""
+        session.begin(self.page, self.make(setting))
+        self._show(setting)
+
+    def _show(self, setting: S) -> None:
+        self._set("setting", setting)
+        address.write(self.page, setting.to_query())
+
+    def _draft(self) -> S | None:
+        """What the widgets say; None when they contradict each other, and then the page says so."""
+        try:
+            return self.form().validated()
+        except ValueError as error:
+            st.error(plain(str(error)))
+            return None
+
+    def _presets(self) -> None:
+        heading("Presets")
+        for name, (what, setting) in self.presets.items():
+            if st.button(name, key=f"{self.prefix}.preset.{name}", help=what, type="tertiary"):
+                address.ask(self.page, setting.validated().to_query())
+                st.rerun()
+
+    def _follow(self, draft: S | None) -> None:
+        """Start what the widgets say, at once when nothing is running, else when "Run" is pressed."""
+        study = session.study(self.page)
+        if draft is None or study is None or draft == self.setting:
+            return
+        if self.numbers(draft) == self.numbers(self.setting):
+            self._show(draft)
+            return
+        if study.state in OVER:
+            self._set("complaints", ())
+            self._start(draft)
+            return
+        self._ask_to_run(draft)
+
+    def _ask_to_run(self, draft: S) -> None:
+        """Something is going on: what the widgets say begins when "Run" is pressed."""
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        left.info("A run is going on. Your new settings wait until you press Run.")
+        if right.button("Run", type="primary", key=f"{self.prefix}.run", width="stretch"):
+            self._start(draft)
+            st.rerun()
+
+    def _act(self, command: board.Command) -> None:
+        """Carry out what was clicked on the board; called before the fragment is drawn."""
+        study = session.study(self.page)
+        if study is None or command.run != study.id:
+            return
+        obey(study, command.name, lambda: self._start(self.setting))
+
+    def _board(self) -> None:
+        """The board, looked at again and again while the study moves."""
+        study = session.study(self.page)
+        if study is None:
+            return
+        is_moving = not study.is_settled
+
+        @st.fragment(run_every=session.pace(REFRESH) if is_moving else None)
+        def panel() -> None:
+            now = session.study(self.page)
+            if now is None:
+                return
+            view = self.draw(now, self.setting)
+            if waiting := session.waiting(now):
+                view = replace(view, message=waiting)
+            board.show(view, key=self.page, on_command=self._act)
+            if now is not study or (view.state in (*OVER, "paused")) == is_moving:
+                st.rerun()
+
+        with st.container():  # of its own: reconstruct.py says why
+            panel()
+
+
+def obey(study: Study, name: board.CommandName, run: Callable[[], object]) -> None:
+    """Carry out a command on a study; `run` begins it again."""
+    match name:
+        case "run":
+            run()
+        case "play":
+            study.play()
+            session.submit(study)
+        case "pause":
+            study.pause()
+        case "stop":
+            study.stop()
+    worker().wake()

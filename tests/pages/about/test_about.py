@@ -1,0 +1,97 @@
+"""The About page: its facts are read from where they are kept, and can be searched."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+from streamlit.testing.v1 import AppTest
+
+import deqviz
+from deqviz.core.registry import REGISTRIES
+from deqviz.networks._weights import cards
+from deqviz.ui.pages.about import facts
+from tests.pages.journey import APP, check_looks, state, switch, turn
+
+
+def test_every_entry_is_told_with_what_it_is():
+    for kind in facts.kinds():
+        parts = facts.parts(kind)
+        assert [part.key for part in parts] == list(REGISTRIES[kind].keys())
+        assert all(part.summary.endswith(".") for part in parts)
+    methods = {part.key: part for part in facts.parts("method")}
+    assert methods["equilibrium"].equation == "A*(Ax − y) + αR(x) = 0"
+    assert methods["equilibrium"].source.startswith("Obmann and Haltmeier, 2023, arXiv 2306.01421")
+    assert set(facts.kinds()) == set(REGISTRIES)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("A thing.\n\nIt works. Tikhonov, 1963.", "Tikhonov, 1963."),
+        ("A thing (Krasnoselskii, 1955; Mann, 1953). More.", "Krasnoselskii, 1955; Mann, 1953."),
+        ("A thing of 2306.01421 parts.", ""),
+        ("", ""),
+    ],
+)
+def test_sources_are_the_sentences_with_a_year(text: str, found: str):
+    assert facts.source(text) == found
+
+
+def test_every_card_and_picture_is_there():
+    weights = facts.weights()
+    assert [one.card.key for one in weights] == [card.key for card in cards()]
+    assert all(one.size and one.size > 0 for one in weights)
+    strict = next(one for one in weights if one.card.key == "mol_sn")
+    assert strict.constants.startswith("lipschitz ≤ 0.9")
+    titles = {source.file: source for source in facts.pictures()}
+    assert titles["camera.png"].licence == "CC0"
+    assert titles["head.png"].author.startswith("Louis Collins")
+    assert "phantom" in titles
+
+
+def test_the_citation_is_that_of_the_file(tmp_path: Path):
+    fields = facts.citation()
+    assert fields["version"] == deqviz.__version__
+    assert facts.cited(fields).startswith("DEQViz developers")
+    text = facts.bibtex(fields)
+    assert text.startswith("@software{deqviz,")
+    assert text.count("{") == text.count("}")
+    path = tmp_path / "CITATION.cff"
+    path.write_text("title: X\nversion: 1\nauthors:\n  - name: A\n  - name: B\ndate-released: 2026-01-02\n")
+    assert facts.cited(facts.citation(path)) == "A and B (2026). X. Version 1."
+    path.write_text("title: X\n")
+    with pytest.raises(ValueError, match="no version"):
+        facts.citation(path)
+    with pytest.raises(ValueError, match="cannot be read"):
+        facts.citation(tmp_path / "none.cff")
+
+
+def shown(at: AppTest) -> str:
+    return " ".join(e.proto.body for e in at.get("html"))
+
+
+def test_the_tables_are_searched():
+    at = switch(AppTest.from_file(APP, default_timeout=60), "about").run()
+    assert not at.exception, at.exception
+    assert all(f"<code>{card.key}</code>" in shown(at) for card in cards())
+    at.text_input(key="about.search").set_value("obmann").run()
+    assert "<code>equilibrium</code>" in shown(at)
+    assert "<code>tikhonov</code>" not in shown(at)
+    at.text_input(key="about.search").set_value("<script>alert(1)</script>").run()
+    assert not at.exception
+    assert "<code>equilibrium</code>" not in shown(at)
+    assert "nothing here has “&lt;script&gt;" in shown(at)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("theme", "width"), [("light", 900), ("dark", 1440)])
+def test_every_tab_can_be_read(serve, open_page, theme: str, width: int):
+    page = open_page(f"{serve('app.py')}/?size=48&method=iterated_tikhonov&iterations=5", width, theme=theme)
+    state(page, "done")
+    turn(page, "about")
+    expect(page.get_by_role("tab")).to_have_count(5, timeout=60_000)
+    for name in ("Methods and parts", "Weights", "Pictures", "This installation", "Cite and licence"):
+        page.get_by_role("tab", name=name).click()
+        expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+        page.mouse.move(720, 2)
+        check_looks(page)

@@ -1,0 +1,100 @@
+"""What the tests of every page with a study do: open it without a browser, and look at it in Chromium."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+
+from deqviz.runtime.study import OVER, Study
+from tests.places import APP
+
+ROOT = ".dqv[data-painted]"
+
+S = TypeVar("S")
+Read = Callable[[dict[str, str]], tuple[Any, tuple[str, ...]]]
+"""From an address to a setting and complaints."""
+
+
+def ended(study: Study) -> Study:
+    """The study, advanced to its end, however it ends."""
+    while not study.is_over():
+        study.advance(time.monotonic() + 10)
+    return study
+
+
+def done(study: Study) -> Study:
+    """The study, advanced to an end that is no failure."""
+    assert ended(study).state == "done", study.snapshot().message
+    return study
+
+
+def check_refused(read: Read, query: dict[str, str], said: str) -> None:
+    """An address with one bad value gives a valid setting, and one sentence that says what is wrong."""
+    setting, complaints = read(query)
+    assert setting == setting.validated()
+    assert len(complaints) == 1
+    assert said in complaints[0]
+
+
+def switch(at: AppTest, page: str) -> AppTest:
+    """Have the next run be of another page; AppTest.switch_page knows only pages that are files."""
+    at._page_hash = calc_hash(page)
+    return at
+
+
+@dataclass(frozen=True)
+class Guest(Generic[S]):
+    """Opens one page, in an app of its own; `prefix` is that of its widgets, `quick` a quick address."""
+
+    page: str
+    prefix: str
+    quick: Mapping[str, str]
+
+    def opened(self, query: Mapping[str, str] | None = None) -> AppTest:
+        at = AppTest.from_file(APP, default_timeout=60)
+        for name, value in {**self.quick, **(query or {})}.items():
+            at.query_params[name] = value
+        switch(at, self.page).run()
+        assert not at.exception, at.exception
+        return self.settle(at)
+
+    def study(self, at: AppTest) -> Study:
+        return at.session_state.studies[self.page]
+
+    def setting(self, at: AppTest) -> S:
+        found: Any = at.session_state[f"{self.prefix}.setting"]
+        return found
+
+    def settle(self, at: AppTest) -> AppTest:
+        end = time.monotonic() + 30
+        while (state := self.study(at).state) not in OVER:
+            assert time.monotonic() < end, f"still {state} after 30 seconds"
+            time.sleep(0.02)
+        return at.run()
+
+
+def state(page: Page, name: str) -> None:
+    """The board comes to this state."""
+    expect(page.locator(ROOT)).to_have_attribute("data-state", name, timeout=60_000)
+
+
+def turn(page: Page, address: str) -> None:
+    """Go to another page of the app as its links do: a page opened by its own address logs Streamlit's 404s.
+
+    Its state may be that of the page before: wait for what only the new one has.
+    """
+    page.evaluate(f"history.pushState(null, '', '/{address}'); dispatchEvent(new PopStateEvent('popstate'))")
+
+
+def check_looks(page: Page, *stock: str) -> None:
+    """Axe finds nothing but the rules of `stock`, Streamlit's own; nothing is wider than the window."""
+    found = Axe().run(page).response["violations"]
+    ours = [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found if v["id"] not in stock]
+    assert not ours, ours
+    wider = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth")
+    assert wider <= 0, f"{wider} px too wide"

@@ -1,0 +1,143 @@
+"""The Robustness page: its settings and address, its board, its widgets, and one journey in Chromium."""
+
+import re
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from deqviz.core.registry import Choice
+from deqviz.runtime.study import Study
+from deqviz.ui.pages.robustness.board import board
+from deqviz.ui.pages.robustness.plan import plan
+from deqviz.ui.pages.robustness.setting import PRESETS, TITLES, Setting, from_query
+from tests.pages.journey import Guest, check_looks, check_refused, done, state
+
+QUICK = {
+    "operator": "inpainting",
+    "methods": "sense,baseline",
+    "levels": "2",
+    "restarts": "1",
+    "steps": "1",
+    "shown": "2",
+}
+SMALL = Setting(
+    operator=Choice("gaussian_blur"), methods=("sense", "baseline"), levels=2, restarts=2, steps=2, shown=2
+)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_survives_its_address(name: str):
+    setting = PRESETS[name][1].validated()
+    assert from_query(setting.to_query()) == (setting, ())
+
+
+def test_a_method_set_here_survives_its_address():
+    own = Choice("equilibrium", {"regularizer": Choice("smoothed_tv"), "weight": 0.3})
+    setting = Setting(methods=("own", "tv"), own=own, levels=9, weight=0.5).validated()
+    assert from_query(setting.to_query()) == (setting, ())
+    assert [c.title for c in setting.contestants] == ["Equilibrium (INV)", "Total variation"]
+
+
+def test_every_method_of_the_list_can_be_built():
+    for key in TITLES:
+        (contestant,) = Setting(methods=(key,)).validated().contestants
+        assert contestant.key == key
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"levels": "1e9"}, "Sizes must be a number"),
+        ({"levels": "1"}, "allowed is 2 … 9"),
+        ({"restarts": "0"}, "allowed is 1 … 8"),
+        ({"side": "8 px"}, "Size is '8 px'"),
+        ({"methods": "magic"}, "There is no method 'magic' here"),
+        ({"methods": ","}, "At least one method is needed"),
+        ({"methods": "sense,mol,mol_02,mol_30,tv,modl,unet"}, "At most 6 methods"),
+        ({"operator": "guess"}, "There is no operator 'guess' here"),
+        ({"image": "nobody"}, "nobody"),
+        ({"spice": "hot"}, "'spice' is unknown"),
+    ],
+)
+def test_a_bad_value_falls_back_and_gets_one_sentence(query: dict[str, str], said: str):
+    check_refused(from_query, query, said)
+
+
+def test_the_board_shows_attack_draws_and_bound_of_every_method():
+    setting = SMALL.validated()
+    study = done(Study(lambda: plan(setting), setting.pixels))
+    drawn = board(study, setting)
+    charts = {chart.key: chart for chart in drawn.charts}
+    assert list(charts) == ["compared", "psnr", "gain-sense", "gain-baseline"]
+    lines = {series.name: np.asarray(series.y) for series in charts["gain-sense"].series}
+    assert (lines["random"] <= lines["worst found"]).all()
+    assert (lines["worst found"] <= lines["certified"] * 1.01).all()
+    assert (lines["certified"] < lines["λ/m"]).all()
+    assert lines["local gain"][0] <= lines["certified"][0]
+    assert "certified" not in {series.name for series in charts["gain-baseline"].series}
+    assert charts["gain-baseline"].note == "no bound"
+    lamps = {row.name: row.lamp for row in drawn.guarantees}
+    assert (
+        lamps["SENSE (Tikhonov)"] == lamps["Random ≤ worst found"] == lamps["Change of the data"] == "holds"
+    )
+    assert lamps["Back-projection"] == "void"
+    assert [tile.key for tile in drawn.tiles[:5]] == [
+        f"sense.{part}" for part in ("clean", "random", "change", "damaged", "damage")
+    ]
+    assert drawn.tiles[2].note == "10 % ‖y‖"
+    assert all(tile.pixels.shape == (1, 64, 64) for tile in drawn.tiles)
+    assert drawn.csv is not None
+    assert drawn.csv.count("\n") == 1 + 4
+
+
+def test_before_the_first_row_all_cards_are_there():
+    setting = Setting().validated()
+    study = Study(lambda: plan(setting), setting.pixels)
+    drawn = board(study, setting)
+    assert len(drawn.charts) == 2 + len(setting.methods)
+    assert not drawn.tiles
+    assert drawn.charts[0].x.low is not None
+    assert drawn.explanation is not None
+    assert "3 restarts, 8 steps" in drawn.explanation.text
+
+
+GUEST = Guest[Setting]("robustness", "r", QUICK)
+
+
+def test_the_page_opens_what_the_address_says_and_follows_its_widgets():
+    at = GUEST.opened({"seed": "7"})
+    assert GUEST.setting(at).methods == ("sense", "baseline")
+    first = GUEST.study(at).id
+    # Other pictures are no other study.
+    at.slider(key="r.shown").set_value(1).run()
+    assert GUEST.study(at).id == first
+    assert GUEST.setting(at).shown == 1
+    at.multiselect(key="r.methods").set_value(["sense"]).run()
+    assert GUEST.study(at).id != first
+    assert at.query_params["methods"] in ("sense", ["sense"])
+    GUEST.settle(at)
+    before = GUEST.study(at).id
+    at.multiselect(key="r.methods").set_value([]).run()
+    assert "At least one method" in at.error[0].value
+    assert GUEST.study(at).id == before
+
+
+@pytest.mark.browser
+def test_the_journey(serve, open_page):
+    page = open_page(f"{serve('app.py')}/?size=48&iterations=5&method=iterated_tikhonov")
+    state(page, "done")
+    page.get_by_role("link", name="Robustness").click()
+    # The first method is through while the others are still being attacked.
+    expect(page.get_by_text("SENSE: attacked")).to_be_visible(timeout=60_000)
+    page.get_by_role("button", name="Stop").click()
+    state(page, "stopped")
+    expect(page.locator("[data-chart=compared]")).to_have_attribute("data-points", re.compile(r"[1-9]"))
+    table = page.locator("table").first
+    expect(table).to_contain_text("certified")
+    expect(table).not_to_contain_text("violated")
+    check_looks(page)
+    page.get_by_role("button", name="A blur").click()
+    expect(page).to_have_url(re.compile(r"/robustness\?.*methods=contractive"), timeout=20_000)
+    page.get_by_role("button", name="Stop").click()
+    state(page, "stopped")

@@ -1,0 +1,271 @@
+"""Every page in Chromium, in both themes, wide and on a phone: axe, widths, type, the keyboard, motion.
+
+The pages are those of the table: one that is new is looked at the day it lands.
+"""
+
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from deqviz.ui.pages import PAGES, entry
+from tests.pages.journey import turn
+
+pytestmark = pytest.mark.browser
+
+# Little to compute: what is looked at is there with the first packet.
+QUICK: dict[str, dict[str, str]] = {
+    "reconstruct": {"size": "48", "method": "tikhonov", "iterations": "5"},
+    "compare": {"size": "48", "iterations": "5", "m1": "tikhonov", "m2": "iterated_tikhonov"},
+    "batch": {"pictures": "camera", "levels": "0.05", "methods": "tikhonov"},
+    "convergence": {
+        "side": "16 px",
+        "regularizer": "quadratic",
+        "is_race": "False",
+        "is_gradient": "False",
+        "max_steps": "60",
+    },
+    "noise": {"levels": "7", "seeds": "1", "is_tent": "False", "is_stability": "False"},
+    "robustness": {
+        "operator": "inpainting",
+        "methods": "sense,baseline",
+        "levels": "2",
+        "restarts": "1",
+        "steps": "1",
+    },
+    "training": {"is_lab": "False", "is_depth": "False", "is_map": "False", "architectures": "prox"},
+    "unrolled": {"view": "Noise", "rivals": "plain,descent_noise", "before": "9"},
+    "deep_prior": {
+        "is_phase": "False",
+        "is_recovery": "False",
+        "width": "64",
+        "steps": "40",
+        "unknowns": "12",
+    },
+    "memory": {
+        "size": "small",
+        "width": "8",
+        "layers": "2",
+        "coils": "2",
+        "iterations": "5",
+        "is_fresh": "False",
+        "is_gradient": "False",
+        "is_run": "False",
+    },
+}
+WIDE, PHONE = (1440, 1130), (390, 844)
+# Streamlit's own upload button has a role that axe does not like (minor); nothing of ours.
+STOCK = {"presentation-role-conflict"}
+SMALLEST = 12
+"""Pixels of the smallest letters; only what is raised or lowered is smaller."""
+MOST_STOPS = 250
+
+# The script is over, and all that it put on the page has been drawn.
+PAINTED = """() => {
+  const app = document.querySelector('[data-testid=stApp]');
+  const views = [...document.querySelectorAll('[data-testid=stBidiComponentRegular]')];
+  const ours = [...document.querySelectorAll('.dqv:not(.dqv-store):not(.dqh)')];
+  const charts = [...document.querySelectorAll('.dqv [data-chart]')].filter((node) => {
+    const box = node.getBoundingClientRect();
+    return node.checkVisibility() && box.bottom > 0 && box.top < innerHeight;
+  });
+  return app?.dataset.testScriptState === 'notRunning' && views.every((node) => node.childElementCount)
+    && ours.every((node) => node.dataset.painted) && charts.every((node) => node.dataset.draws);
+}"""
+
+SCHEME = "(name) => getComputedStyle(document.querySelector('[data-testid=stApp]')).colorScheme === name"
+
+# Text that is seen and smaller than it should be, by its element.
+SMALL = """(least) => {
+  const found = new Set();
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const node = walk.currentNode.parentElement;
+    if (!walk.currentNode.data.trim()) continue;
+    if (!node?.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
+    if (node.closest('sub, sup, tspan, style, script, option, .katex')) continue;
+    if (node.dataset.testid === 'stIconMaterial') continue;
+    const box = node.getBoundingClientRect();
+    if (box.width < 2 || box.height < 2) continue;
+    // what an SVG is drawn with is scaled with it
+    const matrix = node.getScreenCTM?.();
+    const size = parseFloat(getComputedStyle(node).fontSize) * (matrix ? Math.hypot(matrix.a, matrix.b) : 1);
+    if (size < least - 0.1) found.add(`${size.toFixed(1)} px: ${walk.currentNode.data.trim().slice(0, 40)}`);
+  }
+  return [...found];
+}"""
+
+# What lies beyond the right border of the window and is not in a box that scrolls by itself.
+BEYOND = """() => [...document.querySelectorAll('[data-testid=stMain] *')].filter((node) => {
+  const box = node.getBoundingClientRect();
+  if (box.width < 2 || box.height < 2 || box.right <= innerWidth + 1 || !node.checkVisibility()) return false;
+  for (let up = node.parentElement; up && up.dataset.testid !== 'stMain'; up = up.parentElement) {
+    if (getComputedStyle(up).overflowX !== 'visible') return false;
+  }
+  return true;
+}).map((node) => node.outerHTML.slice(0, 120))"""
+
+# Things that move by themselves or by style although the reader has asked for rest.
+MOVING = """() => {
+  const ours = [...document.querySelectorAll('.dqv, .dqv *, .dqs, .dqs *, .deqviz-welcome *')];
+  const slow = (text) => text.split(',').some((one) => parseFloat(one) > 0);
+  return ours.filter((node) => {
+    const style = getComputedStyle(node);
+    const runs = style.animationName !== 'none' && slow(style.animationDuration);
+    return runs || slow(style.transitionDuration);
+  }).map((node) => node.outerHTML.slice(0, 120));
+}"""
+
+# Looks at what has the focus, and at what had it: does it look different now, and what is it called?
+STOP = """() => {
+  const look = (node) => {
+    const seen = [];
+    const add = (some, part) => {
+      const s = getComputedStyle(some, part);
+      const outline = s.outlineStyle === 'none' ? '' : s.outlineWidth + s.outlineColor;
+      seen.push(outline, s.boxShadow, s.borderColor, s.backgroundColor);
+    };
+    for (let up = node, i = 0; up && i < 5; up = up.parentElement, i++) {
+      for (const part of [null, '::before', '::after']) add(up, part);
+    }
+    for (const below of [...node.children, node.nextElementSibling]) if (below) add(below, null);
+    return JSON.stringify(seen);
+  };
+  const active = () => {
+    let found = document.activeElement;
+    while (found?.shadowRoot?.activeElement) found = found.shadowRoot.activeElement;
+    return found;
+  };
+  const before = window.deqvizStop;
+  const node = active();
+  const left = before && before.node.isConnected && before.node !== node;
+  const unseen = left && look(before.node) === before.look ? before.what : null;
+  if (!node || node === document.body) {
+    window.deqvizStop = null;
+    return { unseen, over: true };
+  }
+  const text = (id) => document.getElementById(id)?.textContent ?? '';
+  const labelled = (node.getAttribute('aria-labelledby') ?? '').split(' ').map(text).join(' ');
+  const label = [...(node.labels ?? [])].map((one) => one.textContent).join(' ');
+  const name = [node.ariaLabel, labelled, label, node.textContent, node.title, node.querySelector('img')?.alt]
+    .find((one) => one?.trim()) ?? '';
+  const what = node.outerHTML.slice(0, 160);
+  const again = node.deqvizSeen === window.deqvizWalk;
+  node.deqvizSeen = window.deqvizWalk;
+  window.deqvizStop = { node, what, look: look(node) };
+  return { unseen, over: again, same: before?.node === node, name: name.trim(), what };
+}"""
+
+# What can be used and was no stop; of a group of radio buttons one is enough, the arrows do the rest.
+MISSED = """() => {
+  const usable = 'a[href], button, input, select, textarea, summary, [tabindex="0"]';
+  const passed = (node) => node.deqvizSeen === window.deqvizWalk;
+  return [...document.querySelectorAll(usable)].filter((node) => {
+    if (passed(node) || node.disabled || node.tabIndex < 0) return false;
+    if (node.closest('[inert], [aria-hidden=true]')) return false;
+    if (!node.checkVisibility({ visibilityProperty: true })) return false;
+    const group = node.closest('[role=radiogroup], [role=tablist]');
+    return !(group && [...group.querySelectorAll(usable)].some(passed));
+  }).map((node) => node.outerHTML.slice(0, 160));
+}"""
+
+
+@pytest.fixture(scope="module")
+def visitor(browser: Browser, serve) -> Iterator[Page]:
+    """One window for all pages, by somebody who wants nothing to move and has read the hint."""
+    context = browser.new_context(
+        viewport={"width": WIDE[0], "height": WIDE[1]}, color_scheme="light", reduced_motion="reduce"
+    )
+    context.add_init_script("localStorage.setItem('deqviz.welcome', 'seen')")
+    page = context.new_page()
+    page.goto(f"{serve('app.py')}/?{urlencode(QUICK['reconstruct'])}")
+    page.wait_for_selector(".dqv[data-painted]", timeout=60_000)
+    yield page
+    context.close()
+
+
+def painted(page: Page) -> None:
+    page.wait_for_function(PAINTED, timeout=60_000)
+
+
+def go(page: Page, name: str) -> None:
+    """Come to the page of a file, and see it drawn."""
+    query = urlencode(QUICK.get(name, {}))
+    turn(page, entry(name).address + (f"?{query}" if query else ""))
+    title = name.replace("_", " ").capitalize()
+    expect(page.locator(".deqviz-head h1")).to_have_text(title, timeout=60_000)
+    painted(page)
+
+
+def size(page: Page, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    painted(page)
+
+
+def findings(page: Page) -> list[str]:
+    """What is wrong with what is on the screen; empty is well."""
+    page.mouse.move(0, 0)
+    expect(page.get_by_test_id("stTooltipContent")).to_have_count(0)
+    found = [
+        f"{v['id']}: {v['nodes'][0]['html'][:200]}"
+        for v in Axe().run(page).response["violations"]
+        if v["id"] not in STOCK
+    ]
+    found += [f"too small: {one}" for one in page.evaluate(SMALL, SMALLEST)]
+    found += [f"beyond the window: {one}" for one in page.evaluate(BEYOND)]
+    wider = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth")
+    return found + ([f"{wider} px too wide"] if wider > 0 else [])
+
+
+@pytest.mark.parametrize("name", [page.name for page in PAGES])
+def test_the_page_is_sound_in_both_themes_wide_and_on_a_phone(visitor: Page, name: str):
+    size(visitor, *WIDE)
+    go(visitor, name)
+    found: list[str] = []
+    for scheme in ("light", "dark"):
+        visitor.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        visitor.wait_for_function(SCHEME, arg=scheme, timeout=60_000)
+        for width, height in (WIDE, PHONE):
+            size(visitor, width, height)
+            found += [f"{scheme} {width}: {one}" for one in findings(visitor)]
+    visitor.emulate_media(color_scheme="light")
+    assert not found, found
+    assert not visitor.evaluate(MOVING)
+
+
+def walked(page: Page) -> tuple[list[str], list[str]]:
+    """Every stop of the Tab key from the top of the page, and what is wrong with them."""
+    page.evaluate("window.deqvizWalk = Math.random(); window.deqvizStop = null")
+    page.get_by_test_id("stSkipToContent").focus()
+    page.locator("[data-testid=stMain]").evaluate("node => node.scrollTo(0, 0)")
+    stops: list[str] = []
+    wrong: list[str] = []
+    for _ in range(MOST_STOPS):
+        stop = page.evaluate(STOP)
+        page.keyboard.press("Tab")
+        if stop["unseen"]:
+            wrong.append(f"no mark of the focus: {stop['unseen']}")
+        if stop.get("same"):
+            wrong.append(f"holds the focus: {stop['what']}")
+            break
+        if stop["over"]:
+            break
+        stops.append(stop["what"])
+        if not stop["name"]:
+            wrong.append(f"no name: {stop['what']}")
+    else:
+        wrong.append(f"no end after {MOST_STOPS} stops")
+    wrong += [f"never reached: {one}" for one in page.evaluate(MISSED)]
+    return stops, wrong
+
+
+@pytest.mark.parametrize("name", [page.name for page in PAGES])
+def test_tab_reaches_everything_and_shows_where_it_is(visitor: Page, name: str):
+    size(visitor, *WIDE)
+    go(visitor, name)
+    stops, wrong = walked(visitor)
+    assert not wrong, wrong
+    # the bar alone has the pages and the menu
+    assert len(stops) > len(PAGES)

@@ -1,0 +1,447 @@
+"""Links: what they hold, what they hide, and the control that copies them."""
+
+import io
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as hs
+from PIL import Image as Picture
+from playwright.sync_api import Page, expect
+from streamlit.testing.v1 import AppTest
+
+from deqviz.core.registry import Choice
+from deqviz.io import settings as settings_file
+from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario
+from deqviz.ui.pages.convergence import page as convergence
+from deqviz.ui.pages.deep_prior import page as prior
+from deqviz.ui.pages.memory import page as memory
+from deqviz.ui.pages.noise import page as noise
+from deqviz.ui.pages.playground.setup import PRESETS, Setup
+from deqviz.ui.pages.robustness import page as robustness
+from deqviz.ui.pages.training import page as training
+from deqviz.ui.pages.unrolled import page as unrolled
+from deqviz.ui.shell import address, teacher
+from deqviz.ui.shell.study_page import StudyPage
+from tests.pages.journey import ROOT, check_looks, state, switch, turn
+from tests.pages.reconstruct.test_page import QUICK, arrive, opened, scenario, text
+from tests.strategies import params
+
+STUDIES: list[StudyPage[Any]] = [
+    convergence.PAGE,
+    noise.PAGE,
+    robustness.PAGE,
+    training.PAGE,
+    unrolled.PAGE,
+    prior.PAGE,
+    memory.PAGE,
+]
+
+
+def sheets(at: AppTest) -> str:
+    return " ".join(e.proto.body for e in at.get("html"))
+
+
+def here(at: AppTest) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in at.query_params:
+        value = at.query_params[name]
+        found[name] = value if isinstance(value, str) else value[-1]
+    return found
+
+
+# ---------------------------------------------------------------- the address holds everything
+
+
+@pytest.mark.parametrize("page", STUDIES, ids=lambda page: page.page)
+def test_every_setting_of_a_study_comes_back_from_its_address(page: StudyPage[Any]):
+    standard, complaints = page.read({})
+    assert complaints == ()
+    for setting in (standard, *(setting for _, setting in page.presets.values())):
+        whole = setting.validated()
+        assert page.read(whole.to_query()) == (whole, ())
+
+
+@pytest.mark.parametrize("page", STUDIES, ids=lambda page: page.page)
+def test_the_widgets_of_a_study_say_what_was_filled_in(page: StudyPage[Any]):
+    def script(name: str) -> None:
+        import streamlit as st
+
+        from tests.pages.test_share import STUDIES
+
+        page = next(p for p in STUDIES if p.page == name)
+        wanted = [page.read({})[0], *(setting for _, setting in page.presets.values())]
+        number = st.session_state.setdefault("number", 0)
+        page.fill(wanted[number].validated())
+        st.session_state.said = page.form().validated()
+        st.session_state.meant = wanted[number].validated()
+
+    at = AppTest.from_function(script, default_timeout=60, args=(page.page,))
+    for number in range(1 + len(page.presets)):
+        at.session_state.number = number
+        at.run()
+        assert not at.exception, at.exception
+        assert at.session_state.said.to_query() == at.session_state.meant.to_query()
+
+
+def _choices(registry: Any) -> hs.SearchStrategy[Choice]:
+    return hs.sampled_from(list(registry)).flatmap(
+        lambda entry: params(entry).map(lambda values: Choice(entry.key, values))
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    hs.builds(
+        Scenario,
+        operator=_choices(OPERATORS),
+        noise=_choices(NOISES),
+        method=_choices(METHODS),
+        seed=hs.integers(0, 9999),
+        size=hs.integers(32, 512),
+        tolerance=hs.floats(1e-9, 1e-1),
+    )
+)
+def test_every_scenario_comes_back_from_its_address_and_its_file(found: Scenario):
+    whole = found.validated()
+    assert Scenario.from_query(whole.to_query()) == (whole, ())
+    assert Scenario.from_settings(settings_file.read(whole.to_json().encode())) == whole
+
+
+def test_every_preset_of_the_playground_comes_back_from_its_address():
+    for _, setup in PRESETS.values():
+        assert Setup.from_query(setup.to_query()) == (setup, ())
+    moved = replace(Setup(), starts=((1.25, -0.5),), horizontal=0.75, splitting="explicit", step=0.9)
+    assert Setup.from_query(moved.to_query()) == (moved, ())
+
+
+# ---------------------------------------------------------------- links that hide controls
+
+
+@pytest.mark.parametrize(
+    ("said", "names", "is_clean"),
+    [
+        ("", (), True),
+        ("w.seed,w.noise", ("w.seed", "w.noise"), True),
+        ("w.seed,w.seed", ("w.seed",), True),
+        ("sidebar", ("sidebar",), True),
+        ("w.seed,</style><script>", ("w.seed",), False),
+        ("w seed", (), False),
+        ("W.Seed", (), False),
+        ("a\n", (), False),
+        ("a" * 121, (), False),
+        (",", (), False),
+        (",".join(f"w.{i}" for i in range(41)), tuple(f"w.{i}" for i in range(40)), False),
+    ],
+)
+def test_only_names_of_controls_are_read(said: str, names: tuple[str, ...], is_clean: bool):
+    assert teacher.read(said) == (names, is_clean)
+
+
+@given(hs.text())
+def test_whatever_an_address_says_becomes_selectors_and_nothing_else(said: str):
+    names, _ = teacher.read(said)
+    assert len(names) <= teacher.MOST
+    one = r'\[data-testid="st[A-Za-z]+"\]( \[class~="st-key-[a-z0-9_-]+" i\])?'
+    assert re.fullmatch(
+        rf"|<style>({one}(, )?)+ {{ display: none !important; }}</style>", teacher.style(names)
+    )
+
+
+def test_a_name_that_cannot_be_is_no_style():
+    with pytest.raises(ValueError, match="cannot be the name"):
+        teacher.style(["a } body { display: none"])
+
+
+def test_a_link_hides_controls_and_runs_the_same():
+    plain, hiding = opened({"seed": "3"}), opened({"seed": "3", "hide": "w.seed,gallery"})
+    assert scenario(plain) == scenario(hiding)
+    assert not hiding.warning, "the parameter is nothing unknown"
+    assert '"st-key-w-seed" i' in sheets(hiding)
+    assert "st-key-w-seed" not in sheets(plain)
+    assert hiding.number_input(key="w.seed").value == 3
+    assert here(hiding)["hide"] == "w.seed,gallery"
+
+
+def test_what_is_hidden_stays_hidden_on_the_way_through_the_pages_until_all_is_shown():
+    at = arrive(opened({"hide": "w.noise,n.view"}))
+    at.selectbox(key="w.operator").select("denoising").run()
+    assert here(at)["hide"] == "w.noise,n.view"
+    assert here(at)["operator"] == "denoising"
+    at.session_state.job.stop()
+    at.query_params.clear()  # as Streamlit's links do
+    switch(at, "playground").run()
+    assert here(at)["hide"] == "w.noise,n.view"
+    assert '"st-key-n-view" i' in sheets(at)
+    assert not any("hide" in w.value for w in at.warning)
+    at.button(key="teacher.show_all").click().run()
+    assert "hide" not in here(at)
+    assert "st-key-n-view" not in sheets(at)
+    # A message that the browser sent before it heard of that.
+    at.query_params["hide"] = "w.noise,n.view"
+    at.run()
+    assert "hide" not in here(at)
+    assert "st-key-n-view" not in sheets(at)
+
+
+def test_a_damaged_link_that_hides_says_so_and_shows():
+    at = opened({"hide": "w.seed,<b>"})
+    assert "no control" in sheets(at)
+    assert '"st-key-w-seed" i' in sheets(at)
+    assert here(at)["hide"] == "w.seed"
+
+
+# ---------------------------------------------------------------- a browser that is behind
+
+
+def test_what_a_slow_browser_said_before_it_heard_of_a_preset_changes_nothing():
+    at = arrive(opened())
+    heard = at.text_input(key=address.HEARD).value
+    at.button(key="preset.Step too long").click().run()
+    shown, run = scenario(at), at.session_state.job.id
+    at.session_state.job.stop()
+    at.text_input(key=address.HEARD).set_value(heard)
+    at.selectbox(key="w.operator").set_value("denoising").run()
+    assert scenario(at) == shown
+    assert at.session_state.job.id == run
+    assert at.selectbox(key="w.operator").value == shown.operator.key
+    at.selectbox(key="w.operator").set_value("denoising").run()
+    assert scenario(at).operator.key == "denoising", "now it has heard, and means it"
+    at.session_state.job.stop()
+
+
+def test_a_slow_browser_may_still_change_one_control_after_another():
+    at = arrive(opened())
+    heard, old = at.text_input(key=address.HEARD).value, here(at)
+    at.selectbox(key="w.operator").set_value("denoising").run()
+    arrive(at)
+    # The second change left before the first one's address came: its own address is old, its widgets are not.
+    at.query_params.clear()
+    for name, value in old.items():
+        at.query_params[name] = value
+    at.text_input(key=address.HEARD).set_value(heard)
+    at.selectbox(key="w.noise").set_value("poisson").run()
+    assert (scenario(at).operator.key, scenario(at).noise.key) == ("denoising", "poisson")
+    assert here(at)["operator"] == "denoising"
+    at.session_state.job.stop()
+
+
+@pytest.mark.parametrize("said", ["", "-1", "9" * 5000, "٣", "x"])
+def test_whatever_the_hidden_widget_is_sent_the_page_stands(said: str):
+    at = arrive(opened())
+    shown = scenario(at)
+    at.text_input(key=address.HEARD).set_value(said).run()
+    assert not at.exception, at.exception
+    assert scenario(at) == shown
+
+
+def test_an_address_opened_later_in_the_session_counts():
+    at = arrive(opened())
+    at.query_params["operator"] = "denoising"
+    at.run()
+    assert scenario(at).operator.key == "denoising"
+
+
+# ---------------------------------------------------------------- settings from a file
+
+
+def dropped(at: AppTest, data: bytes, name: str = "settings.json") -> AppTest:
+    at.file_uploader(key="upload").upload(name, data, "application/json").run()
+    assert not at.exception, at.exception
+    return at
+
+
+def test_a_settings_file_sets_the_page():
+    wanted = Scenario(
+        image="coins",
+        size=40,
+        operator=Choice("inpainting", {"kept": 0.7}),
+        method=Choice("iterated_tikhonov", {"weight": 0.5}),
+        seed=11,
+        iterations=4,
+    ).validated()
+    at = dropped(arrive(opened()), wanted.to_json().encode())
+    assert scenario(at) == wanted
+    assert at.number_input(key="w.seed").value == 11
+    assert here(at) == wanted.to_query()
+    assert not at.error
+    arrive(at)
+    at.selectbox(key="w.operator").select("denoising").run()
+    assert scenario(at).operator.key == "denoising", "the file, still in its box, sets the page once"
+    assert scenario(at).seed == 11
+
+
+@pytest.mark.parametrize(
+    ("data", "part"),
+    [
+        (b"", "damaged in line 1"),
+        (b"{", "damaged in line 1"),
+        (b'{\n"seed": 1,,}', "damaged in line 2"),
+        (b"[1, 2]", "not the settings of a run"),
+        (b"\xff\xfe\x00", "no settings file"),
+        (b"[" * 60000, "no settings file"),
+        (b'{"seed": ' + b"1" * 5000 + b"}", "no settings file"),
+        (b" " * 70000 + b"{}", "some kilobytes"),
+        (b'{"colour": "red"}', "no others"),
+        (b'{"seed": -1}', "Seed is -1"),
+        (b'{"method": {"key": "magic"}}', "magic"),
+        (b'{"method": [1]}', "cannot be used"),
+        (b'{"image": "moon"}', "'moon'"),
+        (b'{"image": "upload-0123456789abcdef"}', "upload it first"),
+        (b'{"image": "kspace-0123456789abcdef"}', "upload it first"),
+        (b'{"image": "![x](http://example.org/x.png)"}', r"!\[x\]"),
+        (b'{"image": "\\ud800"}', "There is no picture"),
+    ],
+)
+def test_a_bad_settings_file_says_one_sentence_and_changes_nothing(data: bytes, part: str):
+    at = arrive(opened())
+    before = at.session_state.job.id
+    dropped(at, data)
+    assert len(at.error) == 1
+    assert part in at.error[0].value
+    assert at.session_state.job.id == before
+
+
+def test_settings_of_a_picture_that_is_here_bring_it_back():
+    at = arrive(opened())
+    out = io.BytesIO()
+    Picture.fromarray(np.random.default_rng(0).integers(0, 255, (64, 80), dtype=np.uint8)).save(out, "PNG")
+    at.file_uploader(key="upload").upload("mine.png", out.getvalue(), "image/png").run()
+    mine = scenario(arrive(at))
+    assert mine.image.startswith("upload-")
+    again = dropped(arrive(opened()), mine.to_json().encode())
+    assert scenario(again) == mine
+
+
+def test_the_version_in_an_exported_file_is_no_setting():
+    plain = json.loads(Scenario().validated().to_json())
+    assert (
+        Scenario.from_settings(settings_file.read(json.dumps({"deqviz": "0.1.0", **plain}).encode()))
+        == Scenario().validated()
+    )
+
+
+def test_what_a_link_quotes_is_no_markdown():
+    at = opened({"operator": "![x](http://example.org/x.png)"})
+    assert r"!\[x\](http" in text(at)
+
+
+# ---------------------------------------------------------------- browser
+
+
+def visited(serve: Any, open_page: Any, query: str = "", **more: Any) -> Page:
+    start = "&".join(f"{name}={value}" for name, value in QUICK.items())
+    page = open_page(f"{serve('app.py')}/?{start}{query}", **more)
+    state(page, "done")
+    expect(page.get_by_role("button", name="Copy link")).to_be_visible(timeout=30_000)
+    return page
+
+
+def clipboard(page: Page) -> str:
+    return page.evaluate("navigator.clipboard.readText()")
+
+
+@pytest.mark.browser
+def test_the_link_is_copied_and_opens_the_same(serve, open_page):
+    page = visited(serve, open_page, "&seed=7")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.locator(".dqs [role=status]").first).to_have_text("Copied")
+    assert clipboard(page) == page.url
+    assert "seed=7" in page.url
+    before = page.locator(".dqs button").first.bounding_box()
+    turn(page, "playground")
+    expect(page.get_by_role("heading", name="Playground")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("button", name="Copy link")).to_be_visible()
+    assert page.locator(".dqs button").first.bounding_box() == before, "nothing shifts"
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.locator(".dqs [role=status]").first).to_have_text("Copied")
+    assert "/playground?" in clipboard(page)
+
+
+@pytest.mark.browser
+def test_where_the_clipboard_is_refused_the_address_is_shown_to_copy(serve, open_page):
+    page = visited(serve, open_page)
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
+    page.get_by_role("button", name="Copy link").click()
+    field = page.get_by_label("Address of this page")
+    expect(field).to_be_focused()
+    assert field.input_value() == page.url
+    assert page.evaluate("getSelection().toString() || document.activeElement.selectionEnd") in (
+        page.url,
+        len(page.url),
+    )
+    expect(page.locator(".dqs [role=status]").first).to_contain_text("by hand")
+    check_looks(page)
+    page.keyboard.press("Escape")
+    expect(field).to_be_hidden()
+    expect(page.get_by_role("button", name="Copy link")).to_be_focused()
+
+
+@pytest.mark.browser
+def test_an_own_picture_is_said_to_stay_behind(serve, open_page):
+    page = visited(serve, open_page)
+    run = page.locator(ROOT).get_attribute("data-run") or ""
+    out = io.BytesIO()
+    Picture.fromarray(np.random.default_rng(0).integers(0, 255, (40, 64), dtype=np.uint8)).save(out, "PNG")
+    page.get_by_text("Use your own picture").click()
+    page.locator('input[type="file"]').set_input_files(
+        {"name": "mine.png", "mimeType": "image/png", "buffer": out.getvalue()}
+    )
+    expect(page.locator(ROOT)).not_to_have_attribute("data-run", run, timeout=15_000)
+    expect(page).to_have_url(re.compile("image=upload-"))
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.locator(".dqs [role=status]").first).to_contain_text("Your own picture stays here")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 900)])
+def test_a_teacher_link_is_made_opened_and_undone(serve, open_page, theme, width):
+    page = visited(serve, open_page, theme=theme, width=width)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Teacher link…").click()
+    sheet = page.get_by_role("dialog", name="Teacher link")
+    expect(sheet.get_by_label("The whole sidebar")).to_be_focused()
+    for label in (
+        "Picture",
+        "Use your own picture",
+        "Operator",
+        "Seed",
+        "Iterations at most",
+        "Contraction lost",
+    ):
+        expect(sheet.get_by_label(label, exact=True)).to_be_visible()
+    sheet.get_by_role("button", name="Copy teacher link").click()
+    expect(sheet).to_contain_text("Tick what to hide first.")
+    sheet.get_by_label("Seed", exact=True).check()
+    sheet.get_by_label("Contraction lost", exact=True).check()
+    check_looks(page)
+    sheet.get_by_role("button", name="Copy teacher link").click()
+    expect(page.locator(".dqs [role=status]").first).to_have_text("Teacher link copied")
+    link = clipboard(page)
+    assert link.endswith("&hide=w-seed,preset-contraction-lost")
+
+    page.goto(link)
+    state(page, "done")
+    expect(page.get_by_text("Some controls are hidden by this link.")).to_be_visible(timeout=30_000)
+    sidebar = page.get_by_test_id("stSidebar")
+    expect(sidebar.get_by_label("Seed", exact=True)).to_be_hidden()
+    expect(sidebar.get_by_role("button", name="Contraction lost")).to_be_hidden()
+    expect(sidebar.get_by_role("button", name="Step too long")).to_be_visible()
+    check_looks(page)
+    page.get_by_role("button", name="Show all").click()
+    expect(sidebar.get_by_label("Seed", exact=True)).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("Some controls are hidden")).to_be_hidden()
+    expect(page).not_to_have_url(re.compile("hide="))
+
+
+@pytest.mark.browser
+def test_the_whole_sidebar_can_be_hidden(serve, open_page):
+    page = visited(serve, open_page, "&hide=sidebar")
+    expect(page.get_by_test_id("stSidebar")).to_be_hidden()
+    expect(page.get_by_role("button", name="Show all")).to_be_visible()
+    check_looks(page)

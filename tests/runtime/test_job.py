@@ -1,0 +1,297 @@
+"""A run under a viewer's hands: pause, step, stop, divergence, failure, several at once."""
+
+import dataclasses
+import math
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from deqviz.core import machine
+from deqviz.core.records import Method
+from deqviz.core.registry import Choice
+from deqviz.runtime.job import Job
+from deqviz.runtime.logbook import Logbook, kept
+from deqviz.runtime.run_snapshot import OVER
+from deqviz.runtime.worker import Worker
+from deqviz.scenario import Scenario
+
+ENDLESS = Scenario(
+    size=48,
+    method=Choice("iterated_tikhonov", {"weight": 1.0}),
+    iterations=20000,
+    tolerance=1e-9,
+)
+
+
+@pytest.fixture(scope="module")
+def worker():
+    return Worker()
+
+
+def until(condition, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.002)
+
+
+def start(worker, scenario, *, is_checked=False, **kwargs):
+    job = Job(scenario.validated(), is_checked=is_checked, **kwargs)
+    worker.submit(job)
+    return job
+
+
+def test_runs_to_its_end_and_keeps_what_a_viewer_needs(worker):
+    job = start(worker, dataclasses.replace(ENDLESS, iterations=40))
+    until(lambda: job.state in OVER)
+    shot = job.snapshot()
+    assert shot.state == "done"
+    assert [m.k for m in shot.marks] == list(range(41))
+    assert len(shot.psnr) == 41
+    assert [f.k for f in shot.frames] == [k for k in range(41) if kept(k) or k == 40]
+    assert shot.setup is not None
+    assert shot.setup.truth is not None
+    assert shot.setup.truth.shape == (1, 48, 48)
+    assert shot.setup.truth.dtype == np.uint8
+
+
+def test_a_viewer_s_numbers_are_those_of_the_bare_run(worker):
+    scenario = dataclasses.replace(ENDLESS, iterations=10).validated()
+    job = start(worker, scenario)
+    until(lambda: job.state in OVER)
+    stream = scenario.run()
+    bare = [float(next(stream).residual) for _ in range(11)]
+    assert [m.residual for m in job.snapshot().marks] == bare
+
+
+def test_pause_holds_and_play_goes_on(worker):
+    job = start(worker, ENDLESS)
+    until(lambda: len(job.snapshot().marks) > 3)
+    job.pause()
+    time.sleep(0.05)
+    count = len(job.snapshot().marks)
+    time.sleep(0.1)
+    assert len(job.snapshot().marks) == count
+    until(lambda: job.is_settled)
+    latest = job.snapshot().latest
+    assert latest is not None
+    assert latest.k == job.snapshot().marks[-1].k
+    job.step()
+    worker.wake()
+    until(lambda: len(job.snapshot().marks) == count + 1)
+    time.sleep(0.05)
+    assert len(job.snapshot().marks) == count + 1
+    job.play()
+    worker.wake()
+    until(lambda: len(job.snapshot().marks) > count + 5)
+    job.stop()
+    until(lambda: job.is_settled)
+    assert job.state == "stopped"
+
+
+def test_slow_motion_keeps_its_pace(worker):
+    job = start(worker, ENDLESS)
+    job.set_speed(20)
+    until(lambda: len(job.snapshot().marks) >= 1)
+    begun, first = time.monotonic(), len(job.snapshot().marks)
+    time.sleep(0.6)
+    made = len(job.snapshot().marks) - first
+    assert made <= 20 * (time.monotonic() - begun) + 2
+    assert made >= 3
+    job.stop()
+
+
+def unwatched(**kwargs):
+    """A running job whose newest iterate was not shown, as between two slices beside another run."""
+    job = Job(ENDLESS.validated(), is_checked=False, **kwargs)
+    job.snapshot()
+    job.advance(time.monotonic())
+    job.advance(time.monotonic())
+    shot = job.snapshot()
+    assert shot.latest is not None
+    assert shot.latest.k < shot.marks[-1].k
+    job._wanted = False  # that was this test's own look
+    return job
+
+
+def test_a_run_stopped_while_nobody_watches_is_forgotten():
+    job = unwatched()
+    assert job.is_runnable()
+    job.stop()
+    assert job.is_runnable() or job.is_over()
+    worker = Worker()
+    worker.submit(job)
+    until(lambda: not worker._entries, 5)
+    assert job.is_over()
+    shot = job.snapshot()
+    assert shot.latest is not None
+    assert shot.latest.k == shot.marks[-1].k
+
+
+def test_a_last_picture_that_cannot_be_made_is_not_tried_for_ever(monkeypatch):
+    job = unwatched()
+    job.stop()
+
+    def fail(self, iterate):
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr(Logbook, "frame", fail)
+    job.advance(time.monotonic())
+    assert job.is_over()
+    assert not job.is_runnable()
+    assert job.state == "stopped"
+
+
+def test_a_slice_on_a_gpu_shows_several_pictures(monkeypatch):
+    # The device is pretended: what differs there is that a picture is not made after every iteration.
+    original = Scenario.truth
+    monkeypatch.setattr(Scenario, "truth", lambda self, device: original(self, "cpu"))
+    job = Job(ENDLESS.validated(), device="cuda", is_checked=False)
+    job.advance(time.monotonic())
+    slices = threading.Thread(target=job.advance, args=(time.monotonic() + 1.0,))
+    slices.start()
+    seen = set()
+    while slices.is_alive():
+        shot = job.snapshot()
+        assert shot.latest is not None
+        seen.add(shot.latest.k)
+        assert shot.marks[-1].k >= shot.latest.k
+        time.sleep(0.02)
+    slices.join()
+    job.stop()
+    assert 3 <= len(seen) <= 12, seen  # one every 0.1 s of 1 s; without, the first and the last
+
+
+def test_checks_can_be_stopped(worker):
+    method = Choice("equilibrium", {"regularizer": Choice("quadratic"), "weight": 0.1})
+    job = start(worker, Scenario(size=96, method=method), is_checked=True)
+    until(lambda: job.state == "checking" or job.state in OVER, 60)
+    assert job.state == "checking"
+    job.stop()
+    until(lambda: job.is_over())
+    assert job.state == "done"
+    assert job.snapshot().message.endswith("The checks were stopped.")
+    until(lambda: job not in [e.task for e in worker._entries])
+
+
+def test_two_runs_share_the_worker(worker):
+    one, two = start(worker, ENDLESS), start(worker, dataclasses.replace(ENDLESS, seed=1))
+    until(lambda: min(len(one.snapshot().marks), len(two.snapshot().marks)) > 20)
+    assert one.state == two.state == "running"
+    one.stop()
+    two.stop()
+
+
+def test_a_diverging_run_stops_says_so_and_keeps_its_history(worker):
+    method = Choice(
+        "equilibrium",
+        {
+            "regularizer": Choice("quadratic"),
+            "splitting": "explicit",
+            "step": 1.5,
+            "solver": Choice("picard"),
+            "weight": 10.0,
+        },
+    )
+    job = start(worker, Scenario(size=48, method=method, iterations=5000))
+    until(lambda: job.state in OVER)
+    shot = job.snapshot()
+    assert shot.state == "diverged"
+    assert "iteration" in shot.message
+    assert len(shot.marks) > 5
+    assert all(math.isfinite(m.residual) for m in shot.marks[:-1])
+
+
+class Broken(Method):
+    """A method that turns into not-a-number, or fails, at iteration 3."""
+
+    def __init__(self, inner, fault):
+        self.inner, self.fault = inner, fault
+
+    def iterates(self, problem, start=None):
+        for iterate in self.inner.iterates(problem, start):
+            if iterate.k == 3 and self.fault == "raise":
+                raise RuntimeError("the sky fell")
+            bad = iterate.k >= 3
+            yield dataclasses.replace(iterate, residual=math.nan, gap=math.nan) if bad else iterate
+
+    def guarantees(self, problem, evidence):
+        return ()
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "part"),
+    [
+        ("nan", "diverged", "iteration 3. What was computed before is kept."),
+        ("raise", "failed", "the sky fell"),
+    ],
+)
+def test_faults_become_states_with_a_sentence(worker, monkeypatch, fault, state, part):
+    original = Scenario.build_method
+    monkeypatch.setattr(Scenario, "build_method", lambda self: Broken(original(self), fault))
+    job = start(worker, ENDLESS)
+    until(lambda: job.state in OVER)
+    shot = job.snapshot()
+    assert (shot.state, part in shot.message) == (state, True), shot.message
+    assert len(shot.marks) >= 3
+
+
+def test_an_impossible_problem_is_told_in_its_own_words(worker):
+    job = start(worker, Scenario(size=48, operator=Choice("fourier"), noise=Choice("poisson")))
+    until(lambda: job.state in OVER)
+    assert job.state == "failed"
+    assert "Poisson" in job.snapshot().message
+
+
+def test_after_the_run_the_theorems_are_put_to_the_test(worker):
+    method = Choice("equilibrium", {"regularizer": Choice("quadratic"), "weight": 0.1})
+    job = start(worker, Scenario(size=48, method=method), is_checked=True)
+    until(lambda: job.state in OVER, 60)
+    shot = job.snapshot()
+    assert shot.state == "done", shot.message
+    assert {"spread", "spread_residual", "gain", "expansion", "landscape", "contraction"} <= {
+        p.key for p in shot.probes
+    }
+    lamps = {g.key: g.lamp for g in job.guarantees()}
+    assert lamps["uniqueness"] == "holds"
+    assert lamps["stability"] == "holds"
+    assert "violated" not in lamps.values()
+    chart = job.chart()
+    assert chart is not None
+    assert chart.is_final
+
+
+def test_kept_iterates_stay_few():
+    assert len([k for k in range(20001) if kept(k)]) < 100
+
+
+def test_commands_from_many_threads_do_no_harm(worker):
+    job = start(worker, ENDLESS)
+
+    def hammer():
+        for _ in range(50):
+            job.pause()
+            job.step()
+            job.play()
+            job.snapshot()
+            worker.wake()
+
+    threads = [threading.Thread(target=hammer) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    job.stop()
+    until(lambda: job.is_settled)
+    ks = [m.k for m in job.snapshot().marks]
+    assert ks == list(range(len(ks)))
+
+
+def test_small_pictures_get_one_thread_and_large_ones_all_up_to_a_limit(monkeypatch):
+    monkeypatch.setattr(machine, "cores", lambda: 32)
+    assert machine.thread_count(machine.SMALL) == 1
+    assert machine.thread_count(machine.SMALL + 1) == machine.thread_count() == machine.MOST
+    monkeypatch.setattr(machine, "cores", lambda: 2)
+    assert machine.thread_count(512) == 2

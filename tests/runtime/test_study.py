@@ -1,0 +1,225 @@
+"""A study: an experiment pulled by the worker, with commands from other threads."""
+
+import csv
+import io
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from deqviz.core.guarantee import Guarantee
+from deqviz.experiments._rows import Experiment, Key, Progress, Row, to_text
+from deqviz.runtime.study import VIEWS, Part, Study
+from deqviz.runtime.worker import Worker
+from deqviz.ui.shell.session import Tether
+
+
+@dataclass(frozen=True, slots=True)
+class Square(Row):
+    """n and n², the theorem being n² ≤ n²."""
+
+    n: int
+    square: float
+
+    @property
+    def key(self) -> Key:
+        return (self.n,)
+
+    @property
+    def guarantees(self) -> tuple[Guarantee, ...]:
+        return (Guarantee("square", "Square", "n² ≤ n²", "certified", "", self.square, self.square),)
+
+
+COMPUTED: list[int] = []
+
+
+@dataclass(frozen=True)
+class Squares(Experiment[Square]):
+    """Squares up to `count`, at a pace; fails at `fault`."""
+
+    count: int = 20
+    pace: float = 0.0
+    fault: int = -1
+
+    @property
+    def row_type(self) -> type[Square]:
+        return Square
+
+    @property
+    def cells(self) -> tuple[Key, ...]:
+        return tuple((n,) for n in range(self.count))
+
+    def run(self, known: Sequence[Square] = ()) -> Iterator[Progress[Square]]:
+        have = {row.n: row for row in known}
+        for n in range(self.count):
+            yield Progress(n, self.count)
+            if n not in have:
+                time.sleep(self.pace)
+                COMPUTED.append(n)
+                if n == self.fault:
+                    raise ArithmeticError(f"no square at {n}")
+            row = have.get(n) or Square(n, float(n**2))
+            yield Progress(n + 1, self.count, row, {"dot": torch.full((1, 1, 1, 1), float(n))})
+
+
+@pytest.fixture
+def worker():
+    """One for each test, ended before the next: a study left behind would go on counting."""
+    found = Worker()
+    yield found
+    found.close()
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    COMPUTED.clear()
+
+
+def until(condition, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def start(worker, source, **kwargs) -> Study:
+    study = Study(source, **kwargs)
+    worker.submit(study)
+    return study
+
+
+def test_it_runs_to_its_end_and_keeps_rows_and_views(worker):
+    study = start(worker, Squares(70))
+    until(study.is_over)
+    shot = study.snapshot()
+    assert (shot.state, shot.done, shot.total, shot.left) == ("done", 70, 70, None)
+    assert [row.square for row in shot.of("rows")] == [n**2 for n in range(70)]
+    assert len(shot.views) == VIEWS
+    newest = shot.view("dot")
+    assert newest is not None
+    assert float(newest) == 69
+    assert shot.view("dot", "elsewhere") is None
+    assert shot.experiment("rows") == Squares(70)
+    assert study.text("csv") == to_text(Squares(70), shot.of("rows"), "csv")
+    assert study.text("json") == to_text(Squares(70), shot.of("rows"), "json")
+
+
+def test_pause_holds_and_play_goes_on(worker):
+    study = start(worker, Squares(1000, pace=0.005))
+    until(lambda: study.snapshot().done > 3)
+    assert study.text("csv") is None
+    study.pause()
+    time.sleep(0.1)
+    done, seconds = study.snapshot().done, study.snapshot().seconds
+    time.sleep(0.2)
+    assert (study.snapshot().done, study.snapshot().seconds) == (done, seconds)
+    assert study.is_settled
+    assert study.text("csv")
+    study.play()
+    worker.wake()
+    until(lambda: study.snapshot().done > done)
+    study.stop()
+    until(study.is_over)
+
+
+def test_a_stop_keeps_what_came_and_play_computes_only_the_rest(worker):
+    study = start(worker, Squares(60, pace=0.004))
+    until(lambda: study.snapshot().done > 5)
+    study.stop()
+    time.sleep(0.2)
+    kept = study.snapshot()
+    assert kept.state == "stopped"
+    assert 5 < kept.done < 60
+    study.play()
+    worker.submit(study)
+    until(lambda: study.state == "done")
+    assert [row.n for row in study.snapshot().of("rows")] == list(range(60))
+    assert sorted(COMPUTED) == list(range(60)), "a row was computed twice"
+
+
+def test_a_failure_says_why_and_keeps_the_rows(worker):
+    study = start(worker, Squares(20, fault=7))
+    until(study.is_over)
+    shot = study.snapshot()
+    assert (shot.state, shot.message, shot.done) == ("failed", "No square at 7.", 7)
+    assert study.text("csv")
+
+
+def test_a_plan_comes_before_the_first_row_and_can_be_paused(worker):
+    steps: list[int] = []
+
+    def plan():
+        for n in range(100):
+            steps.append(n)
+            time.sleep(0.002)
+            yield
+        return (Part("small", Squares(3)), Part("large", Squares(5)))
+
+    study = start(worker, plan)
+    until(lambda: len(steps) > 3)
+    assert study.state == "preparing"
+    assert study.snapshot().total == 0
+    study.pause()
+    time.sleep(0.1)
+    before = len(steps)
+    time.sleep(0.1)
+    assert len(steps) == before
+    assert study.text("csv") is None
+    study.play()
+    worker.wake()
+    until(study.is_over)
+    shot = study.snapshot()
+    assert steps == list(range(100))
+    assert [len(rows) for rows in shot.rows] == [3, 5]
+    assert (shot.done, shot.total) == (8, 8)
+    table = list(csv.DictReader(io.StringIO(study.text("csv") or "")))
+    assert [line["part"] for line in table] == ["small"] * 3 + ["large"] * 5
+    assert {line["settings"] for line in table} == {Squares(3).settings, Squares(5).settings}
+    bodies = json.loads(study.text("json") or "")
+    assert [(body["part"], len(body["rows"])) for body in bodies] == [("small", 3), ("large", 5)]
+
+
+def test_a_plan_that_fails_is_told_in_its_own_words(worker):
+    def plan():
+        yield
+        raise ValueError("R may have no inverse here.")
+
+    study = start(worker, plan)
+    until(study.is_over)
+    assert (study.state, study.snapshot().message) == ("failed", "R may have no inverse here.")
+
+
+def test_time_left_is_the_pace_so_far():
+    study = Study(Squares(50, pace=0.1))
+    assert study.snapshot().left is None
+    study.advance(time.monotonic() + 1.6)
+    shot = study.snapshot()
+    assert shot.left is not None
+    assert shot.left == pytest.approx(0.1 * (50 - shot.done), rel=0.3)
+
+
+def test_two_studies_share_the_worker(worker):
+    first, second = (start(worker, Squares(100_000, pace=0.001)) for _ in range(2))
+    until(lambda: first.snapshot().done and second.snapshot().done)
+    for study in (first, second):
+        study.stop()
+
+
+def test_a_study_gone_on_with_stands_in_the_round_once(worker):
+    study = start(worker, Squares(10_000, pace=0.001))
+    for _ in range(3):
+        worker.submit(study)
+    assert sum(e.task is study for e in worker._entries) == 1
+    study.stop()
+
+
+def test_a_closed_tab_ends_it(monkeypatch):
+    monkeypatch.setattr("deqviz.ui.shell.session.GRACE", 0.05)
+    study = Study(Squares())
+    tether = Tether()
+    tether.hold(study)
+    tether.release()
+    until(lambda: study.state == "stopped", 2.0)

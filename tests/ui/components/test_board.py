@@ -1,0 +1,261 @@
+"""The board: its packets in Python, and the whole component in a browser, fed by a small experiment."""
+
+import csv
+import io
+import json
+import math
+import re
+from pathlib import Path as File
+from typing import get_args
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from deqviz.core.guarantee import Curve, Guarantee
+from deqviz.ui.components.board import Axis, Board, Chart, Command, Explanation, Row, Series, State, Tile
+from deqviz.ui.components.board.protocol import pack, parse_commands
+from deqviz.ui.components.board.records import POINTS
+from deqviz.ui.components.board.verdicts import verdict
+from deqviz.ui.components.run.protocol import unpack
+
+HARNESS = "tests/ui/components/harness_board.py"
+ROOT = ".dqv[data-painted]"
+
+
+def chart(*series: Series) -> Chart:
+    return Chart("c", "Chart", Axis("x", log=True, low=1e-3), Axis("y"), series, "note", "a_n", "A sentence.")
+
+
+def board(*series: Series, state: State = "running") -> Board:
+    pixels = np.arange(35, dtype=np.uint8).reshape(1, 5, 7)
+    return Board(
+        "r1",
+        state,
+        3,
+        9,
+        left=math.inf,
+        charts=(chart(*series),),
+        tiles=(Tile("t", "Tile", pixels, "five by seven"),),
+        guarantees=(Row("Rate", "a ≤ b", "holds", "3 of 3 below", "proved"),),
+        explanation=Explanation("E = 0", "Text", "hint"),
+    )
+
+
+class TestPackets:
+    def test_a_board_comes_back(self):
+        x = np.arange(5.0)
+        head, blocks = unpack(
+            pack(
+                board(Series("line", x, x**2, "error", "points"), Series("", x, x, "truth", "band", -x)),
+                ack=4,
+            )
+        )
+        assert (head["kind"], head["run"], head["state"], head["ack"]) == ("board", "r1", "running", 4)
+        assert (head["done"], head["total"], head["unit"], head["left"]) == (3, 9, "equilibria", None)
+        (found,) = head["charts"]
+        assert found["x"] == ["x", True, 1e-3, None]
+        assert found["series"] == [["line", "error", "points"], ["", "truth", "band"]]
+        np.testing.assert_array_equal(blocks["series:0:0"], [x, x**2])
+        np.testing.assert_array_equal(blocks["series:0:1"], [x, x, -x])
+        np.testing.assert_array_equal(blocks["tile:0"], np.arange(35).reshape(1, 5, 7))
+        assert head["tiles"] == [["t", "Tile", "five by seven"]]
+        assert head["guarantees"] == [["Rate", "a ≤ b", "holds", "3 of 3 below", "proved"]]
+        assert set(head["enabled"]) == set(get_args(State))
+
+    def test_what_is_not_finite_leaves_a_gap(self):
+        values = [1.0, math.nan, math.inf, -math.inf, 1e300, 2.0]
+        _, blocks = unpack(pack(board(Series("line", range(6), values))))
+        np.testing.assert_array_equal(np.isfinite(blocks["series:0:0"][1]), [True, *[False] * 4, True])
+
+    def test_long_lines_are_thinned_and_keep_their_end(self):
+        n = 50_000
+        _, blocks = unpack(pack(board(Series("line", np.arange(n), np.arange(n)))))
+        x, y = blocks["series:0:0"]
+        assert len(x) == POINTS
+        assert x[-1] == y[-1] == n - 1
+        assert (np.diff(x) > 0).all()
+
+    @pytest.mark.parametrize(
+        ("series", "said"),
+        [
+            (Series("short", [1.0, 2.0], [1.0]), "2, 1 points"),
+            (Series("bare", [1.0], [1.0], "truth", "band"), "lower edge"),
+            (Series("edged", [1.0], [1.0], "truth", "line", [0.0]), "lower edge"),
+        ],
+    )
+    def test_lines_that_make_no_sense_are_refused(self, series: Series, said: str):
+        with pytest.raises(ValueError, match=said):
+            pack(board(series))
+
+    def test_only_commands_pass(self):
+        good = {"name": "pause", "run": "r1", "number": 7}
+        bad = [
+            None,
+            {**good, "name": "reset"},
+            {**good, "name": ["pause"]},
+            {**good, "run": 3},
+            {**good, "number": True},
+            {**good, "number": 2**60},
+            {**good, "number": 3},
+        ]
+        sent = {"commands": [{**good, "number": 9, "name": "stop"}, *bad, good]}
+        assert parse_commands(sent, after=3) == (Command("pause", "r1", 7), Command("stop", "r1", 9))
+        for value in (None, 3, [], {"commands": 5}, {"commands": [5]}):
+            assert parse_commands(value, after=0) == ()
+
+
+def test_a_verdict_counts_and_names_the_closest():
+    tested = Guarantee(
+        "e",
+        "Error",
+        "a ≤ b",
+        "certified",
+        "proved",
+        Curve([0, 1, 2], [1.0, 1.0, 2.0]),
+        Curve([0, 2], [0.5, 1.8]),
+    )
+    assert verdict(tested) == Row("Error", "a ≤ b", "holds", "2 of 2 below, closest 0.900", "proved")
+    broken = Guarantee(
+        "e", "Error", "a ≤ b", "certified", "proved", Curve([0, 1], [1.0, 1.0]), Curve([0, 1], [0.5, 1.8])
+    )
+    assert (verdict(broken).lamp, verdict(broken).measured) == ("violated", "1 of 2 below, closest 1.80")
+    assert verdict(Guarantee("e", "Error", "a ≤ b", "void", "L > 1")).measured == "not applicable"
+
+
+def data(page: Page, name: str) -> str:
+    return page.locator(ROOT).get_attribute(f"data-{name}") or ""
+
+
+def state(page: Page, name: str, seconds: float = 30) -> None:
+    expect(page.locator(ROOT)).to_have_attribute("data-state", name, timeout=1000 * seconds)
+
+
+def saved(page: Page, button: str) -> str:
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=button, exact=True).click()
+    return File(waiting.value.path()).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def harness(serve, open_page):
+    """`harness(query)` opens the board and waits for its first points."""
+
+    def start(query: str = "", is_unserved: bool = False, **more) -> Page:
+        url = serve(HARNESS, **({"HARNESS_UNSERVED": "1"} if is_unserved else {}))
+        page = open_page(f"{url}/?{query}", **more)
+        page.wait_for_function(
+            "Number(document.querySelector('[data-chart=halving]')?.dataset.points) > 3", timeout=60_000
+        )
+        return page
+
+    return start
+
+
+# In every animation frame: whether a chart stands without points, and whether its axes were built anew.
+WATCH = """async () => {
+  const frame = document.querySelector('[data-chart=halving]'), node = frame.querySelector('.plot-container');
+  const seen = { frames: 0, blank: 0, moved: 0, draws: Number(frame.dataset.draws) };
+  const end = performance.now() + 1500;
+  while (performance.now() < end) {
+    await new Promise(requestAnimationFrame);
+    seen.frames++;
+    if (!frame.querySelector('.scatterlayer .js-line')?.getAttribute('d')) seen.blank++;
+    if (frame.querySelector('.plot-container') !== node) seen.moved++;
+  }
+  seen.draws = Number(frame.dataset.draws) - seen.draws;
+  return seen;
+}"""
+
+
+@pytest.mark.browser
+class TestBoard:
+    def test_it_fills_in_place_and_keeps_the_zoom(self, harness):
+        page = harness("n=2000&pace=0.02")
+        seen = page.evaluate(WATCH)
+        assert seen["frames"] > 5
+        assert seen["draws"] > 2
+        assert (seen["blank"], seen["moved"]) == (0, 0), seen
+        box = page.locator("[data-chart=halving] .nsewdrag").bounding_box()
+        assert box is not None
+        x, y = box["x"] + 0.02 * box["width"], box["y"] + 0.1 * box["height"]
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 0.4 * box["width"], y + 0.7 * box["height"], steps=5)
+        page.mouse.up()
+        frame = page.locator("[data-chart=halving]")
+        expect(frame).to_have_attribute("data-zoom", re.compile(r"\d"))
+        wanted = page.evaluate("document.querySelector('[data-chart=halving] .dqv-plot').layout.xaxis.range")
+        before = int(data(page, "done"))
+        page.wait_for_function(f"document.querySelector('{ROOT}').dataset.done > {before + 20}")
+        kept = page.evaluate("document.querySelector('[data-chart=halving] .dqv-plot').layout.xaxis.range")
+        assert kept == wanted
+        page.get_by_role("button", name="Halving: show everything again").click()
+        expect(frame).not_to_have_attribute("data-zoom", re.compile(r"\d"))
+        page.get_by_role("button", name="Stop").click()
+        state(page, "stopped")
+
+    def test_pause_play_stop_go_on_and_run_again(self, harness):
+        page = harness("n=3000&pace=0.02")
+        run = data(page, "run")
+        expect(page.get_by_role("button", name="All rows as CSV")).to_be_disabled()
+        page.get_by_role("button", name="Pause").click()
+        state(page, "paused")
+        expect(page.get_by_role("button", name="All rows as CSV")).to_be_enabled()
+        page.wait_for_timeout(300)  # a row that was on its way when the pause was heard
+        done = int(data(page, "done"))
+        page.wait_for_timeout(400)
+        assert int(data(page, "done")) == done
+        page.keyboard.press("Space")
+        state(page, "running")
+        page.get_by_role("button", name="Stop").click()
+        state(page, "stopped")
+        kept = int(data(page, "done"))
+        assert done < kept < 3000
+        page.get_by_role("button", name="Go on").click()
+        page.wait_for_function(f"document.querySelector('{ROOT}').dataset.done > {kept + 5}")
+        assert data(page, "run") == run
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_role("button", name="Run again").click()
+        expect(page.locator(ROOT)).not_to_have_attribute("data-run", run, timeout=10_000)
+        page.get_by_role("button", name="Stop").click()
+
+    def test_everything_can_be_taken_home(self, harness):
+        page = harness("n=30&pace=0.005")
+        state(page, "done")
+        table = list(csv.DictReader(io.StringIO(saved(page, "All rows as CSV"))))
+        assert [int(line["n"]) for line in table] == list(range(30))
+        assert {line["holds.halving"] for line in table} == {"True"}
+        assert len(json.loads(saved(page, "All rows as JSON"))["rows"]) == 30
+        lines = list(csv.reader(io.StringIO(saved(page, "Halving: download as CSV"))))
+        assert lines[0][-2:] == ["measured: n", "measured: a_{n}"]
+        assert [float(line[-2]) for line in lines[1:]] == list(range(30))
+        assert float(lines[3][-1]) == pytest.approx(0.25 * (1 + 0.5 * math.sin(2)), rel=1e-6)
+        picture = saved(page, "Halving: download as SVG")
+        assert picture.startswith("<svg")
+        assert "measured" in picture
+
+    def test_a_failure_is_told_and_keeps_its_rows(self, harness):
+        page = harness("n=30&pace=0.005&fail=20")
+        state(page, "failed")
+        expect(page.locator(".dqv-message")).to_have_text("Row 20 is not finite.")
+        assert data(page, "done") == "20"
+        expect(page.get_by_role("button", name="All rows as CSV")).to_be_enabled()
+
+    @pytest.mark.parametrize("theme", ["light", "dark"])
+    def test_readers_hear_it_and_axe_finds_nothing(self, harness, theme):
+        page = harness("n=20&pace=0.002", theme=theme, width=900)
+        state(page, "done")
+        label = page.locator("[data-chart=halving] [role=img]").get_attribute("aria-label") or ""
+        assert label.startswith("Halving, a_{n} against n. bound: ")
+        bar = page.get_by_role("progressbar")
+        assert bar.get_attribute("aria-valuetext") == "20 of 20 rows"
+        found = Axe().run(page).response["violations"]
+        ours = [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found]
+        assert not ours, ours
+
+    def test_plotly_comes_through_the_connection_where_streamlit_does_not_serve_it(self, harness):
+        page = harness("n=20&pace=0.002", is_unserved=True)
+        state(page, "done")
+        expect(page.locator("[data-chart=circle]")).to_have_attribute("data-points", "20")

@@ -1,0 +1,187 @@
+"""What a session remembers of its runs: enough, and no more."""
+
+import gc
+import io
+import math
+import time
+import weakref
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from deqviz.core.registry import Choice
+from deqviz.runtime.job import Job
+from deqviz.scenario import Scenario
+from deqviz.ui.components.text import plain
+from deqviz.ui.shell import history
+from deqviz.ui.shell.descriptions import particulars
+from deqviz.ui.shell.history import History
+
+
+def scenario(seed: int = 0, **more: object) -> Scenario:
+    values = {"size": 48, "iterations": 3, "method": Choice("iterated_tikhonov"), **more}
+    return Scenario(seed=seed, **values).validated()  # type: ignore[arg-type]
+
+
+def ended(job: Job) -> Job:
+    while not job.is_over():
+        job.advance(time.monotonic() + 10)
+    return job
+
+
+def ran(book: History, seed: int = 0, **more: object) -> Job:
+    job = Job(scenario(seed, **more), is_checked=False)
+    book.add(job)
+    ended(job)
+    book.refresh(job)
+    return job
+
+
+def test_a_run_leaves_its_picture_and_its_numbers():
+    book = History()
+    job = ran(book)
+    entry, shot = book.entries[0], job.snapshot()
+    assert shot.latest is not None
+    assert (entry.look.state, entry.look.k, entry.is_final) == ("done", 3, True)
+    assert entry.look.psnr == shot.latest.psnr
+    assert entry.look.residual == shot.marks[-1].residual
+    pixels = np.asarray(Picture.open(io.BytesIO(entry.look.picture)))
+    assert (pixels == shot.latest.pixels[0]).all(), "without loss"
+    assert entry.look.size == (48, 48)
+
+
+@pytest.mark.parametrize("shape", [(1, 512, 320), (3, 200, 400), (1, 32, 32)])
+def test_a_thumbnail_is_small_and_keeps_its_shape(shape: tuple[int, int, int]):
+    small = Picture.open(io.BytesIO(history.png(np.zeros(shape, np.uint8), side=history.SIDE)))
+    assert max(small.size) <= history.SIDE
+    # Half a pixel of rounding on the shorter side of at least 32.
+    assert small.size[0] / small.size[1] == pytest.approx(shape[2] / shape[1], rel=0.5 / 32)
+    assert small.mode == ("L" if shape[0] == 1 else "RGB")
+
+
+def test_only_so_many_results_are_kept_and_the_pictures_stay():
+    book = History()
+    jobs = [weakref.ref(ran(book, seed)) for seed in range(history.HELD + 3)]
+    assert [e.job is not None for e in book.entries] == [False] * 3 + [True] * history.HELD
+    assert all(e.look.picture for e in book.entries)
+    gc.collect()
+    assert [job() is None for job in jobs] == [True] * 3 + [False] * history.HELD
+
+
+def test_only_so_many_bytes_are_kept(monkeypatch):
+    book = History()
+    one = ran(book)
+    # Room for the two before the current one, and half of the third.
+    monkeypatch.setattr(history, "allowance", lambda: int(2.5 * history.weight(one.snapshot())))
+    for seed in range(1, 5):
+        ran(book, seed)
+    assert [e.job is not None for e in book.entries] == [False, False, True, True, True]
+
+
+def test_many_sessions_share_what_there_is(monkeypatch):
+    monkeypatch.setattr(history, "_histories", weakref.WeakSet())
+    books = [History() for _ in range(4)]
+    assert history.allowance() == history.TOTAL // 4
+    books += [History() for _ in range(60)]
+    assert history.allowance() == history.FLOOR
+    del books
+    gc.collect()
+    assert history.allowance() == history.TOTAL
+
+
+def test_the_oldest_go_and_the_pinned_stay():
+    book = History()
+    ran(book, 0)
+    book.pin(book.entries[0])
+    for seed in range(1, history.MOST + 5):
+        ran(book, seed)
+    assert len(book.entries) == history.MOST
+    assert book.entries[0].number == 1
+    assert book.entries[-1].number == history.MOST + 5
+
+
+def test_a_third_pin_takes_the_place_of_the_first():
+    book = History()
+    for seed in range(3):
+        ran(book, seed)
+    for entry in book.entries:
+        book.pin(entry)
+    assert [e.number for e in book.pinned] == [2, 3]
+    book.pin(book.entries[2])
+    assert [e.number for e in book.pinned] == [2]
+
+
+def test_what_never_came_to_a_picture_is_forgotten():
+    book = History()
+    ran(book)
+    dragged = Job(scenario(1))
+    book.add(dragged)
+    dragged.stop()
+    current = Job(scenario(2))
+    book.add(current)
+    book.refresh(current)
+    assert [e.number for e in book.entries] == [1, 3]
+
+
+def test_a_kept_run_comes_back_and_a_dropped_one_takes_its_old_place():
+    book = History()
+    first = ran(book)
+    ran(book, 1)
+    entry = book.entries[0]
+    book.want(entry)
+    assert book.wanted(scenario(7)) is None, "an address of something else"
+    book.want(entry)
+    assert book.wanted(scenario()) is first
+    assert book.wanted(scenario()) is None, "asked for once"
+    entry.job = None
+    book.want(entry)
+    assert book.wanted(scenario()) is None
+    again = Job(scenario(), is_checked=False)
+    book.add(again)
+    assert [e.number for e in book.entries] == [1, 2]
+    ended(again)
+    book.refresh(again)
+    assert entry.job is again
+    assert entry.look.k == 3
+
+
+def test_a_diverged_run_and_one_without_truth_have_no_number_that_is_none():
+    book = History()
+    ran(book)
+    shot = book.entries[0].job.snapshot()  # type: ignore[union-attr]
+    without = history.look(
+        type(shot)(shot.state, "", (), (), {}, None, (), 0.0, (), None), history.Look("done", 0)
+    )
+    assert math.isnan(without.psnr)
+    assert without.picture == b""
+    assert history.weight(type(shot)(shot.state, "", (), (), {}, None, (), 0.0, (), None)) == 0
+
+
+def test_the_weight_counts_what_is_kept():
+    book = History()
+    job = ran(book, iterations=5)
+    shot = job.snapshot()
+    kept = sum(f.pixels.nbytes for f in shot.frames) + len(shot.frames) * 48 * 48 * 4
+    # Beyond the kept iterates: twenty pictures for the solver and 500 bytes for each of six lines of numbers.
+    counted = kept + 20 * 48 * 48 * 4 + 500 * len(shot.marks)
+    assert history.weight(shot) == round(history.OVERHEAD * counted)
+
+
+def test_particulars_are_what_differs_from_the_defaults():
+    assert particulars(Scenario().validated()) == ""
+    said = particulars(
+        Scenario(
+            seed=3,
+            operator=Choice("gaussian_blur", {"width": 2.5}),
+            method=Choice("equilibrium", {"splitting": "explicit", "solver": Choice("picard")}),
+        ).validated()
+    )
+    assert "Seed 3" in said
+    assert "Width s 2.5 px" in said or "Width 2.5 px" in said
+    assert "explicit" in said
+    assert "Picard" in said
+
+
+def test_a_message_quotes_without_fetching():
+    assert plain("![x](http://a.b/c.png) <b> `c` $d$") == r"!\[x\](http://a.b/c.png) \<b\> \`c\` \$d\$"

@@ -1,0 +1,55 @@
+"""A closed tab ends its run; a blink of the connection does not."""
+
+import inspect
+import time
+
+import pytest
+from streamlit import runtime
+from streamlit.runtime.memory_session_storage import MemorySessionStorage
+from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
+
+from deqviz.runtime.job import Job
+from deqviz.scenario import Scenario
+from deqviz.ui.shell import session
+
+
+@pytest.fixture
+def job(monkeypatch):
+    monkeypatch.setattr(session, "GRACE", 0.1)
+    return Job(Scenario(size=48).validated())
+
+
+def test_a_closed_tab_ends_the_run(job):
+    tether = session.Tether()
+    tether.hold(job)
+    tether.release()
+    assert job.state == "preparing"
+    time.sleep(0.4)
+    assert job.state == "stopped"
+
+
+def test_a_session_that_comes_back_keeps_its_run(job):
+    tether = session.Tether()
+    tether.hold(job)
+    tether.release()
+    session.Tether().hold(job)
+    time.sleep(0.4)
+    assert job.state == "preparing"
+
+
+def test_a_session_that_moved_on_does_not_hold_the_old_run(job):
+    other = Job(Scenario(size=48).validated())
+    tether = session.Tether()
+    tether.hold(other)
+    tether.release()
+    time.sleep(0.4)
+    assert (other.state, job.state) == ("stopped", "preparing")
+
+
+def test_streamlit_still_has_the_way_in_which_expired_sessions_are_forgotten():
+    storage = MemorySessionStorage(ttl_seconds=60)
+    assert callable(storage._cache.expire)  # type: ignore[attr-defined]
+    assert callable(runtime.Runtime._get_async_objs)
+    source = inspect.getsource(runtime.Runtime.__init__) + inspect.getsource(WebsocketSessionManager.__init__)
+    assert "self._session_mgr = " in source
+    assert "self._session_storage = " in source
