@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: app test check train bench screenshots clean
+.PHONY: app test check wheel train bench screenshots clean
 .DEFAULT_GOAL := app
 
 app: $(VENV)/.runtime
@@ -20,6 +20,10 @@ check: $(VENV)/.dev
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports
+
+# The sdist and the wheel, in dist/.
+wheel: $(VENV)/.dev
+	@$(BIN)/python -m build --no-isolation
 
 # make train RECIPE=convex_ridge DATA=path/to/bsds400
 train: $(VENV)/.runtime

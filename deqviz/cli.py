@@ -1,23 +1,52 @@
 """The command `deqviz`: serve the app, train the weights, print the measured tables, run a batch."""
 
 import difflib
+import json
 import os
 import sys
+import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from deqviz import __version__
-
-APP = Path(__file__).parents[1] / "app.py"
+from deqviz.resources import APP, SETTINGS
 
 USAGE = """\
 usage: deqviz COMMAND [...]
 
-  deqviz app [--server.port N ...]          serve the app; further options are Streamlit's
-  deqviz train RECIPE --data FOLDER [...]   train weights; `deqviz train --help` lists the recipes
-  deqviz bench SUITE [...]                  print a measured table; `deqviz bench --help` lists the suites
-  deqviz sweep FILE.toml [...]              run a batch into a Parquet table; `deqviz sweep --help` says more
+  deqviz app [--server.port N ...]          serve the app to this machine and those that reach it
+  deqviz sweep FILE.toml [...]              run a batch into a Parquet table
+  deqviz train RECIPE --data FOLDER [...]   train the weights of one network
+  deqviz bench SUITE [...]                  print a measured table
   deqviz --version
+
+`deqviz COMMAND --help` says more of each.
+"""
+
+APP_USAGE = """\
+usage: deqviz app [--server.port N] [--server.address HOST] [...]
+
+Serve the app and print the address to open in a browser. Ctrl-C stops it.
+
+options, of Streamlit's those that people need:
+  --server.port N            the port (8501)
+  --server.address HOST      127.0.0.1: for this machine alone (all that reach it)
+  --server.baseUrlPath PATH  where the app is below the address of a proxy
+  --server.maxUploadSize MB  the largest upload (200)
+
+environment, what one visitor may ask of this server (docs/deploy.md):
+  DEQVIZ_SLOTS       visitors who compute at a time (4)
+  DEQVIZ_LEASE       seconds until a slot goes to the next in line (10)
+  DEQVIZ_QUEUE       visitors computing and waiting (100)
+  DEQVIZ_RUNS        runs that one visitor may have going on (24)
+  DEQVIZ_SECONDS     seconds of computing that one run may take (3600)
+  DEQVIZ_SIDE        pixels along the longer side of an image (512)
+  DEQVIZ_ITERATIONS  iterations of one run (20000)
+  OMP_NUM_THREADS    threads that torch may use (as many as there are cores)
+
+Every option of Streamlit can be given: here, in the environment (such as
+STREAMLIT_SERVER_PORT), or in ~/.streamlit/config.toml. It overrules what DEQViz
+sets, its theme included. `streamlit run --help` lists them.
 """
 
 
@@ -47,11 +76,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _app(rest: list[str]) -> int:
+    if {"-h", "--help"} & set(rest):
+        print(APP_USAGE, end="")
+        return 0
     if not APP.is_file():
-        print(
-            f"deqviz: {APP} is missing. The app runs from its repository: clone it, then `make app` there.",
-            file=sys.stderr,
-        )
+        print(f"deqviz: {APP} is missing: install deqviz again.", file=sys.stderr)
         return 1
     # The app itself would only say it to its first visitor. Nobody waits for torch where nothing is set.
     if any(name.startswith("DEQVIZ_") for name in os.environ):
@@ -64,11 +93,44 @@ def _app(rest: list[str]) -> int:
             return 2
     from streamlit.web import cli
 
-    return _status(lambda: cli.main(["run", str(APP), *rest], prog_name="streamlit"))
+    own = {"run": _settings()}
+    return _status(lambda: cli.main(["run", str(APP), *rest], prog_name="streamlit", default_map=own))
+
+
+def _settings() -> dict[str, object]:
+    """DEQViz's settings of Streamlit by the names of its flags, but for those that a user's files have.
+
+    They are the defaults of the flags: a flag or a STREAMLIT_ variable that is given overrules them. Beside
+    the app Streamlit would find the file by itself, but let it overrule the user's own ~/.streamlit.
+    """
+    folders = (Path.home(), Path.cwd())
+    taken = {key for folder in folders for key in _options(folder / ".streamlit" / "config.toml")}
+    own = {key: value for key, value in _options(SETTINGS).items() if key not in taken}
+    # A flag takes a list as JSON.
+    return {
+        key.replace(".", "_"): json.dumps(value) if isinstance(value, list) else value
+        for key, value in own.items()
+    }
+
+
+def _options(file: Path) -> dict[str, object]:
+    """What a file sets, by keys such as "theme.light.textColor"; nothing if it cannot be read."""
+    try:
+        todo = list(tomllib.loads(file.read_text(encoding="utf-8")).items())
+    except (OSError, ValueError):  # Streamlit itself says what is wrong with it
+        return {}
+    found: dict[str, object] = {}
+    while todo:
+        key, value = todo.pop()
+        if isinstance(value, dict):
+            todo += [(f"{key}.{name}", part) for name, part in value.items()]
+        else:
+            found[key] = value
+    return found
 
 
 def _train(rest: list[str]) -> int:
-    from deqviz.training.__main__ import main as train
+    from deqviz.training.command import main as train
 
     return _status(lambda: train(rest))
 

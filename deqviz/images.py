@@ -16,8 +16,9 @@ from torch import Tensor
 
 from deqviz.core.space import Image, extent, fitted, in_phase
 from deqviz.io.pixels import decoded
+from deqviz.resources import ASSETS
 
-FOLDER = Path(__file__).parents[1] / "assets" / "images"
+FOLDER = ASSETS / "images"
 SIDE = 256
 KEPT = 64
 """Uploads held at once: at 256 × 256 in colour they take 50 MB."""

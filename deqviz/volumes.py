@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,8 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deqviz.io.pixels import decoded
+from deqviz.resources import ASSETS
 
-FOLDER = Path(__file__).parents[1] / "assets" / "volumes"
+FOLDER = ASSETS / "volumes"
 HEAD = (20, 108, 90)
 """Slices, rows and columns of the slab, 2 mm each."""
 

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -55,21 +55,24 @@ def browser() -> Iterator[Browser]:
 
 
 class Server:
-    """A Streamlit process serving one script on a free port."""
+    """A command that begins Streamlit, on a free port; `base` is the path of its address."""
 
-    def __init__(self, script: Path, log: Path, env: dict[str, str]) -> None:
+    def __init__(
+        self, command: Sequence[str], log: Path, env: Mapping[str, str], cwd: Path = ROOT, base: str = ""
+    ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://127.0.0.1:{self.port}{base}"
         self.log = log
         options = {"server.port": self.port, "server.address": "127.0.0.1", "server.headless": "true"}
+        options |= {"server.baseUrlPath": base} if base else {}
         flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streamlit", "run", str(script), *flags],
-                cwd=ROOT,
-                env={**os.environ, **env},
+                [*command, *flags],
+                cwd=cwd,
+                env=dict(env),
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
@@ -103,7 +106,8 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         key = (str(script), *sorted(env.items()))
         if key not in running:
             log = tmp_path_factory.mktemp("serve") / "log.txt"
-            running[key] = Server(ROOT / script, log, env)
+            command = [sys.executable, "-m", "streamlit", "run", str(ROOT / script)]
+            running[key] = Server(command, log, {**os.environ, **env})
             running[key].wait()
         return running[key].url
 

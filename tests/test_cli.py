@@ -1,22 +1,30 @@
 """The command line: each word reaches its command, help is cheap, and a wrong word is answered."""
 
+import dataclasses
+import json
+import re
 import subprocess
 import sys
+import tomllib
 import types
 from pathlib import Path
 
 import pytest
+import streamlit.web.cli
 
 import deqviz
 from deqviz import cli
-from deqviz.runtime.limits import limits
+from deqviz.networks._weights import cards
+from deqviz.resources import SETTINGS
+from deqviz.runtime.limits import PREFIX, Limits, limits
+from deqviz.training.recipes import RECIPES
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, module: str, outcome: object) -> list[list[str]]:
     """Put a `main` in the place of `module` that records its arguments."""
     seen: list[list[str]] = []
 
-    def main(argv: list[str], **_: str) -> object:
+    def main(argv: list[str], **_: object) -> object:
         seen.append(argv)
         if isinstance(outcome, BaseException):
             raise outcome
@@ -54,7 +62,7 @@ def test_unknown_command(word: str, hint: str, capsys: pytest.CaptureFixture[str
 
 @pytest.mark.parametrize(
     ("command", "module"),
-    [("train", "deqviz.training.__main__"), ("bench", "deqviz.bench"), ("sweep", "deqviz.sweep.command")],
+    [("train", "deqviz.training.command"), ("bench", "deqviz.bench"), ("sweep", "deqviz.sweep.command")],
 )
 @pytest.mark.parametrize(
     ("outcome", "status"),
@@ -77,12 +85,63 @@ def test_app_is_streamlit_on_our_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert seen == [["run", str(app), "--server.port", "8600"]]
 
 
-def test_app_elsewhere_says_what_to_do(
+def test_a_missing_app_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(cli, "APP", tmp_path / "app.py")
     assert cli.main(["app"]) == 1
-    assert "make app" in capsys.readouterr().err
+    assert "install deqviz again" in capsys.readouterr().err
+
+
+@pytest.fixture
+def flags(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, object]:
+    """The flags with which Streamlit begins, in a home and a folder without files; filled by `deqviz app`."""
+    taken: dict[str, object] = {}
+
+    def begin(_file: str, _args: object, flag_options: dict[str, object]) -> None:
+        taken.update({name: value for name, value in flag_options.items() if value is not None})
+
+    monkeypatch.setattr(streamlit.web.cli, "_main_run", begin)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return taken
+
+
+def test_app_has_its_settings_wherever_it_is_started(flags: dict[str, object]) -> None:
+    assert cli.main(["app"]) == 0
+    own = tomllib.loads(SETTINGS.read_text())
+    assert flags["theme_light_primaryColor"] == own["theme"]["light"]["primaryColor"]
+    assert flags["theme_dark_sidebar_borderColor"] == own["theme"]["dark"]["sidebar"]["borderColor"]
+    assert flags["runner_postScriptGC"] is False
+    assert flags["server_maxUploadSize"] == own["server"]["maxUploadSize"]
+    palette = flags["theme_light_chartCategoricalColors"]
+    assert json.loads(str(palette)) == own["theme"]["light"]["chartCategoricalColors"]
+    assert set(cli._settings()) <= set(flags), "each of them is a flag of Streamlit"
+
+
+def test_flags_environment_and_files_of_the_user_overrule_the_settings(
+    flags: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, line in (("home", "baseRadius = '1px'"), ("here", "light.textColor = '#123456'")):
+        file = tmp_path / folder / ".streamlit" / "config.toml"
+        file.parent.mkdir(parents=True)
+        file.write_text(f"[theme]\n{line}\n")
+    monkeypatch.setenv("STREAMLIT_SERVER_MAX_UPLOAD_SIZE", "7")
+    assert cli.main(["app", "--theme.baseFontSize", "20"]) == 0
+    assert flags["theme_baseFontSize"] == 20
+    assert flags["server_maxUploadSize"] == 7
+    # Streamlit reads these two itself: a flag would overrule them.
+    assert not {"theme_baseRadius", "theme_light_textColor"} & set(flags)
+    assert "theme_light_linkColor" in flags
+
+
+def test_a_broken_file_of_the_user_is_left_to_streamlit(flags: dict[str, object], tmp_path: Path) -> None:
+    file = tmp_path / "home" / ".streamlit" / "config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text("[theme\n")
+    assert cli.main(["app"]) == 0
+    assert "theme_baseRadius" in flags
 
 
 def test_app_with_a_limit_that_is_none_says_which(
@@ -94,9 +153,41 @@ def test_app_with_a_limit_that_is_none_says_which(
     assert capsys.readouterr().err == "deqviz: DEQVIZ_SLOTS must be a whole number above 0, not 'none'.\n"
 
 
-def test_help_imports_nothing_heavy() -> None:
+@pytest.mark.parametrize("command", ["", "app", "train", "bench", "sweep"])
+def test_help_imports_nothing_heavy(command: str) -> None:
     check = (
-        "import sys; from deqviz.cli import main; main(['--help']);"
-        "sys.exit(sum(m in sys.modules for m in ('torch', 'numpy', 'streamlit', 'plotly')))"
+        f"import sys; from deqviz.cli import main; main([*{command!r}.split(), '--help']);"
+        "sys.exit(sum(m in sys.modules for m in ('torch', 'numpy', 'scipy', 'streamlit', 'plotly')))"
     )
     subprocess.run([sys.executable, "-c", check], check=True, timeout=60, cwd=cli.APP.parent)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("app", ["--server.port", "--server.address", "docs/deploy.md", "streamlit run --help"]),
+        ("train", ["--data FOLDER", "--resume", *(card.key for card in cards())]),
+        ("bench", ["quality", "speed", "theory", "mri", "unrolled", "dip", "tune", "--json FILE"]),
+        ("sweep", ["FILE.toml", "--backend", "[[methods]]"]),
+    ],
+)
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_every_command_explains_itself(
+    command: str, words: list[str], flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([command, flag]) == 0
+    printed = capsys.readouterr()
+    assert not [word for word in words if word not in printed.out]
+    assert printed.out.startswith(f"usage: deqviz {command}")
+    assert not printed.err
+
+
+def test_help_of_the_app_names_every_limit_and_its_default() -> None:
+    told = {name: float(value) for name, value in re.findall(r"(DEQVIZ_\w+) .*\((\d+)\)", cli.APP_USAGE)}
+    assert told == {f"{PREFIX}{field.name.upper()}": field.default for field in dataclasses.fields(Limits)}
+
+
+def test_every_recipe_is_in_the_help_and_another_word_is_answered(capsys: pytest.CaptureFixture[str]) -> None:
+    assert {card.key for card in cards()} == set(RECIPES)
+    assert cli.main(["train", "convex_rigde", "--data", "."]) == 2
+    assert "convex_ridge" in capsys.readouterr().err

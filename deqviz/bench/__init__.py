@@ -5,22 +5,42 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
+_ABOUT = """\
+Print one measured table, row by row; a row with a target says whether it is
+met. The exit status is 0 when all are, 1 when one is missed.
+
+suites:
+  theory     rates, inequalities at every point, agreement of limits
+  speed      seconds and ratios on this machine
+  dip        the deep prior: two-layer networks, then the deep image prior
+
+suites that need --data:
+  quality    PSNR on BSD68 and Set12
+  mri        parallel MRI on slices that no training saw
+  unrolled   LISTA and GLOW-Prox: descent, noise, other signals, inpainting
+  tune       regularisation parameters on validation images
+"""
+
 
 def main(argv: Sequence[str]) -> int:
     """`deqviz bench SUITE`; 0 when every target holds, 1 when one is missed."""
-    from deqviz.bench.rows import report
-
-    parser = argparse.ArgumentParser(prog="deqviz bench", description=__doc__)
-    parser.add_argument("suite", choices=("quality", "speed", "theory", "mri", "unrolled", "dip", "tune"))
+    parser = argparse.ArgumentParser(
+        prog="deqviz bench", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    suites = ("quality", "speed", "theory", "mri", "unrolled", "dip", "tune")
+    parser.add_argument("suite", metavar="SUITE", choices=suites, help="one of those above")
     parser.add_argument(
         "--data",
+        metavar="FOLDER",
         type=Path,
-        help="folder with train/bsds400, train/bsds_color, test/bsd68, test/set12, mri",
+        help="with train/bsds400, train/bsds_color, test/bsd68, test/set12, mri",
     )
-    parser.add_argument("--json", type=Path, help="also write the rows to this file")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--only", default="", help="only rows whose name contains this text")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="also write the rows to this file")
+    parser.add_argument("--device", default="cpu", help="cpu (if left out) or cuda")
+    parser.add_argument("--only", metavar="TEXT", default="", help="only rows whose name contains this text")
     args = parser.parse_args(list(argv))
+    from deqviz.bench.rows import report
+
     if args.suite == "speed":
         from deqviz.bench import speed
 

@@ -21,8 +21,7 @@ from deqviz.networks.lista import Alista, Lista, ListaCP
 from deqviz.networks.monotone import MonotoneCNN
 from deqviz.networks.unconstrained import UnconstrainedDenoiser
 from deqviz.networks.unet import ResidualUNet
-
-_FOLDER = Path(__file__).parents[2] / "pretrained"
+from deqviz.resources import PRETRAINED
 
 _NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
     "Alista": Alista,
@@ -146,21 +145,21 @@ def load(key: str, dtype: torch.dtype = torch.float32, device: str = "cpu") -> n
 
 @cache
 def _load(key: str, dtype: torch.dtype, device: str) -> nn.Module:
-    return read(key, _FOLDER).to(dtype=dtype, device=device)
+    return read(key, PRETRAINED).to(dtype=dtype, device=device)
 
 
 def card(key: str) -> Card:
     """The card of the shipped network `key`."""
-    return read_card(_FOLDER / f"{key}.json")
+    return read_card(PRETRAINED / f"{key}.json")
 
 
 def cards() -> tuple[Card, ...]:
     """The cards of all shipped weights, by key."""
-    return tuple(read_card(path) for path in sorted(_FOLDER.glob("*.json")))
+    return tuple(read_card(path) for path in sorted(PRETRAINED.glob("*.json")))
 
 
 def _advice(problem: str, key: str) -> str:
     return (
-        f"{problem}. Restore the file from the repository (git checkout -- pretrained), or train it anew: "
-        f"python -m deqviz.training {key} --data FOLDER --out pretrained"
+        f"{problem}. Restore the file (install deqviz again, or in a clone git checkout -- pretrained), or "
+        f"train it anew: python -m deqviz.training {key} --data FOLDER --out {PRETRAINED}"
     )

@@ -16,19 +16,38 @@ if TYPE_CHECKING:
     from deqviz.sweep.sweepfile import Sweep
 
 _ABOUT = """\
-Run every picture with every degradation, noise, method and seed of FILE and write a Parquet table, which the
-page Batch opens. Cells that the table already has are not run again: after a stop, or with a method more in
-the file, give the same command again. docs/sweep.md explains the file.
+Run every image with every degradation, noise, method and seed of FILE and write
+a Parquet table, which the page Batch opens. Cells that the table already has
+are not run again: after a stop, or with a method more in the file, give the
+same command again. docs/sweep.md explains the file.
+
+a small file, 4 cells:
+  pictures = ["camera", "coins"]
+  size = 64
+  iterations = 200
+  [[operators]]
+  key = "gaussian_blur"
+  width = 1.6
+  [[noises]]
+  key = "gaussian"
+  std = [0.01, 0.02]
+  [[methods]]
+  key = "tv"
+  weight = 1e-3
 """
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; 0 when all cells are there, 1 when it could not be begun or lost its workers."""
-    parser = argparse.ArgumentParser(prog="deqviz sweep", description=_ABOUT)
-    parser.add_argument("file", type=Path, help="the sweep, a TOML file")
-    parser.add_argument("--out", type=Path, help="the table, instead of that of the file")
+    parser = argparse.ArgumentParser(
+        prog="deqviz sweep", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("file", metavar="FILE.toml", type=Path, help="the sweep, a TOML file")
+    parser.add_argument(
+        "--out", metavar="FILE.parquet", type=Path, help="the table, instead of that of the file"
+    )
     parser.add_argument("--backend", choices=("loky", "threading", "dask", "ray"), help="where cells are run")
-    parser.add_argument("--workers", type=int, help="cells at a time; 0: one for each core")
+    parser.add_argument("--workers", metavar="N", type=int, help="cells at a time; 0: one for each core")
     parser.add_argument("--address", help="of the Dask or Ray cluster")
     parser.add_argument("--csv", action="store_true", help="also write the rows as CSV beside the table")
     parser.add_argument("--retry", action="store_true", help="run cells that failed once more")

@@ -21,6 +21,7 @@ from deqviz.networks.glow_prox import LARGEST, GlowProx, check, direction
 from deqviz.operators._holes import HOLES, Hole, holes
 from deqviz.operators.gaussian_blur import GaussianBlur
 from deqviz.operators.inpainting import Inpainting
+from deqviz.resources import PRETRAINED
 from deqviz.training.glow_recipes import GLOW_RECIPES, GlowPupil, GlowRecipe, colour, middle
 from deqviz.training.loop import Run, train
 
@@ -404,7 +405,7 @@ def test_latents_of_the_shipped_networks_shrink_where_that_was_asked_for(trainin
 
 
 def test_the_shipped_networks_are_small() -> None:
-    files = [_weights._FOLDER / f"{key}.safetensors" for key in KEYS.values()]
+    files = [PRETRAINED / f"{key}.safetensors" for key in KEYS.values()]
     assert sum(file.stat().st_size for file in files) <= 1_800_000
     for training, key in KEYS.items():
         recipe = next(r for r in GLOW_RECIPES if r.key == key)

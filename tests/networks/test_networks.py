@@ -15,6 +15,7 @@ from deqviz.networks._threshold import Thresholds
 from deqviz.networks.contractive import ContractiveDenoiser
 from deqviz.networks.convex_ridge import ConvexRidge, clip
 from deqviz.networks.unconstrained import UnconstrainedDenoiser
+from deqviz.resources import PRETRAINED
 from deqviz.training._constraint import BoundedBank, cosine_bank
 from deqviz.training.recipes import RECIPES
 
@@ -236,7 +237,7 @@ def test_every_card_fits_its_weights() -> None:
     cards = _weights.cards()
     assert {card.key for card in cards} <= set(RECIPES), "every card has a recipe"
     for card in cards:
-        blob = (_weights._FOLDER / f"{card.key}.safetensors").read_bytes()
+        blob = (PRETRAINED / f"{card.key}.safetensors").read_bytes()
         assert hashlib.sha256(blob).hexdigest() == card.sha256
         net = _weights.load(card.key)
         assert net is _weights.load(card.key)
@@ -282,7 +283,7 @@ def test_shipped_networks_denoise() -> None:
 def test_missing_and_damaged_weights_say_what_to_do(tmp_path) -> None:
     with pytest.raises(_weights.WeightsError, match=r"python -m deqviz\.training convex_ridge"):
         _weights.read("convex_ridge", tmp_path)
-    source = _weights._FOLDER
+    source = PRETRAINED
     (tmp_path / "contractive.json").write_bytes((source / "contractive.json").read_bytes())
     with pytest.raises(_weights.WeightsError, match=r"no contractive\.safetensors"):
         _weights.read("contractive", tmp_path)

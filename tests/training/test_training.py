@@ -14,8 +14,8 @@ from deqviz.networks import _weights
 from deqviz.networks.contractive import ContractiveDenoiser
 from deqviz.networks.monotone import MonotoneCNN
 from deqviz.operators.gaussian_blur import GaussianBlur
-from deqviz.training.__main__ import main
 from deqviz.training._minimise import minimiser
+from deqviz.training.command import main
 from deqviz.training.data import patches, split
 from deqviz.training.glow_recipes import GlowRecipe
 from deqviz.training.loop import Run, train
@@ -98,7 +98,7 @@ def test_the_constraint_is_baked_into_what_is_exported(folder: Path, tmp_path: P
 def test_command_writes_weights_that_load(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("deqviz.training.__main__.RECIPES", {"contractive": _small("contractive")})
+    monkeypatch.setattr("deqviz.training.recipes.RECIPES", {"contractive": _small("contractive")})
     arguments = ["contractive", "--data", str(folder), "--out", str(tmp_path), "--steps", "2"]
     assert main(arguments) == 0
     assert "step 2/2" in capsys.readouterr().out

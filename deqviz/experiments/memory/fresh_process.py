@@ -7,17 +7,16 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from deqviz.core.guarantee import Guarantee
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.memory.scan import Scan, per_iteration
+from deqviz.resources import PACKAGE
 
 __all__ = ["FreshProcesses", "ProcessRow", "slope"]
 
 NEAR = 0.1
 """By how much the growth per iteration may differ from the formula: pages, and the room of kernels."""
-_ROOT = Path(__file__).parents[3]
 _LOOK = 0.05
 """Seconds between two looks at a process."""
 
@@ -122,7 +121,7 @@ def _lines(scan: Scan, kind: str, counts: tuple[int, ...]) -> Iterator[tuple[int
     env = os.environ | {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
     pipe = subprocess.PIPE
     # Without a buffer here: a line that lies in one would not be seen by `select`.
-    process = subprocess.Popen(command, bufsize=0, stdout=pipe, stderr=pipe, env=env, cwd=_ROOT)
+    process = subprocess.Popen(command, bufsize=0, stdout=pipe, stderr=pipe, env=env, cwd=PACKAGE.parent)
     assert process.stdout is not None
     try:
         while True:

@@ -279,7 +279,7 @@ def test_a_study_waits_on_its_page_while_another_is_looked_at():
 @pytest.mark.browser
 def test_the_first_points_do_not_wait_for_plotly(serve, page: Page):
     held: list[Route] = []
-    page.route("**/plotly-*.min.js", lambda route: held.append(route))
+    page.route("**/plotly.min.js*", lambda route: held.append(route))
     page.goto(f"{serve('app.py')}/?size=48&iterations=5&method=iterated_tikhonov")
     page.get_by_role("link", name="Noise").click()
     chart = page.locator("[data-chart=bregman]")

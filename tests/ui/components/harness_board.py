@@ -21,7 +21,7 @@ from deqviz.ui.components import run as live
 from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.shell import session
 
-if os.environ.get("HARNESS_READ_ONLY"):
+if os.environ.get("HARNESS_UNSERVED"):
     live.plotly_script = board.plotly_script = lambda: None
 
 

@@ -18,7 +18,7 @@ from skimage import data, transform
 
 from deqviz.ui.components import run as live
 
-if os.environ.get("HARNESS_READ_ONLY"):
+if os.environ.get("HARNESS_UNSERVED"):
     live.plotly_script = lambda: None
 
 FACTOR = 0.93

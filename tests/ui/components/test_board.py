@@ -142,8 +142,8 @@ def saved(page: Page, button: str) -> str:
 def harness(serve, open_page):
     """`harness(query)` opens the board and waits for its first points."""
 
-    def start(query: str = "", read_only: bool = False, **more) -> Page:
-        url = serve(HARNESS, **({"HARNESS_READ_ONLY": "1"} if read_only else {}))
+    def start(query: str = "", is_unserved: bool = False, **more) -> Page:
+        url = serve(HARNESS, **({"HARNESS_UNSERVED": "1"} if is_unserved else {}))
         page = open_page(f"{url}/?{query}", **more)
         page.wait_for_function(
             "Number(document.querySelector('[data-chart=halving]')?.dataset.points) > 3", timeout=60_000
@@ -255,7 +255,7 @@ class TestBoard:
         ours = [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found]
         assert not ours, ours
 
-    def test_plotly_comes_through_the_connection_where_the_folder_cannot_be_written(self, harness):
-        page = harness("n=20&pace=0.002", read_only=True)
+    def test_plotly_comes_through_the_connection_where_streamlit_does_not_serve_it(self, harness):
+        page = harness("n=20&pace=0.002", is_unserved=True)
         state(page, "done")
         expect(page.locator("[data-chart=circle]")).to_have_attribute("data-points", "20")

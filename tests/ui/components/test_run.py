@@ -4,6 +4,7 @@ import json
 import math
 import statistics
 import time
+from importlib import import_module, metadata
 from pathlib import Path as File
 from typing import get_args
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import CDPSession, Page, expect
+from streamlit.components.v2.component_manager import BidiComponentManager
 
 from benchmarks.measure import DRAWN, PAUSE, SCRUB, WATCH
 from deqviz.core.guarantee import Curve as Line
@@ -207,15 +209,21 @@ class TestText:
 
 
 class TestPlotlyScript:
-    def test_it_is_written_once_and_the_old_one_goes(self, tmp_path: File):
-        (tmp_path / "plotly-0.0.1.min.js").write_text("old")
-        name = assets.plotly_script(tmp_path)
-        assert name is not None
-        assert [file.name for file in tmp_path.iterdir()] == [name]
-        assert (tmp_path / name).stat().st_size == assets.plotly_source().stat().st_size
+    def test_streamlit_serves_the_file_of_the_plotly_package(self, monkeypatch):
+        manager = BidiComponentManager()
+        # Beside the module of this name, its package has a function of this name.
+        accessor = import_module("streamlit.components.v2.get_bidi_component_manager")
+        monkeypatch.setattr(accessor, "get_bidi_component_manager", lambda: manager)
+        component, _, rest = (assets.plotly_script.__wrapped__() or "").partition("/")
+        name, _, number = rest.partition("?v=")
+        folder = manager.get_component_path(component)
+        assert folder
+        assert assets.plotly_source().samefile(File(folder) / name)
+        assert number == metadata.version("plotly")
 
-    def test_a_folder_that_cannot_be_written_gives_none(self, tmp_path: File):
-        assert assets.plotly_script(tmp_path / "missing") is None
+    def test_a_streamlit_without_the_service_gives_none(self, monkeypatch):
+        monkeypatch.delattr(BidiComponentManager, "register_from_manifest")
+        assert assets.plotly_script.__wrapped__() is None
 
 
 def ready(page: Page) -> Page:
@@ -514,9 +522,9 @@ class TestLive:
         )
         assert sticking == []
 
-    def test_plotly_comes_through_the_socket_where_the_folder_is_read_only(self, serve, open_page):
-        page = ready(open_page(f"{serve(HARNESS, HARNESS_READ_ONLY='1')}/?n=20&pace=0.01"))
-        expect(page.get_by_role("note")).to_contain_text("could not be written")
+    def test_plotly_comes_through_the_socket_where_streamlit_does_not_serve_it(self, serve, open_page):
+        page = ready(open_page(f"{serve(HARNESS, HARNESS_UNSERVED='1')}/?n=20&pace=0.01"))
+        expect(page.get_by_role("note")).to_contain_text("came through the connection")
         wait_state(page, "done")
 
     def test_what_the_browser_keeps_is_bounded(self, harness):

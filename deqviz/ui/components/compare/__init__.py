@@ -26,7 +26,7 @@ def show(view: View, on_command: Callable[[Command], object] | None = None) -> N
 def show_pictures(pictures: Pictures) -> None:
     """Hand the browser the truth and the data; takes no room. Call it after the fragment of `show`."""
     _FRONTEND(key=f"{KEY}_pictures", data=pack(pictures))
-    if plotly_script() is None:  # the component's folder cannot be written: through the websocket then
+    if plotly_script() is None:  # Streamlit does not serve it: through the websocket then
         _FRONTEND(key=f"{KEY}_plotly", data=live.plotly_packet())
 
 

@@ -88,7 +88,7 @@ def show_pictures(pictures: Pictures, key: str = "live_pictures") -> None:
     Call it in the script after the fragment that calls `show`, so that it is sent once per run.
     """
     _FRONTEND(key=key, data=pack(pictures))
-    if plotly_script() is None:  # the component's folder cannot be written: through the websocket then
+    if plotly_script() is None:  # Streamlit does not serve it: through the websocket then
         _FRONTEND(key=f"{key}_plotly", data=plotly_packet())
 
 

@@ -1,16 +1,17 @@
-"""plotly.js beside the component: the repository holds no copy, the plotly wheel ships one."""
+"""plotly.js: the repository holds no copy, the plotly wheel ships one, and Streamlit serves it from there.
 
-import contextlib
-import os
-import re
-import shutil
-import tempfile
+An asset folder of a component is the only folder of an installed package that Streamlit serves; hence a
+component of that name which nobody mounts. Nothing is written: the packages may be read-only.
+"""
+
 from functools import cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-FRONTEND: Final = Path(__file__).parents[2] / "frontend" / "shared"
+_SCRIPT: Final = "plotly.min.js"
+_COMPONENT: Final = "plotly"
 
 
 def plotly_source() -> Path:
@@ -18,48 +19,24 @@ def plotly_source() -> Path:
     spec = find_spec("plotly")
     if spec is None or not spec.submodule_search_locations:
         raise FileNotFoundError("the plotly package is not installed")
-    return Path(spec.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
+    return Path(spec.submodule_search_locations[0]) / "package_data" / _SCRIPT
 
 
 @cache
-def plotly_script(folder: Path = FRONTEND) -> str | None:
-    """The name of plotly.js in `folder`, written there when it is missing; None where that is impossible.
+def plotly_script() -> str | None:
+    """The address of plotly.js below the one of all components; None where Streamlit has no such service.
 
-    The name carries the version, so a new wheel brings a new file and no browser keeps the old one.
-    The file appears in one rename: two processes may start at the same time.
+    It carries the version, so that no browser keeps the script of another wheel.
     """
-    source = plotly_source()
-    name = f"plotly-{_version(source)}.min.js"
-    target = folder / name
     try:
-        if not target.exists() or target.stat().st_size != source.stat().st_size:
-            _copy(source, target)
-            _sweep(folder, keep=name)
-    except OSError:
+        from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
+        from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
+
+        # Resolved, because Streamlit serves no link that leads out of the folder.
+        folder, number = plotly_source().resolve().parent, version("plotly")
+        manifest = ComponentManifest("deqviz", number, [ComponentConfig(_COMPONENT, folder.name)])
+        get_bidi_component_manager().register_from_manifest(manifest, folder.parent)
+    except (ImportError, AttributeError, TypeError):
+        # Streamlit documents none of this: the script comes through the websocket where it has changed.
         return None
-    return name
-
-
-def _version(source: Path) -> str:
-    with source.open(encoding="utf-8") as file:
-        found = re.search(r"plotly\.js v(\d+\.\d+\.\d+)", file.read(400))
-    return found.group(1) if found else "unknown"
-
-
-def _copy(source: Path, target: Path) -> None:
-    descriptor, part = tempfile.mkstemp(dir=target.parent, prefix="plotly-", suffix=".part.js")
-    os.close(descriptor)
-    try:
-        shutil.copyfile(source, part)
-        os.chmod(part, 0o644)
-        os.replace(part, target)
-    except OSError:
-        Path(part).unlink(missing_ok=True)
-        raise
-
-
-def _sweep(folder: Path, keep: str) -> None:
-    for old in folder.glob("plotly-*.min.js"):
-        if old.name != keep:
-            with contextlib.suppress(OSError):
-                old.unlink()
+    return f"deqviz.{_COMPONENT}/{_SCRIPT}?v={number}"

@@ -84,7 +84,7 @@ export class Charts {
   async load(file) {
     try {
       this.Plotly = await loadPlotly(file);
-      if (!file) this.notice("plotly.js could not be written beside the component; it came through the connection instead.");
+      if (!file) this.notice("plotly.js came through the connection: this version of Streamlit does not serve it.");
     } catch (error) {
       this.notice(`Charts are missing: ${error.message}. Their data can still be downloaded as CSV.`);
     }

@@ -1,11 +1,11 @@
-// plotly.js: a classic script beside this module, or one that came through the websocket.
+// plotly.js: a classic script that Streamlit serves, or one that came through the websocket.
 
 let loading = null;
 let preloaded = false;
 let supply = null;
 const supplied = new Promise((resolve) => { supply = resolve; });
 
-/** Take the script from a packet: the component's folder could not be written. */
+/** Take the script from a packet: Streamlit does not serve it. */
 export function supplyPlotly(bytes) {
   supply(URL.createObjectURL(new Blob([bytes], { type: "text/javascript" })));
 }
@@ -23,18 +23,19 @@ export function preloadPlotly(file) {
 
 /**
  * Load plotly.js once.
- * @param {string|null} file its name beside this module, null when it comes as a packet
+ * @param {string|null} file its address below that of all components, null when it comes as a packet
  * @returns {Promise<object>}
  */
 export function loadPlotly(file) {
-  // another component of this page, served from another address, may have run it already
+  // another copy of this module, in another component of this page, may have run it already
   if (window.Plotly) loading ??= Promise.resolve(window.Plotly);
   loading ??= file ? insert(urlOf(file)) : supplied.then(insert);
   return loading;
 }
 
 function urlOf(file) {
-  return new URL(file, import.meta.url).href;
+  // BASE/_stcore/bidi-components/COMPONENT/… is this module's, wherever it lies in its component
+  return new URL(file, import.meta.url.replace(/(\/bidi-components\/).*/, "$1")).href;
 }
 
 function insert(url) {

@@ -12,8 +12,8 @@ import deqviz
 from deqviz import images
 from deqviz.core.registry import REGISTRIES, Entry
 from deqviz.networks._weights import Card, cards
+from deqviz.resources import ASSETS, CITATION, LICENCE, PRETRAINED
 
-ROOT: Final = Path(__file__).parents[4]
 KINDS: Final[Mapping[str, str]] = {
     "method": "Methods",
     "regularizer": "Regularisers",
@@ -134,7 +134,7 @@ def weights() -> tuple[Weights, ...]:
 
 
 def _told(card: Card) -> Weights:
-    file = ROOT / "pretrained" / f"{card.key}.safetensors"
+    file = PRETRAINED / f"{card.key}.safetensors"
     constants = ", ".join(f"{name} {_bound(name, value)}" for name, value in card.constants.items())
     return Weights(
         card,
@@ -152,7 +152,7 @@ def _bound(name: str, value: float) -> str:
 
 def pictures() -> tuple[Source, ...]:
     """Every file of the tables of SOURCES.md, and what is drawn in code."""
-    found = [row for name in ("images", "volumes") for row in _rows(ROOT / "assets" / name / "SOURCES.md")]
+    found = [row for name in ("images", "volumes") for row in _rows(ASSETS / name / "SOURCES.md")]
     drawn = [p for p in images.gallery() if p.path is None]
     return (*found, *(Source(p.key, p.title, p.credit, "BSD-3-Clause", "drawn in code") for p in drawn))
 
@@ -176,7 +176,7 @@ def versions() -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def citation(path: Path = ROOT / "CITATION.cff") -> Mapping[str, str]:
+def citation(path: Path = CITATION) -> Mapping[str, str]:
     """The plain fields of a citation file, "authors" as one text; raises ValueError without them."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -215,7 +215,7 @@ def bibtex(fields: Mapping[str, str]) -> str:
     return f"@software{{deqviz,\n{body}\n}}"
 
 
-def licence(path: Path = ROOT / "LICENSE") -> str:
+def licence(path: Path = LICENCE) -> str:
     """The licence, as it is."""
     return (
         path.read_text(encoding="utf-8")

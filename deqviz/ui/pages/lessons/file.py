@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from deqviz.resources import ASSETS
 from deqviz.ui.pages.lessons import measures as lessons_measures
 from deqviz.ui.pages.lessons.condition import VIEWS, Condition, places
 from deqviz.ui.shell import teacher
 
-FOLDER = Path(__file__).parents[4] / "assets" / "lessons"
+FOLDER = ASSETS / "lessons"
 MOST_BYTES = 64 * 1024
 FENCE: Final = "+++"
 

@@ -31,7 +31,7 @@ def show(
     heard: int = st.session_state.get(f"_{KEY}_heard", 0)
     data = pack(setup, scene, sweep, explanation, ack=heard, plotly=plotly_script())
     _FRONTEND(key=KEY, data=data, on_hand_change=partial(_hear, act))
-    if plotly_script() is None:  # the component's folder cannot be written: through the websocket then
+    if plotly_script() is None:  # Streamlit does not serve it: through the websocket then
         _FRONTEND(key=f"{KEY}_plotly", data=live.plotly_packet())
 
 
