@@ -28,7 +28,8 @@ html_show_sourcelink = False
 html_copy_source = False
 # Formulas are Unicode; typographic quotes would turn x' into something else.
 smartquotes = False
-templates_path: list[str] = []
+# A block without a language is a command, a tree of files or a configuration.
+highlight_language = "none"
 
 # The colours of the app.
 html_theme_options = {
