@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: app test check wheel train bench screenshots clean
+.PHONY: app test check docs wheel train bench screenshots clean
 .DEFAULT_GOAL := app
 
 app: $(VENV)/.runtime
@@ -25,6 +25,11 @@ check: $(VENV)/.dev
 wheel: $(VENV)/.dev
 	@$(BIN)/python -m build --no-isolation
 
+# The site, in build/docs. Warnings are errors, and so is a page that would ask another machine for something.
+docs: $(VENV)/.dev
+	@$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html -d build/doctrees docs build/docs
+	@echo "build/docs/index.html"
+
 # make train RECIPE=convex_ridge DATA=path/to/bsds400
 train: $(VENV)/.runtime
 	@$(BIN)/deqviz train $(RECIPE) $(if $(DATA),--data "$(DATA)")
@@ -34,9 +39,9 @@ KIND ?= speed
 bench: $(VENV)/.runtime
 	@$(BIN)/deqviz bench $(KIND) $(if $(DATA),--data "$(DATA)")
 
-# make screenshots ONLY=noise,batch
+# Those that the site shows; make screenshots ONLY=noise,batch
 screenshots: $(VENV)/.dev
-	@$(BIN)/python docs/screenshots/take.py $(if $(ONLY),--only "$(ONLY)")
+	@$(BIN)/python -m docs.screenshots.take $(if $(ONLY),--only "$(ONLY)")
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,6 +1,6 @@
 """Annotations of the package are checked while the tests run: the first calls of each function in each test.
 
-A solver calls the same few functions thousands of times with the same shapes; checking every one of these calls
+A solver calls the same few functions thousands of times with the same shapes; checking every one of them
 takes several times as long as making them.
 """
 

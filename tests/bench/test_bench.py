@@ -20,7 +20,10 @@ def _threads():
 def test_the_rates_of_the_model_are_printed_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     file = tmp_path / "theory.json"
     assert bench.main(["theory", "--only", "model", "--json", str(file)]) == 0
-    rows = json.loads(file.read_text())
+    result = json.loads(file.read_text())
+    rows = result["rows"]
+    assert result.keys() == {"date", "commit", "machine", "rows"}
+    assert all(result[name] for name in ("date", "commit", "machine"))
     assert [row["holds"] for row in rows] == [True] * 5
     printed = capsys.readouterr().out
     assert all(row["name"] in printed for row in rows)
