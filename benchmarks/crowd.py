@@ -32,7 +32,7 @@ from benchmarks.serving import Client
 from deqviz.bench.rows import Row
 from deqviz.core.registry import Choice
 from deqviz.scenario import Scenario
-from deqviz.ui.components.run.protocol import unpack
+from deqviz.ui.components.packets import unpack
 
 VISITORS = 20
 ROUNDS = 10

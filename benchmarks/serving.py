@@ -27,7 +27,7 @@ from benchmarks.measure import free_port, run, serve
 from deqviz.bench.rows import Row
 from deqviz.core.registry import Choice
 from deqviz.scenario import Scenario
-from deqviz.ui.components.run.protocol import unpack
+from deqviz.ui.components.packets import unpack
 
 ROOT = Path(__file__).parents[1]
 SECONDS = 8.0

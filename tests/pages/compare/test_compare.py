@@ -24,7 +24,7 @@ from deqviz.runtime.worker import Task
 from deqviz.scenario import Scenario
 from deqviz.ui.components.compare.protocol import pack, parse_commands
 from deqviz.ui.components.compare.records import Lane, View
-from deqviz.ui.components.run.protocol import unpack
+from deqviz.ui.components.packets import unpack
 from deqviz.ui.pages.compare.run import Comparison, thinned
 from deqviz.ui.pages.compare.screen import frames, pictures, view
 from deqviz.ui.pages.compare.setting import PRESETS, Setting, from_query, names

@@ -11,7 +11,7 @@ from deqviz.experiments.memory.activation_memory import per_iteration
 from deqviz.runtime.study import Study
 from deqviz.ui.components.board.protocol import pack
 from deqviz.ui.components.board.records import Board, Stack, Stacks
-from deqviz.ui.components.run.protocol import unpack
+from deqviz.ui.components.packets import unpack
 from deqviz.ui.pages.memory.board import board
 from deqviz.ui.pages.memory.plan import BUDGET, missing_weights, plan, unrolled_depth
 from deqviz.ui.pages.memory.setting import FEW, PRESETS, SHAPES, Setting, from_query

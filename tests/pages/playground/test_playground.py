@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from deqviz.experiments.plane.planar import Bistable, Residual, Rotating
 from deqviz.runtime.run_snapshot import OVER
-from deqviz.ui.components.run.protocol import unpack
+from deqviz.ui.components.packets import unpack
 from deqviz.ui.pages.playground.page import explain
 from deqviz.ui.pages.playground.protocol import pack, parse
 from deqviz.ui.pages.playground.scene import scene, sweep

@@ -18,7 +18,7 @@ from deqviz.ui.components.board import Axis, Board, Chart, Command, Explanation,
 from deqviz.ui.components.board.protocol import pack, parse_commands
 from deqviz.ui.components.board.records import POINTS
 from deqviz.ui.components.board.verdicts import verdict
-from deqviz.ui.components.run.protocol import unpack
+from deqviz.ui.components.packets import unpack
 
 HARNESS = "tests/ui/components/harness_board.py"
 ROOT = ".dqv[data-painted]"

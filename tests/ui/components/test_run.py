@@ -17,6 +17,8 @@ from streamlit.components.v2.component_manager import BidiComponentManager
 from benchmarks.measure import DRAWN, PAUSE, SCRUB, WATCH
 from deqviz.core.guarantee import Curve as Line
 from deqviz.core.guarantee import Guarantee
+from deqviz.ui.components import plotly
+from deqviz.ui.components.packets import unpack
 from deqviz.ui.components.run import (
     Command,
     Curve,
@@ -29,10 +31,9 @@ from deqviz.ui.components.run import (
     State,
     Trajectory,
     View,
-    assets,
     protocol,
 )
-from deqviz.ui.components.run.protocol import pack, parse_commands, unpack
+from deqviz.ui.components.run.protocol import pack, parse_commands
 from deqviz.ui.components.run.records import FINAL_POINTS, LIVE_POINTS
 
 HARNESS = "tests/ui/components/harness_run.py"
@@ -214,16 +215,16 @@ class TestPlotlyScript:
         # Beside the module of this name, its package has a function of this name.
         accessor = import_module("streamlit.components.v2.get_bidi_component_manager")
         monkeypatch.setattr(accessor, "get_bidi_component_manager", lambda: manager)
-        component, _, rest = (assets.plotly_script.__wrapped__() or "").partition("/")
+        component, _, rest = (plotly.plotly_script.__wrapped__() or "").partition("/")
         name, _, number = rest.partition("?v=")
         folder = manager.get_component_path(component)
         assert folder
-        assert assets.plotly_source().samefile(File(folder) / name)
+        assert plotly.plotly_source().samefile(File(folder) / name)
         assert number == metadata.version("plotly")
 
     def test_a_streamlit_without_the_service_gives_none(self, monkeypatch):
         monkeypatch.delattr(BidiComponentManager, "register_from_manifest")
-        assert assets.plotly_script.__wrapped__() is None
+        assert plotly.plotly_script.__wrapped__() is None
 
 
 def ready(page: Page) -> Page:

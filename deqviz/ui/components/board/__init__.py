@@ -22,7 +22,6 @@ from functools import partial
 
 import streamlit as st
 
-from deqviz.ui.components import run as live
 from deqviz.ui.components.board.protocol import pack, parse_commands
 from deqviz.ui.components.board.records import (
     Axis,
@@ -40,8 +39,9 @@ from deqviz.ui.components.board.records import (
     Style,
     Tile,
 )
+from deqviz.ui.components.commands import acknowledged, hear
 from deqviz.ui.components.frontend import Frontend
-from deqviz.ui.components.run.assets import plotly_script
+from deqviz.ui.components.plotly import plotly_packet, plotly_script
 
 _FRONTEND = Frontend("board", "<div class='dqv dqb'></div>", "board/index.js", "shared/style.css")
 
@@ -66,8 +66,8 @@ __all__ = [
 
 def show(board: Board, key: str = "board", on_command: Callable[[Command], object] | None = None) -> None:
     """Draw the board in place and call `on_command` for everything that was clicked since."""
-    data = pack(board, ack=live.acknowledged(key), plotly=plotly_script())
-    _FRONTEND(key=key, data=data, on_command_change=partial(live.hear, key, parse_commands, on_command))
+    data = pack(board, ack=acknowledged(key), plotly=plotly_script())
+    _FRONTEND(key=key, data=data, on_command_change=partial(hear, key, parse_commands, on_command))
     if plotly_script() is None:
         _supply_plotly(key, is_at_rest=board.csv is not None)
 
@@ -76,4 +76,4 @@ def _supply_plotly(key: str, *, is_at_rest: bool) -> None:
     """Send plotly.js, five megabytes, through the websocket: once, and again when nothing else is sent."""
     if is_at_rest or not st.session_state.get(f"_{key}_supplied"):
         st.session_state[f"_{key}_supplied"] = True
-        _FRONTEND(key=f"{key}_plotly", data=live.plotly_packet())
+        _FRONTEND(key=f"{key}_plotly", data=plotly_packet())

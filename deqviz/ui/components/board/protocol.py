@@ -23,7 +23,8 @@ from deqviz.ui.components.board.records import (
     Stack,
     Stacks,
 )
-from deqviz.ui.components.run.protocol import checked, envelope, finite, join, kept, outbox
+from deqviz.ui.components.packets import finite, join
+from deqviz.ui.components.run.protocol import checked, envelope, kept, outbox
 
 _NAMES: Final = get_args(CommandName)
 

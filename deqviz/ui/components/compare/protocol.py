@@ -20,8 +20,9 @@ from deqviz.ui.components.compare.records import (
     Tune,
     View,
 )
+from deqviz.ui.components.packets import finite, join
 from deqviz.ui.components.run import protocol as live
-from deqviz.ui.components.run.protocol import checked, envelope, finite, join, kept, outbox
+from deqviz.ui.components.run.protocol import checked, envelope, kept, outbox
 from deqviz.ui.components.run.records import FINAL_POINTS, Pictures
 
 POINTS: Final = 800

@@ -24,15 +24,13 @@ and tells the browser which commands were heard. It is bound when the component 
 look the job up in the session state instead of closing over it.
 """
 
-from collections.abc import Callable, Sequence
-from functools import cache, partial
-from typing import Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable
+from functools import partial
 
-import streamlit as st
-
+from deqviz.ui.components.commands import acknowledged, hear
 from deqviz.ui.components.frontend import Frontend
-from deqviz.ui.components.run.assets import plotly_script, plotly_source
-from deqviz.ui.components.run.protocol import pack, pack_script, parse_commands
+from deqviz.ui.components.plotly import plotly_packet, plotly_script
+from deqviz.ui.components.run.protocol import pack, parse_commands
 from deqviz.ui.components.run.records import (
     Command,
     CommandName,
@@ -50,18 +48,6 @@ from deqviz.ui.components.run.records import (
 
 _FRONTEND = Frontend("run", "<div class='dqv'></div>", "run/index.js", "shared/style.css")
 
-
-@runtime_checkable
-class Numbered(Protocol):
-    """A command of any component."""
-
-    @property
-    def number(self) -> int:
-        """Grows from click to click."""
-        ...
-
-
-C = TypeVar("C", bound=Numbered)
 
 __all__ = [
     "Command",
@@ -104,27 +90,3 @@ def show(view: View, key: str = "live", on_command: Callable[[Command], object] 
     """Draw the view in place and call `on_command` for everything that was clicked since."""
     data = pack(view, ack=acknowledged(key), plotly=plotly_script())
     _FRONTEND(key=key, data=data, on_command_change=partial(hear, key, parse_commands, on_command))
-
-
-def hear(key: str, parse: Callable[[object, int], Sequence[C]], act: Callable[[C], object] | None) -> None:
-    """Act once on every command that the trigger carries, oldest first.
-
-    The browser repeats a command until it is acknowledged: Streamlit keeps only the latest trigger
-    of a name between two runs, and three quick steps must stay three.
-    """
-    sent = st.session_state.get(key, {}).get("command")
-    for command in parse(sent, acknowledged(key)):
-        st.session_state[f"_{key}_heard"] = command.number
-        if act is not None:
-            act(command)
-
-
-def acknowledged(key: str) -> int:
-    """The number of the last command that was heard from the component of this key."""
-    return st.session_state.get(f"_{key}_heard", 0)
-
-
-@cache
-def plotly_packet() -> bytes:
-    """plotly.js itself, for a browser that cannot fetch it."""
-    return pack_script(plotly_source().read_bytes())

@@ -1,16 +1,10 @@
-"""What the live view shows and what it asks for, as plain records; no Streamlit in here.
-
-A packet is `[u32 length of the header][JSON header][pad to 4][blocks]`, little endian. The header names
-its blocks as `[name, type, shape, offset]`, offset counted from the end of the padded header; types are
-"u8" and "f4". `frontend/protocol.js` reads what `pack` writes, and `unpack` reads it back for the tests.
+"""What the live view shows and what it asks for, as packets.
 
 Three packets make a live view: Pictures (once per run), Frames (the kept iterates, when a run pauses or
 ends) and View (ten times a second, only what changes). Numbers that are not finite become null.
 """
 
-import json
 import math
-import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast, get_args
 
@@ -19,6 +13,7 @@ from numpy.typing import NDArray
 
 from deqviz.core.guarantee import Curve as GuaranteeCurve
 from deqviz.core.guarantee import Guarantee
+from deqviz.ui.components.packets import finite, join
 from deqviz.ui.components.run.records import (
     ENABLED,
     FINAL_POINTS,
@@ -48,24 +43,6 @@ def pack(packet: Pictures | Frames | View, **extra: str | int | None) -> bytes:
         case View():
             head, blocks = _view(packet)
     return join({**head, **extra}, blocks)
-
-
-def pack_script(source: bytes) -> bytes:
-    """A script that the browser cannot fetch from the component's own folder."""
-    return join({"kind": "script"}, {"script": np.frombuffer(source, np.uint8)})
-
-
-def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """The header and the blocks of a packet: the mirror image of `frontend/protocol.js`."""
-    (length,) = struct.unpack_from("<I", data)
-    head = json.loads(data[4 : 4 + length])
-    base = 4 + length + (-length) % 4
-    kinds = {"u8": np.uint8, "f4": np.dtype("<f4")}
-    blocks = {}
-    for name, kind, shape, offset in head["blocks"]:
-        flat = np.frombuffer(data, kinds[kind], math.prod(shape), base + offset)
-        blocks[name] = flat.reshape(shape)
-    return head, blocks
 
 
 def parse_commands(value: object, after: int) -> tuple[Command, ...]:
@@ -215,19 +192,6 @@ def checked(image: Picture) -> Picture:
     return image
 
 
-def join(head: dict[str, Any], blocks: Mapping[str, NDArray[Any]]) -> bytes:
-    """The bytes of a packet of this header and these blocks."""
-    table, parts, offset = [], [], 0
-    for name, values in blocks.items():
-        body = np.ascontiguousarray(values).tobytes()
-        pad = (-len(body)) % 4
-        table.append([name, "u8" if values.dtype == np.uint8 else "f4", values.shape, offset])
-        parts += (body, bytes(pad))
-        offset += len(body) + pad
-    text = json.dumps({**head, "blocks": table}, allow_nan=False, separators=(",", ":")).encode()
-    return b"".join([struct.pack("<I", len(text)), text, bytes((-len(text)) % 4), *parts])
-
-
 def _command(entry: object) -> Command | None:
     found = envelope(entry, _NAMES)
     if found is None or not isinstance(entry, Mapping):
@@ -238,11 +202,6 @@ def _command(entry: object) -> Command | None:
     return Command(
         cast(CommandName, name), run, count, value if name == "speed" and type(value) is int else 0
     )
-
-
-def finite(value: float | None) -> float | None:
-    """The value, or None for what JSON has no number for."""
-    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def _last(value: GuaranteeCurve | float | None) -> float | None:

@@ -9,9 +9,8 @@ from functools import partial
 
 import streamlit as st
 
-from deqviz.ui.components import run as live
 from deqviz.ui.components.frontend import Frontend
-from deqviz.ui.components.run.assets import plotly_script
+from deqviz.ui.components.plotly import plotly_packet, plotly_script
 from deqviz.ui.components.run.records import Explanation
 from deqviz.ui.pages.playground.protocol import Hand, pack, parse
 from deqviz.ui.pages.playground.scene import Scene, Sweep
@@ -32,7 +31,7 @@ def show(
     data = pack(setup, scene, sweep, explanation, ack=heard, plotly=plotly_script())
     _FRONTEND(key=KEY, data=data, on_hand_change=partial(_hear, act))
     if plotly_script() is None:  # Streamlit does not serve it: through the websocket then
-        _FRONTEND(key=f"{KEY}_plotly", data=live.plotly_packet())
+        _FRONTEND(key=f"{KEY}_plotly", data=plotly_packet())
 
 
 def _hear(act: Callable[[Hand], object]) -> None:

@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from deqviz.ui.components.packets import pack_script
+
 _SCRIPT: Final = "plotly.min.js"
 _COMPONENT: Final = "plotly"
 
@@ -40,3 +42,9 @@ def plotly_script() -> str | None:
         # Streamlit documents none of this: the script comes through the websocket where it has changed.
         return None
     return f"deqviz.{_COMPONENT}/{_SCRIPT}?v={number}"
+
+
+@cache
+def plotly_packet() -> bytes:
+    """plotly.js itself, for a browser that cannot fetch it."""
+    return pack_script(plotly_source().read_bytes())
