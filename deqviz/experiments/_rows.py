@@ -8,7 +8,7 @@ import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import NoneType
 from typing import Any, Generic, Literal, TypeVar, get_args, get_type_hints
@@ -228,17 +228,15 @@ def _merge(found: Sequence[tuple[int, Guarantee]]) -> Guarantee:
     ]
     status: Status = "certified" if seen and first.status != "estimated" else first.status
     ks = [k for k, _, _ in seen]
-    return Guarantee(
-        first.key,
-        first.name,
-        first.statement,
-        status,
-        first.reason
+    return replace(
+        first,
+        status=status,
+        reason=first.reason
         if len(seen) == len(found)
         else f"{len(found) - len(seen)} rows left out: {first.reason}",
-        Curve(ks, [p for _, p, _ in seen]) if seen else None,
-        Curve(ks, [m for _, _, m in seen]) if seen else None,
-        max((g.slack for _, g in found), default=0.0),
+        predicted=Curve(ks, [p for _, p, _ in seen]) if seen else None,
+        measured=Curve(ks, [m for _, _, m in seen]) if seen else None,
+        slack=max((g.slack for _, g in found), default=0.0),
     )
 
 

@@ -1,7 +1,8 @@
-"""A picture as the output of an untrained network, fitted to the data and stopped in time."""
+"""Deep image prior: the output of an untrained network, fitted to the data with early stopping."""
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -56,41 +57,47 @@ class DeepImagePrior(Method):
 
     equation: ClassVar[str] = "min ½‖A g(u, θ) − y‖² over θ, x = g(u, θ)"
     hint: ClassVar[str] = (
-        "Try: no stopping rule and some hundred iterations; the PSNR rises and falls again while the data is "
-        "fitted ever better."
+        "Try: no stopping rule and some hundred iterations; the PSNR rises and falls again while the data "
+        "misfit keeps falling."
     )
 
     network: Annotated[
         Network,
-        Options("Network", "Skip: an hourglass. Decoder: it only grows. Deep decoder: mixes channels only."),
+        Options(
+            "Network",
+            "Skip: encoder and decoder. Decoder: no encoder. Deep decoder: 1 × 1 convolutions only.",
+        ),
     ] = "skip"
     rule: Annotated[
         Stop,
         Options(
             "Stopping rule",
-            "A misfit as small as the noise, or the least variance of the last pictures; none: the hump.",
+            "Discrepancy principle, or least windowed variance; none: semi-convergence is seen.",
         ),
     ] = "discrepancy"
     shown: Annotated[
         Shown,
-        Options(
-            "Picture", "Of every iteration: the network's, its exponential average, or what the rule keeps."
-        ),
+        Options("Image shown", "The network's output, its exponential average, or what the rule keeps."),
     ] = "current"
     rate: Annotated[
         float, Range(1e-4, 0.1, "Learning rate", log=True, symbol="η", help="Of Adam; smaller is steadier")
     ] = 0.01
     jitter: Annotated[
         float,
-        Range(0.0, 0.1, "Input noise", help="Added to u anew in every iteration: a later and flatter hump"),
+        Range(
+            0.0,
+            0.1,
+            "Input noise",
+            help="Std of noise added to u anew in every iteration: a later and flatter peak",
+        ),
     ] = 0.0
-    width: Annotated[int, Range(4, 128, "Channels", advanced=True, help="Of every level inside")] = 16
-    scales: Annotated[int, Range(1, 6, "Scales", advanced=True, help="Halvings of the picture")] = 3
+    width: Annotated[int, Range(4, 128, "Channels", advanced=True, help="Of every level")] = 16
+    scales: Annotated[int, Range(1, 6, "Scales", advanced=True, help="Number of downsamplings by 2")] = 3
     weight: Annotated[
-        float, Range(0.0, 0.999, "Averaging", symbol="w", advanced=True, help="The weight of the past")
+        float, Range(0.0, 0.999, "Averaging", advanced=True, help="Decay of the exponential average")
     ] = 0.9
     window: Annotated[
-        int, Range(2, 500, "Window", symbol="W", advanced=True, help="Pictures whose variance is taken")
+        int, Range(2, 500, "Window", symbol="W", advanced=True, help="Iterates whose variance is taken")
     ] = 30
     patience: Annotated[
         int,
@@ -180,29 +187,29 @@ class DeepImagePrior(Method):
         if seen and seen[0].objective:
             first = seen[0].objective
             measured = Curve([m.k for m in seen], [math.sqrt((m.objective or 0.0) / first) for m in seen])
-        elsewhere = "another draw of weights and input ends elsewhere, and a start is shown but not used"
-        return (
+        elsewhere = "another draw of weights and input has another limit; a start is shown and not used"
+        rows = (
             Guarantee(
                 "envelope",
-                "Decay of the misfit",
-                "‖Ax_k − y‖/‖Ax₀ − y‖ ≤ exp(−σ_A² σ_min(J₀)² t/4)",
+                "A-priori linear rate",
+                "‖Ax_k − y‖/‖Ax₀ − y‖ ≤ exp(−σ_A² σ_0² t/4)",
                 "void",
                 UNCOVERED,
                 None,
                 measured,
             ),
-            Guarantee("noise", "Data in the end", "‖A(x(t) − x†)‖ ≤ 2‖ε‖ for t ≥ t*", "void", UNCOVERED),
-            Guarantee("uniqueness", "One limit", "‖x − z‖ = 0", "void", elsewhere),
+            Guarantee("noise", "Early-stopping bound", "‖A(x(t) − x†)‖ ≤ 2‖ε‖ for t ≥ t*", "void", UNCOVERED),
+            Guarantee("uniqueness", "Unique limit", "‖x − x′‖ = 0", "void", elsewhere),
             Guarantee(
                 "stability",
                 "Stability",
                 "‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖",
                 "void",
-                "nothing bounds how far a path through the weights is moved by a change of the data",
-                None,
-                evidence.probes.get("gain"),
+                "nothing bounds how much a change of the data changes the path of the weights",
+                measured=evidence.probes.get("gain"),
             ),
         )
+        return tuple(replace(row, void="not applicable", paper="deep inverse prior") for row in rows)
 
 
 class Fit:

@@ -1,4 +1,4 @@
-"""Inpainting by a few layers, each of which shrinks the picture in the latent space of a normalising flow."""
+"""GLOW-Prox: unrolled inpainting whose proximal maps shrink latents of normalising flows."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal, get_args
@@ -28,10 +28,12 @@ KEYS: Mapping[Training, str] = {
     "plain": "glow_prox_plain",
 }
 LATENT = "latent norm"
-"""The scalar ‖z_l‖ over all levels, after layer l = 1 … L."""
+"""The scalar ‖z_ℓ‖ over all levels, after layer ℓ = 1 … K."""
 
-_REASON = "five layers with weights of their own have no limit, and nothing bounds the flows' constants"
-_ELSEWHERE = "the layers were trained for lost pixels, and this operator loses something else"
+_REASON = (
+    "five layers with different weights have no limit, and the flows' Lipschitz constants are not bounded"
+)
+_ELSEWHERE = "the layers were trained for inpainting, and this operator is another"
 
 
 def network(training: Training, dtype: torch.dtype = torch.float32, device: str = "cpu") -> GlowProx:
@@ -43,24 +45,24 @@ def network(training: Training, dtype: torch.dtype = torch.float32, device: str 
 
 @METHODS.register("glow_prox", title="GLOW-Prox (unrolled flows)")
 class GlowProxMethod(Method):
-    """A data step and a shrinkage in the latent space of a flow, five times, with weights of its own each.
+    """Five unrolled layers: a gradient step on the data, then a shrinkage of the latents of a flow.
 
-    x_{l+1} = f_l⁻¹(f_l(x̃)/(1 + λ_l)) with x̃ = x_l + μ_l A*(y − Ax_l)/‖A‖², from x₀ = A*y/‖A‖². Trained for
+    x_{ℓ+1} = f_ℓ⁻¹(f_ℓ(x̃)/(1 + λ_ℓ)) with x̃ = x_ℓ + μ_ℓ A*(y − Ax_ℓ)/‖A‖², from x₀ = A*y/‖A‖². Trained for
     inpainting of 64 × 64 colour pictures: it runs on any operator, and knows of no other. A grey picture is
     three equal channels, so is each part of a complex one. Pictures of more than 128 pixels a side are
     refused. Wei, van Gorp, Gonzalez-Carabarin, Freedman, Eldar and van Sloun, 2022; with the descending
     constraints of Hadou, NaderiAlizadeh and Ribeiro, 2024.
     """
 
-    equation: ClassVar[str] = "x_{l+1} = f_l⁻¹(f_l(x_l + μ_l A*(y − Ax_l))/(1 + λ_l)), l < 5"
+    equation: ClassVar[str] = "x_{ℓ+1} = f_ℓ⁻¹(f_ℓ(x_ℓ + μ_ℓA*(y − Ax_ℓ))/(1 + λ_ℓ)), ℓ < 5"
     hint: ClassVar[str] = (
-        "Try: a block of missing pixels on a picture of 64 px, and the training without constraints, whose "
-        "latents need not shrink from layer to layer."
+        "Try: a missing block on an image of 64 px, and the training without constraints, whose latent norm "
+        "need not decrease from layer to layer."
     )
 
     training: Annotated[
         Training,
-        Options("Training", "With or without descending constraints, and noise on what the layers see."),
+        Options("Training", "With or without descending constraints and noise injected into the layers."),
     ] = "constraints and noise"
 
     @torch.no_grad()

@@ -101,7 +101,7 @@ class MultiCoil(ForwardModel):
         return fourier(self._seen(x), self.axes) * self.mask
 
     def adjoint(self, y: Data) -> Result:
-        """Σ_c S̄_c F*(m y_c), the zero-filled picture."""
+        """Σ_c S̄_c F*(m y_c), the zero-filled reconstruction."""
         return self._joined(inverse_fourier(y * self.mask, self.axes))
 
     def gram(self, x: Data) -> Data:

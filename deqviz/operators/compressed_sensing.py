@@ -1,4 +1,4 @@
-"""Few random projections, each of which sees the whole picture."""
+"""Compressed sensing with a subsampled randomised Hadamard transform."""
 
 import math
 from functools import cached_property
@@ -42,9 +42,14 @@ class CompressedSensing(ForwardModel):
     resolvent_kind = "closed form"
 
     fraction: Annotated[
-        float, Range(0.02, 1.0, "Measurements", symbol="p", help="Number of measurements per pixel.")
+        float,
+        Range(
+            0.02, 1.0, "Sampling ratio", symbol="p", help="Number of measurements m over number of pixels n."
+        ),
     ] = 0.3
-    seed: Annotated[int, Range(0, 9999, "Seed", help="Repeats the signs and the rows.", advanced=True)] = 0
+    seed: Annotated[
+        int, Range(0, 9999, "Seed", help="Of the random measurement ensemble.", advanced=True)
+    ] = 0
 
     @property
     def _count(self) -> int:

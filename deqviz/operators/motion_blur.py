@@ -1,4 +1,4 @@
-"""The blur of a camera that moved while it looked."""
+"""Linear motion blur as a periodic convolution."""
 
 import math
 from typing import Annotated
@@ -20,9 +20,7 @@ class MotionBlur(Convolution):
     the line, where nothing of the picture survives: σ_min(A) = min |ĥ| on this grid, often almost 0.
     """
 
-    length: Annotated[
-        float, Range(1.0, 40.0, "Length", unit="px", symbol="ℓ", help="Length of the path.")
-    ] = 9.0
+    length: Annotated[float, Range(1.0, 40.0, "Length", unit="px", help="Length of the motion.")] = 9.0
     angle: Annotated[
         float,
         Range(

@@ -85,20 +85,22 @@ class Tomography(ForwardModel):
     1942, Wielandt 1950), and p from up to twelve power iterations brings it within 1 % of ‖W‖² as a rule.
     """
 
-    views: Annotated[int, Range(10, 180, "Views", symbol="V", help="Number of directions.")] = 60
+    views: Annotated[
+        int, Range(10, 180, "Projection angles", symbol="V", help="Number of projection angles.")
+    ] = 60
     span: Annotated[
         float,
-        Range(30.0, 180.0, "Angular range", unit="°", help="Below 180° some directions are never seen."),
+        Range(30.0, 180.0, "Angular range", unit="°", help="Below 180°: limited-angle tomography."),
     ] = 180.0
     bin: Annotated[
         float,
-        Range(
-            1.0, 4.0, "Detector bin", unit="px", symbol="d", help="Width of a detector bin.", advanced=True
-        ),
+        Range(1.0, 4.0, "Detector bin width", unit="px", symbol="d", help="In pixels.", advanced=True),
     ] = 1.0
     window: Annotated[
         Literal["hann", "ramp"],
-        Options("Filter", "Window on the ramp filter of the filtered back-projection.", advanced=True),
+        Options(
+            "FBP window", "Window on the ramp filter of the filtered back-projection (FBP).", advanced=True
+        ),
     ] = "hann"
 
     @property
@@ -108,7 +110,7 @@ class Tomography(ForwardModel):
 
     @property
     def codomain(self) -> Space:
-        """Sinograms, c × views × bins."""
+        """Sinograms, c × angles × bins."""
         return Space((self.image.shape[0], self.views, self._bins), self.image.dtype, self.image.device)
 
     def _shadows(self) -> Any:

@@ -21,7 +21,7 @@ from deqviz.ui.components.compare.records import (
     View,
 )
 from deqviz.ui.components.run import protocol as live
-from deqviz.ui.components.run.protocol import checked, envelope, finite, join, kept, outbox
+from deqviz.ui.components.run.protocol import checked, envelope, finite, join, kept, outbox, packed
 from deqviz.ui.components.run.records import FINAL_POINTS, Pictures
 
 POINTS: Final = 800
@@ -107,7 +107,7 @@ def _lane(lane: Lane) -> dict[str, Any]:
         "ssim": finite(lane.ssim),
         "lamp": lane.lamp,
         "headline": lane.headline,
-        "guarantees": [[r.name, r.statement, r.lamp, r.measured, r.reason] for r in lane.guarantees],
+        "guarantees": [packed(r) for r in lane.guarantees],
     }
 
 
