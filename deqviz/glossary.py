@@ -64,9 +64,9 @@ def symbols_in(statement: str, paper: str = "") -> tuple[Term, ...]:
 def tokens(statement: str, paper: str = "") -> tuple[Token, ...]:
     """The symbols of a statement with _{sub} and ^{sup} marks, the longest match first.
 
-    Words are no symbols: three letters and more, or two that begin small. A sub- or superscript belongs to
-    its symbol where the glossary has both together (σ_{min}); else it is a symbol by itself where it holds
-    nothing more (κ^k), and is left out where it holds a formula.
+    Words are no symbols: three letters and more, two that begin small, and the article. A sub- or superscript
+    belongs to its symbol where the glossary has both together (σ_{min}); else it is a symbol by itself where
+    it holds nothing more (κ^k), and is left out where it holds a formula.
     """
     meanings = _meanings(paper)
     return tuple(
@@ -84,7 +84,7 @@ def _meanings(paper: str) -> Mapping[str, Term]:
 
 _LOWERED, _RAISED = "₀₁₂₃₄₅₆₇₈₉₊₋ₖₙₘᵢⱼₗ", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵏⁿᵖᵀˡ"
 _PLAIN = str.maketrans(_LOWERED + _RAISED, "0123456789+−knmijl" + "0123456789+−knpTl")
-_SCRIPT = rf"[_^](?:\{{[^}}]*\}}|\([^)]*\)|[^\W\d_]+|\d+|.)|[{_LOWERED}]+|[{_RAISED}]+"
+_SCRIPT = rf"[_^](?:\{{[^}}]*\}}|\([^)]*\)|[A-Za-z0-9α-ωΑ-Ωℓ]+|.)|[{_LOWERED}]+|[{_RAISED}]+"
 _PIECE = re.compile(rf"(?P<script>{_SCRIPT})|(?P<latin>[A-Za-z]+)|(?P<letter>[^\W\d_])|.", re.DOTALL)
 _TAIL = re.compile(rf"[†*′]?(?:{_SCRIPT})?")
 
@@ -98,7 +98,7 @@ def _plain(text: str) -> str:
 
 
 def _is_word(run: str) -> bool:
-    return len(run) > 2 or (len(run) == 2 and (run[0].islower() or run[1].isupper()))
+    return run == "a" or len(run) > 2 or (len(run) == 2 and (run[0].islower() or run[1].isupper()))
 
 
 def _symbols(text: str, known: Mapping[str, Term]) -> Iterator[tuple[int, int, str]]:
@@ -112,9 +112,12 @@ def _symbols(text: str, known: Mapping[str, Term]) -> Iterator[tuple[int, int, s
             if inside in known or (len(inside) == 1 and inside.isalpha()):
                 yield at, stop, inside
         elif (run := piece["latin"]) and _is_word(run):
-            if run in known:
-                yield at, stop, run
-        elif run or (piece["letter"] and piece["letter"].isalpha()):
+            # "ran A*" is one symbol of two words.
+            symbol = next((s for s in known if s.startswith(run) and text.startswith(s, at)), None)
+            if symbol is not None:
+                stop = at + len(symbol)
+                yield at, stop, symbol
+        elif run or (piece["letter"] and piece["letter"].isalpha() and piece[0] not in "Σ∏"):
             stop, symbol = _longest(text, at, known)
             yield at, stop, symbol
         at = stop

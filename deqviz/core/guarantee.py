@@ -1,7 +1,7 @@
 """Guarantees: theorems as inequalities beside what was measured."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -71,3 +71,8 @@ class Guarantee:
         if self.holds is False:
             return "violated"
         return "waiting" if self.holds is None else "holds"
+
+
+def in_letters(paper: str, rows: Iterable[Guarantee]) -> tuple[Guarantee, ...]:
+    """The same statements, marked as written in the letters of this line of theory."""
+    return tuple(replace(row, paper=paper) for row in rows)

@@ -20,13 +20,13 @@ from deqviz.solvers.picard import Picard
 class PnpFbs(FixedPointMethod):
     """A gradient step on the data, then a denoiser in the place of a proximal map.
 
-    x ← D(x − τA*(Ax − y)), D = (1 − λ)Id + λD_σd with the denoiser of level σ_d. With the 1-Lipschitz one
+    x ← D(x − τA*(Ax − y)), D = (1 − λ)Id + λD_σ with the denoiser of level σ_d. With the 1-Lipschitz one
     and τ ≤ 2/‖A‖² the map does not expand, and for λ < 1 it is averaged: the iteration converges wherever
     there is a fixed point. With the unconstrained denoiser nothing is known and it may diverge.
     Venkatakrishnan, Bouman and Wohlberg, 2013; Ryu et al., 2019.
     """
 
-    equation: ClassVar[str] = "x = D(x − τA*(Ax − y))"
+    equation: ClassVar[str] = "x = D_σ(x − τA*(Ax − y))"
     hint: ClassVar[str] = (
         "Try: swap in the unconstrained denoiser. The image may get better, the guarantee is gone."
     )
@@ -79,7 +79,7 @@ class PnpFbs(FixedPointMethod):
         return f
 
     def theory(self, problem: Problem) -> _theory.Theory:
-        """κ = Lip(D) max|1 − τλ| over the spectrum of A*A."""
+        """κ = Lip(D_σ) max|1 − τλ| over the spectrum of A*A."""
         bound = _theory.bounds(problem.operator)
         limit = _denoisers.relaxed_lipschitz(self.denoiser, self.relaxation, self.plugged)
         tau = self.step * 2 / bound.top
@@ -93,7 +93,7 @@ class PnpFbs(FixedPointMethod):
                 "",
                 obstacle=_denoisers.UNKNOWN,
                 void="not verifiable",
-                paper="plug-and-play",
+                noun="fixed point",
             )
         kappa = limit * max(abs(1 - tau * bound.bottom), 2 * self.step - 1)
         margin = _theory.significant(1 - kappa)
@@ -107,10 +107,10 @@ class PnpFbs(FixedPointMethod):
             limit * tau * math.sqrt(bound.top) * error if error is not None else None,
             is_averaged=self.relaxation < 1 and self.step < 1 and margin >= -_theory.ROUNDING,
             floor=bound.rounding,
-            because=f"Lip(D) ≤ {limit:.4g}, κ = Lip(D) max|1 − τλ| = {kappa:.5g} for τ = {tau:.3g}",
-            obstacle=too_long or "A (nearly) has a null space, and Lip(D) ≤ 1 is not below 1",
-            gain_statement="‖x₁ − x₂‖ ≤ τ‖A‖ Lip(D)/(1 − κ) ‖y₁ − y₂‖",
-            paper="plug-and-play",
+            because=f"Lip(D_σ) ≤ {limit:.4g}, κ = Lip(D_σ) max|1 − τλ| = {kappa:.5g} for τ = {tau:.3g}",
+            obstacle=too_long or "A (nearly) has a null space, and Lip(D_σ) ≤ 1 is not below 1",
+            gain_statement="‖x₁ − x₂‖ ≤ τ‖A‖ Lip(D_σ)/(1 − κ) ‖y₁ − y₂‖",
+            noun="fixed point",
         )
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:

@@ -17,13 +17,13 @@ from deqviz.solvers.picard import Picard
 class PnpHqs(FixedPointMethod):
     """A Tikhonov step towards the data, then a denoiser, with no step size.
 
-    x ← D(z), z = (A*A + ρ)⁻¹(A*y + ρx), D = (1 − λ)Id + λD_σd with the denoiser of level σ_d, at
+    x ← D(z), z = (A*A + ρ)⁻¹(A*y + ρx), D = (1 − λ)Id + λD_σ with the denoiser of level σ_d, at
     one fixed ρ. The Tikhonov step is firmly nonexpansive, so with the 1-Lipschitz denoiser T does not expand;
     for λ < 1 it is averaged. With the unconstrained denoiser nothing is known and it may diverge.
     Geman and Yang, 1995; Zhang, Zuo, Gu and Zhang, 2017.
     """
 
-    equation: ClassVar[str] = "x = D((A*A + ρ)⁻¹(A*y + ρx))"
+    equation: ClassVar[str] = "x = D_σ((A*A + ρ)⁻¹(A*y + ρx))"
     hint: ClassVar[str] = (
         "Try: swap in the unconstrained denoiser and raise its level until the run no longer converges."
     )
@@ -72,7 +72,7 @@ class PnpHqs(FixedPointMethod):
         return lambda x: D(solve(x, x))
 
     def theory(self, problem: Problem) -> _theory.Theory:
-        """κ = Lip(D) ρ/(σ_min² + ρ)."""
+        """κ = Lip(D_σ) ρ/(σ_min² + ρ)."""
         bound, rho = _theory.bounds(problem.operator), self.penalty
         limit = _denoisers.relaxed_lipschitz(self.denoiser, self.relaxation, self.plugged)
         floor = bound.step_error(rho)
@@ -86,7 +86,7 @@ class PnpHqs(FixedPointMethod):
                 "",
                 obstacle=_denoisers.UNKNOWN,
                 void="not verifiable",
-                paper="plug-and-play",
+                noun="fixed point",
             )
         margin = _theory.significant((bound.bottom + rho * (1 - limit)) / (bound.bottom + rho))
         error = 1 / margin if margin > 0 else None
@@ -99,10 +99,10 @@ class PnpHqs(FixedPointMethod):
             is_averaged=self.relaxation < 1 and margin >= -_theory.ROUNDING,
             floor=floor,
             bias=bound.rounding * (bound.top + rho) / (bound.bottom + rho),
-            because=f"Lip(D) ≤ {limit:.4g} {known}, κ = Lip(D) ρ/(σ_min² + ρ) = {1 - margin:.5g}",
-            obstacle="A (nearly) has a null space, and Lip(D) ≤ 1 is not below 1",
-            gain_statement="‖x₁ − x₂‖ ≤ Lip(D) ‖(A*A + ρ)⁻¹A*‖/(1 − κ) ‖y₁ − y₂‖",
-            paper="plug-and-play",
+            because=f"Lip(D_σ) ≤ {limit:.4g} {known}, κ = Lip(D_σ) ρ/(σ_min² + ρ) = {1 - margin:.5g}",
+            obstacle="A (nearly) has a null space, and Lip(D_σ) ≤ 1 is not below 1",
+            gain_statement="‖x₁ − x₂‖ ≤ Lip(D_σ) ‖(A*A + ρ)⁻¹A*‖/(1 − κ) ‖y₁ − y₂‖",
+            noun="fixed point",
         )
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:

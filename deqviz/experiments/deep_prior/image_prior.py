@@ -11,7 +11,7 @@ from functools import cached_property
 import torch
 from torch import Generator
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, in_letters
 from deqviz.core.metrics import decibels, psnr
 from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Noise, Problem
@@ -62,7 +62,8 @@ class HumpRow(Row):
     def guarantees(self) -> tuple[Guarantee, ...]:
         """None, and why."""
         statement = "‖A(x(t) − x†)‖ ≤ 2‖ε‖ for t ≥ t*"
-        return (Guarantee("covered", "Theorem of wide networks", statement, "void", UNCOVERED),)
+        row = Guarantee("covered", "Overparametrisation theorem", statement, "void", UNCOVERED)
+        return in_letters("deep inverse prior", (replace(row, void="not applicable"),))
 
 
 @dataclass(frozen=True)
@@ -179,8 +180,9 @@ class ImpedanceRow(Row):
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
         """None, and why."""
-        statement = "‖x(t) − y‖ ≤ ‖x(0) − y‖ exp(−σ_min(J₀)² t/4) for every y"
-        return (Guarantee("covered", "Theorem of wide networks", statement, "void", UNCOVERED),)
+        statement = "‖x(t) − y‖ ≤ ‖x(0) − y‖ exp(−σ_0² t/4) for every y"
+        row = Guarantee("covered", "Overparametrisation theorem", statement, "void", UNCOVERED)
+        return in_letters("deep inverse prior", (replace(row, void="not applicable"),))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, in_letters
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.deep_prior._recovery_model import landweber, periodic_blur, wide_limit
 from deqviz.experiments.deep_prior.prior_family import PriorFamily
@@ -46,17 +46,16 @@ class RecoveryRow(Row):
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
         """The limit, for k → ∞ and after all steps; here both are finite."""
-        return (
-            Guarantee(
-                "limit",
-                "Nothing but null space and noise",
-                "‖x(∞) − x†‖² → ‖P_{ker A}(g_{0} − x†)‖² + ‖A^{†}ε‖²",
-                "estimated",
-                f"in the limit of wide networks; here k = {self.width}, {self.steps} steps",
-                self.limit,
-                self.error,
-            ),
+        row = Guarantee(
+            "limit",
+            "Recovery error split: null space and noise",
+            "‖x(∞) − x†‖² → ‖P_{ker A}(g_{0} − x†)‖² + ‖A^{†}ε‖²",
+            "estimated",
+            f"in the limit of wide networks; here k = {self.width}, {self.steps} steps",
+            self.limit,
+            self.error,
         )
+        return in_letters("deep inverse prior", (row,))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Is R a gradient? The asymmetry of its derivative, and the work that it does around a closed loop."""
+"""Is R conservative? The asymmetry of its Jacobian, and its circulation around a closed loop."""
 
 import math
 from collections.abc import Generator, Iterator, Sequence
@@ -166,8 +166,8 @@ class GradientRow(Row):
         if self.kind != "gradient":
             return ()
         measured = (
-            ("asymmetry", "Symmetric derivative", "‖J − Jᵀ‖ = 0", self.asymmetry, ROUNDING),
-            ("circulation", "No work around a loop", "∮⟨R, dx⟩ = 0", self.circulation, self._room),
+            ("asymmetry", "Symmetric Jacobian", "‖J_R − J_Rᵀ‖ = 0", self.asymmetry, ROUNDING),
+            ("circulation", "Zero circulation", "∮⟨R, dx⟩ = 0", self.circulation, self._room),
         )
         reason = "R is the gradient of a function known in closed form; the rest is rounding and quadrature"
         return tuple(

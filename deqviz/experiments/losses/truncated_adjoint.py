@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, in_letters
 from deqviz.core.operator import ForwardModel
 from deqviz.core.space import Space, norm
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
@@ -45,15 +45,17 @@ class AdjointRow(Row):
 
     @property
     def bound(self) -> float:
-        """L^(K + 1), and what rounding adds."""
+        """κ^(K + 1), and what rounding adds."""
         return self.factor ** (self.steps + 1) + ROUNDING
 
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
         """u − u_K = (J*)^(K + 1) u."""
-        why = f"Lip(T) ≤ L = {self.factor:.4g} by construction of the network, for this A"
-        statement = "‖u_K − u‖/‖u‖ ≤ L^(K + 1)"
-        return (Guarantee("adjoint", "Adjoint error", statement, "certified", why, self.bound, self.adjoint),)
+        why = f"Lip(T) ≤ κ = {self.factor:.4g} by construction of the network, for this A"
+        statement = "‖u_K − u‖/‖u‖ ≤ κ^{K+1}"
+        name = "Truncation error of the adjoint"
+        row = Guarantee("adjoint", name, statement, "certified", why, self.bound, self.adjoint)
+        return in_letters("deep equilibrium architectures", (row,))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The picture against the iteration, to five times the depth that unrolled networks were trained for.
+"""PSNR against the iteration, to five times the depth that unrolled networks were trained for.
 
 A network trained for what K iterations return was asked for the K-th only; a fixed point stays where it is.
 The truth stays in here: methods see the data.
@@ -72,11 +72,13 @@ class DepthRow(Row):
 
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
-        """That steps shrink by κ, where that is proved."""
-        name, statement = "Steps shrink", "‖x_k₊₁ − x_k‖ ≤ κᵏ ‖x₁ − x₀‖"
+        """That steps shrink by the factor κ, where that is proved."""
+        name, statement = "A-priori linear rate of the steps", "‖x_{k+1} − x_k‖ ≤ κᵏ ‖x₁ − x₀‖"
         if self.line is None or self.factor is None:
-            reason = "no κ below 1 is proved of this map: it need not settle"
-            return (Guarantee("steps", name, statement, "void", reason, None, self.gap),)
+            reason = "no κ below 1 is proved of this map: it need not converge"
+            return (
+                Guarantee("steps", name, statement, "void", reason, measured=self.gap, void="not verifiable"),
+            )
         reason = "κ by the norms of the layers, of every network that is known to contract"
         return (Guarantee("steps", name, statement, "certified", reason, self.line + self.room, self.gap),)
 

@@ -1,11 +1,11 @@
-"""What is known of Lip(H) for every trained network, from above and from below, side by side.
+"""Upper and lower bounds of Lip(H) for every trained network.
 
 Secants ‖H(x + d) − H(x)‖/‖d‖ and derivatives ‖H′(x)‖ bound Lip(H) from below; the norms of the layers bound
 it from above. The first two are what approximate training sees; only the last one proves anything.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -75,20 +75,21 @@ class LipschitzRow(Row):
         return tuple(found)
 
     def _order(self, above: float) -> Guarantee:
-        name, statement = "The numbers come in their order", "below ≤ Lip(H) ≤ (1 − m)(1 − t + t ∏‖W_i‖)"
+        name, statement = "Lower ≤ upper bounds of Lip(H)", "below ≤ Lip(H) ≤ (1 − m)(1 − t + t ∏‖W_i‖)"
         reason = "the layers are periodic convolutions, and sorting pairs is 1-Lipschitz"
-        return Guarantee("order", name, statement, "certified", reason, above, self.value, 1e-5)
+        row = Guarantee("order", name, statement, "certified", reason, above, self.value, 1e-5)
+        return replace(row, paper="monotone operator learning")
 
     def _margin(self) -> Guarantee:
-        key, name = f"margin.{self.network}", "Margin of the weights"
+        key, name = f"margin.{self.network}", "Monotonicity modulus m of F"
         statement = "Lip(H) ≤ 1 − m, hence ⟨F(x) − F(z), x − z⟩ ≥ m‖x − z‖²"
         if self.limit is None:
-            reason = "nothing was asked of this network"
-            return Guarantee(key, name, statement, "void", reason, None, self.value)
+            reason = "this network was trained without constraint"
+            return Guarantee(key, name, statement, "void", reason, measured=self.value, void="not applicable")
         if self.badge != "certified":
-            reason = "derivatives at a few pictures bound Lip(H) from below: this proves nothing elsewhere"
+            reason = "derivatives at a few images bound Lip(H) from below: this proves nothing elsewhere"
             return Guarantee(key, name, statement, "estimated", reason, self.limit, self.value)
-        reason = "by the norms of the layers, for periodic pictures of every size"
+        reason = "by the norms of the layers, for periodic images of every size"
         return Guarantee(key, name, statement, "certified", reason, self.limit, self.value, 1e-9)
 
 

@@ -1,11 +1,11 @@
-"""Two pictures that both solve one problem, wherever F is not monotone; and why that needs a non-monotone F.
+"""A counterexample to uniqueness: two solutions of one problem, possible only where F is not monotone.
 
 If ⟨F(x) − F(z), x − z⟩ < 0 there are A and b with λA*(Ax − b) + F(x) = 0 and λA*(Az − b) + F(z) = 0. If F is
 m-monotone, ‖R(x)‖ + ‖R(z)‖ ≥ m‖x − z‖ for R(x) = λA*(Ax − b) + F(x), whatever A, b and λ are.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -48,7 +48,7 @@ class Smoothing(Regularizer):
         L = self.gain * self.blur.norm_bound().value
         return Constants(
             Estimate("c", 1 - L, "lower bound"),
-            Estimate("ℓ", 1 + L, "upper bound"),
+            Estimate("L_R", 1 + L, "upper bound"),
             1.0,
             Estimate("L", L, "upper bound"),
             f"Lip(H) ≤ {L:.3g}, as ‖G‖ = 1 and tanh does not expand",
@@ -96,24 +96,37 @@ class BreakerRow(Row):
         """At both pictures: that they solve. Everywhere: how far from a solution a monotone F has to be."""
         found: list[Guarantee] = []
         if self.is_joined == "yes" and self.t in (0, 1):
-            found.append(self._solves("both", "Both solve it", "by construction, M(x − z) = F(z) − F(x)"))
+            found.append(self._solves("both", "Two solutions", "by construction, M(x − z) = F(z) − F(x)"))
         elif self.t == 0:
-            found.append(self._solves("one", "The first solves it", "b is made for it"))
+            found.append(self._solves("one", "First solution", "y is made for it"))
         return (*found, self._apart())
 
     def _solves(self, key: str, name: str, reason: str) -> Guarantee:
-        statement = "‖λA*(Ax − b) + F(x)‖ ≤ 10⁻¹⁰ ‖x‖"
-        return Guarantee(key, name, statement, "certified", reason, EXACT, self.residual)
+        statement = "‖λA*(Ax − y) + F(x)‖ ≤ 10⁻¹⁰ ‖x‖"
+        row = Guarantee(key, name, statement, "certified", reason, EXACT, self.residual)
+        return replace(row, paper="monotone operator learning")
 
     def _apart(self) -> Guarantee:
-        name, statement = "No second solution", "m‖x − z‖ ≤ ‖R(x)‖ + ‖R(z)‖ for every z, A, b and λ"
+        name, statement = (
+            "Uniqueness by m-monotonicity",
+            "m‖x − z‖ ≤ ‖G(x)‖ + ‖G(z)‖, G(x) = λA*(Ax − y) + F(x)",
+        )
         bound, needed = self.residual + self.base, self.margin * abs(self.t) * self.apart
         if self.margin <= 0:
             reason = f"one F is not known to be monotone: c ≥ {self.margin:.3g} is all that is proved"
-            return Guarantee("apart", name, statement, "void", reason)
+            return Guarantee(
+                "apart",
+                name,
+                statement,
+                "void",
+                reason,
+                void="not verifiable",
+                paper="monotone operator learning",
+            )
         reason = "F is m-monotone with a certified m"
         # Rounding at t = 0, where both sides are 0.
-        return Guarantee("apart", name, statement, "certified", reason, bound + EXACT, needed, 1e-9)
+        row = Guarantee("apart", name, statement, "certified", reason, bound + EXACT, needed, 1e-9)
+        return replace(row, paper="monotone operator learning")
 
 
 def ladder(count: int = 41, low: float = -0.5, high: float = 1.5) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""Lost pixels filled in layer by layer: the same flows, trained with and without constraints and noise.
+"""Inpainting layer by layer: the same flows, trained with and without constraints and noise injection.
 
 Every flow may choose the scale of its latents: that their norm falls is what was asked for, and by itself
 says little of the picture. The truth stays in here: networks see the data.
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from skimage.restoration import inpaint_biharmonic
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, in_letters
 from deqviz.core.space import Image
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.learning.inpainting import gradients, hole_psnr, mean_fill, objective
@@ -87,31 +87,42 @@ class StripRow(Row):
         """Exact inverses from layer 1 on, and descent from layer 2 on: both measured, neither proved."""
         if self.inversion is None:
             return ()
-        reason = (
-            "exact in exact arithmetic, each step being inverted in closed form; the rounding is measured"
-        )
+        reason = "each step is inverted in closed form, exactly up to rounding, which is measured"
         exact = Guarantee(
             "inverse",
-            "Exact inverse",
-            "max |f⁻¹(f(x)) − x| ≤ 10⁻⁴",
+            "Invertibility of the flow",
+            "max |Φ⁻¹(Φ(x)) − x| ≤ 10⁻⁴",
             "estimated",
             reason,
             INVERSION,
             self.inversion,
         )
         if self.latent_before is None or self.gradient_before is None:
-            return (exact,)
-        return (
+            return in_letters("descending constraints", (exact,))
+        rows = (
             exact,
-            self._descent("latent", "Latents shrink", "z", self.latent_before, self.latent),
-            self._descent("gradient", "The gradient falls", "∇ₓf", self.gradient_before, self.gradient),
+            self._descent(
+                "latent", "Latent norm nonincreasing", "z_ℓ", "z_{ℓ−1}", self.latent_before, self.latent
+            ),
+            self._descent(
+                "gradient",
+                "Gradient norm nonincreasing",
+                "∇f(x_ℓ)",
+                "∇f(x_{ℓ−1})",
+                self.gradient_before,
+                self.gradient,
+            ),
         )
+        return in_letters("descending constraints", rows)
 
-    def _descent(self, key: str, name: str, symbol: str, before: float, now: float | None) -> Guarantee:
-        statement = f"E‖{symbol}_l‖ ≤ E‖{symbol}_l₋₁‖"
+    def _descent(
+        self, key: str, name: str, symbol: str, symbol_before: str, before: float, now: float | None
+    ) -> Guarantee:
+        statement = f"E‖{symbol}‖ ≤ E‖{symbol_before}‖"
         if self.training not in CONSTRAINED:
-            return Guarantee(key, name, statement, "void", "this training did not ask for it", None, now)
-        reason = "asked for on average over the training pictures, which proves nothing of others"
+            reason = "this training has no such constraint"
+            return Guarantee(key, name, statement, "void", reason, measured=now, void="not applicable")
+        reason = "constrained on average over the training images, which proves nothing of others"
         return Guarantee(key, name, statement, "estimated", reason, before, now)
 
 

@@ -203,9 +203,9 @@ class TestText:
         found = protocol.row(
             Guarantee("rate", "Rate", "…", "certified", "proved", Line([0, 1], [1.0, 0.9]), line)
         )
-        assert found == Row("Rate", "…", "holds", "measured 0.810, predicted ≤ 0.900", "proved")
+        assert found == Row("Rate", "…", "holds", "value 0.810, bound 0.900", "proved")
         void = protocol.row(Guarantee("rate", "Rate", "…", "void", "L > 1"))
-        assert (void.lamp, void.measured) == ("void", "not applicable")
+        assert (void.lamp, void.measured) == ("void", "no value")
 
 
 class TestPlotlyScript:
