@@ -61,7 +61,7 @@ class TestPackets:
         np.testing.assert_array_equal(blocks["series:0:1"], [x, x, -x])
         np.testing.assert_array_equal(blocks["tile:0"], np.arange(35).reshape(1, 5, 7))
         assert head["tiles"] == [["t", "Tile", "five by seven"]]
-        assert head["guarantees"] == [["Rate", "a ≤ b", "holds", "3 of 3 below", "proved"]]
+        assert head["guarantees"] == [["Rate", "a ≤ b", "holds", "3 of 3 below", "proved", "hypothesis violated", []]]
         assert set(head["enabled"]) == set(get_args(State))
 
     def test_what_is_not_finite_leaves_a_gap(self):

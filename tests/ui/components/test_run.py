@@ -84,7 +84,13 @@ class TestPackets:
         assert (head["state"], head["k"], head["ack"]) == ("running", 11, 7)
         assert head["enabled"]["running"] == ["pause", "step", "stop", "reset", "speed"]
         assert set(head["enabled"]) == set(get_args(State))
-        assert head["guarantees"] == [["Rate", "‖x_k‖ ≤ κ^k", "holds", "0.81", "proved"]]
+        (line,) = head["guarantees"]
+        assert line[:6] == ["Rate", "‖x_k‖ ≤ κ^k", "holds", "0.81", "proved", "hypothesis violated"]
+        assert [(start, stop, symbol, term) for start, stop, symbol, term, *_ in line[6]] == [
+            (1, 4, "x_k", "iterate"),
+            (8, 9, "κ", "contraction factor"),
+            (9, 11, "k", "iteration"),
+        ]
         np.testing.assert_array_equal(blocks["column:k"], np.arange(12))
         np.testing.assert_array_equal(blocks["path:1"], [np.arange(12), -np.arange(12), np.arange(12)])
         assert blocks["shade:z"].shape == (3, 4)
