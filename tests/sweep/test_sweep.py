@@ -117,7 +117,10 @@ def test_a_cell_is_known_by_what_it_asks_and_not_by_its_names():
         ('methods = ["magic"]', "methods, entry 1: There is no method 'magic'"),
         ("methods = [3]", "methods, entry 1: expected a key or a table"),
         ("methods = [{ weight = 1 }]", "methods, entry 1: it needs a key"),
-        ('methods = ["tv", { key = "tv", weight = 1e9 }]', "methods, entry 2: Regularisation parameter α is 1000000000.0"),
+        (
+            'methods = ["tv", { key = "tv", weight = 1e9 }]',
+            "methods, entry 2: Regularisation parameter α is 1000000000.0",
+        ),
         ('methods = [{ key = "tv", wait = 1 }]', "has no parameter wait"),
         ('methods = [{ key = "tv", weight = [] }]', "weight lists no value"),
         ('methods = ["tv", "tv"]', "'Total variation' is there twice"),

@@ -73,7 +73,11 @@ def test_two_pictures_solve_one_problem_and_the_gain_decides():
     assert [tile.key for tile in drawn.tiles[:3]] == ["example-first", "example-second", "example-data"]
     assert all(tile.pixels.shape == (1, 24, 24) for tile in drawn.tiles[:3])
     lamps = {row.name: row.lamp for row in drawn.guarantees}
-    assert lamps == {"Two solutions": "holds", "First solution": "holds", "Uniqueness by m-monotonicity": "holds"}
+    assert lamps == {
+        "Two solutions": "holds",
+        "First solution": "holds",
+        "Uniqueness by m-monotonicity": "holds",
+    }
     assert (drawn.done, drawn.csv is not None, drawn.json is not None) == (drawn.total, True, True)
     low = replace(setting, gain=1.05)
     assert "monotone between these two pictures, raise L" in mol_board(finished(low), low).charts[0].sentence

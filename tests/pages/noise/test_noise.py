@@ -96,7 +96,12 @@ def test_the_default_shows_the_rate_and_its_loss():
     for p, tent in ((0.5, 0.5), (1.5, 0.5)):
         assert slopes[p] == pytest.approx(tent, abs=0.12)
     lamps = {row.name: row.lamp for row in drawn.guarantees}
-    assert lamps["Symmetric Bregman distance"] == lamps["Reconstruction error"] == lamps["Upper error bound"] == "holds"
+    assert (
+        lamps["Symmetric Bregman distance"]
+        == lamps["Reconstruction error"]
+        == lamps["Upper error bound"]
+        == "holds"
+    )
     assert lamps["Source condition violated"] == "void"
     assert drawn.csv is not None
     assert drawn.csv.count("\n") == 1 + shot.done
@@ -169,7 +174,11 @@ def test_a_picture_brings_its_tiles():
     assert list(tiles) == ["truth", "contrast", "kernel_truth", "kernel"]
     assert all(tile.pixels.shape == (1, 64, 64) for tile in tiles.values())
     assert np.abs(tiles["kernel"].pixels.astype(int) - 127).max() <= 1
-    assert {row.lamp for row in drawn.guarantees if row.name in ("Symmetric Bregman distance", "Reconstruction error")} == {"holds"}
+    assert {
+        row.lamp
+        for row in drawn.guarantees
+        if row.name in ("Symmetric Bregman distance", "Reconstruction error")
+    } == {"holds"}
 
 
 def test_noise_that_does_not_fit_is_told_in_its_own_words():

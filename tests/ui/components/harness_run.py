@@ -166,9 +166,7 @@ ROWS = (
     ),
     live.Row("Rate", "‖x_k − x*‖ ≤ 0.90^k ‖x_0 − x*‖", "holds", "value 0.81, bound 0.90"),
     live.Row("A-posteriori error bound", "‖x_k − x*‖ ≤ κ/(1−κ) ‖x_k − x_{k−1}‖", "holds", "≤ 2.3·10⁻³ now"),
-    live.Row(
-        "Stability", "‖Δx‖ ≤ ‖Δy‖ / 2√(α(1−L))", "waiting", "no value yet", "press Run on Robustness"
-    ),
+    live.Row("Stability", "‖Δx‖ ≤ ‖Δy‖ / 2√(α(1−L))", "waiting", "no value yet", "press Run on Robustness"),
     live.Row(
         "Rate in the noise",
         "R(x†) ∈ range A*",
