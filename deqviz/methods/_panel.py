@@ -39,7 +39,7 @@ def uniqueness(theory: Theory, evidence: Evidence) -> Guarantee:
     return Guarantee(
         "uniqueness",
         f"Unique {theory.noun}",
-        "‖x − x′‖ ≤ 2E ‖T(x) − x‖ for the limits from all starts",
+        "‖x − x′‖ ≤ 2E ‖T(x) − x‖ from all starts",
         "void" if theory.error is None else "certified",
         theory.why_single if theory.error is not None else theory.why_several,
         predicted,

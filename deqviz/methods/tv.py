@@ -166,7 +166,7 @@ class Tv(Method):
             Guarantee(
                 "uniqueness",
                 "Unique minimiser",
-                "‖x − x′‖ = 0 for the limits from all starts",
+                "‖x − x′‖ = 0 from all starts",
                 "void",
                 reason,
                 measured=spread,

@@ -32,7 +32,7 @@ class GaussianBlur(Convolution):
     width: Annotated[
         float,
         Range(
-            0.3, 6.0, "Blur width w", unit="px", symbol="s", help="Standard deviation of the Gaussian kernel."
+            0.3, 6.0, "Blur width w", unit="px", symbol="w", help="Standard deviation of the Gaussian kernel."
         ),
     ] = 1.6
 

@@ -10,7 +10,8 @@ export class Symbols {
   constructor() {
     this.note = el("span", { class: "gloss", id: `dqv-gloss-${++made}`, hidden: true });
     this.box = null;
-    this.away = (event) => event.type === "pointerdown" && this.box.contains(event.target) || this.hide();
+    this.away = (event) => this.box.contains(event.target) || this.hide();
+    this.follow = () => this.place(this.box.firstChild.getBoundingClientRect()); // focus may scroll the page
   }
 
   /**
@@ -30,7 +31,8 @@ export class Symbols {
   }
 
   symbol(text, symbol) {
-    const button = el("button", { type: "button", class: "symbol" }, ...formula(text));
+    // No button element: a line of a formula would break beside it.
+    const button = el("span", { role: "button", tabindex: 0, class: "symbol" }, ...formula(text));
     const box = el("span", { class: "symbol-box" }, button);
     const show = () => this.show(box, button, symbol);
     box.addEventListener("mouseenter", show);
@@ -55,7 +57,8 @@ export class Symbols {
     this.note.hidden = false;
     button.setAttribute("aria-describedby", this.note.id);
     this.place(button.getBoundingClientRect());
-    for (const kind of ["scroll", "pointerdown"]) window.addEventListener(kind, this.away, true);
+    window.addEventListener("pointerdown", this.away, true);
+    window.addEventListener("scroll", this.follow, true);
   }
 
   hide(box = this.box) {
@@ -63,7 +66,8 @@ export class Symbols {
     this.box.firstChild.removeAttribute("aria-describedby");
     this.box = null;
     this.note.hidden = true;
-    for (const kind of ["scroll", "pointerdown"]) window.removeEventListener(kind, this.away, true);
+    window.removeEventListener("pointerdown", this.away, true);
+    window.removeEventListener("scroll", this.follow, true);
   }
 
   /** Below the symbol, above it where there is no room; touching it, so that a pointer can move over. */
