@@ -27,7 +27,7 @@ class Constants:
 
 
 class Regularizer(ABC):
-    """An operator R on pictures with its constants; every channel is treated alike."""
+    """An operator R on images with its constants; every channel is treated alike."""
 
     @abstractmethod
     def __call__(self, x: Image) -> Image:
@@ -35,7 +35,7 @@ class Regularizer(ABC):
 
     @abstractmethod
     def constants(self) -> Constants:
-        """The constants of R for every picture size."""
+        """The constants of R for every image size."""
 
     @property
     def is_gradient(self) -> bool:

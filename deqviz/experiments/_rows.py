@@ -67,7 +67,7 @@ def slack(g: Guarantee) -> float | None:
 class Progress(Generic[R]):
     """How far an experiment has come; `row` is None between rows.
 
-    One comes after every iteration, so that whoever pulls can stop at any time. `views` are pictures that
+    One comes after every iteration, so that whoever pulls can stop at any time. `views` are images that
     belong to the row, for a row that was just computed.
     """
 
@@ -96,7 +96,7 @@ class Experiment(ABC, Generic[R]):
 
     @property
     def settings(self) -> str:
-        """A digest of everything that the rows depend on; pictures and maps by a few of their digits."""
+        """A digest of everything that the rows depend on; images and maps by a few of their digits."""
         return hashlib.sha256(repr(_written(self)).encode()).hexdigest()[:12]
 
 

@@ -48,7 +48,7 @@ def uniqueness(theory: Theory, evidence: Evidence) -> Guarantee:
 
 
 def _contraction(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
-    # ‖T(x_k) − x_k‖ is the distance of two successive pictures only when the iteration is T itself.
+    # ‖T(x_k) − x_k‖ is the distance of two successive images only when the iteration is T itself.
     measured = _largest_ratio(theory, evidence.marks) if solver.contraction(0.0) == 0.0 else None
     seen = evidence.probes.get("contraction")
     if seen is not None:
@@ -173,7 +173,7 @@ def _monotone(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
     if idle is None:
         reason = "the solver's safeguard refuses steps that would raise it; where it ends is not proved"
     elif theory.is_averaged or idle > 0:
-        reason = f"T is averaged: this iteration converges wherever there is a solution ({theory.noun})"
+        reason = f"T is averaged: this iteration converges wherever there is a {theory.noun}"
     else:
         reason = (
             "T is nonexpansive, not averaged: the iterates may oscillate; a damping below 1 makes it converge"
@@ -202,7 +202,7 @@ def a_posteriori(theory: Theory, marks: Sequence[Mark]) -> Guarantee:
     """‖x_k − x*‖ ≤ E ‖T(x_k) − x_k‖ for any x_k, whichever solver made it; relative to ‖T(x_k)‖.
 
     The limit being unknown, what is measured is a lower bound of the same error: gap/(1 + κ) everywhere, and
-    at the start ‖x₀ − x_k‖ less the error of x_k, which comes close to the truth once x_k has.
+    at the start ‖x₀ − x_k‖ less the error of x_k, which comes close to the ground truth once x_k has.
     """
     name, statement = "A-posteriori error bound", theory.error_statement
     if theory.error is None:

@@ -24,9 +24,9 @@ Stop = Literal["none", "windowed variance", "discrepancy"]
 Shown = Literal["current", "average", "kept"]
 
 MISFIT = "data misfit"
-"""The scalar ‖Ax_k − y‖/√m over the m measured entries: the noise level is its value at the truth."""
+"""The scalar ‖Ax_k − y‖/√m over the m measured entries: the noise level is its value at the ground truth."""
 VARIANCE = "window variance"
-"""The scalar VAR of the last W pictures, once there are so many."""
+"""The scalar VAR of the last W images, once there are so many."""
 KEPT = "kept iteration"
 """The scalar k of what the rule would return now; of a window its end."""
 
@@ -44,15 +44,15 @@ UNCOVERED = (
 class DeepImagePrior(Method):
     """The output of an untrained convolutional network that fits the data, on its way from smooth to noisy.
 
-    min ½‖A g(u, θ) − y‖² over the weights θ by Adam, u fixed noise: pictures are fitted before noise is, so
-    the fit must be stopped. Real pictures end in a sigmoid, complex ones, as two channels, in nothing. The
+    min ½‖A g(u, θ) − y‖² over the weights θ by Adam, u fixed noise: images are fitted before noise is, so
+    the fit must be stopped. Real images end in a sigmoid, complex ones, as two channels, in nothing. The
     gradient comes back through A by A* itself. The residual is ‖x_{k+1} − x_k‖/‖x_{k+1}‖ of the network's
-    pictures x_k = g(u, θ_k), whichever is shown: Adam's steps do not shrink, so it need not go to 0. A rule
-    that stops ends the stream, with a last record of what it kept: the picture at which the misfit came down
-    to the noise, or the mean of the window that varied least, whose last picture is late by half a window. A
-    start is shown as x₀ and no more: no weights belong to a given picture.
+    images x_k = g(u, θ_k), whichever is shown: Adam's steps do not shrink, so it need not go to 0. A rule
+    that stops ends the stream, with a last record of what it kept: the image at which the misfit came down
+    to the noise, or the mean of the window that varied least, whose last image is late by half a window. A
+    start is shown as x₀ and no more: no weights belong to a given image.
     Ulyanov, Vedaldi and Lempitsky, 2018; Wang, Li, Zhuang, Chen, Liang and Sun, 2021, for the windowed
-    variance, of which they return the last picture; Morozov, 1966, for the discrepancy.
+    variance, of which they return the last image; Morozov, 1966, for the discrepancy.
     """
 
     equation: ClassVar[str] = "min ½‖A g(u, θ) − y‖² over θ, x = g(u, θ)"
@@ -120,7 +120,7 @@ class DeepImagePrior(Method):
 
     @torch.no_grad()
     def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:
-        """One gradient per record; every picture of a batch has a network and a rule of its own."""
+        """One gradient per record; every image of a batch has a network and a rule of its own."""
         A, y = problem.operator, problem.data
         if len(y) == 1:
             yield from self._single(problem, start)
@@ -173,7 +173,7 @@ class DeepImagePrior(Method):
                 shown = start
             yield Iterate(k, shown, residual, gap, k + 1, 0.5 * size.square(), scalars)
             if verdict.stops:
-                # What was shown last may be the kept picture already.
+                # What was shown last may be the kept image already.
                 if shown is not kept.x:
                     yield Iterate(k + 1, kept.x, kept.residual, kept.gap, k + 1, kept.objective, kept.scalars)
                 return
@@ -213,13 +213,13 @@ class DeepImagePrior(Method):
 
 
 class Fit:
-    """One network g(u, ·) and Adam on its weights, from the gradient of a loss in the picture.
+    """One network g(u, ·) and Adam on its weights, from the gradient of a loss in the image.
 
     Kingma and Ba, 2015, with β = (0.9, 0.999), on one vector that all weights are parts of.
     """
 
     def __init__(self, method: DeepImagePrior, space: Space) -> None:
-        """Draw weights and input; raises ValueError for pictures too small for the network."""
+        """Draw weights and input; raises ValueError for images too small for the network."""
         # Of the noise's own seed the weights would be drawn from the same numbers.
         self._rng = Generator().manual_seed(method.seed + APART)
         net = _network(method, space, self._rng)
@@ -245,7 +245,7 @@ class Fit:
         return x.detach()
 
     def step(self, gradient: Image) -> None:
-        """One step of Adam along Jᵀ∇, `gradient` being that of the loss in the last picture."""
+        """One step of Adam along Jᵀ∇, `gradient` being that of the loss in the last image."""
         assert self._output is not None
         parts = torch.autograd.grad(self._output, self._weights, gradient)
         self._output = None
@@ -267,7 +267,7 @@ def _network(method: DeepImagePrior, space: Space, rng: Generator) -> Skip | Dec
 
 
 def _together(items: list[Iterate]) -> Iterate:
-    """One record of a batch: every number is that of the worst picture."""
+    """One record of a batch: every number is that of the worst image."""
     names = dict.fromkeys(name for item in items for name in item.scalars)
 
     def worst(values: list[Scalar]) -> Tensor:

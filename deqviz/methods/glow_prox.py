@@ -48,8 +48,8 @@ class GlowProxMethod(Method):
     """Five unrolled layers: a gradient step on the data, then a shrinkage of the latents of a flow.
 
     x_{ℓ+1} = f_ℓ⁻¹(f_ℓ(x̃)/(1 + λ_ℓ)) with x̃ = x_ℓ + μ_ℓ A*(y − Ax_ℓ)/‖A‖², from x₀ = A*y/‖A‖². Trained for
-    inpainting of 64 × 64 colour pictures: it runs on any operator, and knows of no other. A grey picture is
-    three equal channels, so is each part of a complex one. Pictures of more than 128 pixels a side are
+    inpainting of 64 × 64 colour images: it runs on any operator, and knows of no other. A grey image is
+    three equal channels, so is each part of a complex one. Images of more than 128 pixels a side are
     refused. Wei, van Gorp, Gonzalez-Carabarin, Freedman, Eldar and van Sloun, 2022; with the descending
     constraints of Hadou, NaderiAlizadeh and Ribeiro, 2024.
     """
@@ -67,9 +67,9 @@ class GlowProxMethod(Method):
 
     @torch.no_grad()
     def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:
-        """x₀ and what each layer returns; the residual compares each picture with the next, 0 at the end.
+        """x₀ and what each layer returns; the residual compares each image with the next, 0 at the end.
 
-        Raises ValueError for pictures that are too large.
+        Raises ValueError for images that are too large.
         """
         A, y = problem.operator, problem.data
         # Of A = 0 the data step is none.
@@ -94,13 +94,13 @@ class GlowProxMethod(Method):
             state, shown = state_after, after
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
-        """None: descent was trained on average over pictures, and five layers have no limit."""
+        """None: descent was trained on average over images, and five layers have no limit."""
         known = isinstance(problem.operator, Inpainting)
         return no_guarantees(_REASON if known else f"{_ELSEWHERE}; {_REASON}", evidence)
 
 
 def _in_colour(x: Image) -> Colour:
-    """Three channels as they are; else every channel as a picture of its own, three times the same."""
+    """Three channels as they are; else every channel as an image of its own, three times the same."""
     b, c, h, w = x.shape
     return x if c == 3 else x.reshape(b * c, 1, h, w).expand(b * c, 3, h, w)
 

@@ -19,7 +19,7 @@ from deqviz.operators._masks import radial, variable_density
 class Fourier(FourierDiagonal):
     """Subsampled unitary Fourier transform, A x = m · F x, of real images; the measurements are complex.
 
-    Zero frequency stands at ⌊h/2⌋, ⌊w/2⌋, the middle of the data, which keeps the picture's shape with
+    Zero frequency stands at ⌊h/2⌋, ⌊w/2⌋, the middle of the data, which keeps the image's shape with
     zeros where nothing is measured. As x is real, A*y = Re F*(m · y), and A*A multiplies frequency k by
     (m(k) + m(−k))/2, which is 0, ½ or 1: gram, resolvent and σ_min(A) are exact for any mask.
     ‖A‖ = 1, because zero frequency is always measured.
@@ -58,7 +58,7 @@ class Fourier(FourierDiagonal):
 
     @property
     def codomain(self) -> Space:
-        """Complex pictures of Fourier coefficients, zero frequency in the middle."""
+        """Complex images of Fourier coefficients, zero frequency in the middle."""
         return Space(self.image.shape, self.image.complex_dtype, self.image.device)
 
     def _pattern(self) -> Tensor:

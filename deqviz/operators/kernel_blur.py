@@ -58,7 +58,7 @@ class KernelBlur(Convolution):
     """Periodic convolution A x = h ∗ x with a given kernel h, centred on its middle entry.
 
     The middle of a side of n entries is entry ⌊n/2⌋ counted from 0. ‖A‖ = max |ĥ| and σ_min(A) = min |ĥ|
-    are exact on the picture's own grid; with unit sum and no negative entry ‖A‖ = 1.
+    are exact on the image's own grid; with unit sum and no negative entry ‖A‖ = 1.
     """
 
     kernel: Annotated[
@@ -92,7 +92,7 @@ class KernelBlur(Convolution):
         m, n = kernel.shape
         rows = (torch.arange(m) - m // 2) % h
         columns = (torch.arange(n) - n // 2) % w
-        # Accumulated: on a picture smaller than the kernel, entries fold onto each other.
+        # Accumulated: on an image smaller than the kernel, entries fold onto each other.
         on_grid = torch.zeros(h, w, dtype=torch.float64)
         on_grid.index_put_((rows[:, None].expand(m, n), columns.expand(m, n)), kernel, accumulate=True)
         return torch.fft.rfft2(on_grid)

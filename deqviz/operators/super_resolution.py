@@ -20,7 +20,7 @@ class SuperResolution(ForwardModel):
     """Anti-alias filter, then every q-th pixel along both axes: A x = D_h x D_wᵀ.
 
     Row i of D weighs the pixels around the centre of block i of s pixels by a Gaussian or a box; each row
-    sums to 1, so brightness is kept and the border needs no made-up pixels. Any picture size goes: a side of
+    sums to 1, so brightness is kept and the border needs no made-up pixels. Any image size goes: a side of
     n pixels becomes n/s rounded, and a remainder is shared by both ends. The singular values of A are the
     products of those of D_h and D_w, so ‖A‖ is exact, about 1/s (not 1!), and σ_min(A) = 0.
 

@@ -77,8 +77,8 @@ def _left_of(t: np.ndarray, cosine: np.ndarray, sine: np.ndarray) -> np.ndarray:
 class Tomography(ForwardModel):
     """Strip integrals: (A x)_{θj} = (1/S) Σ_i |pixel i ∩ strip j of view θ|/d · x_i, strips d wide.
 
-    Exact for pictures that are constant on each pixel. View k of V looks along θ_k = k·span/V, turned
-    from the picture's columns; the detector covers the whole diagonal, so corners count. A is a sparse
+    Exact for images that are constant on each pixel. View k of V looks along θ_k = k·span/V, turned
+    from the image's columns; the detector covers the whole diagonal, so corners count. A is a sparse
     matrix and A* its very transpose, kept as a second matrix: about 150 MB together for 256² and 60 views.
 
     The scale S makes ‖A‖ ≤ 1: S² = max_i (WᵀWp)_i/p_i bounds ‖W‖² for every p > 0 when W ≥ 0 (Collatz
@@ -123,7 +123,7 @@ class Tomography(ForwardModel):
         single = self.image.dtype == torch.float32
         shares = np.empty((h, w, self.views, 3), np.float32 if single else np.float64)
         bins = np.empty((h, w, self.views, 3), np.int32)
-        # Row by row of the picture: the work arrays stay in the cache and the results are contiguous.
+        # Row by row of the image: the work arrays stay in the cache and the results are contiguous.
         for i in range(h):
             place = across + (i - (h - 1) / 2) * np.sin(theta)
             low = np.floor((place - (cosine + sine) / 2) / self.bin)

@@ -45,7 +45,7 @@ def network(key: str, dtype: torch.dtype = torch.float32, device: str = "cpu") -
 
 
 def apply(net: MonotoneCNN, x: Image) -> Image:
-    """H on pictures of any number of channels, with its Lipschitz constant.
+    """H on images of any number of channels, with its Lipschitz constant.
 
     A grey network takes each channel by itself, a complex one as `on_complex` says.
     """
@@ -63,7 +63,7 @@ def certified_lipschitz(key: str) -> float | None:
 
 @REGULARIZERS.register("monotone", title="Monotone network (MOL)")
 class Monotone(Regularizer):
-    """R(x) = x − H(x) with the network of monotone operator learning, on periodic pictures of every size.
+    """R(x) = x − H(x) with the network of monotone operator learning, on periodic images of every size.
 
     strict: Lip(H) ≤ 1 − m by the norms of its layers, so that c ≥ m and L_R ≤ 2 − m. approximate: trained
     against an estimate of the local Lipschitz constant, which proves nothing. unconstrained: neither. Not a

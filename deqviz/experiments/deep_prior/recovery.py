@@ -23,7 +23,7 @@ class RecoveryRow(Row):
     """m measurements of n unknowns: what is reached at width k after `steps`, and what it should be.
 
     Root mean squares over the draws, as shares of ‖x†‖: `error` of the network, `landweber` of Landweber's
-    iteration after as many steps, `start` of the first picture. `kernel` = ‖P_ker(A)(g₀ − x†)‖ and `noise` =
+    iteration after as many steps, `start` of the first image. `kernel` = ‖P_ker(A)(g₀ − x†)‖ and `noise` =
     ‖A†ε‖ make up `limit`, the error of the wide limit: limit² = kernel² + noise².
     """
 
@@ -128,7 +128,7 @@ class RecoverySplit(Experiment[RecoveryRow]):
 class GapRow(Row):
     """One width after so many steps, as shares of ‖x†‖ and means over the draws.
 
-    `error` of the network, `landweber` of Landweber's iteration, `gap` between the two pictures.
+    `error` of the network, `landweber` of Landweber's iteration, `gap` between the two images.
     """
 
     width: int

@@ -178,7 +178,7 @@ class Stability(Experiment[StabilityRow]):
                     norm(q) / norm(change),
                     norm(h) / norm(change),
                     (left - right).abs() / scale,
-                    # αD + ‖q‖² = ⟨Δy, q⟩ + ⟨f₂ − f₁, Δx⟩ for any two pictures.
+                    # αD + ‖q‖² = ⟨Δy, q⟩ + ⟨f₂ − f₁, Δx⟩ for any two images.
                     4 * inner(f, h).abs() / square,
                 ),
             ),

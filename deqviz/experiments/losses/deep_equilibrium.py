@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 ITERATIONS = (*range(1, 21), *range(25, 105, 5))
-"""Evaluations at which the pictures are judged."""
+"""Evaluations at which the images are judged."""
 
 
 @dataclass(frozen=True, slots=True)

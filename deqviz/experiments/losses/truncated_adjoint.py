@@ -132,7 +132,7 @@ def _partial_sums(
         parts = torch.autograd.grad(fz, weights, u, retain_graph=True, materialize_grads=True)
         return torch.cat([part.flatten() for part in parts])
 
-    # The loss sees the picture, and the state is what the adjoint belongs to.
+    # The loss sees the image, and the state is what the adjoint belongs to.
     picture = architecture.picture(A, back, z)
     (g,) = torch.autograd.grad(0.5 * norm(picture - clean).square().sum(), z)
     term, total, adjoints, gradients = g, g, [g], [gradient(g)]

@@ -98,7 +98,7 @@ class VolumeRuns(Experiment[RunRow]):
     def run(self, known: Sequence[RunRow] = ()) -> Iterator[Progress[RunRow]]:
         """The rows, each with the magnitudes as frames n × 1 × h × w under its method's name.
 
-        The first one brings the truth and the mask too. A Progress comes after every iteration.
+        The first one brings the ground truth and the mask too. A Progress comes after every iteration.
         """
         have, total, done = {row.key: row for row in known}, len(self.cells), 0
         scan = replace(self.scan, is_double=False)

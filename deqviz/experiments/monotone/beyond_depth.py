@@ -87,7 +87,7 @@ class DepthRow(Row):
 class BeyondDepth(Experiment[DepthRow]):
     """All methods from the same data, `depth` iterations each, in the precision of the data.
 
-    Views: the picture of each method at the trained depth, "trained", and at the end, "end"; "truth" with the
+    Views: the image of each method at the trained depth, "trained", and at the end, "end"; "truth" with the
     first row. Gone on with method by method.
     """
 
@@ -108,7 +108,7 @@ class BeyondDepth(Experiment[DepthRow]):
 
     @torch.no_grad()
     def run(self, known: Sequence[DepthRow] = ()) -> Iterator[Progress[DepthRow]]:
-        """The rows, method by method; they end where a picture is no longer finite."""
+        """The rows, method by method; they end where an image is no longer finite."""
         total, done = len(self.cells), 0
         for runner in self.runners:
             have = [row for row in known if row.method == runner.key]

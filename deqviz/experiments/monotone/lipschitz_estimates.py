@@ -45,7 +45,7 @@ class Named:
 class LipschitzRow(Row):
     """One number about one network; `side` says on which side of Lip(H) it is.
 
-    `where` names the picture for numbers from below, and the layer ("layer 1", …) for norms of layers, whose
+    `where` names the image for numbers from below, and the layer ("layer 1", …) for norms of layers, whose
     side is that of ‖W_i‖. `above` is the least proved bound of the number, None where it is one itself.
     `badge` is "certified" where Lip(H) ≤ 1 − m is part of the weights, "estimated" where it was trained for.
     """
@@ -95,7 +95,7 @@ class LipschitzRow(Row):
 
 @dataclass(frozen=True)
 class LipschitzPanel(Experiment[LipschitzRow]):
-    """The numbers of every network at every picture, b × c × h × w by its title; double precision.
+    """The numbers of every network at every image, b × c × h × w by its title; double precision.
 
     Secants are of length `radius`·‖x‖, raised by `ascent` steps as in training; derivatives take `products`
     of H′ and its adjoint, at x and where the secant ends, so that the secant's direction is among them.
@@ -114,7 +114,7 @@ class LipschitzPanel(Experiment[LipschitzRow]):
 
     @property
     def cells(self) -> tuple[Key, ...]:
-        """Networks; of each the layers, the bounds, and two numbers for each picture."""
+        """Networks; of each the layers, the bounds, and two numbers for each image."""
         return tuple(cell for named in self.networks for cell in self._cells(named))
 
     def _cells(self, named: Named) -> tuple[Key, ...]:

@@ -42,7 +42,7 @@ class Example:
     """One F on one problem, and the steps α that are tried from one start.
 
     `hoped` is the m that an F without a certificate was trained for. `is_blind`: A sees nothing of some
-    pictures on which F = mId + K with a skew K, so that the first rate is attained.
+    images on which F = mId + K with a skew K, so that the first rate is attained.
     """
 
     key: str

@@ -57,7 +57,7 @@ class Smoothing(Regularizer):
 
 @dataclass(frozen=True)
 class Contender:
-    """One F of the experiment; of one that is `searched` a pair is looked for near the two pictures."""
+    """One F of the experiment; of one that is `searched` a pair is looked for near the two images."""
 
     key: str
     title: str
@@ -67,11 +67,11 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class BreakerRow(Row):
-    """One F at the picture x + t(z − x), lengths as shares of ‖x‖; x is the first picture, z the second.
+    """One F at the image x + t(z − x), lengths as shares of ‖x‖; x is the first image, z the second.
 
     `residual` is ‖R‖ there and `base` the one at x. `product` is ⟨F(x) − F(z), x − z⟩/‖x − z‖², which no
     m-monotone F has below m = `margin`. `is_joined`: A and b were made from this very F, so that both
-    pictures solve; otherwise A is that of the first F, and b only makes x a solution. `low` and `high` are
+    images solve; otherwise A is that of the first F, and b only makes x a solution. `low` and `high` are
     A's smallest and largest singular value.
     """
 
@@ -93,7 +93,7 @@ class BreakerRow(Row):
 
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
-        """At both pictures: that they solve. Everywhere: how far from a solution a monotone F has to be."""
+        """At both images: that they solve. Everywhere: how far from a solution a monotone F has to be."""
         found: list[Guarantee] = []
         if self.is_joined == "yes" and self.t in (0, 1):
             found.append(self._solves("both", "Two solutions", "by construction, M(x − z) = F(z) − F(x)"))
@@ -130,16 +130,16 @@ class BreakerRow(Row):
 
 
 def ladder(count: int = 41, low: float = -0.5, high: float = 1.5) -> tuple[float, ...]:
-    """Places t on the line through both pictures, 0 and 1 among them."""
+    """Places t on the line through both images, 0 and 1 among them."""
     places = {low + (high - low) * k / (count - 1) for k in range(count)}
     return tuple(sorted({round(t, 12) for t in places} | {0.0, 1.0}))
 
 
 @dataclass(frozen=True)
 class Breaker(Experiment[BreakerRow]):
-    """Along the line through two pictures, how far every F is from having solutions there.
+    """Along the line through two images, how far every F is from having solutions there.
 
-    The first contender should not be monotone between the pictures: its A serves those that are, which else
+    The first contender should not be monotone between the images: its A serves those that are, which else
     get A = 1/√λ. Views: with the row t = 0 of every F "first", "second" and "data", the pair and b.
     """
 
@@ -181,7 +181,7 @@ class Breaker(Experiment[BreakerRow]):
                 yield Progress(done, total, row, views)
 
     def _shared(self) -> RankTwo:
-        """The A that joins the pictures for the first F; a multiple of Id where that is monotone there."""
+        """The A that joins the images for the first F; a multiple of Id where that is monotone there."""
         F = self.contenders[0].F
         is_broken = _product(F, self.first, self.second) < 0
         change = self._change(F, self.second) if is_broken else self.first - self.second

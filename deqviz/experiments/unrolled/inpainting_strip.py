@@ -1,7 +1,7 @@
 """Inpainting layer by layer: the same flows, trained with and without constraints and noise injection.
 
 Every flow may choose the scale of its latents: that their norm falls is what was asked for, and by itself
-says little of the picture. The truth stays in here: networks see the data.
+says little of the image. The truth stays in here: networks see the data.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 Disturbed = Literal["layers", "data"]
-"""What the noise falls on: the inputs of layers 1 to L − 1, or the picture before its pixels are lost."""
+"""What the noise falls on: the inputs of layers 1 to L − 1, or the image before its pixels are lost."""
 CONSTRAINED: tuple[Training, ...] = ("constraints and noise", "constraints only")
 INVERSION = 1e-4
 """The error of f⁻¹ ∘ f in single precision that counts as exact."""
@@ -59,7 +59,7 @@ REFERENCES: dict[str, Callable[[Image, Tensor], Image]] = {"mean fill": mean_fil
 
 @dataclass(frozen=True, slots=True)
 class StripRow(Row):
-    """One training, or reference, after layer `layer` with noise of size `factor`; means over the pictures.
+    """One training, or reference, after layer `layer` with noise of size `factor`; means over the images.
 
     `psnr` in dB over lost pixels; `gradient` ‖∇_x f‖ and `latent` ‖∇_z f‖ = ‖z‖ of the objective f =
     100‖y − Ax‖² + ½‖z‖², with those of the layer before; `inversion` max |f⁻¹(f(x)) − x| at what it is given.
@@ -128,11 +128,11 @@ class StripRow(Row):
 
 @dataclass(frozen=True)
 class InpaintingStrip(Experiment[StripRow]):
-    """Every training layer by layer on b × 3 × h × w pictures behind a mask, and the references beside them.
+    """Every training layer by layer on b × 3 × h × w images behind a mask, and the references beside them.
 
-    `mask`, 1 × 1 × h × w or one per picture, is 1 where a pixel is seen. A `factor` scales the training's
-    rule, directions of norm 1/l on the input of layer l, or is the norm of one direction on the picture.
-    Views: "picture" with every row, "truth" and "data" with the first. Raises ValueError for pictures that
+    `mask`, 1 × 1 × h × w or one per image, is 1 where a pixel is seen. A `factor` scales the training's
+    rule, directions of norm 1/l on the input of layer l, or is the norm of one direction on the image.
+    Views: "picture" with every row, "truth" and "data" with the first. Raises ValueError for images that
     the flow does not take and for masks that hide nothing or everything.
     """
 
@@ -148,7 +148,7 @@ class InpaintingStrip(Experiment[StripRow]):
         check(self.truth)
         h, w = self.truth.shape[-2:]
         if len(self.mask) not in (1, len(self.truth)) or self.mask.shape[1:] != (1, h, w):
-            raise ValueError(f"The mask must have the {h} × {w} pixels of the picture: draw it anew.")
+            raise ValueError(f"The mask must have the {h} × {w} pixels of the image: draw it anew.")
         if bool((self.mask != 0).logical_and(self.mask != 1).any()):
             raise ValueError("A mask is 1 where a pixel is seen and 0 where it is lost, nothing between.")
         seen = self.mask.flatten(1).sum(1)
