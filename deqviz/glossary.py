@@ -11,10 +11,11 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
-FILE = Path(__file__).parents[1] / "assets" / "glossary.toml"
+from deqviz.resources import ASSETS
+
+FILE = ASSETS / "glossary.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Term:
     @property
     def anchor(self) -> str:
         """The name of its place on the glossary page of the documentation."""
-        return re.sub(r"\W+", "-", self.term.lower()).strip("-")
+        return re.sub(r"\W+", "-", f"{self.term} {self.paper}".lower()).strip("-")
 
 
 class Token(NamedTuple):

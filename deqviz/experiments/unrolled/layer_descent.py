@@ -60,7 +60,7 @@ class LayerRow(Row):
             Guarantee(
                 "descent",
                 "Descent per layer",
-                "E d_ℓ ≤ (1 − ε) E d_{ℓ−1}",
+                "d_ℓ ≤ (1 − ε) d_{ℓ−1}",
                 "estimated",
                 "constrained in training or not, never proved: measured on unseen signals",
                 (1 - self.rate) * before,
@@ -69,7 +69,7 @@ class LayerRow(Row):
             Guarantee(
                 "envelope",
                 "Geometric envelope",
-                "E d_ℓ ≤ (1 − ε)^ℓ E d₀ + ζ(1 − (1 − ε)^ℓ)/ε",
+                "d_ℓ ≤ (1 − ε)^ℓ d₀ + ζ(1 − (1 − ε)^ℓ)/ε",
                 "certified",
                 f"by summation, with the worst slack ζ = {max(self.excess, 0.0):.3g} of these layers",
                 line,

@@ -102,7 +102,7 @@ def test_the_default_shows_the_rate_and_its_loss():
         == lamps["Upper error bound"]
         == "holds"
     )
-    assert lamps["Source condition violated"] == "void"
+    assert lamps["Bregman distance, source condition violated"] == "void"
     assert drawn.csv is not None
     assert drawn.csv.count("\n") == 1 + shot.done
 
