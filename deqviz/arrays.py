@@ -1,4 +1,4 @@
-"""Arrays in, arrays out: the package without the app, on pictures and operators of one's own."""
+"""Arrays in, arrays out: the package without the app, on images and operators of one's own."""
 
 import dataclasses
 import math
@@ -23,7 +23,7 @@ Operator: TypeAlias = ForwardModel | Choice | str | Callable[[Tensor], Tensor]
 
 
 def degraded(picture: np.ndarray, operator: Operator, noise: float = 0.02, seed: int = 0) -> Problem:
-    """The data A x + `noise`·ε of a picture h × w or h × w × 3, uint8 or floats in [0, 1].
+    """The data A x + `noise`·ε of an image h × w or h × w × 3, uint8 or floats in [0, 1].
 
     ε is white and drawn from the seed. Raises ValueError with a sentence for anything that does not fit.
     """
@@ -37,16 +37,16 @@ def degraded(picture: np.ndarray, operator: Operator, noise: float = 0.02, seed:
 def measured(
     data: np.ndarray, operator: Operator, noise: float, shape: tuple[int, ...] | None = None
 ) -> Problem:
-    """Data that were measured, on pictures of `shape`, h × w or h × w × 3; left out, it is that of the data.
+    """Data that were measured, on images of `shape`, h × w or h × w × 3; left out, it is that of the data.
 
     `noise` is the standard deviation per entry. Data are shaped as the operator returns them, without the
-    batch axis, or as pictures are where it returns pictures. Raises ValueError where they do not fit.
+    batch axis, or as images are where it returns images. Raises ValueError where they do not fit.
     """
     _check_level(noise)
     y = _numbers(data)
     seen = tuple(data.shape) if shape is None else tuple(shape)
     if len(seen) not in (2, 3) or min(seen) < 1:
-        raise ValueError(f"A picture has the shape h × w or h × w × c, not {_said(seen)}: give its shape.")
+        raise ValueError(f"An image has the shape h × w or h × w × c, not {_said(seen)}: give its shape.")
     A = _operator(operator, Space((seen[2] if len(seen) == 3 else 1, *seen[:2])))
     wanted = A.codomain.shape
     as_picture = (1, *y.shape) if y.ndim == 2 else (*y.shape[2:], *y.shape[:2])
@@ -79,7 +79,7 @@ def method(key: str, /, **params: Any) -> Method:
 
 
 def pixels(x: Image) -> np.ndarray:
-    """The first picture of a batch as h × w or h × w × c."""
+    """The first image of a batch as h × w or h × w × c."""
     first = x[0].detach().cpu().numpy()
     return first[0] if len(first) == 1 else np.ascontiguousarray(first.transpose(1, 2, 0))
 
@@ -88,7 +88,7 @@ def _operator(given: Operator, space: Space) -> ForwardModel:
     if isinstance(given, ForwardModel):
         if given.image != space:
             raise ValueError(
-                f"The operator is for pictures of {_said(given.image.shape)}, not of {_said(space.shape)}."
+                f"The operator is for images of {_said(given.image.shape)}, not of {_said(space.shape)}."
             )
         return given
     if isinstance(given, str | Choice):
@@ -99,10 +99,10 @@ def _operator(given: Operator, space: Space) -> ForwardModel:
 
 def _image(picture: np.ndarray) -> Image:
     if picture.size == 0:
-        raise ValueError("The picture holds no numbers.")
+        raise ValueError("The image holds no numbers.")
     x = images.from_array(picture)
     if not bool(x.isfinite().all()):
-        raise ValueError("The picture has NaN or infinite values: replace them.")
+        raise ValueError("The image has NaN or infinite values: replace them.")
     return x
 
 

@@ -40,7 +40,7 @@ class Foreign(ForwardModel):
     """A x = `forward`(x) with A* y = `backward`(y), both of batched tensors; made by `operator` or `physics`.
 
     ‖A‖ is `proved_norm` where one was given, else the result of a power iteration, which only bounds it from
-    below. Linearity and the adjoint were tried on random pictures, which is no proof either: `doubt`.
+    below. Linearity and the adjoint were tried on random images, which is no proof either: `doubt`.
     """
 
     forward: TensorMap
@@ -74,14 +74,14 @@ class Foreign(ForwardModel):
     @property
     def doubt(self) -> str:
         """What was tried and what was estimated."""
-        tried = "A is linear and A* its adjoint on random pictures, which proves neither"
+        tried = "A is linear and A* its adjoint on random images, which proves neither"
         return tried if self.proved_norm is not None else f"{tried}; ‖A‖ is known from below only"
 
 
 def operator(
     image: Space, forward: TensorMap, adjoint: TensorMap | None = None, norm: float | None = None
 ) -> Foreign:
-    """The operator x ↦ `forward`(x) on pictures of the space `image`, b × c × h × w tensors.
+    """The operator x ↦ `forward`(x) on images of the space `image`, b × c × h × w tensors.
 
     Without `adjoint` it is differentiated: x ↦ Ax being linear, A*y is the gradient of ⟨Ax, y⟩. `norm` is an
     upper bound of ‖A‖ that you can prove. Raises ValueError where `forward` is not linear, mixes the items of
@@ -113,8 +113,8 @@ def denoiser(
 ) -> Denoiser:
     """A denoiser of deepinv, or any `network`(x, σ), to be plugged in: `build({…}, plugged=…)` of a method.
 
-    A module is put into evaluation mode and loses its gradients. `is_grey` hands it every channel as a
-    picture of its own. `lipschitz` as in `Denoiser`: only a proved constant certifies anything.
+    A module is put into evaluation mode and loses its gradients. `is_grey` hands it every channel as an
+    image of its own. `lipschitz` as in `Denoiser`: only a proved constant certifies anything.
     """
     if isinstance(network, nn.Module):
         network.eval().requires_grad_(False)
@@ -148,7 +148,7 @@ def _tried(image: Space, forward: TensorMap, backward: TensorMap, bound: float |
         told = " ".join(str(error).split())[:160]
         size = " × ".join(map(str, image.shape))
         raise ValueError(
-            f"The operator fails on two pictures of {size} {_kind(image.dtype)}: {told}"
+            f"The operator fails on two images of {size} {_kind(image.dtype)}: {told}"
         ) from error
     if not (isinstance(y, Tensor) and isinstance(combined, Tensor) and y.ndim > 0):
         raise ValueError(f"The operator returns {type(y).__name__}, and only one tensor can be used here.")
@@ -157,20 +157,18 @@ def _tried(image: Space, forward: TensorMap, backward: TensorMap, bound: float |
     if y.dtype.to_real() != image.real_dtype:
         raise ValueError(f"The operator turns {_kind(image.dtype)} into {_kind(y.dtype)}.")
     if bool((combined == 0).all()):
-        raise ValueError("The operator maps every picture to 0.")
+        raise ValueError("The operator maps every image to 0.")
     gap = norm(combined - (y[:1] + 3 * y[1:])) / (norm(combined) + norm(y).max())
     if not bool(gap <= room):
-        raise ValueError(
-            "The operator is not linear, or mixes the pictures of a batch: A(x + 3z) ≠ Ax + 3Az."
-        )
+        raise ValueError("The operator is not linear, or mixes the images of a batch: A(x + 3z) ≠ Ax + 3Az.")
     found = Foreign(image, forward, backward, Space(tuple(y.shape[1:]), y.dtype, image.device), bound)
     other = found.codomain.random(rng, 2)
     back = backward(other)
     if not isinstance(back, Tensor) or back.shape != two.shape or back.dtype != two.dtype:
-        raise ValueError("The adjoint does not return pictures of the shape and precision of x.")
+        raise ValueError("The adjoint does not return images of the shape and precision of x.")
     off = (inner(y, other) - inner(two, back)).abs() / (norm(y) * norm(other) + norm(two) * norm(back))
     if not bool((off <= room).all()):
-        raise ValueError("The adjoint is none: ⟨Ax, y⟩ ≠ ⟨x, A*y⟩ on random pictures.")
+        raise ValueError("The adjoint is none: ⟨Ax, y⟩ ≠ ⟨x, A*y⟩ on random images.")
     return found
 
 

@@ -1,8 +1,8 @@
-"""Measured k-space: samples that somebody uploaded, the coil maps estimated from them, and what they lack.
+"""Measured k-space: uploaded samples, their sampling mask, and the coil sensitivity maps estimated from them.
 
 The maps come from the fully sampled centre of the file, as from a calibration scan. Of a fully sampled file
-the combination of all coils is the truth, and a pattern takes part of the measured samples away again; of one
-with gaps nobody knows the truth.
+the combination of all coils is the ground truth, and a pattern takes part of the measured samples away again;
+an undersampled one has no ground truth.
 """
 
 import math
@@ -25,7 +25,7 @@ KEPT_BYTES = 256 * 2**20
 """Of all scans held at once: five of 16 coils at 512 × 512."""
 SIDE = 512
 CENTRE = 32
-"""The widest centre that maps are estimated from: coils vary slowly, and more would follow the picture."""
+"""The widest centre that maps are estimated from: coils vary slowly, and more would follow the image."""
 LEAST_CENTRE, LEAST_ESPIRIT = 6, 12
 FULL = 0.75
 """A block without gaps is a full scan with zeros around it where it has this share of both sides."""
@@ -85,7 +85,7 @@ class Scan:
 class Measured:
     """What a reconstruction starts from; scaled so that `picture` has max |x| = 1.
 
-    `picture` is Σ_c S̄_c F*y_c, and the truth where the scan is full; `noise` is the standard deviation per
+    `picture` is Σ_c S̄_c F*y_c, the ground truth where the scan is full; `noise` is the standard deviation per
     sample, E|n|², in the outermost part of k-space, where there is little else.
     """
 
@@ -105,7 +105,7 @@ class Measured:
 
 
 def is_key(key: str) -> bool:
-    """Whether a picture's key is that of k-space."""
+    """Whether an image's key is that of k-space."""
     return key.startswith("kspace-")
 
 
@@ -180,9 +180,9 @@ def prepared(key: str, side: int, calibration: Calibration) -> Measured:
 
 
 def low_resolution_maps(found: Scan) -> Maps:
-    """z_c/√Σ|z_c|² of the pictures z_c of the centre alone, under Hann's window; Σ_c |S_c|² = 1.
+    """z_c/√Σ|z_c|² of the images z_c of the centre alone, under Hann's window; Σ_c |S_c|² = 1.
 
-    They carry the picture's own smooth phase, so that what is reconstructed has little.
+    They carry the image's own smooth phase, so that what is reconstructed has little.
     McKenzie, Yeh, Ohliger, Price and Sodickson, 2002.
     """
     rows, columns = found.centre

@@ -1,6 +1,6 @@
 """A run as a Python script that repeats it, short enough to read and to go on from.
 
-The script stops as the app does and ends with the picture in `x`. An uploaded picture, or uploaded k-space,
+The script stops as the app does and ends with the image in `x`. An uploaded image, or uploaded k-space,
 lies beside it in a file of `upload_file`.
 """
 
@@ -32,7 +32,7 @@ def python_of(scenario: Scenario, *, k: int | None = None, device: str = "cpu") 
 
     The script ends where the stream ends by itself, at the tolerance or at the last iteration of the
     scenario; with `k` at that iterate, where somebody stopped the run or it diverged. On the same device it
-    gives the same numbers. Raises ValueError where a picture or k-space that was uploaded is kept no more.
+    gives the same numbers. Raises ValueError where an image or k-space that was uploaded is kept no more.
     """
     scenario = scenario.validated()
     stop, stream = "from deqviz.core.stop import settle", "scenario.build_method().iterates(problem)"
@@ -59,7 +59,7 @@ def python_of(scenario: Scenario, *, k: int | None = None, device: str = "cpu") 
         "torch.set_num_threads(thread_count(scenario.size))  # as the app: sums depend on it",
         f"problem, {truth} = scenario.posed({where})",
         last,
-        "x = last.x  # the picture, batch x channels x height x width",
+        "x = last.x  # the image, batch x channels x height x width",
         f'print(f"{", ".join(numbers)}")',
     ]
     settings = _settings(scenario, image, LINES - len(head) - len(tail) - 1)
@@ -67,14 +67,14 @@ def python_of(scenario: Scenario, *, k: int | None = None, device: str = "cpu") 
 
 
 def upload_name(image: str) -> str | None:
-    """The name of the file that the script of this picture reads, None for a picture of the gallery."""
+    """The name of the file that the script of this image reads, None for an image of the gallery."""
     return f"{image}.npy" if image.startswith("upload-") or kspace.is_key(image) else None
 
 
 def upload_file(image: str) -> bytes:
-    """An uploaded picture, or k-space, as NPY: to the bit what runs use, and the app takes it as an upload.
+    """An uploaded image, or k-space, as NPY: to the bit what runs use, and the app takes it as an upload.
 
-    Pictures are h × w or h × w × 3 in [0, 1], k-space is coil × ky × kx. Raises ValueError where nothing is
+    Images are h × w or h × w × 3 in [0, 1], k-space is coil × ky × kx. Raises ValueError where nothing is
     kept under this key.
     """
     if kspace.is_key(image):
@@ -88,7 +88,7 @@ def upload_file(image: str) -> bytes:
 
 
 def read_upload(path: str | Path) -> str:
-    """Keep the picture or k-space of a file of `upload_file`, and return the key that a scenario names it by.
+    """Keep the image or k-space of a file of `upload_file`, and return the key that a scenario names it by.
 
     Raises FileNotFoundError or ValueError with a sentence that says what to do.
     """

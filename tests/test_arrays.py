@@ -77,7 +77,7 @@ def test_a_denoiser_is_plugged_in_by_name() -> None:
         (lambda: arrays.degraded(GREY.astype(int), "denoising"), "uint8 or floating point"),
         (
             lambda: arrays.degraded(GREY, foreign.operator(Space((1, 8, 8)), torch.neg)),
-            "for pictures of 1 × 8 × 8, not of 1 × 24 × 20",
+            "for images of 1 × 8 × 8, not of 1 × 24 × 20",
         ),
         (
             lambda: arrays.measured(GREY, "tomography", 0.0),

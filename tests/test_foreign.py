@@ -88,7 +88,7 @@ def test_nothing_is_certified_of_what_is_only_tried(key: str, rng: torch.Generat
         found = method.guarantees(problem, Evidence([Mark.of(iterate) for iterate in run]))
         assert {g.status for g in found} <= {"estimated", "void"}
         said[how] = " ".join(g.reason for g in found if g.status == "estimated")
-        assert "random pictures, which proves neither" in said[how]
+        assert "random images, which proves neither" in said[how]
     # A proved norm takes one of the two doubts away.
     assert "‖A‖ is known from below only" in said["measured"]
     assert "‖A‖ is known from below only" not in said["proved"]
@@ -118,13 +118,13 @@ class _Broken(Kept):
         (lambda: foreign.operator(SPACE, lambda x: x.float()), "turns float64 into float32"),
         (
             lambda: foreign.operator(SPACE, lambda x: x @ torch.zeros(3, 3)),
-            "fails on two pictures of 1 × 24 × 20",
+            "fails on two images of 1 × 24 × 20",
         ),
         (lambda: foreign.operator(SPACE, lambda x: x * torch.nan), "is not linear"),
         (lambda: foreign.operator(SPACE, shaken, lambda y: y), "The adjoint is none"),
         (lambda: foreign.operator(SPACE, shaken, lambda y: y[..., :3]), "The adjoint does not return"),
         (lambda: foreign.operator(SPACE, shaken, norm=0.0), "positive, not 0"),
-        (lambda: foreign.operator(SPACE, lambda x: 0 * x), "maps every picture to 0"),
+        (lambda: foreign.operator(SPACE, lambda x: 0 * x), "maps every image to 0"),
         (lambda: foreign.physics(_Broken(), SPACE), "The adjoint is none"),
         (lambda: foreign.physics(object(), SPACE), "object has no A and A_adjoint"),
     ],
@@ -181,9 +181,7 @@ def test_grey_networks_take_each_channel(rng: torch.Generator) -> None:
 def test_a_bad_denoiser_is_refused() -> None:
     with pytest.raises(ValueError, match=r"constant of 1\.5 promises nothing"):
         Denoiser(lambda x, _: x, 1.5)
-    with pytest.raises(
-        ValueError, match="turns pictures of 1 × 1 × 8 × 8 float32 into 1 × 1 × 4 × 4 float32"
-    ):
+    with pytest.raises(ValueError, match="turns images of 1 × 1 × 8 × 8 float32 into 1 × 1 × 4 × 4 float32"):
         Denoiser(lambda x, _: x[..., ::2, ::2])(torch.zeros(1, 1, 8, 8), 0.1)
 
 

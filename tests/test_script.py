@@ -240,7 +240,7 @@ def test_the_default_run_reads_like_this():
         "torch.set_num_threads(thread_count(scenario.size))  # as the app: sums depend on it\n"
         "problem, truth = scenario.posed()\n"
         "last = settle(scenario.build_method().iterates(problem), tolerance=1e-06, max_steps=200)\n"
-        "x = last.x  # the picture, batch x channels x height x width\n"
+        "x = last.x  # the image, batch x channels x height x width\n"
         'print(f"k = {last.k}, residual {last.residual:.9g}, PSNR {psnr(x, truth):.9g} dB")\n'
     )
 

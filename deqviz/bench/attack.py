@@ -16,7 +16,7 @@ LIMIT = 30.0
 
 
 def rows(device: str) -> Iterator[Row]:
-    """Seconds of one row of each method: clean picture, local gain, random draws and five restarts."""
+    """Seconds of one row of each method: clean image, local gain, random draws and five restarts."""
     scenario = Scenario(
         image="brain", size=SIDE, operator=Choice("parallel_mri"), noise=Choice("gaussian", {"std": 0.005})
     )

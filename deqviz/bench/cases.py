@@ -19,10 +19,10 @@ from deqviz.io.pixels import decoded
 from deqviz.scenario import METHODS, NOISES, OPERATORS
 
 TUNED = Path(__file__).parent / "tuned.json"
-"""Strengths tuned on the validation pictures by `deqviz bench tune`."""
+"""Strengths tuned on the validation images by `deqviz bench tune`."""
 
 VALIDATION = slice(360, 400)
-"""The last 40 pictures of bsds400: neither trained on nor tested on."""
+"""The last 40 images of bsds400: neither trained on nor tested on."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Case:
 
     @property
     def is_denoising(self) -> bool:
-        """Whether nothing but noise stands between picture and data."""
+        """Whether nothing but noise stands between image and data."""
         return self.operator.key == "denoising"
 
 
@@ -87,7 +87,7 @@ RIVALS = (
 
 
 def pictures(folder: Path, side: int | None = None) -> Iterator[Image]:
-    """The pictures of a folder in the order of their names, grey, in [0, 1]; larger ones cut to `side`²."""
+    """The images of a folder in the order of their names, grey, in [0, 1]; larger ones cut to `side`²."""
     files = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".png", ".jpg"))
     if not files:
         raise ValueError(f"{folder} holds no pictures")
@@ -100,7 +100,7 @@ def pictures(folder: Path, side: int | None = None) -> Iterator[Image]:
 
 
 def problem(case: Case, truth: Image, seed: int) -> Problem:
-    """The data of one picture, drawn from the seed."""
+    """The data of one image, drawn from the seed."""
     space = Space(tuple(truth.shape[1:]), truth.dtype, str(truth.device))
     operator = OPERATORS[case.operator.key].build(case.operator.params, image=space)
     noise = NOISES[case.noise.key].build(case.noise.params)
@@ -117,7 +117,7 @@ def quality(
     truths: Sequence[Image],
     device: str,
 ) -> float:
-    """Mean PSNR in dB over pictures, each with its own noise seed, of runs that have settled.
+    """Mean PSNR in dB over images, each with its own noise seed, of runs that have settled.
 
     A residual of 10⁻⁴ looks settled and is not: where A annihilates much, the regulariser fills in slowly,
     and in Fourier sampling the convex ridge then lacks 1.5 dB. In denoising nothing is annihilated, and 10⁻⁵

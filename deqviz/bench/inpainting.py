@@ -1,4 +1,4 @@
-"""The table of inpainting by unrolled flows: lost pixels of colour pictures that no training saw."""
+"""The table of inpainting by unrolled flows: lost pixels of colour images that no training saw."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -33,7 +33,7 @@ FACTORS = (2.0, 5.0, 10.0, 20.0)
 
 
 def rows(data: Path, only: str) -> Iterator[Row]:
-    """Quality, descent, noise and inversion on 24 pictures; `only` picks by name."""
+    """Quality, descent, noise and inversion on 24 images; `only` picks by name."""
     pictures = [middle(picture)[None] for picture in colour(data)[2]]
     clean: dict[Hole, list[list[StripRow]]] = {}
     if not only or any(only in name for name in ("quality", "descent", "inversion")):
@@ -50,7 +50,7 @@ def rows(data: Path, only: str) -> Iterator[Row]:
 
 
 def _runs(pictures: Sequence[Image], kind: Hole, factors: tuple[float, ...] = (0.0,)) -> list[list[StripRow]]:
-    """The rows of every picture on its own, with a mask drawn from its place."""
+    """The rows of every image on its own, with a mask drawn from its place."""
     found = []
     for place, truth in enumerate(pictures):
         height, width = truth.shape[-2:]
@@ -108,7 +108,7 @@ def _worst_ratio(curves: Sequence[Sequence[float]]) -> float:
 
 
 def _inversion(clean: dict[Hole, list[list[StripRow]]]) -> Iterator[Row]:
-    """max |f⁻¹(f(x)) − x| over all layers and pictures."""
+    """max |f⁻¹(f(x)) − x| over all layers and images."""
     for who in TRAININGS:
         worst = max(
             row.inversion or 0.0 for runs in clean.values() for run in runs for row in _layers(run, who)

@@ -23,7 +23,7 @@ _PICTURE = 96
 
 
 def uniqueness() -> Iterator[Row]:
-    """Five starts and five solvers on pictures of 32²; the T1 example on both sides of L = 1."""
+    """Five starts and five solvers on images of 32²; the T1 example on both sides of L = 1."""
     pictures = {
         key: images.scaled(images.load(key, torch.float64), _SIDE) for key in ("camera", "coins", "phantom")
     }
@@ -90,7 +90,7 @@ def beyond_depth() -> Iterator[Row]:
 
 
 def trained_on_pictures() -> Iterator[Row]:
-    """What the error tends to as noise and α vanish, by how the network was trained; four pictures, 96²."""
+    """What the error tends to as noise and α vanish, by how the network was trained; four images, 96²."""
     names = ("camera", "coins", "brain", "cat")
     for operator in ("gaussian_blur", "fourier"):
         for training in ("denoising", "range", "equilibrium"):

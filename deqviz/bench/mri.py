@@ -26,7 +26,7 @@ from deqviz.training import head
 
 SIDE = 128
 NOISE = 0.005
-"""Standard deviation of the data, of pictures whose brightest part is 1."""
+"""Standard deviation of the data, of images whose brightest part is 1."""
 RIDGES = (3e-2, 2e-2, 1e-2, 7e-3, 5e-3, 3e-3, 2e-3, 1e-3)
 """ρ = 1/λ among which SENSE is tuned on the validation slices."""
 GRIDS = ((64, 64), (128, 128), (181, 217))

@@ -1,6 +1,6 @@
-"""The picture prior's table: how good its pictures get, how near the rules come, and what a step costs.
+"""The image prior's table: how good its images get, how near the rules come, and what a step costs.
 
-The variance rule's window, patience and burn-in were chosen on eight other pictures (coffee, brain, tissue,
+The variance rule's window, patience and burn-in were chosen on eight other images (coffee, brain, tissue,
 retina, brick, page, phantom, galaxies; noise and network of seeds 1 to 4), at the same size and noise: least
 mean distance from the peak among the settings that lost no more than 0.8 dB in any of these 32 runs.
 """
@@ -81,7 +81,7 @@ def _time() -> Iterator[Row]:
 
 
 def _peak() -> Iterator[Row]:
-    """The picture of the notes."""
+    """The image of the notes."""
     found = _hump(_smooth_camera())
     best = max(found, key=lambda row: row.psnr)
     yield Row("peak, camera smoothed as in the notes", best.psnr, "dB", 25.5)
@@ -107,7 +107,7 @@ def _stopping() -> Iterator[Row]:
 
 
 def _seeds() -> Iterator[Row]:
-    """The variance rule on the same pictures with other noise and other weights."""
+    """The variance rule on the same images with other noise and other weights."""
     lost: list[float] = []
     for key in PICTURES:
         for seed in (1, 2):
@@ -120,7 +120,7 @@ def _seeds() -> Iterator[Row]:
 
 
 def _kept(found: list[HumpRow]) -> float:
-    """PSNR of what the variance rule returns; of the last picture where it did not stop."""
+    """PSNR of what the variance rule returns; of the last image where it did not stop."""
     last = found[-1]
     return last.psnr if last.stopped is None else last.kept_psnr
 

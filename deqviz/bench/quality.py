@@ -19,7 +19,7 @@ def _target(case: Case, rival: str, tv: float) -> float | None:
 
 
 def rows(data: Path, device: str, only: str) -> Iterator[Row]:
-    """Mean PSNR on the test pictures at the strengths tuned on validation pictures."""
+    """Mean PSNR on the test images at the strengths tuned on validation images."""
     settings = tuned()
     sets = {
         "BSD68": list(pictures(data / "test" / "bsd68")),

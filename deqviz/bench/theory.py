@@ -32,7 +32,7 @@ from deqviz.noises.worst_direction import WorstDirection
 from deqviz.scenario import METHODS
 
 _LARGEST = 128
-"""Pixels along a side of the largest picture here: it decides about threads."""
+"""Pixels along a side of the largest image here: it decides about threads."""
 _EVERY_HALF = tuple(10.0 ** -(1 + k / 2) for k in range(13))
 """Six decades of noise, two levels in each."""
 _WHITE: Noise = Gaussian(1.0)
@@ -71,7 +71,7 @@ def rows(only: str) -> Iterator[Row]:
 
 
 def equation(operator: str, regularizer: str, side: int) -> Equation:
-    """The equation of two registry keys with their defaults, on grey pictures of side²."""
+    """The equation of two registry keys with their defaults, on grey images of side²."""
     space = Space((1, side, side), torch.float64)
     return Equation(
         OPERATORS[operator].build({}, image=space),
@@ -153,7 +153,7 @@ def _count(row: Measured) -> tuple[int, int, int]:
 
 
 def _sweep_time() -> Iterator[Row]:
-    """A full sweep as a visitor starts it: 24 levels, 3 seeds, a 64² picture."""
+    """A full sweep as a visitor starts it: 24 levels, 3 seeds, a 64² image."""
     levels = tuple(10.0 ** -(1 + k / 4) for k in range(24))
     for operator in ("gaussian_blur", "fourier"):
         eq = equation(operator, "contractive", 64)

@@ -1,4 +1,4 @@
-"""Tune the strength of each method once per degradation, on validation pictures only."""
+"""Tune the strength of each method once per degradation, on validation images only."""
 
 import json
 import math
@@ -22,7 +22,7 @@ LEVELS = {
 }
 """Levels of the regulariser that are tried, in units of 1/255."""
 COUNT = 10
-"""Pictures used: every fourth of the 40; with five, the strengths were those of smooth pictures."""
+"""Images used: every fourth of the 40; with five, the strengths were those of smooth images."""
 
 
 def climb(score: Callable[[float], float], start: float) -> tuple[float, float]:

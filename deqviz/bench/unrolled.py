@@ -1,4 +1,4 @@
-"""The table of unrolled networks for sparse coding: descent, noise, other signals, duals, pictures."""
+"""The table of unrolled networks for sparse coding: descent, noise, other signals, duals, images."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -125,7 +125,7 @@ def _mean_slack(lessons: Sequence[Taught]) -> float:
 
 
 def _pictures(data: Path) -> Iterator[Row]:
-    """Set12 at σ = 25/255, the upper left 256 × 256 of each picture."""
+    """Set12 at σ = 25/255, the upper left 256 × 256 of each image."""
     quality: dict[tuple[str, int], list[float]] = {}
     for place, picture in enumerate(pictures(data / "test" / "set12")):
         truth: Image = picture[None, :, :256, :256]

@@ -10,9 +10,9 @@ from deqviz.core.space import Image
 
 @dataclass(frozen=True)
 class Denoiser:
-    """D_σ by `apply`(x, σ), a batch of pictures and the standard deviation of their noise.
+    """D_σ by `apply`(x, σ), a batch of images and the standard deviation of their noise.
 
-    `lipschitz` is a proved bound of Lip(D_σ) for every σ and picture size, None where none is known; one
+    `lipschitz` is a proved bound of Lip(D_σ) for every σ and image size, None where none is known; one
     above 1 promises nothing and is refused with ValueError.
     """
 
@@ -31,7 +31,7 @@ class Denoiser:
         found = self.apply(x, sigma)
         if found.shape != x.shape or found.dtype != x.dtype:
             was, now = ([*u.shape, str(u.dtype).removeprefix("torch.")] for u in (x, found))
-            raise ValueError(f"The denoiser turns pictures of {_said(was)} into {_said(now)}.")
+            raise ValueError(f"The denoiser turns images of {_said(was)} into {_said(now)}.")
         return found
 
 

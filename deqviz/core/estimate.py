@@ -1,4 +1,4 @@
-"""A number that says which side of the truth it is on."""
+"""A number that says which side of the ground truth it is on."""
 
 from dataclasses import dataclass
 from typing import Literal

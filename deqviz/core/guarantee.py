@@ -1,12 +1,14 @@
-"""A theorem as a live inequality."""
+"""Guarantees: theorems as inequalities beside what was measured."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 Status = Literal["certified", "estimated", "void"]
 Lamp = Literal["holds", "estimated", "void", "violated", "waiting"]
+Void = Literal["hypothesis violated", "not verifiable", "not applicable"]
+"""Why nothing is claimed: a hypothesis is false here, cannot be decided here, or does not speak of this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +24,11 @@ class Guarantee:
     """One inequality measured ≤ predicted, with the reason why it is known to hold, or not.
 
     `status` is "certified" when every hypothesis is proved for this very operator, regulariser and
-    parameter; "estimated" when a constant in it was only measured; "void" when a hypothesis fails, and
-    then `reason` names it. `slack` is the relative room left for rounding. `predicted` is None where the
-    statement has no number (void) and `measured` is None until something was measured.
+    parameter; "estimated" when a constant in it was only measured; "void" when nothing is claimed: `void`
+    says in which way, and `reason` names the hypothesis. `slack` is the relative room left for rounding.
+    `predicted` is None where the statement has no number (void) and `measured` is None until something was
+    measured. `paper` is the line of theory whose letters the statement uses, empty for the common ones: the
+    glossary has the meaning of both.
     """
 
     key: str
@@ -35,6 +39,8 @@ class Guarantee:
     predicted: Curve | float | None = None
     measured: Curve | float | None = None
     slack: float = 1e-3
+    void: Void = "hypothesis violated"
+    paper: str = ""
 
     @property
     def holds(self) -> bool | None:
@@ -65,3 +71,8 @@ class Guarantee:
         if self.holds is False:
             return "violated"
         return "waiting" if self.holds is None else "holds"
+
+
+def in_letters(paper: str, rows: Iterable[Guarantee]) -> tuple[Guarantee, ...]:
+    """The same statements, marked as written in the letters of this line of theory."""
+    return tuple(replace(row, paper=paper) for row in rows)

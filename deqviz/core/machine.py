@@ -25,7 +25,7 @@ def processor() -> str:
 
 
 def thread_count(side: int = 256) -> int:
-    """The torch threads of a run on pictures of this longer side: one up to `SMALL`, else all up to `MOST`.
+    """The torch threads of a run on images of this longer side: one up to `SMALL`, else all up to `MOST`.
 
     `deqviz bench speed` prints what this rests on. At 128² and below a second thread gains about a tenth on
     a quiet machine, and doubles the time where its core is lent to others, for each of many short pieces of

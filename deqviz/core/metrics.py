@@ -1,7 +1,7 @@
-"""How far a picture is from the truth; for the viewer only, a method never sees the truth.
+"""How far an image is from the ground truth; for the viewer only, a method never sees the ground truth.
 
-Complex pictures of two channels are compared by their magnitudes, everywhere in here: a phase that a coil map
-took over is no error of the picture that one looks at.
+Complex images of two channels are compared by their magnitudes, everywhere in here: a phase that a coil map
+took over is no error of the image that one looks at.
 """
 
 import math
@@ -13,19 +13,19 @@ from deqviz.core.space import Image, Pixels, magnitude
 
 
 def psnr(x: Pixels, truth: Pixels) -> float:
-    """10 log₁₀(1/MSE) in dB for pictures in [0, 1], x as it is (not clipped); ∞ when equal."""
+    """10 log₁₀(1/MSE) in dB for images in [0, 1], x as it is (not clipped); ∞ when equal."""
     return decibels(float(squared_error(x, truth)))
 
 
 def decibels(mean_square: float) -> float:
-    """PSNR in dB of a mean squared error of pictures in [0, 1]; ∞ for 0, −∞ where it is no number."""
+    """PSNR in dB of a mean squared error of images in [0, 1]; ∞ for 0, −∞ where it is no number."""
     if not math.isfinite(mean_square):
         return -math.inf
     return math.inf if mean_square == 0 else -10 * math.log10(mean_square)
 
 
 def ssim(x: Image, truth: Image) -> float:
-    """Structural similarity with a uniform 7 × 7 window, mean over windows, for pictures in [0, 1].
+    """Structural similarity with a uniform 7 × 7 window, mean over windows, for images in [0, 1].
 
     Wang, Bovik, Sheikh, Simoncelli, 2004, with the sample covariance, as scikit-image computes it with
     data_range = 1; equal to it to rounding.
@@ -48,5 +48,5 @@ def squared_error(x: Pixels, truth: Pixels) -> torch.Tensor:
 
 
 def largest_error(x: Pixels, truth: Pixels) -> torch.Tensor:
-    """max |x − truth|, or max ||x| − |truth|| for complex pictures, as a 0-d tensor."""
+    """max |x − truth|, or max ||x| − |truth|| for complex images, as a 0-d tensor."""
     return (magnitude(x) - magnitude(truth)).abs().max()

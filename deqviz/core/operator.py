@@ -62,20 +62,20 @@ class LinearOperator(ABC):
 
 @dataclass(frozen=True)
 class ForwardModel(LinearOperator):
-    """A linear operator on pictures: what `OPERATORS` holds.
+    """A linear operator on images: what `OPERATORS` holds.
 
-    `image` is the space of pictures (c, h, w); every channel is treated alike.
+    `image` is the space of images (c, h, w); every channel is treated alike.
     """
 
     image: Space
 
     resolvent_kind: ClassVar[Literal["closed form", "conjugate gradients"]] = "conjugate gradients"
     complex_pictures: ClassVar[bool] = False
-    """Whether its pictures are complex: real and imaginary part are then their two channels."""
+    """Whether its images are complex: real and imaginary part are then their two channels."""
 
     @property
     def domain(self) -> Space:
-        """The space of pictures."""
+        """The space of images."""
         return self.image
 
     @property
@@ -128,7 +128,7 @@ class ForwardModel(LinearOperator):
         return shifted_inverse(self.gram, b, weight, start=start, tolerance=self.accuracy, max_steps=1000)
 
     def baseline(self, y: Data) -> Image:
-        """The data as a picture, the trivial reconstruction: A* y unless the field knows better."""
+        """The data as an image, the trivial reconstruction: A* y unless the field knows better."""
         return self.adjoint(y)
 
 

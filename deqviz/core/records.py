@@ -123,7 +123,7 @@ class Method(ABC):
     equation: ClassVar[str]
     """What the method solves, in plain Unicode mathematics, e.g. "A*(Ax − y) + αR(x) = 0"."""
     hint: ClassVar[str] = ""
-    """One thing to try, for the card beside the pictures, e.g. "Raise L past 1 and watch the lamps"."""
+    """One thing to try, for the card beside the images, e.g. "Raise L past 1 and watch the lamps"."""
 
     def __init_subclass__(cls) -> None:
         """Whatever a method states, an operator with a `doubt` makes it at most estimated."""

@@ -199,7 +199,7 @@ class Entry(Generic[T]):
         return values
 
     def build(self, params: Mapping[str, Any], **context: Any) -> T:
-        """The instance; `context` are the fields that are no parameters (the picture space)."""
+        """The instance; `context` are the fields that are no parameters (the image space)."""
         values = self.validate(params)
         for p in self.params:
             if isinstance(p.domain, Pick):

@@ -12,10 +12,10 @@ class Constants:
     """What is known of R on the whole space, each with its side.
 
     `monotonicity` c: ⟨R(x) − R(z), x − z⟩ ≥ c‖x − z‖² (a lower bound, negative when only −c is known).
-    `lipschitz` ℓ: ‖R(x) − R(z)‖ ≤ ℓ‖x − z‖ (an upper bound).
+    `lipschitz` L_R: ‖R(x) − R(z)‖ ≤ L_R‖x − z‖ (an upper bound).
     `center` β and `contraction` L: ‖(βx − R(x)) − (βz − R(z))‖ ≤ L‖x − z‖, the constants of the implicit
     splitting; β = 1 and L < 1 is the contractive residual of Obmann and Haltmeier, and for the gradient of
-    a convex function β = ℓ/2 gives L = ℓ/2.
+    a convex function β = L_R/2 gives L = L_R/2.
     `known` says in one sentence how they are known.
     """
 
@@ -27,7 +27,7 @@ class Constants:
 
 
 class Regularizer(ABC):
-    """An operator R on pictures with its constants; every channel is treated alike."""
+    """An operator R on images with its constants; every channel is treated alike."""
 
     @abstractmethod
     def __call__(self, x: Image) -> Image:
@@ -35,7 +35,7 @@ class Regularizer(ABC):
 
     @abstractmethod
     def constants(self) -> Constants:
-        """The constants of R for every picture size."""
+        """The constants of R for every image size."""
 
     @property
     def is_gradient(self) -> bool:

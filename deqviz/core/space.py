@@ -15,7 +15,7 @@ Result: TypeAlias = Shaped[Tensor, "b *n"]
 """Data of another shape than the argument's: jaxtyping ties equal letters within one call."""
 Batch: TypeAlias = Float[Tensor, "b"]
 Pixels: TypeAlias = Float[Tensor, "b c *s"]
-"""Pictures, volumes or films; two channels are the real and the imaginary part of complex ones."""
+"""Images, volumes or films; two channels are the real and the imaginary part of complex ones."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,16 @@ def scale(a: Batch, u: Data) -> Data:
 
 
 def magnitude(x: Pixels) -> Float[Tensor, "b m *s"]:
-    """|x₀ + i x₁| of a complex picture of two channels, as one channel; other pictures as they are."""
+    """|x₀ + i x₁| of a complex image of two channels, as one channel; other images as they are."""
     if x.shape[1] != 2:
         return x
     return cast(Tensor, torch.linalg.vector_norm(x, dim=1, keepdim=True))  # pyright: ignore[reportUnknownMemberType]
 
 
 def on_complex(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """A map of complex pictures, two channels, on pictures of any number of channels.
+    """A map of complex images, two channels, on images of any number of channels.
 
-    Each real channel becomes a complex picture whose imaginary part is 0, and of what f returns the real part
+    Each real channel becomes a complex image whose imaginary part is 0, and of what f returns the real part
     is taken: neither adds to a Lipschitz constant.
     """
     if x.shape[1] == 2:
@@ -92,7 +92,7 @@ def in_phase(size: Tensor, phase: Tensor) -> Tensor:
 
 
 def extent(channels: int) -> tuple[float, float]:
-    """The least and the largest value of pictures: [0, 1], but [−1, 1] for both parts of complex ones."""
+    """The least and the largest value of images: [0, 1], but [−1, 1] for both parts of complex ones."""
     return (-1.0, 1.0) if channels == 2 else (0.0, 1.0)
 
 

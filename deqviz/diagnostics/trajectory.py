@@ -51,10 +51,10 @@ def plane(points: Sequence[Data], limit: Data, *, unit: float | None = None) -> 
     Its directions are the two main ones of the differences after their lengths are made logarithmic, so
     that late iterates count too; they come from the small Gram matrix of the differences. States have a
     batch of one. `unit` is the distance below which the drawing is linear, by default a thousandth of the
-    largest; give it when a picture must stay put while the run goes on.
+    largest; give it when an image must stay put while the run goes on.
     """
     if limit.shape[0] != 1:
-        raise ValueError(f"a trajectory is of one picture, not of a batch of {limit.shape[0]}")
+        raise ValueError(f"a trajectory is of one image, not of a batch of {limit.shape[0]}")
     limit = limit.detach()
     differences = torch.stack([x.detach().flatten() for x in points]) - limit.flatten()
     distances = _distances(differences)
@@ -71,7 +71,7 @@ def plane(points: Sequence[Data], limit: Data, *, unit: float | None = None) -> 
             # The sign of an eigenvector is arbitrary: the point that counts most lies on the positive side.
             mix = mix * torch.sign(mix[mix.abs().argmax()])
             _add_orthonormal(found, mix.to(drawn.device) @ drawn)
-    # A run along one line, or of one point, still needs a plane: any fixed smooth picture will do.
+    # A run along one line, or of one point, still needs a plane: any fixed smooth image will do.
     ramp = torch.linspace(-1, 1, flat.shape[1], dtype=flat.dtype, device=flat.device)
     for spare in (torch.ones_like(ramp), ramp, ramp**2, ramp**3):
         if len(found) < 2:

@@ -8,7 +8,7 @@ import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import NoneType
 from typing import Any, Generic, Literal, TypeVar, get_args, get_type_hints
@@ -67,7 +67,7 @@ def slack(g: Guarantee) -> float | None:
 class Progress(Generic[R]):
     """How far an experiment has come; `row` is None between rows.
 
-    One comes after every iteration, so that whoever pulls can stop at any time. `views` are pictures that
+    One comes after every iteration, so that whoever pulls can stop at any time. `views` are images that
     belong to the row, for a row that was just computed.
     """
 
@@ -96,7 +96,7 @@ class Experiment(ABC, Generic[R]):
 
     @property
     def settings(self) -> str:
-        """A digest of everything that the rows depend on; pictures and maps by a few of their digits."""
+        """A digest of everything that the rows depend on; images and maps by a few of their digits."""
         return hashlib.sha256(repr(_written(self)).encode()).hexdigest()[:12]
 
 
@@ -228,17 +228,15 @@ def _merge(found: Sequence[tuple[int, Guarantee]]) -> Guarantee:
     ]
     status: Status = "certified" if seen and first.status != "estimated" else first.status
     ks = [k for k, _, _ in seen]
-    return Guarantee(
-        first.key,
-        first.name,
-        first.statement,
-        status,
-        first.reason
+    return replace(
+        first,
+        status=status,
+        reason=first.reason
         if len(seen) == len(found)
         else f"{len(found) - len(seen)} rows left out: {first.reason}",
-        Curve(ks, [p for _, p, _ in seen]) if seen else None,
-        Curve(ks, [m for _, _, m in seen]) if seen else None,
-        max((g.slack for _, g in found), default=0.0),
+        predicted=Curve(ks, [p for _, p, _ in seen]) if seen else None,
+        measured=Curve(ks, [m for _, _, m in seen]) if seen else None,
+        slack=max((g.slack for _, g in found), default=0.0),
     )
 
 

@@ -35,7 +35,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Landscape:
-    """‖T(x) − x‖ at the pictures plane.to_picture(a, b), rows by b, columns by a."""
+    """‖T(x) − x‖ at the images plane.to_picture(a, b), rows by b, columns by a."""
 
     plane: Plane
     axis: tuple[float, ...]
@@ -133,7 +133,7 @@ def probes(
 
 
 def _map_of(method: Method, problem: Problem) -> Map | None:
-    """The map T on pictures where the method has one; None for primal-dual states and direct methods."""
+    """The map T on images where the method has one; None for primal-dual states and direct methods."""
     from deqviz.methods._base import FixedPointMethod
 
     return method.map(problem) if isinstance(method, FixedPointMethod) and method.is_on_pictures else None

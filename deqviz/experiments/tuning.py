@@ -1,4 +1,4 @@
-"""Which value of one parameter brings a method nearest to the truth: a search that no method may make."""
+"""Oracle parameter search: the value of one parameter with the largest PSNR (uses the ground truth)."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -89,7 +89,7 @@ class TuningRow(Row):
 
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
-        """None: the truth is used."""
+        """None: the ground truth is used."""
         return ()
 
 

@@ -1,4 +1,4 @@
-"""Pictures from strangers: every check is made on the header, before anything is unpacked."""
+"""Images from strangers: every check is made on the header, before anything is unpacked."""
 
 import contextlib
 import hashlib
@@ -44,10 +44,10 @@ class UploadError(ValueError):
 
 @dataclass(frozen=True)
 class Upload:
-    """A picture that was read; `note` tells what was changed on the way but the size, None when nothing was.
+    """An image that was read; `note` tells what was changed on the way but the size, None when nothing was.
 
     `digest` is the SHA-256 of the file and alone decides equality; `size` is the width and height that the
-    file had: a run may make the picture smaller still, and the person wants to be told once.
+    file had: a run may make the image smaller still, and the person wants to be told once.
     """
 
     digest: str
@@ -59,7 +59,7 @@ class Upload:
 def read(name: str, data: bytes, side: int = 256) -> Upload:
     """The uploaded file as 1 × c × h × w in [0, 1], with neither side above `side`.
 
-    The kind is told by the content, not by the name; c is 3 where the picture has colour, else 1.
+    The kind is told by the content, not by the name; c is 3 where the image has colour, else 1.
     Raises UploadError, and nothing else, whatever the bytes are.
     """
     _check_length(data)
@@ -69,16 +69,16 @@ def read(name: str, data: bytes, side: int = 256) -> Upload:
         raise
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
         raise UploadError(
-            "The picture claims far more pixels than the limit of 4096 × 4096: make it smaller and try again."
+            "The image claims far more pixels than the limit of 4096 × 4096: make it smaller and try again."
         ) from None
     except MemoryError:
-        raise UploadError("The picture is too large to unpack here: make it smaller and try again.") from None
+        raise UploadError("The image is too large to unpack here: make it smaller and try again.") from None
     except Exception as error:  # decoders of six formats raise whatever they like on damaged bytes
         raise UploadError(
             "The file is damaged or cut off: save or download it again, best as PNG, and try once more."
         ) from error
     if pixels.min() == pixels.max():
-        notes.append("the picture is constant, so there is nothing to reconstruct")
+        notes.append("the image is constant, so there is nothing to reconstruct")
     image = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))[None])
     return Upload(hashlib.sha256(data).hexdigest(), image, size, "; ".join(notes) or None)
 
@@ -110,7 +110,7 @@ def _pixels(name: str, data: bytes, side: int) -> _Read:
             page, more = _read_tiff(data)
             pixels, size, notes = _from_array(page, side)
             return pixels, size, more + notes
-        raise UploadError(f"The file is not a picture that can be read here: upload {NAMES}.") from None
+        raise UploadError(f"The file is not an image that can be read here: upload {NAMES}.") from None
     with picture:
         return _from_picture(picture, side)
 
@@ -165,7 +165,7 @@ def _shrunk(plane: np.ndarray, target: tuple[int, int]) -> np.ndarray:
 
 def _channels_last(values: np.ndarray) -> np.ndarray:
     if values.size == 0:
-        raise UploadError("The array holds no numbers: save a picture of h × w or h × w × 3.")
+        raise UploadError("The array holds no numbers: save an image of h × w or h × w × 3.")
     if np.iscomplexobj(values):
         raise UploadError("The array is complex: save its magnitude, numpy.abs(x), instead.")
     if values.dtype.kind not in "buif":
@@ -178,7 +178,7 @@ def _channels_last(values: np.ndarray) -> np.ndarray:
         return planes
     if planes.ndim == 3 and planes.shape[0] == 3:
         return np.moveaxis(planes, 0, 2)
-    raise UploadError(f"The array has the shape {written(shape)}: save one picture of h × w or h × w × 3.")
+    raise UploadError(f"The array has the shape {written(shape)}: save one image of h × w or h × w × 3.")
 
 
 def written(shape: tuple[int, ...]) -> str:
@@ -191,7 +191,7 @@ def _to_unit_range(planes: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarra
     low, high = float(planes.min()), float(planes.max())
     # Not a number or infinite wherever one value is.
     if not math.isfinite(low) or not math.isfinite(high):
-        raise UploadError("The picture has NaN or infinite values: replace them, then save it again.")
+        raise UploadError("The image has NaN or infinite values: replace them, then save it again.")
     bits = 8 * planes.dtype.itemsize if planes.dtype.kind == "u" else 0
     if bits == 8:
         return lambda part: part.astype(np.float32) / 255, []
@@ -217,20 +217,18 @@ def _fit(width: int, height: int, side: int) -> tuple[int, int]:
     """Width and height after shrinking, from the header alone; refuses what is too large, small or thin."""
     size = f"{width} × {height}"
     if width * height > MAX_PIXELS:
-        raise UploadError(
-            f"The picture has {size} pixels and the limit is 4096 × 4096: make it smaller first."
-        )
+        raise UploadError(f"The image has {size} pixels and the limit is 4096 × 4096: make it smaller first.")
     if min(width, height) < MIN_SIDE:
-        raise UploadError(f"The picture has {size} pixels: choose one of at least {MIN_SIDE} × {MIN_SIDE}.")
+        raise UploadError(f"The image has {size} pixels: choose one of at least {MIN_SIDE} × {MIN_SIDE}.")
     high, wide = fitted(height, width, side)
     target = wide, high
     if min(target) < MIN_SIDE:
-        raise UploadError(f"The picture is too thin with {size} pixels: crop it nearer to a square.")
+        raise UploadError(f"The image is too thin with {size} pixels: crop it nearer to a square.")
     return target
 
 
 def _grey_if_grey(pixels: np.ndarray) -> np.ndarray:
-    """One channel where three say the same: a grey picture saved as colour is still grey."""
+    """One channel where three say the same: a grey image saved as colour is still grey."""
     is_grey = pixels.shape[2] == 3 and (pixels == pixels[:, :, :1]).all()
     return pixels[:, :, :1] if is_grey else pixels
 
@@ -246,7 +244,7 @@ def _read_npy(data: bytes) -> np.ndarray:
             "The file holds Python objects, which are not opened: save a plain array of numbers."
         )
     if math.prod(shape) * dtype.itemsize > MAX_UNPACKED:
-        raise UploadError("The array takes more than 128 MB: save a smaller picture.")
+        raise UploadError("The array takes more than 128 MB: save a smaller image.")
     file.seek(0)
     return npy.read_array(file, allow_pickle=False)
 
@@ -265,7 +263,7 @@ def _read_npz(data: bytes) -> np.ndarray:
         entry = arrays[named[0]]
         # A few kilobytes can promise gigabytes; reading stops at the promised length, so that one is enough.
         if entry.file_size > MAX_UNPACKED + 4096:
-            raise UploadError("The array takes more than 128 MB when unpacked: save a smaller picture.")
+            raise UploadError("The array takes more than 128 MB when unpacked: save a smaller image.")
         return _read_npy(archive.read(entry))
 
 
@@ -275,7 +273,7 @@ def _read_tiff(data: bytes) -> tuple[np.ndarray, list[str]]:
         page = file.pages.first
         _fit(page.imagewidth, page.imagelength, max(page.imagewidth, page.imagelength))
         if page.nbytes > MAX_UNPACKED:
-            raise UploadError("The picture takes more than 128 MB when unpacked: make it smaller first.")
+            raise UploadError("The image takes more than 128 MB when unpacked: make it smaller first.")
         notes = []
         # Only the second header is looked for: a small file may hold very many. A damaged one is none.
         with contextlib.suppress(Exception):

@@ -15,7 +15,7 @@ from torch import Tensor
 from deqviz.io.images import MIN_SIDE, UploadError, written
 
 SUFFIXES = ("h5", "hdf5")
-"""What a file picker should offer beside the pictures, NPY being among them already."""
+"""What a file picker should offer beside the images, NPY being among them already."""
 MAX_BYTES = 200 * 2**20
 """Of a file; as much as `server.maxUploadSize`."""
 MAX_SLICE = 128 * 2**20
@@ -40,14 +40,14 @@ class KspaceUpload:
 
 
 def is_kspace(data: bytes) -> bool:
-    """Whether the content is HDF5 or a complex NPY: everything else is left to the reader of pictures."""
+    """Whether the content is HDF5 or a complex NPY: everything else is left to the reader of images."""
     if data.startswith(_HDF5):
         return True
     if not data.startswith(npy.MAGIC_PREFIX):
         return False
     try:
         return _npy_header(io.BytesIO(data))[2].kind == "c"
-    except Exception:  # damaged: the reader of pictures says so
+    except Exception:  # damaged: the reader of images says so
         return False
 
 

@@ -1,4 +1,4 @@
-"""A picture as overlapping patches, each a signal for sparse coding, and the picture that they average to."""
+"""An image as overlapping patches, each a signal for sparse coding, and the image that they average to."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ SIDE = 8
 NOISE = 1 / 3
 """Standard deviation of the noise in a signal: patches are divided by 3σ, so that one network is for all σ.
 
-With α = 0.5 a picture is coded with α = 1.5σ: minimisers of the LASSO scale with signal and weight together.
+With α = 0.5 an image is coded with α = 1.5σ: minimisers of the LASSO scale with signal and weight together.
 """
 WEIGHT = 0.5
 """α for such signals."""
@@ -23,10 +23,10 @@ WEIGHT = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """All patches of a picture whose corners lie on a grid, without their means and divided by 3σ.
+    """All patches of an image whose corners lie on a grid, without their means and divided by 3σ.
 
     `signals` (count × 64), `means` (count × 1), both in the order of the corners, row by row; `shape` is that
-    of the picture after it was continued to end with a patch.
+    of the image after it was continued to end with a patch.
     """
 
     signals: Tensor
@@ -45,13 +45,13 @@ class Cut:
 
 
 def cut(picture: Image, sigma: float, stride: int = 2) -> Cut:
-    """The patches of a grey picture with noise of standard deviation `sigma`.
+    """The patches of a grey image with noise of standard deviation `sigma`.
 
-    Raises ValueError for other pictures, for σ ≤ 0 and for strides that leave gaps.
+    Raises ValueError for other images, for σ ≤ 0 and for strides that leave gaps.
     """
     if picture.shape[:2] != (1, 1) or min(picture.shape[-2:]) < SIDE:
         raise ValueError(
-            f"One grey picture of at least {SIDE} × {SIDE} can be cut up, not {tuple(picture.shape)}."
+            f"One grey image of at least {SIDE} × {SIDE} can be cut up, not {tuple(picture.shape)}."
         )
     if not sigma > 0:
         raise ValueError(f"Patches are measured in units of the noise, which is positive, not {sigma}.")
@@ -69,6 +69,6 @@ def cut(picture: Image, sigma: float, stride: int = 2) -> Cut:
 def denoised(
     picture: Image, sigma: float, problem: SparseCoding, code: Callable[[Tensor], Tensor], stride: int = 2
 ) -> Image:
-    """The picture of the patches D·code(x), averaged where they overlap. Elad and Aharon, 2006."""
+    """The image of the patches D·code(x), averaged where they overlap. Elad and Aharon, 2006."""
     pieces = cut(picture, sigma, stride)
     return pieces.joined(code(pieces.signals) @ problem.dictionary.mT, *picture.shape[-2:])

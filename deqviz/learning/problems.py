@@ -24,7 +24,7 @@ TEACHINGS: Mapping[str, Teaching] = {
 """The five rivals, by the ends of their keys: each of the shipped networks was trained as one of them."""
 
 PATCHED = ("plain", "descent_noise")
-"""Those that are shipped for patches of pictures too."""
+"""Those that are shipped for patches of images too."""
 
 
 @cache

@@ -25,7 +25,7 @@ class FixedPointMethod(Method):
     """A method that seeks x = T(x) with any solver; subclasses give `map`."""
 
     is_on_pictures: ClassVar[bool] = True
-    """Whether the state z is the picture itself, so that `map` may be studied on pictures."""
+    """Whether the state z is the image itself, so that `map` may be studied on images."""
 
     solver: Annotated[Solver, Pick("solver", "Solver", help="How the fixed point is sought")] = Anderson()
 
@@ -38,7 +38,7 @@ class FixedPointMethod(Method):
         return problem.operator.baseline(problem.data)
 
     def readout(self, z: Data) -> Image:
-        """The picture in a state."""
+        """The image in a state."""
         return z
 
     def objective(self, problem: Problem, x: Image) -> Batch | None:

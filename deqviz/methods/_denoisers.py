@@ -17,7 +17,7 @@ UNKNOWN = "no Lipschitz constant of this denoiser is known: the iteration may wa
 
 
 def relaxed_lipschitz(name: Name, relaxation: float, plugged: Denoiser | None) -> float | None:
-    """Lip((1 − λ)Id + λD) from above, λ = `relaxation`, for every noise level and picture size, or None."""
+    """Lip((1 − λ)Id + λD) from above, λ = `relaxation`, for every noise level and image size, or None."""
     if plugged is not None:
         limit = plugged.lipschitz
     else:

@@ -1,4 +1,4 @@
-"""When to stop a fit that would learn the noise, and which picture to keep; no rule sees the truth."""
+"""When to stop a fit that would learn the noise, and which image to keep; no rule sees the ground truth."""
 
 from abc import ABC, abstractmethod
 from collections import deque
@@ -13,23 +13,23 @@ from deqviz.core.space import Image
 
 
 class Verdict(NamedTuple):
-    """What a rule says of the newest picture: whether to keep it, and whether to stop now."""
+    """What a rule says of the newest image: whether to keep it, and whether to stop now."""
 
     keeps: bool
     stops: bool
 
 
 class Window:
-    """The variance of the last W pictures, VAR = Σ‖x_i − x̄‖²/(W n) over the window with its mean x̄.
+    """The variance of the last W images, VAR = Σ‖x_i − x̄‖²/(W n) over the window with its mean x̄.
 
-    One sum of pictures and one of squares are carried along in double precision: only the window is kept, and
-    a picture of n pixels costs 4n operations.
+    One sum of images and one of squares are carried along in double precision: only the window is kept, and
+    an image of n pixels costs 4n operations.
     """
 
     def __init__(self, length: int) -> None:
-        """Raises ValueError for a window of less than two pictures."""
+        """Raises ValueError for a window of less than two images."""
         if length < 2:
-            raise ValueError(f"A window of {length} pictures has no variance: take two at least.")
+            raise ValueError(f"A window of {length} images has no variance: take two at least.")
         self._last: deque[Tensor] = deque()
         self._length = length
         self._sum = self._squares = torch.zeros(())
@@ -37,7 +37,7 @@ class Window:
     def push(self, x: Image) -> Tensor | None:
         """The variance once the window is full, None before; a 0-d tensor."""
         x = x.double()
-        # Around the first picture nothing cancels: all others are close to it compared with their size.
+        # Around the first image nothing cancels: all others are close to it compared with their size.
         if not self._last:
             self._origin, self._sum, self._squares = x, torch.zeros_like(x), x.new_zeros(())
         self._last.append(x)
@@ -50,17 +50,17 @@ class Window:
             self._squares = self._squares - d.square().sum()
         if len(self._last) < self._length:
             return None
-        # Every square has its own rounding, so that equal pictures may come out below 0.
+        # Every square has its own rounding, so that equal images may come out below 0.
         spread = self._squares - self._sum.square().sum() / self._length
         return spread.clamp_min(0) / (self._length * x.numel())
 
     def mean(self) -> Image:
-        """x̄ of the pictures in the window, at least one, in double precision."""
+        """x̄ of the images in the window, at least one, in double precision."""
         return self._origin + self._sum / len(self._last)
 
 
 class Average:
-    """The exponential average x̄_k = Σ wʲ x_{k−j}/Σ wʲ over all pictures so far; w = 0 is the newest."""
+    """The exponential average x̄_k = Σ wʲ x_{k−j}/Σ wʲ over all images so far; w = 0 is the newest."""
 
     def __init__(self, weight: float) -> None:
         """Raises ValueError for a weight with which the past never fades."""
@@ -80,16 +80,16 @@ class Average:
 
 @dataclass
 class Rule(ABC):
-    """Reads one picture's numbers after the other."""
+    """Reads one image's numbers after the other."""
 
     @abstractmethod
     def judge(self, k: int, variance: Scalar | None, misfit: Scalar) -> Verdict:
-        """Of picture number k: the window's variance, and ‖Ax − y‖/√m over the m measured entries."""
+        """Of image number k: the window's variance, and ‖Ax − y‖/√m over the m measured entries."""
 
 
 @dataclass
 class Never(Rule):
-    """The newest picture, for ever."""
+    """The newest image, for ever."""
 
     def judge(self, k: int, variance: Scalar | None, misfit: Scalar) -> Verdict:
         """Keep and go on."""
@@ -99,9 +99,9 @@ class Never(Rule):
 
 @dataclass
 class LeastVariance(Rule):
-    """Keep the window that varies least; stop when none has varied less for `patience` pictures.
+    """Keep the window that varies least; stop when none has varied less for `patience` images.
 
-    Windows that end among the first `burn_in` pictures are not looked at: until then the newest is kept.
+    Windows that end among the first `burn_in` images are not looked at: until then the newest is kept.
     ES-WMV of Wang, Li, Zhuang, Chen, Liang and Sun, 2021.
     """
 
@@ -124,7 +124,7 @@ class LeastVariance(Rule):
 
 @dataclass
 class Discrepancy(Rule):
-    """Stop at the first picture whose misfit is not above the noise level; never where that is 0.
+    """Stop at the first image whose misfit is not above the noise level; never where that is 0.
 
     What is below fits the noise. Morozov, 1966.
     """

@@ -85,7 +85,7 @@ def modl(residual: Residual, data: DataStep, start: Data | None = None) -> Itera
 
 
 class Split(NamedTuple):
-    """The state of the alternating direction method: the picture, its copy, and the scaled dual variable."""
+    """The state of the alternating direction method: the image, its copy, and the scaled dual variable."""
 
     x: Data
     z: Data

@@ -1,10 +1,11 @@
-"""The rows of the guarantee panel: what is proved of a map beside what its run has shown.
+"""The guarantees of a fixed-point map: what is proved of it beside what its run has shown.
 
 Arithmetic on a few floats and on the marks of the run: ten calls a second must not be felt.
 """
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from deqviz.core.guarantee import Curve, Guarantee
@@ -16,7 +17,7 @@ from deqviz.solvers._accelerated import FAILURES, LEAST, SHARE, Accelerated
 
 def panel(theory: Theory, solver: Solver, evidence: Evidence) -> tuple[Guarantee, ...]:
     """All rows that every fixed-point method has, in the order of the panel."""
-    return (
+    rows = (
         uniqueness(theory, evidence),
         _contraction(theory, solver, evidence),
         _expansion(theory, evidence),
@@ -26,18 +27,19 @@ def panel(theory: Theory, solver: Solver, evidence: Evidence) -> tuple[Guarantee
         a_posteriori(theory, evidence.marks),
         stability(theory, evidence),
     )
+    return tuple(replace(row, void=theory.void, paper=theory.paper) for row in rows)
 
 
 def uniqueness(theory: Theory, evidence: Evidence) -> Guarantee:
-    # Two pictures with residuals ≤ r both lie within E r of the one fixed point. The residual at which the
+    # Two images with residuals ≤ r both lie within E r of the one fixed point. The residual at which the
     # other runs stopped is a probe of its own; without it nothing may be compared.
     stopped, predicted = evidence.probes.get("spread_residual"), None
     if theory.error is not None and stopped is not None:
         predicted = 2 * theory.error * (stopped + theory.floor + theory.bias)
     return Guarantee(
         "uniqueness",
-        f"One {theory.noun}",
-        "‖x − x′‖ ≤ twice their distance to it, from all starts",
+        f"Unique {theory.noun}",
+        "‖x − x′‖ ≤ 2E ‖T(x) − x‖ from all starts",
         "void" if theory.error is None else "certified",
         theory.why_single if theory.error is not None else theory.why_several,
         predicted,
@@ -46,7 +48,7 @@ def uniqueness(theory: Theory, evidence: Evidence) -> Guarantee:
 
 
 def _contraction(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
-    # ‖T(x_k) − x_k‖ is the distance of two successive pictures only when the iteration is T itself.
+    # ‖T(x_k) − x_k‖ is the distance of two successive images only when the iteration is T itself.
     measured = _largest_ratio(theory, evidence.marks) if solver.contraction(0.0) == 0.0 else None
     seen = evidence.probes.get("contraction")
     if seen is not None:
@@ -61,7 +63,7 @@ def _contraction(theory: Theory, solver: Solver, evidence: Evidence) -> Guarante
         reason = theory.obstacle
     return Guarantee(
         "contraction",
-        "Contraction factor" if theory.is_contraction or not theory.is_nonexpansive else "Nonexpansive map",
+        "Contraction factor κ" if theory.is_contraction or not theory.is_nonexpansive else "Nonexpansive map",
         "‖T(x) − T(z)‖ ≤ κ ‖x − z‖",
         "certified" if theory.is_nonexpansive else "void",
         reason,
@@ -90,12 +92,12 @@ def _expansion(theory: Theory, evidence: Evidence) -> Guarantee:
     elif measured is None:
         reason = theory.obstacle
     elif measured > 1:
-        reason = f"T expands at this picture: ‖J_T(x)‖ ≥ {measured:.3g}"
+        reason = f"T expands at this image: ‖J_T(x)‖ ≥ {measured:.3g}"
     else:
-        reason = f"‖J_T(x)‖ ≥ {measured:.3g} at this picture, which proves nothing elsewhere"
+        reason = f"‖J_T(x)‖ ≥ {measured:.3g} at this image, which proves nothing elsewhere"
     return Guarantee(
         "expansion",
-        "Local expansion",
+        "Local Lipschitz constant",
         "‖J_T(x)‖ ≤ κ",
         "certified" if known else "void",
         reason,
@@ -143,7 +145,7 @@ def _rate(theory: Theory, solver: Solver, marks: Sequence[Mark]) -> Guarantee:
     """
     assert theory.kappa is not None
     assert theory.margin is not None
-    name, kappa = "Predicted rate", theory.kappa
+    name, kappa = "A-priori linear rate", theory.kappa
     statement = "‖T(x_k) − x_k‖ ≤ κᵏ ‖T(x₀) − x₀‖"
     bound = solver_bound(solver, kappa)
     if bound is None:
@@ -152,7 +154,7 @@ def _rate(theory: Theory, solver: Solver, marks: Sequence[Mark]) -> Guarantee:
         return Guarantee("rate", name, statement, "estimated", reason, plain)
     reason = theory.because
     if solver.contraction(kappa) is None:
-        statement = "‖T(x_k) − x_k‖ ≤ max(κ, 0.9)^(0.9k − 2) ‖T(x₀) − x₀‖"
+        statement = "‖T(x_k) − x_k‖ ≤ max(κ, 0.9)^{0.9k − 2} ‖T(x₀) − x₀‖"
         reason = f"what the solver's safeguard enforces, and usually far exceeds; {reason}"
     seen = above(marks, 2 * theory.floor / theory.margin)
     return Guarantee("rate", name, statement, "certified", reason, line(marks, bound), seen)
@@ -160,8 +162,8 @@ def _rate(theory: Theory, solver: Solver, marks: Sequence[Mark]) -> Guarantee:
 
 def _monotone(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
     """‖T(x_{k+1}) − x_{k+1}‖ ≤ ‖T(x_k) − x_k‖ for a nonexpansive T, damped or safeguarded too."""
-    statement = "‖T(x_k₊₁) − x_k₊₁‖ ≤ ‖T(x_k) − x_k‖"
-    name = "Residual never grows"
+    statement = "‖T(x_{k+1}) − x_{k+1}‖ ≤ ‖T(x_k) − x_k‖"
+    name = "Residual nonincreasing"
     if not theory.is_nonexpansive:
         return Guarantee("monotone", name, statement, "void", theory.obstacle)
     if solver_bound(solver, 1.0) is None:
@@ -171,9 +173,11 @@ def _monotone(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
     if idle is None:
         reason = "the solver's safeguard refuses steps that would raise it; where it ends is not proved"
     elif theory.is_averaged or idle > 0:
-        reason = f"T is averaged: this iteration converges wherever a solution exists ({theory.noun})"
+        reason = f"T is averaged: this iteration converges wherever there is a {theory.noun}"
     else:
-        reason = "T is nonexpansive, not averaged: it may turn for ever; a damping below 1 makes it converge"
+        reason = (
+            "T is nonexpansive, not averaged: the iterates may oscillate; a damping below 1 makes it converge"
+        )
     return Guarantee(
         "monotone", name, statement, "certified", reason, *never_grows(evidence.marks, theory.floor)
     )
@@ -198,12 +202,12 @@ def a_posteriori(theory: Theory, marks: Sequence[Mark]) -> Guarantee:
     """‖x_k − x*‖ ≤ E ‖T(x_k) − x_k‖ for any x_k, whichever solver made it; relative to ‖T(x_k)‖.
 
     The limit being unknown, what is measured is a lower bound of the same error: gap/(1 + κ) everywhere, and
-    at the start ‖x₀ − x_k‖ less the error of x_k, which comes close to the truth once x_k has.
+    at the start ‖x₀ − x_k‖ less the error of x_k, which comes close to the ground truth once x_k has.
     """
-    name, statement = "Distance to the limit", theory.error_statement
+    name, statement = "A-posteriori error bound", theory.error_statement
     if theory.error is None:
         return Guarantee("error", name, statement, "void", theory.why_several)
-    reason = f"holds for every picture, however it was found; {theory.why_single}"
+    reason = f"holds for every image, however it was found; {theory.why_single}"
     finite = [m for m in marks if math.isfinite(m.gap) and math.isfinite(m.residual)]
     if not finite:
         return Guarantee("error", name, statement, "certified", reason)
@@ -214,7 +218,7 @@ def a_posteriori(theory: Theory, marks: Sequence[Mark]) -> Guarantee:
     if first.gap > 0 and first.residual > 0:
         size = first.gap / first.residual
         for m, b in zip(finite, bound, strict=True):
-            # A run that went away says nothing about where it began: only closer pictures may.
+            # A run that diverged says nothing about where it began: only closer iterates may.
             if DISTANCE in m.scalars and 0 < m.gap <= first.gap:
                 travelled = m.scalars[DISTANCE] - b * m.gap / m.residual
                 below[0] = max(below[0], travelled / size)

@@ -10,7 +10,7 @@ _FAST = 5.0
 
 
 def automatic(operator: ForwardModel) -> Task:
-    """MRI by the measured share where pictures are complex, inpainting for missing pixels, else blur."""
+    """MRI by the measured share where images are complex, inpainting for missing pixels, else blur."""
     if isinstance(operator, MultiCoil) and operator.is_complex:
         share = float(operator.mask.double().mean())
         return "MRI R = 6" if share * _FAST < 1 else "MRI R = 4"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from deqviz.core.guarantee import Void
 from deqviz.core.operator import ForwardModel
 
 ROUNDING = 1e-12
@@ -92,7 +93,11 @@ class Theory:
     """The hypothesis that fails where more than one fixed point is possible; `obstacle` where empty."""
     gain_statement: str = "‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖"
     error_statement: str = "‖x_k − x*‖ ≤ ‖T(x_k) − x_k‖/(1 − κ)"
-    noun: str = "equilibrium"
+    noun: str = "fixed point"
+    void: Void = "hypothesis violated"
+    """Which void it is where nothing is proved."""
+    paper: str = ""
+    """Whose letters the statements use."""
 
     @property
     def kappa(self) -> float | None:

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Annotated, ClassVar
 
@@ -22,7 +22,7 @@ TRAINED = 8
 
 @dataclass(frozen=True)
 class UnrolledMethod(Method):
-    """A stream of pictures that is cut off after `depth` iterations; subclasses give the stream."""
+    """A stream of images that is cut off after `depth` iterations; subclasses give the stream."""
 
     reason: ClassVar[str] = (
         "the weights were trained for what 8 iterations return: nothing bounds the map, it need not settle"
@@ -31,7 +31,11 @@ class UnrolledMethod(Method):
     depth: Annotated[
         int,
         Range(
-            1, 80, "Iterations", symbol="K", help="It was trained for 8: more or fewer is not what it learned"
+            1,
+            80,
+            "Unrolled iterations",
+            symbol="K",
+            help="Trained for 8: more or fewer is not what it learned",
         ),
     ] = TRAINED
 
@@ -46,7 +50,7 @@ class UnrolledMethod(Method):
         """x₀, x₁, … without end."""
 
     def stream(self, problem: Problem, start: Data | None = None) -> Iterator[Data]:
-        """The pictures of one problem."""
+        """The images of one problem."""
         A = problem.operator
         net = network(self.key(problem), A.image.dtype, A.image.device)
         data = DataStep(A, A.adjoint(problem.data), (-net.log_weight).exp())
@@ -54,7 +58,7 @@ class UnrolledMethod(Method):
 
     @torch.no_grad()
     def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:
-        """`depth` + 1 records; the residual compares each picture with the next, which it computes."""
+        """`depth` + 1 records; the residual compares each image with the next, which it computes."""
         for k, (x, after) in enumerate(pairwise(self.stream(problem, start))):
             gap, residual = gap_and_residual(x, after)
             yield Iterate(k, x, residual, gap, k + 1)
@@ -68,17 +72,17 @@ class UnrolledMethod(Method):
 
 
 def no_guarantees(reason: str, evidence: Evidence) -> tuple[Guarantee, ...]:
-    """One limit, a rate, stability: void, with the measured gain."""
-    return (
-        Guarantee("uniqueness", "One limit", "‖x − z‖ = 0", "void", reason),
-        Guarantee("rate", "Rate", "‖x_k₊₁ − x_k‖ ≤ κᵏ ‖x₁ − x₀‖", "void", reason),
+    """Unique limit, linear rate, stability: not applicable, with the measured gain."""
+    rows = (
+        Guarantee("uniqueness", "Unique limit", "‖x − x′‖ = 0", "void", reason),
+        Guarantee("rate", "Linear rate", "‖x_{k+1} − x_k‖ ≤ κᵏ ‖x₁ − x₀‖", "void", reason),
         Guarantee(
             "stability",
             "Stability",
             "‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖",
             "void",
             reason,
-            None,
-            evidence.probes.get("gain"),
+            measured=evidence.probes.get("gain"),
         ),
     )
+    return tuple(replace(row, void="not applicable") for row in rows)

@@ -13,7 +13,7 @@ from deqviz.methods._unrolled import UnrolledMethod
 
 @METHODS.register("admm_net", title="ADMM-Net (unrolled)")
 class AdmmNet(UnrolledMethod):
-    """The alternating direction method of multipliers, a fixed number of times, with a learned network.
+    """The alternating direction method of multipliers with a learned network, unrolled.
 
     x = (A*A + 1/λ)⁻¹(A*y + (z − u)/λ), z = H(x + u), u ← u + x − z, trained through K = 8 iterations with
     shared weights. Trained for MRI. Sun, Li and Xu, 2016.
@@ -30,5 +30,5 @@ class AdmmNet(UnrolledMethod):
     def states(
         self, residual: Callable[[Data], Data], data: DataStep, start: Data | None = None
     ) -> Iterator[Data]:
-        """The pictures x of the states."""
+        """The images x of the states."""
         return (state.x for state in _monotone.admm(residual, data, start))

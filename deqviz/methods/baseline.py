@@ -1,6 +1,7 @@
-"""The trivial reconstructions, which every other method must beat."""
+"""Direct inversion: FBP, zero-filled reconstruction or adjoint, by operator."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -11,28 +12,33 @@ from deqviz.core.records import Evidence, Iterate, Method, Problem
 from deqviz.core.space import Image
 
 
-@METHODS.register("baseline", title="Filtered back-projection, zero-filled or adjoint")
+@METHODS.register("baseline", title="Direct inversion (FBP, zero-filled, adjoint)")
 class Baseline(Method):
-    """The data turned into a picture in one step, by the field's own shortcut.
+    """Direct inversion of the measurements by the formula of the operator's field.
 
     Filtered back-projection for tomography, the zero-filled inverse transform for Fourier data, A*y or the
     data itself otherwise. No regularisation, no iteration, no guarantee; where other methods start.
     """
 
     equation: ClassVar[str] = "x = baseline(y), e.g. A*y"
-    hint: ClassVar[str] = "Try: pick another degradation; every other method has to beat this picture."
+    hint: ClassVar[str] = "Try: pick another degradation; every other method has to beat this image."
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
         """None: one formula, which solves no equation."""
         del problem
-        formula = (
-            "the picture is one formula of the data: it solves no equation, and nothing bounds its error"
+        reason = "a direct formula solves no equation, and nothing bounds its error"
+        rows = (
+            Guarantee("uniqueness", "Unique limit", "‖x − x′‖ = 0", "void", reason),
+            Guarantee(
+                "stability",
+                "Stability",
+                "‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖",
+                "void",
+                reason,
+                measured=evidence.probes.get("gain"),
+            ),
         )
-        shown = evidence.probes.get("gain")
-        return (
-            Guarantee("uniqueness", "One limit", "‖x − z‖ = 0", "void", formula),
-            Guarantee("stability", "Stability", "‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖", "void", formula, None, shown),
-        )
+        return tuple(replace(row, void="not applicable") for row in rows)
 
     @torch.no_grad()
     def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:

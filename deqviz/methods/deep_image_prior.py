@@ -1,7 +1,8 @@
-"""A picture as the output of an untrained network, fitted to the data and stopped in time."""
+"""Deep image prior: the output of an untrained network, fitted to the data with early stopping."""
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -23,9 +24,9 @@ Stop = Literal["none", "windowed variance", "discrepancy"]
 Shown = Literal["current", "average", "kept"]
 
 MISFIT = "data misfit"
-"""The scalar ‖Ax_k − y‖/√m over the m measured entries: the noise level is its value at the truth."""
+"""The scalar ‖Ax_k − y‖/√m over the m measured entries: the noise level is its value at the ground truth."""
 VARIANCE = "window variance"
-"""The scalar VAR of the last W pictures, once there are so many."""
+"""The scalar VAR of the last W images, once there are so many."""
 KEPT = "kept iteration"
 """The scalar k of what the rule would return now; of a window its end."""
 
@@ -43,54 +44,60 @@ UNCOVERED = (
 class DeepImagePrior(Method):
     """The output of an untrained convolutional network that fits the data, on its way from smooth to noisy.
 
-    min ½‖A g(u, θ) − y‖² over the weights θ by Adam, u fixed noise: pictures are fitted before noise is, so
-    the fit must be stopped. Real pictures end in a sigmoid, complex ones, as two channels, in nothing. The
+    min ½‖A g(u, θ) − y‖² over the weights θ by Adam, u fixed noise: images are fitted before noise is, so
+    the fit must be stopped. Real images end in a sigmoid, complex ones, as two channels, in nothing. The
     gradient comes back through A by A* itself. The residual is ‖x_{k+1} − x_k‖/‖x_{k+1}‖ of the network's
-    pictures x_k = g(u, θ_k), whichever is shown: Adam's steps do not shrink, so it need not go to 0. A rule
-    that stops ends the stream, with a last record of what it kept: the picture at which the misfit came down
-    to the noise, or the mean of the window that varied least, whose last picture is late by half a window. A
-    start is shown as x₀ and no more: no weights belong to a given picture.
+    images x_k = g(u, θ_k), whichever is shown: Adam's steps do not shrink, so it need not go to 0. A rule
+    that stops ends the stream, with a last record of what it kept: the image at which the misfit came down
+    to the noise, or the mean of the window that varied least, whose last image is late by half a window. A
+    start is shown as x₀ and no more: no weights belong to a given image.
     Ulyanov, Vedaldi and Lempitsky, 2018; Wang, Li, Zhuang, Chen, Liang and Sun, 2021, for the windowed
-    variance, of which they return the last picture; Morozov, 1966, for the discrepancy.
+    variance, of which they return the last image; Morozov, 1966, for the discrepancy.
     """
 
     equation: ClassVar[str] = "min ½‖A g(u, θ) − y‖² over θ, x = g(u, θ)"
     hint: ClassVar[str] = (
-        "Try: no stopping rule and some hundred iterations; the PSNR rises and falls again while the data is "
-        "fitted ever better."
+        "Try: no stopping rule and some hundred iterations; the PSNR rises and falls again while the data "
+        "misfit keeps falling."
     )
 
     network: Annotated[
         Network,
-        Options("Network", "Skip: an hourglass. Decoder: it only grows. Deep decoder: mixes channels only."),
+        Options(
+            "Network",
+            "Skip: encoder and decoder. Decoder: no encoder. Deep decoder: 1 × 1 convolutions only.",
+        ),
     ] = "skip"
     rule: Annotated[
         Stop,
         Options(
             "Stopping rule",
-            "A misfit as small as the noise, or the least variance of the last pictures; none: the hump.",
+            "Discrepancy principle, or least windowed variance; none: semi-convergence is seen.",
         ),
     ] = "discrepancy"
     shown: Annotated[
         Shown,
-        Options(
-            "Picture", "Of every iteration: the network's, its exponential average, or what the rule keeps."
-        ),
+        Options("Image shown", "The network's output, its exponential average, or what the rule keeps."),
     ] = "current"
     rate: Annotated[
         float, Range(1e-4, 0.1, "Learning rate", log=True, symbol="η", help="Of Adam; smaller is steadier")
     ] = 0.01
     jitter: Annotated[
         float,
-        Range(0.0, 0.1, "Input noise", help="Added to u anew in every iteration: a later and flatter hump"),
+        Range(
+            0.0,
+            0.1,
+            "Input noise",
+            help="Std of noise added to u anew in every iteration: a later and flatter peak",
+        ),
     ] = 0.0
-    width: Annotated[int, Range(4, 128, "Channels", advanced=True, help="Of every level inside")] = 16
-    scales: Annotated[int, Range(1, 6, "Scales", advanced=True, help="Halvings of the picture")] = 3
+    width: Annotated[int, Range(4, 128, "Channels", advanced=True, help="Of every level")] = 16
+    scales: Annotated[int, Range(1, 6, "Scales", advanced=True, help="Number of downsamplings by 2")] = 3
     weight: Annotated[
-        float, Range(0.0, 0.999, "Averaging", symbol="w", advanced=True, help="The weight of the past")
+        float, Range(0.0, 0.999, "Averaging", advanced=True, help="Decay of the exponential average")
     ] = 0.9
     window: Annotated[
-        int, Range(2, 500, "Window", symbol="W", advanced=True, help="Pictures whose variance is taken")
+        int, Range(2, 500, "Window", symbol="W", advanced=True, help="Iterates whose variance is taken")
     ] = 30
     patience: Annotated[
         int,
@@ -113,7 +120,7 @@ class DeepImagePrior(Method):
 
     @torch.no_grad()
     def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:
-        """One gradient per record; every picture of a batch has a network and a rule of its own."""
+        """One gradient per record; every image of a batch has a network and a rule of its own."""
         A, y = problem.operator, problem.data
         if len(y) == 1:
             yield from self._single(problem, start)
@@ -166,7 +173,7 @@ class DeepImagePrior(Method):
                 shown = start
             yield Iterate(k, shown, residual, gap, k + 1, 0.5 * size.square(), scalars)
             if verdict.stops:
-                # What was shown last may be the kept picture already.
+                # What was shown last may be the kept image already.
                 if shown is not kept.x:
                     yield Iterate(k + 1, kept.x, kept.residual, kept.gap, k + 1, kept.objective, kept.scalars)
                 return
@@ -180,39 +187,39 @@ class DeepImagePrior(Method):
         if seen and seen[0].objective:
             first = seen[0].objective
             measured = Curve([m.k for m in seen], [math.sqrt((m.objective or 0.0) / first) for m in seen])
-        elsewhere = "another draw of weights and input ends elsewhere, and a start is shown but not used"
-        return (
+        elsewhere = "another draw of weights and input has another limit; a start is shown and not used"
+        rows = (
             Guarantee(
                 "envelope",
-                "Decay of the misfit",
-                "‖Ax_k − y‖/‖Ax₀ − y‖ ≤ exp(−σ_A² σ_min(J₀)² t/4)",
+                "A-priori linear rate",
+                "‖Ax_k − y‖/‖Ax₀ − y‖ ≤ exp(−σ_A² σ_0² t/4)",
                 "void",
                 UNCOVERED,
                 None,
                 measured,
             ),
-            Guarantee("noise", "Data in the end", "‖A(x(t) − x†)‖ ≤ 2‖ε‖ for t ≥ t*", "void", UNCOVERED),
-            Guarantee("uniqueness", "One limit", "‖x − z‖ = 0", "void", elsewhere),
+            Guarantee("noise", "Early-stopping bound", "‖A(x(t) − x†)‖ ≤ 2‖ε‖ for t ≥ t*", "void", UNCOVERED),
+            Guarantee("uniqueness", "Unique limit", "‖x − x′‖ = 0", "void", elsewhere),
             Guarantee(
                 "stability",
                 "Stability",
                 "‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖",
                 "void",
-                "nothing bounds how far a path through the weights is moved by a change of the data",
-                None,
-                evidence.probes.get("gain"),
+                "nothing bounds how much a change of the data changes the path of the weights",
+                measured=evidence.probes.get("gain"),
             ),
         )
+        return tuple(replace(row, void="not applicable", paper="deep inverse prior") for row in rows)
 
 
 class Fit:
-    """One network g(u, ·) and Adam on its weights, from the gradient of a loss in the picture.
+    """One network g(u, ·) and Adam on its weights, from the gradient of a loss in the image.
 
     Kingma and Ba, 2015, with β = (0.9, 0.999), on one vector that all weights are parts of.
     """
 
     def __init__(self, method: DeepImagePrior, space: Space) -> None:
-        """Draw weights and input; raises ValueError for pictures too small for the network."""
+        """Draw weights and input; raises ValueError for images too small for the network."""
         # Of the noise's own seed the weights would be drawn from the same numbers.
         self._rng = Generator().manual_seed(method.seed + APART)
         net = _network(method, space, self._rng)
@@ -238,7 +245,7 @@ class Fit:
         return x.detach()
 
     def step(self, gradient: Image) -> None:
-        """One step of Adam along Jᵀ∇, `gradient` being that of the loss in the last picture."""
+        """One step of Adam along Jᵀ∇, `gradient` being that of the loss in the last image."""
         assert self._output is not None
         parts = torch.autograd.grad(self._output, self._weights, gradient)
         self._output = None
@@ -260,7 +267,7 @@ def _network(method: DeepImagePrior, space: Space, rng: Generator) -> Skip | Dec
 
 
 def _together(items: list[Iterate]) -> Iterate:
-    """One record of a batch: every number is that of the worst picture."""
+    """One record of a batch: every number is that of the worst image."""
     names = dict.fromkeys(name for item in items for name in item.scalars)
 
     def worst(values: list[Scalar]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Equilibrium regularisation: any regulariser, either splitting, any solver."""
+"""Implicit non-variational (INV) regularisation as an equilibrium: any regulariser, splitting and solver."""
 
 import math
 from typing import Annotated, ClassVar, Literal
@@ -17,25 +17,32 @@ from deqviz.methods._resolvent import tikhonov_step
 from deqviz.regularizers.contractive import Contractive
 
 
-@METHODS.register("equilibrium", title="Equilibrium (INV)")
+@METHODS.register("equilibrium", title="Equilibrium, implicit non-variational (INV)")
 class Equilibrium(FixedPointMethod):
-    """A picture at which the pull of the data and that of the regulariser cancel.
+    """An equilibrium of data fidelity and regulariser (implicit non-variational, INV).
 
     A*(Ax − y) + αR(x) = 0. Implicit splitting: T(x) = (A*A + αβ)⁻¹(A*y + α(βx − R(x))), no step size;
-    explicit: T(x) = x − s(A*(Ax − y) + αR(x)). Both have the same fixed points. R need not be a gradient;
-    if it is, of a convex Ψ, the picture minimises ½‖Ax − y‖² + αΨ(x). Unique where σ_min(A)² + αc > 0.
+    explicit: T(x) = x − τ(A*(Ax − y) + αR(x)). Both have the same fixed points. R need not be a gradient;
+    if it is, of a convex Ψ, x minimises ½‖Ax − y‖² + αΨ(x). Unique where σ_min(A)² + αc > 0.
     Obmann and Haltmeier, 2023, arXiv 2306.01421; Gilton, Ongie and Willett, 2021.
     """
 
     equation: ClassVar[str] = "A*(Ax − y) + αR(x) = 0"
     hint: ClassVar[str] = (
-        "Try: raise L past 1, or choose the explicit splitting and a step above 1, and watch the lamps."
+        "Try: raise L past 1, or the explicit splitting with a step size above 1, and watch the statuses."
     )
 
     regularizer: Annotated[Regularizer, Pick("regularizer", "Regulariser R")] = Contractive()
     weight: Annotated[
         float,
-        Range(1e-5, 100.0, "Weight α", log=True, symbol="α", help="Trust in R against trust in the data"),
+        Range(
+            1e-5,
+            100.0,
+            "Regularisation parameter α",
+            log=True,
+            symbol="α",
+            help="Weight of R against the data fidelity",
+        ),
     ] = 0.02
     splitting: Annotated[
         Literal["implicit", "explicit"],
@@ -46,9 +53,9 @@ class Equilibrium(FixedPointMethod):
         Range(
             0.05,
             1.5,
-            "Explicit step",
-            symbol="s",
-            help="As a share of the largest step with a guarantee; above 1 it ends",
+            "Explicit step size",
+            symbol="τ",
+            help="As a share of the largest step size with a guarantee; above 1 there is none",
             advanced=True,
         ),
     ] = 0.5
@@ -57,11 +64,11 @@ class Equilibrium(FixedPointMethod):
         """T of the chosen splitting."""
         A, R, alpha = problem.operator, self.regularizer, self.weight
         if self.splitting == "explicit":
-            s, back = self._step(_theory.bounds(A)), A.adjoint(problem.data)
+            tau, back = self._step(_theory.bounds(A)), A.adjoint(problem.data)
 
             def explicit(x: Image) -> Image:
                 pull = torch.add(A.gram(x) - back, R(x), alpha=alpha)
-                return torch.sub(x, pull, alpha=s)
+                return torch.sub(x, pull, alpha=tau)
 
             return explicit
         beta, _ = self._center()
@@ -90,7 +97,7 @@ class Equilibrium(FixedPointMethod):
         return (1.1 * beta, limit + 0.1 * beta) if limit == beta else (beta, limit)
 
     def _step(self, bound: _theory.Bounds) -> float:
-        """s as a share of 2/(‖A‖² + α(β + L)), T7(b)."""
+        """τ as a share of 2/(‖A‖² + α(β + L)), T7(b)."""
         constants = self.regularizer.constants()
         return self.step * 2 / (bound.top + self.weight * (constants.center + constants.contraction.value))
 
@@ -111,13 +118,13 @@ class Equilibrium(FixedPointMethod):
             floor, bias = bound.step_error(alpha * beta), bound.rounding * (bound.top + alpha * beta) / low
             rule = f"κ = αL/(αβ + σ_min²) = {1 - margin:.5g}, {numbers}"
         else:
-            s, averaged = self._step(bound), self.step < 1
-            margin = self._explicit_margin(bound, s)
+            tau, averaged = self._step(bound), self.step < 1
+            margin = self._explicit_margin(bound, tau)
             # ‖x − x*‖ ≤ ‖A*(Ax − y) + αR(x)‖/modulus needs no contraction of T.
-            candidates = [1 / (s * modulus)] if modulus > 0 else []
-            far = "‖T(x_k) − x_k‖/(s(σ_min² + αc))"
+            candidates = [1 / (tau * modulus)] if modulus > 0 else []
+            far = "‖T(x_k) − x_k‖/(τ(σ_min² + αc))"
             floor, bias = bound.rounding, 0.0
-            rule = f"κ = max|1 − s(λ + αβ)| + sαL = {1 - margin:.5g}, s = {s:.4g}, {numbers}"
+            rule = f"κ = max|1 − τ(λ + αβ)| + ταL = {1 - margin:.5g}, τ = {tau:.4g}, {numbers}"
         contracting = 1 / margin if margin > 0 else math.inf
         if margin > 0:
             candidates.append(contracting)
@@ -141,24 +148,25 @@ class Equilibrium(FixedPointMethod):
             + ("‖y₁ − y₂‖/(2√(αc))" if by_c else "σ_min ‖y₁ − y₂‖/(σ_min² + αc)"),
         )
 
-    def _explicit_margin(self, bound: _theory.Bounds, s: float) -> float:
+    def _explicit_margin(self, bound: _theory.Bounds, tau: float) -> float:
         """1 − κ, the worse of both ends of the spectrum of A*A."""
         constants, alpha = self.regularizer.constants(), self.weight
         beta, limit = constants.center, constants.contraction.value
 
         def margin_at(square: float) -> float:
-            # 1 − |1 − s(λ + αβ)| − sαL, written so that nothing near 1 is subtracted from 1.
-            if s * (square + alpha * beta) <= 1:
-                return s * (square + alpha * (beta - limit))
-            return 2 - s * (square + alpha * (beta + limit))
+            # 1 − |1 − τ(λ + αβ)| − ταL, written so that nothing near 1 is subtracted from 1.
+            if tau * (square + alpha * beta) <= 1:
+                return tau * (square + alpha * (beta - limit))
+            return 2 - tau * (square + alpha * (beta + limit))
 
         return _theory.significant(min(margin_at(bound.top), margin_at(bound.bottom)))
 
     def _too_long(self, bound: _theory.Bounds) -> str:
         if self.splitting == "implicit" or self.step <= 1:
             return ""
-        s = self._step(bound)
-        return f"the step {s:.3g} exceeds {s / self.step:.3g}, the longest for which T is known not to expand"
+        tau = self._step(bound)
+        longest = tau / self.step
+        return f"τ = {tau:.3g} exceeds {longest:.3g}, the longest step for which T is known not to expand"
 
     def _several(self, bound: _theory.Bounds, constants: Constants) -> str:
         beta, limit = constants.center, constants.contraction.value
@@ -171,17 +179,18 @@ class Equilibrium(FixedPointMethod):
                 f" and σ_min(A)² ≥ {bound.bottom:.3g} does not make up for it"
             )
         return (
-            "A has directions that it (nearly) annihilates, and R is monotone but not strongly: the"
-            " equilibria form a closed convex set, perhaps of more than one picture"
+            "A (nearly) has a null space, and R is monotone but not strongly: the equilibria form a closed"
+            " convex set, perhaps of more than one image"
         )
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
-        """The panel of the map, and the rate in the noise, which needs the truth."""
+        """The panel of the map, and the rate under the source condition, which needs the ground truth."""
         source = Guarantee(
             "source",
-            "Rate as the noise vanishes",
+            "Convergence rate under the source condition",
             "‖x − x†‖ ≤ (δ + α‖w‖)/(2√(αc)) if R(x†) = A*w",
             "void",
-            "whether R(x†) lies in the range of A* is a question about the truth, which a method never sees",
+            "whether R(x†) ∈ ran A* is a question about the ground truth, which a method never sees",
+            void="not verifiable",
         )
         return (*_panel.panel(self.theory(problem), self.solver, evidence), source)

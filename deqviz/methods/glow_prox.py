@@ -1,4 +1,4 @@
-"""Inpainting by a few layers, each of which shrinks the picture in the latent space of a normalising flow."""
+"""GLOW-Prox: unrolled inpainting whose proximal maps shrink latents of normalising flows."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal, get_args
@@ -28,10 +28,12 @@ KEYS: Mapping[Training, str] = {
     "plain": "glow_prox_plain",
 }
 LATENT = "latent norm"
-"""The scalar ‖z_l‖ over all levels, after layer l = 1 … L."""
+"""The scalar ‖z_ℓ‖ over all levels, after layer ℓ = 1 … K."""
 
-_REASON = "five layers with weights of their own have no limit, and nothing bounds the flows' constants"
-_ELSEWHERE = "the layers were trained for lost pixels, and this operator loses something else"
+_REASON = (
+    "five layers with different weights have no limit, and the flows' Lipschitz constants are not bounded"
+)
+_ELSEWHERE = "the layers were trained for inpainting, and this operator is another"
 
 
 def network(training: Training, dtype: torch.dtype = torch.float32, device: str = "cpu") -> GlowProx:
@@ -43,31 +45,31 @@ def network(training: Training, dtype: torch.dtype = torch.float32, device: str 
 
 @METHODS.register("glow_prox", title="GLOW-Prox (unrolled flows)")
 class GlowProxMethod(Method):
-    """A data step and a shrinkage in the latent space of a flow, five times, with weights of its own each.
+    """Five unrolled layers: a gradient step on the data, then a shrinkage of the latents of a flow.
 
-    x_{l+1} = f_l⁻¹(f_l(x̃)/(1 + λ_l)) with x̃ = x_l + μ_l A*(y − Ax_l)/‖A‖², from x₀ = A*y/‖A‖². Trained for
-    inpainting of 64 × 64 colour pictures: it runs on any operator, and knows of no other. A grey picture is
-    three equal channels, so is each part of a complex one. Pictures of more than 128 pixels a side are
+    x_{ℓ+1} = f_ℓ⁻¹(f_ℓ(x̃)/(1 + λ_ℓ)) with x̃ = x_ℓ + μ_ℓ A*(y − Ax_ℓ)/‖A‖², from x₀ = A*y/‖A‖². Trained for
+    inpainting of 64 × 64 colour images: it runs on any operator, and knows of no other. A grey image is
+    three equal channels, so is each part of a complex one. Images of more than 128 pixels a side are
     refused. Wei, van Gorp, Gonzalez-Carabarin, Freedman, Eldar and van Sloun, 2022; with the descending
     constraints of Hadou, NaderiAlizadeh and Ribeiro, 2024.
     """
 
-    equation: ClassVar[str] = "x_{l+1} = f_l⁻¹(f_l(x_l + μ_l A*(y − Ax_l))/(1 + λ_l)), l < 5"
+    equation: ClassVar[str] = "x_{ℓ+1} = f_ℓ⁻¹(f_ℓ(x_ℓ + μ_ℓA*(y − Ax_ℓ))/(1 + λ_ℓ)), ℓ < 5"
     hint: ClassVar[str] = (
-        "Try: a block of missing pixels on a picture of 64 px, and the training without constraints, whose "
-        "latents need not shrink from layer to layer."
+        "Try: a missing block on an image of 64 px, and the training without constraints, whose latent norm "
+        "need not decrease from layer to layer."
     )
 
     training: Annotated[
         Training,
-        Options("Training", "With or without descending constraints, and noise on what the layers see."),
+        Options("Training", "With or without descending constraints and noise injected into the layers."),
     ] = "constraints and noise"
 
     @torch.no_grad()
     def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:
-        """x₀ and what each layer returns; the residual compares each picture with the next, 0 at the end.
+        """x₀ and what each layer returns; the residual compares each image with the next, 0 at the end.
 
-        Raises ValueError for pictures that are too large.
+        Raises ValueError for images that are too large.
         """
         A, y = problem.operator, problem.data
         # Of A = 0 the data step is none.
@@ -92,13 +94,13 @@ class GlowProxMethod(Method):
             state, shown = state_after, after
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
-        """None: descent was trained on average over pictures, and five layers have no limit."""
+        """None: descent was trained on average over images, and five layers have no limit."""
         known = isinstance(problem.operator, Inpainting)
         return no_guarantees(_REASON if known else f"{_ELSEWHERE}; {_REASON}", evidence)
 
 
 def _in_colour(x: Image) -> Colour:
-    """Three channels as they are; else every channel as a picture of its own, three times the same."""
+    """Three channels as they are; else every channel as an image of its own, three times the same."""
     b, c, h, w = x.shape
     return x if c == 3 else x.reshape(b * c, 1, h, w).expand(b * c, 3, h, w)
 

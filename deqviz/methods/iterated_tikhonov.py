@@ -30,7 +30,15 @@ class IteratedTikhonov(FixedPointMethod):
 
     solver: Annotated[Solver, Pick("solver", "Solver", advanced=True)] = Picard()
     weight: Annotated[
-        float, Range(1e-4, 10.0, "Weight α", log=True, symbol="α", help="Smaller is faster")
+        float,
+        Range(
+            1e-4,
+            10.0,
+            "Regularisation parameter α",
+            log=True,
+            symbol="α",
+            help="Of each step: smaller converges faster",
+        ),
     ] = 0.1
 
     def map(self, problem: Problem) -> Map:
@@ -58,8 +66,8 @@ class IteratedTikhonov(FixedPointMethod):
             floor=bound.step_error(alpha),
             bias=bound.rounding * (bound.top + alpha) / (bound.bottom + alpha),
             because=f"κ = α/(σ_min² + α) = {1 - margin:.5g} with σ_min(A)² ≥ {bound.bottom:.3g}",
-            obstacle="A has directions that it (nearly) annihilates, and the limit regularises none of them",
-            gain_statement="‖x₁ − x₂‖ ≤ ‖y₁ − y₂‖/σ_min in the limit",
+            obstacle="A (nearly) has a null space, which the limit does not regularise",
+            gain_statement="‖x₁ − x₂‖ ≤ ‖y₁ − y₂‖/σ_min",
             noun="least-squares solution",
         )
         return _panel.panel(theory, self.solver, evidence)

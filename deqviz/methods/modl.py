@@ -1,4 +1,4 @@
-"""Model-based deep learning: a proximal iteration with a free network, cut off after a few steps."""
+"""Model-based deep learning (MoDL): proximal iterations with an unconstrained network, unrolled."""
 
 from collections.abc import Callable, Iterator
 from typing import ClassVar
@@ -14,17 +14,15 @@ from deqviz.methods._unrolled import UnrolledMethod
 
 @METHODS.register("modl", title="MoDL (unrolled)")
 class Modl(UnrolledMethod):
-    """A Tikhonov step towards a network's picture, a fixed number of times with the same weights.
+    """A Tikhonov step towards a network's output, unrolled for K iterations with shared weights.
 
     x_{k+1} = (A*A + 1/λ)⁻¹(A*y + H(x_k)/λ): the map of MOL at α = 1, with H free and trained through K = 8
-    iterations. It is best at about the depth that it was trained for. Trained for MRI.
+    iterations. Best at about the depth of training. Trained for MRI.
     Aggarwal, Mani and Jacob, 2019.
     """
 
     equation: ClassVar[str] = "x_{k+1} = (A*A + 1/λ)⁻¹(A*y + H(x_k)/λ), k < K"
-    hint: ClassVar[str] = (
-        "Try: five times the iterations it was trained for, beside MOL, which does not mind."
-    )
+    hint: ClassVar[str] = "Try: five times the iterations it was trained for, beside MOL, which converges."
 
     def key(self, problem: Problem) -> str:
         """By the acceleration."""

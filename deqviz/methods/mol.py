@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -17,10 +18,13 @@ from deqviz.methods._resolvent import tikhonov_step
 from deqviz.methods._tasks import automatic
 from deqviz.regularizers.monotone import Monotone, Task, Version, network
 
+PAPER = "monotone operator learning"
+"""Whose letters the statements use: α is the step size there."""
+
 
 @METHODS.register("mol", title="MOL (monotone operator learning)")
 class Mol(FixedPointMethod):
-    """A picture at which the pull of the data and that of a monotone network cancel.
+    """An equilibrium of data fidelity and a monotone network.
 
     λA*(Ax − y) + F(x) = 0 with F = Id − H, by T(x) = (I + αλA*A)⁻¹[(1 − α)x + αH(x) + αλA*y], whose fixed
     points are the same for every α > 0: the equilibrium equation with R = F and weight 1/λ. Where Lip(H) ≤ 1
@@ -30,14 +34,14 @@ class Mol(FixedPointMethod):
 
     equation: ClassVar[str] = "λA*(Ax − y) + x − H(x) = 0"
     hint: ClassVar[str] = (
-        "Try: the unconstrained version, and watch the lamps; or α above 2/(2 − m), where no theorem holds."
+        "Try: the unconstrained version, or α above 2/(2 − m), where no theorem holds; watch the statuses."
     )
 
     version: Annotated[
         Version,
         Options(
             "Version",
-            "Strict: certified, with monotonicity m. Approximate: estimated only. Unconstrained: no promise.",
+            "Strict: certified, monotonicity modulus m. Approximate: estimated. Unconstrained: no guarantee.",
         ),
     ] = "strict m = 0.1"
     task: Annotated[
@@ -53,15 +57,17 @@ class Mol(FixedPointMethod):
         Range(
             0.01,
             100.0,
-            "Trust in the data",
+            "Data-fidelity weight",
             log=True,
             symbol="λ/λ₀",
-            help="λ over the value λ₀ that was learned with the network",
+            help="λ relative to λ₀, the value learned with the network",
         ),
     ] = 1.0
     step: Annotated[
         float,
-        Range(0.01, 2.0, "Step α", symbol="α", help="Any α has the same solutions; 1 is the fastest proved"),
+        Range(
+            0.01, 2.0, "Step size α", symbol="α", help="Any α has the same solutions; 1 is the fastest proved"
+        ),
     ] = 1.0
 
     def regularizer(self, problem: Problem) -> Monotone:
@@ -85,7 +91,7 @@ class Mol(FixedPointMethod):
         return A.resolvent(A.adjoint(problem.data), 1 / self.weight(problem))
 
     def theory(self, problem: Problem) -> _theory.Theory:
-        """Lip(H) from above gives everything; nothing follows from a bound that is not below 1."""
+        """An upper bound of Lip(H) gives everything; nothing follows from a bound that is not below 1."""
         bound, constants = _theory.bounds(problem.operator), self.regularizer(problem).constants()
         weight, alpha, L = self.weight(problem), self.step, constants.contraction.value
         rho = 1 / (alpha * weight)
@@ -115,6 +121,8 @@ class Mol(FixedPointMethod):
             if bound.bottom <= (1 - L) / weight or modulus <= 0
             else "‖x₁ − x₂‖ ≤ σ_min ‖y₁ − y₂‖/(σ_min² + m/λ)",
             error_statement="‖x_k − x*‖ ≤ ‖λA*(Ax_k − y) + F(x_k)‖/m",
+            void="hypothesis violated" if L < 1 else "not verifiable",
+            paper=PAPER,
         )
 
     def _margin(self, problem: Problem, L: float) -> float:
@@ -144,24 +152,32 @@ class Mol(FixedPointMethod):
         kappa = 1 - self._margin(problem, 1 - net.margin)
         if kappa >= 1:
             return ()
-        name, statement = "Rate that was trained for", "‖T(x_k) − x_k‖ ≤ κᵏ ‖T(x₀) − x₀‖"
+        name, statement = "A-priori linear rate, as trained for", "‖T(x_k) − x_k‖ ≤ κᵏ ‖T(x₀) − x₀‖"
         reason = (
             f"κ = {kappa:.5g} if Lip(H) ≤ {1 - net.margin:.3g}, which training asked of an estimate from "
             f"below; {theory.obstacle}"
         )
         factor = self.solver.contraction(kappa)
         if factor is None:
-            return (Guarantee("rate", name, statement, "estimated", reason),)
+            return (Guarantee("rate", name, statement, "estimated", reason, paper=PAPER),)
         seen = _panel.above(marks, 2 * theory.floor / (1 - kappa))
         predicted = _panel.line(marks, lambda k: factor**k)
-        return (Guarantee("rate", name, statement, "estimated", reason, predicted, seen),)
+        return (Guarantee("rate", name, statement, "estimated", reason, predicted, seen, paper=PAPER),)
 
     def _paper_rate(self, problem: Problem, theory: _theory.Theory, marks: Sequence[Mark]) -> Guarantee:
         """√(1 − 2αm + α²(2 − m)²)/(1 + αλσ_min²), all that follows from m and Lip(F) ≤ 2 − m."""
-        name, statement = "Rate from m and Lip(F)", "κ₁ = √(1 − 2αm + α²(2 − m)²) < 1 for α < 2m/(2 − m)²"
+        row = Guarantee(
+            "paper_rate",
+            "A-priori linear rate from m and Lip(F)",
+            "κ₁ = √(1 − 2αm + α²(2 − m)²) < 1 for α < 2m/(2 − m)²",
+            "void",
+            theory.several,
+            void=theory.void,
+            paper=PAPER,
+        )
         limit = self.regularizer(problem).constants().contraction.value
         if limit >= 1:
-            return Guarantee("paper_rate", name, statement, "void", theory.several)
+            return row
         m, alpha = 1 - limit, self.step
         longest = 2 * m / (2 - m) ** 2
         root = math.sqrt(1 - 2 * alpha * m + alpha**2 * (2 - m) ** 2)
@@ -172,13 +188,11 @@ class Mol(FixedPointMethod):
                 f"α = {alpha:.3g} is above {longest:.3g}: with m = {m:.3g} and Lip(F) ≤ {2 - m:.3g} alone T"
                 f" may expand by {kappa:.3g}; the row above knows Lip(H) ≤ 1 − m, which says more"
             )
-            return Guarantee("paper_rate", name, statement, "void", reason)
+            return replace(row, reason=reason)
         reason = f"α = {alpha:.3g} < {longest:.3g}: κ₁ = {kappa:.5g}, weaker than the row above"
         if self.solver.contraction(kappa) is None:
-            return Guarantee(
-                "paper_rate", name, statement, "estimated", "a rate of the plain iteration; choose Picard"
-            )
+            return replace(row, status="estimated", reason="a rate of the plain iteration; choose Picard")
         factor = self.solver.contraction(kappa) or kappa
         seen = _panel.above(marks, 2 * theory.floor / (1 - kappa))
         predicted: Curve | None = _panel.line(marks, lambda k: factor**k)
-        return Guarantee("paper_rate", name, statement, "certified", reason, predicted, seen)
+        return replace(row, status="certified", reason=reason, predicted=predicted, measured=seen)

@@ -20,34 +20,41 @@ from deqviz.solvers.picard import Picard
 class PnpFbs(FixedPointMethod):
     """A gradient step on the data, then a denoiser in the place of a proximal map.
 
-    x ← D(x − sA*(Ax − y)), D = (1 − λ)Id + λD_σ. With the 1-Lipschitz denoiser and s ≤ 2/‖A‖² the map does
-    not expand, and for λ < 1 it is averaged: the iteration converges wherever a fixed point exists. With
-    the unconstrained denoiser nothing is known and it may diverge.
+    x ← D(x − τA*(Ax − y)), D = (1 − λ)Id + λD_σ with the denoiser of level σ_d. With the 1-Lipschitz one
+    and τ ≤ 2/‖A‖² the map does not expand, and for λ < 1 it is averaged: the iteration converges wherever
+    there is a fixed point. With the unconstrained denoiser nothing is known and it may diverge.
     Venkatakrishnan, Bouman and Wohlberg, 2013; Ryu et al., 2019.
     """
 
-    equation: ClassVar[str] = "x = D_σ(x − sA*(Ax − y))"
+    equation: ClassVar[str] = "x = D_σ(x − τA*(Ax − y))"
     hint: ClassVar[str] = (
-        "Try: swap in the unconstrained denoiser. The picture may get better, the guarantee is gone."
+        "Try: swap in the unconstrained denoiser. The image may get better, the guarantee is gone."
     )
 
     solver: Annotated[Solver, Pick("solver", "Solver")] = Picard()
     denoiser: Annotated[
         Literal["contractive", "unconstrained"],
-        Options("Denoiser", "1-Lipschitz by construction, or better and without any promise"),
+        Options("Denoiser", "1-Lipschitz by construction, or unconstrained: better, without a guarantee"),
     ] = "contractive"
     sigma: Annotated[
         float,
-        Range(0.2 / 255, 50 / 255, "Denoiser level σ", log=True, symbol="σ", help="Noise removed per step"),
+        Range(
+            0.2 / 255,
+            50 / 255,
+            "Denoiser level σ_d",
+            log=True,
+            symbol="σ_d",
+            help="Noise std removed per step",
+        ),
     ] = 1 / 255
     step: Annotated[
         float,
         Range(
             0.05,
             1.5,
-            "Step",
-            symbol="s",
-            help="As a share of 2/‖A‖²; above 1 the guarantee ends",
+            "Step size",
+            symbol="τ",
+            help="As a share of 2/‖A‖²; above 1 there is no guarantee",
             advanced=True,
         ),
     ] = 0.9
@@ -61,39 +68,48 @@ class PnpFbs(FixedPointMethod):
     def map(self, problem: Problem) -> Map:
         """T."""
         A = problem.operator
-        back, s = A.adjoint(problem.data), self.step * 2 / _theory.bounds(A).top
+        back, tau = A.adjoint(problem.data), self.step * 2 / _theory.bounds(A).top
         D = _denoisers.relaxed(
             self.denoiser, self.sigma, self.relaxation, A.image.dtype, A.image.device, self.plugged
         )
 
         def f(x: Image) -> Image:
-            return D(torch.sub(x, A.gram(x) - back, alpha=s))
+            return D(torch.sub(x, A.gram(x) - back, alpha=tau))
 
         return f
 
     def theory(self, problem: Problem) -> _theory.Theory:
-        """κ = Lip(D) max|1 − sλ| over the spectrum of A*A."""
+        """κ = Lip(D_σ) max|1 − τλ| over the spectrum of A*A."""
         bound = _theory.bounds(problem.operator)
         limit = _denoisers.relaxed_lipschitz(self.denoiser, self.relaxation, self.plugged)
-        s = self.step * 2 / bound.top
+        tau = self.step * 2 / bound.top
         if limit is None:
             return _theory.Theory(
-                None, None, None, False, bound.rounding, "", obstacle=_denoisers.UNKNOWN, noun="fixed point"
+                None,
+                None,
+                None,
+                False,
+                bound.rounding,
+                "",
+                obstacle=_denoisers.UNKNOWN,
+                void="not verifiable",
+                noun="fixed point",
             )
-        kappa = limit * max(abs(1 - s * bound.bottom), 2 * self.step - 1)
+        kappa = limit * max(abs(1 - tau * bound.bottom), 2 * self.step - 1)
         margin = _theory.significant(1 - kappa)
         error = 1 / margin if margin > 0 else None
-        too_long = f"the step {s:.3g} exceeds 2/‖A‖² = {2 / bound.top:.3g}" if self.step > 1 else ""
+        too_long = (
+            f"the step size τ = {tau:.3g} exceeds 2/‖A‖² = {2 / bound.top:.3g}" if self.step > 1 else ""
+        )
         return _theory.Theory(
             margin,
             error,
-            limit * s * math.sqrt(bound.top) * error if error is not None else None,
+            limit * tau * math.sqrt(bound.top) * error if error is not None else None,
             is_averaged=self.relaxation < 1 and self.step < 1 and margin >= -_theory.ROUNDING,
             floor=bound.rounding,
-            because=f"Lip(D) ≤ {limit:.4g}, κ = Lip(D) max|1 − sλ| = {kappa:.5g} for s = {s:.3g}",
-            obstacle=too_long
-            or "A has directions that it (nearly) annihilates, and Lip(D) ≤ 1 is not below 1",
-            gain_statement="‖x₁ − x₂‖ ≤ s‖A‖ Lip(D)/(1 − κ) ‖y₁ − y₂‖",
+            because=f"Lip(D_σ) ≤ {limit:.4g}, κ = Lip(D_σ) max|1 − τλ| = {kappa:.5g} for τ = {tau:.3g}",
+            obstacle=too_long or "A (nearly) has a null space, and Lip(D_σ) ≤ 1 is not below 1",
+            gain_statement="‖x₁ − x₂‖ ≤ τ‖A‖ Lip(D_σ)/(1 − κ) ‖y₁ − y₂‖",
             noun="fixed point",
         )
 

@@ -17,28 +17,43 @@ from deqviz.solvers.picard import Picard
 class PnpHqs(FixedPointMethod):
     """A Tikhonov step towards the data, then a denoiser, with no step size.
 
-    x ← D(z), z = (A*A + ρ)⁻¹(A*y + ρx), D = (1 − λ)Id + λD_σ, at one fixed ρ. The Tikhonov step is firmly
-    nonexpansive, so with the 1-Lipschitz denoiser T does not expand; for λ < 1 it is averaged. With the
-    unconstrained denoiser nothing is known and it may diverge.
+    x ← D(z), z = (A*A + ρ)⁻¹(A*y + ρx), D = (1 − λ)Id + λD_σ with the denoiser of level σ_d, at
+    one fixed ρ. The Tikhonov step is firmly nonexpansive, so with the 1-Lipschitz denoiser T does not expand;
+    for λ < 1 it is averaged. With the unconstrained denoiser nothing is known and it may diverge.
     Geman and Yang, 1995; Zhang, Zuo, Gu and Zhang, 2017.
     """
 
     equation: ClassVar[str] = "x = D_σ((A*A + ρ)⁻¹(A*y + ρx))"
     hint: ClassVar[str] = (
-        "Try: swap in the unconstrained denoiser and raise its level until the run no longer settles."
+        "Try: swap in the unconstrained denoiser and raise its level until the run no longer converges."
     )
 
     solver: Annotated[Solver, Pick("solver", "Solver")] = Picard()
     denoiser: Annotated[
         Literal["contractive", "unconstrained"],
-        Options("Denoiser", "1-Lipschitz by construction, or better and without any promise"),
+        Options("Denoiser", "1-Lipschitz by construction, or unconstrained: better, without a guarantee"),
     ] = "contractive"
     sigma: Annotated[
         float,
-        Range(0.2 / 255, 50 / 255, "Denoiser level σ", log=True, symbol="σ", help="Noise removed per step"),
+        Range(
+            0.2 / 255,
+            50 / 255,
+            "Denoiser level σ_d",
+            log=True,
+            symbol="σ_d",
+            help="Noise std removed per step",
+        ),
     ] = 5 / 255
     penalty: Annotated[
-        float, Range(1e-4, 10.0, "Penalty ρ", log=True, symbol="ρ", help="How far the data may pull per step")
+        float,
+        Range(
+            1e-4,
+            10.0,
+            "Penalty parameter ρ",
+            log=True,
+            symbol="ρ",
+            help="Larger keeps each step nearer to the last image",
+        ),
     ] = 0.1
     relaxation: Annotated[
         float,
@@ -57,13 +72,21 @@ class PnpHqs(FixedPointMethod):
         return lambda x: D(solve(x, x))
 
     def theory(self, problem: Problem) -> _theory.Theory:
-        """κ = Lip(D) ρ/(σ_min² + ρ)."""
+        """κ = Lip(D_σ) ρ/(σ_min² + ρ)."""
         bound, rho = _theory.bounds(problem.operator), self.penalty
         limit = _denoisers.relaxed_lipschitz(self.denoiser, self.relaxation, self.plugged)
         floor = bound.step_error(rho)
         if limit is None:
             return _theory.Theory(
-                None, None, None, False, floor, "", obstacle=_denoisers.UNKNOWN, noun="fixed point"
+                None,
+                None,
+                None,
+                False,
+                floor,
+                "",
+                obstacle=_denoisers.UNKNOWN,
+                void="not verifiable",
+                noun="fixed point",
             )
         margin = _theory.significant((bound.bottom + rho * (1 - limit)) / (bound.bottom + rho))
         error = 1 / margin if margin > 0 else None
@@ -76,9 +99,9 @@ class PnpHqs(FixedPointMethod):
             is_averaged=self.relaxation < 1 and margin >= -_theory.ROUNDING,
             floor=floor,
             bias=bound.rounding * (bound.top + rho) / (bound.bottom + rho),
-            because=f"Lip(D) ≤ {limit:.4g} {known}, κ = Lip(D) ρ/(σ_min² + ρ) = {1 - margin:.5g}",
-            obstacle="A has directions that it (nearly) annihilates, and Lip(D) ≤ 1 is not below 1",
-            gain_statement="‖x₁ − x₂‖ ≤ Lip(D) max_σ σ/(σ² + ρ)/(1 − κ) ‖y₁ − y₂‖",
+            because=f"Lip(D_σ) ≤ {limit:.4g} {known}, κ = Lip(D_σ) ρ/(σ_min² + ρ) = {1 - margin:.5g}",
+            obstacle="A (nearly) has a null space, and Lip(D_σ) ≤ 1 is not below 1",
+            gain_statement="‖x₁ − x₂‖ ≤ Lip(D_σ) ‖(A*A + ρ)⁻¹A*‖/(1 − κ) ‖y₁ − y₂‖",
             noun="fixed point",
         )
 

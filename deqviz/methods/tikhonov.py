@@ -28,10 +28,10 @@ class Tikhonov(Method):
     equation: ClassVar[str] = "(A*A + α)x = A*y"
     hint: ClassVar[str] = "Try: lower α step by step; the data fit improves and the noise takes over."
 
-    weight: Annotated[float, Range(1e-5, 10.0, "Weight α", log=True, symbol="α")] = 0.02
+    weight: Annotated[float, Range(1e-5, 10.0, "Regularisation parameter α", log=True, symbol="α")] = 0.02
     mode: Annotated[
         Literal["direct", "conjugate gradients"],
-        Options("Solve", "At once, by the closed form of the operator where it has one, or step by step"),
+        Options("Solver", "Direct, by the closed form of the operator where it has one, or iterative"),
     ] = "direct"
 
     def objective(self, problem: Problem, x: Image) -> Batch:
@@ -77,7 +77,7 @@ class Tikhonov(Method):
         yield _record(k, x, s * (b - A.gram(x) - self.weight * x), k + 1, x0)
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
-        """One minimiser, its stability, the distance to it, and the rate of conjugate gradients."""
+        """Unique minimiser, its stability, the distance to it, and the rate of conjugate gradients."""
         bound = _theory.bounds(problem.operator)
         low, high = bound.bottom + self.weight, bound.top + self.weight
         because = f"A*A + α lies between {low:.3g} and {high:.4g}"
@@ -89,8 +89,8 @@ class Tikhonov(Method):
             is_averaged=True,
             floor=bound.rounding,
             because=because,
-            gain_statement="‖x₁ − x₂‖ ≤ max_σ σ/(σ² + α) ‖y₁ − y₂‖",
-            error_statement="‖x_k − x_α‖ ≤ ‖A*y − (A*A + α)x_k‖/(σ_min² + α)",
+            gain_statement="‖x₁ − x₂‖ ≤ ‖(A*A + α)⁻¹A*‖ ‖y₁ − y₂‖",
+            error_statement="‖x_k − x*‖ ≤ ‖A*y − (A*A + α)x_k‖/(σ_min² + α)",
             noun="minimiser",
         )
         rows = [
@@ -104,10 +104,13 @@ class Tikhonov(Method):
             line = _panel.line(evidence.marks, lambda k: 2 * root * ((root - 1) / (root + 1)) ** k)
             seen = _panel.above(evidence.marks, bound.rounding * high / low)
             statement = "‖r_k‖ ≤ 2√χ ((√χ − 1)/(√χ + 1))ᵏ ‖r₀‖, χ = (‖A‖² + α)/(σ_min² + α)"
-            rate = Guarantee("rate", "Chebyshev's bound", statement, "certified", because, line, seen)
+            rate = Guarantee(
+                "rate", "A-priori linear rate (Chebyshev)", statement, "certified", because, line, seen
+            )
         else:
-            statement = "‖r_k‖ ≤ ρ_k ‖r₀‖"
-            rate = Guarantee("rate", "Rate", statement, "void", "solved at once: there is no iteration")
+            statement = "‖r_k‖ ≤ κᵏ ‖r₀‖"
+            reason = "solved directly: there is no iteration"
+            rate = Guarantee("rate", "Linear rate", statement, "void", reason, void="not applicable")
         rows.insert(1, rate)
         return tuple(rows)
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, ClassVar
 
 import torch
@@ -19,13 +20,13 @@ GAP = "duality gap"
 
 @METHODS.register("tv", title="Total variation")
 class Tv(Method):
-    """The picture of least total variation that fits the data: flat regions, sharp edges, no texture.
+    """The image of least total variation that fits the data: flat regions, sharp edges, no texture.
 
     min ½‖Ax − y‖² + α Σ|∇x| over 0 ≤ x ≤ 1, forward differences, every channel by itself, by Condat and Vũ:
     x⁺ = clip(x − τv), v = A*(Ax − y) + ∇ᵀp; p⁺ = proj_{|p| ≤ α}(p + ς∇(2x⁺ − x)). Converges where
     1/τ − ς‖∇‖² ≥ ½‖A‖². The box makes the dual finite: the gap Σ(α|∇x| − ⟨∇x, p⟩) + Σ(v₊x + v₋(1 − x))
     bounds the objective's distance from its minimum at every iterate, at no further product with A.
-    Of a complex picture both parts are treated alike, each by itself, in the box −1 ≤ x ≤ 1, where the last
+    Of a complex image both parts are treated alike, each by itself, in the box −1 ≤ x ≤ 1, where the last
     sum is Σ(vx + |v|). Rudin, Osher and Fatemi, 1992; Condat, 2013; Vũ, 2013.
     """
 
@@ -35,16 +36,17 @@ class Tv(Method):
     )
 
     weight: Annotated[
-        float, Range(1e-5, 1.0, "Weight α", log=True, symbol="α", help="How much a jump costs")
+        float,
+        Range(1e-5, 1.0, "Regularisation parameter α", log=True, symbol="α", help="Weight of the variation"),
     ] = 6e-4
     balance: Annotated[
         float,
         Range(
             1.0,
             1e3,
-            "Dual speed",
+            "Dual step size over α",
             log=True,
-            help="Dual step over α: larger moves edges faster and the rest slower",
+            help="Larger moves edges faster and the rest slower",
             advanced=True,
         ),
     ] = 10.0
@@ -125,10 +127,10 @@ class Tv(Method):
         limit, residual = _panel.never_grows(marks, bound.rounding)
         spread = evidence.probes.get("spread")
         reason = "A may annihilate differences of minimisers, and total variation is not strictly convex"
-        return (
+        rows = (
             Guarantee(
                 "steps",
-                "Step condition",
+                "Step-size condition",
                 "½‖A‖² ≤ 1/τ − ς‖∇‖²",
                 "certified",
                 because,
@@ -137,7 +139,7 @@ class Tv(Method):
             ),
             Guarantee(
                 "gap",
-                "Distance of the objective",
+                "Duality gap",
                 "P(x_k) − P* ≤ duality gap",
                 "certified",
                 f"weak duality on the box {low:g} ≤ x ≤ {high:g}; P* is replaced by the least objective seen",
@@ -146,22 +148,29 @@ class Tv(Method):
             ),
             Guarantee(
                 "monotone",
-                "Residual never grows",
-                "‖T(z_k₊₁) − z_k₊₁‖_M ≤ ‖T(z_k) − z_k‖_M",
+                "Residual nonincreasing",
+                "‖T(z_{k+1}) − z_{k+1}‖_M ≤ ‖T(z_k) − z_k‖_M",
                 "certified",
-                f"T is averaged in the metric of the steps, so the iteration converges: {because}",
+                f"T is averaged in the metric M of the step sizes, so the iteration converges: {because}",
                 limit,
                 residual,
             ),
             Guarantee(
                 "rate",
-                "Contraction",
-                "‖T(z) − T(w)‖_M ≤ κ ‖z − w‖_M",
+                "Contraction factor κ",
+                "‖T(z) − T(z′)‖_M ≤ κ ‖z − z′‖_M",
                 "void",
                 "T is averaged, which gives convergence and no κ < 1",
+                void="not verifiable",
             ),
             Guarantee(
-                "uniqueness", "One minimiser", "spread of the limits = 0", "void", reason, None, spread
+                "uniqueness",
+                "Unique minimiser",
+                "‖x − x′‖ = 0 from all starts",
+                "void",
+                reason,
+                measured=spread,
+                void="not verifiable",
             ),
             Guarantee(
                 "stability",
@@ -169,10 +178,11 @@ class Tv(Method):
                 "‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖",
                 "void",
                 reason,
-                None,
-                evidence.probes.get("gain"),
+                measured=evidence.probes.get("gain"),
+                void="not verifiable",
             ),
         )
+        return tuple(replace(row, paper="total variation") for row in rows)
 
 
 def _dot(u: Tensor, v: Tensor) -> Tensor:
@@ -189,7 +199,7 @@ def _gradient(x: Tensor, out: Tensor) -> None:
 
 
 def _add_adjoint(p: Tensor, out: Tensor) -> None:
-    """out ← out + ∇ᵀp, for a p that is 0 where the differences leave the picture."""
+    """out ← out + ∇ᵀp, for a p that is 0 where the differences leave the image."""
     right, down = p[0][..., :, :-1], p[1][..., :-1, :]
     out[..., :, 1:].add_(right)
     out[..., :, :-1].sub_(right)

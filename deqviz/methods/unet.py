@@ -18,7 +18,7 @@ from deqviz.networks.unet import ResidualUNet
 
 @METHODS.register("unet", title="U-Net after SENSE")
 class UNet(Method):
-    """A network that repairs the linear reconstruction once; the data is not looked at again.
+    """Post-processing of a linear reconstruction by a network; the measurements are not used again.
 
     x = U((A*A + 1/λ)⁻¹A*y). Trained for MRI at R = 4. Ronneberger, Fischer and Brox, 2015.
     """
@@ -27,7 +27,7 @@ class UNet(Method):
     hint: ClassVar[str] = "Try: another pattern or acceleration than it was trained for."
 
     def stages(self, problem: Problem, start: Image | None = None) -> tuple[Image, Image]:
-        """The linear picture, or `start` in its place, and the network's; differentiable in the data."""
+        """The linear reconstruction, or `start`, and the network's output; differentiable in the data."""
         A = problem.operator
         net = _weights.load("unet", A.image.dtype, A.image.device)
         assert isinstance(net, ResidualUNet)
@@ -38,7 +38,7 @@ class UNet(Method):
 
     @torch.no_grad()
     def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:
-        """The linear picture, then the network's."""
+        """The linear reconstruction, then the network's."""
         x, repaired = self.stages(problem, start)
         gap, residual = gap_and_residual(x, repaired)
         yield Iterate(0, x, residual, gap, 1)

@@ -6,7 +6,7 @@ from deqviz.core.space import Batch, Image
 
 
 def per_channel(f: Callable[[Image], Image], x: Image) -> Image:
-    """f on every channel of x as a picture of its own, so that f's constants hold for x too."""
+    """f on every channel of x as an image of its own, so that f's constants hold for x too."""
     if x.shape[1] == 1:
         return f(x)
     b, c, h, w = x.shape

@@ -1,6 +1,6 @@
-"""Filter banks on mirrored pictures: analysis W, its adjoint W*, and a certified bound on ‖W‖².
+"""Filter banks on mirrored images: analysis W, its adjoint W*, and a certified bound on ‖W‖².
 
-A picture is continued by its mirror image: a periodic one would meet an edge at every border, and pay for it.
+An image is continued by its mirror image: a periodic one would meet an edge at every border, and pay for it.
 Patches and one matrix product, because on a CPU the library's transposed convolution with one output channel
 takes six times as long. Two hand-written autograd functions, each the derivative of the other.
 """
@@ -19,24 +19,24 @@ Bank = Float[Tensor, "n 1 k k"]
 Responses = Float[Tensor, "b n h w"]
 
 
-# Bytes of pixels handled at a time on a CPU, by each thread: temporaries of a whole picture cost more in page
+# Bytes of pixels handled at a time on a CPU, by each thread: temporaries of a whole image cost more in page
 # faults than arithmetic, and a strip of float64 twice as long would leave the cache.
 _STRIP = 32768
 
 
 def _pad(x: Tensor, size: int) -> Tensor:
-    """Continue a picture by its mirror image, edge included (half-sample symmetry)."""
+    """Continue an image by its mirror image, edge included (half-sample symmetry)."""
     m = size // 2
     if m == 0:
         return x.contiguous()
     if min(x.shape[-2:]) < m:
-        raise ValueError(f"Filters of {size} × {size} need pictures of at least {m} × {m}: use a larger one.")
+        raise ValueError(f"Filters of {size} × {size} need images of at least {m} × {m}: use a larger one.")
     x = torch.cat([x[..., :m].flip(-1), x, x[..., -m:].flip(-1)], -1)
     return torch.cat([x[..., :m, :].flip(-2), x, x[..., -m:, :].flip(-2)], -2)
 
 
 def _patches(padded: Tensor, size: int) -> Tensor:
-    """Every patch of a padded one-channel picture as a column: b × k² × hw."""
+    """Every patch of a padded one-channel image as a column: b × k² × hw."""
     b, _, height, width = padded.shape
     rows, columns = height - size + 1, width - size + 1
     # One strided copy: `unfold` gives the same and takes fifteen times as long.
@@ -48,7 +48,7 @@ def _patches(padded: Tensor, size: int) -> Tensor:
 
 
 def _overlap_add(columns: Tensor, padded: Tensor) -> None:
-    """Add patches b × k × k × h × w into a padded picture: the adjoint of `_patches`."""
+    """Add patches b × k × k × h × w into a padded image: the adjoint of `_patches`."""
     b, size, _, height, width = columns.shape
     # Rows first, then columns: 2k large additions in place of k² small ones, and `add_`, as `+=` copies back.
     rows = columns.new_zeros(b, size, height + size - 1, width)
@@ -120,7 +120,7 @@ class _Synthesis(torch.autograd.Function):
 
 
 def analysis(x: Image, filters: Bank) -> Responses:
-    """Wx: the correlation of a mirrored one-channel picture with every filter; k odd, k ≤ 2 min(h, w)."""
+    """Wx: the correlation of a mirrored one-channel image with every filter; k odd, k ≤ 2 min(h, w)."""
     return _Analysis.apply(x, filters)  # type: ignore[return-value]
 
 
@@ -152,7 +152,7 @@ def sandwich(x: Image, filters: Bank, phi: Callable[[Responses], Responses], bac
 def symbol_bound(filters: Bank, grid: int = 256) -> Tensor:
     """An upper bound on sup p, p(ω) = Σᵢ |ŵᵢ(ω)|²; differentiable in the filters.
 
-    sup p bounds ‖W‖² on every torus, hence also with zeros outside the picture, a compression of a torus.
+    sup p bounds ‖W‖² on every torus, hence also with zeros outside the image, a compression of a torus.
     p is a trigonometric polynomial of degree d = k − 1 per axis. With M = sup p = p(ω°), M. Riesz's lemma
     says that along one axis p(ω° + t) ≥ M cos(d t) for |t| ≤ π/d; a grid of N points has one within π/N of
     ω°, so the maximum over that axis' grid is ≥ M cos(π d/N). Once per axis: M ≤ max over the N × N grid
@@ -178,7 +178,7 @@ def _both_sides(wave: Tensor) -> Tensor:
 
 
 def certified_norm_squared(filters: Bank) -> float:
-    """An upper bound on ‖W‖² of `analysis`, for pictures of every size: the number a guarantee may quote.
+    """An upper bound on ‖W‖² of `analysis`, for images of every size: the number a guarantee may quote.
 
     Let E continue x by mirrors to a torus of 2h × 2w, so that ‖Ex‖² = 4‖x‖². With G = Σᵢ wᵢwᵢᵀ, the energy of
     the responses at a patch u of Ex is uᵀGu, and ‖Wx‖² sums it over one quarter of the torus. The other

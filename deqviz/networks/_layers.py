@@ -27,9 +27,9 @@ def convolution(
 
 
 class Normalise(nn.Module):
-    """Every channel of every picture brought to mean 0 and variance 1, then scaled and shifted by weights.
+    """Every channel of every image brought to mean 0 and variance 1, then scaled and shifted by weights.
 
-    For one picture this is batch normalisation while training (Ioffe and Szegedy, 2015); in a batch, pictures
+    For one image this is batch normalisation while training (Ioffe and Szegedy, 2015); in a batch, images
     do not meet.
     """
 
@@ -40,7 +40,7 @@ class Normalise(nn.Module):
         self.shift = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Pixels) -> Pixels:
-        """The normalised picture."""
+        """The normalised image."""
         # As one group for each channel it takes half the time of `batch_norm`.
         return F.group_norm(x, self.channels, self.scale, self.shift)
 
@@ -83,7 +83,7 @@ def levels(height: int, width: int, scales: int) -> tuple[tuple[int, int], ...]:
         found.append((h, w))
     if len(found) == 1:
         raise ValueError(
-            f"The network needs pictures of 3 × 3 pixels or more, not {height} × {width}: take a larger one."
+            f"The network needs images of 3 × 3 pixels or more, not {height} × {width}: take a larger one."
         )
     return tuple(found)
 
@@ -92,5 +92,5 @@ def checked(channels: int, width: int) -> None:
     """Raise ValueError where a network would have no channel."""
     if min(channels, width) < 1:
         raise ValueError(
-            f"The network has at least one channel, not {channels} of pictures and {width} inside."
+            f"The network has at least one channel, not {channels} of images and {width} inside."
         )

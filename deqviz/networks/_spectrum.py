@@ -31,7 +31,7 @@ def symbols(filters: Tensor, grid: Sequence[int]) -> Tensor:
 def _check(filters: Tensor, grid: Sequence[int]) -> None:
     if any(k > n for k, n in zip(filters.shape[2:], grid, strict=True)):
         raise ValueError(
-            f"Filters of {tuple(filters.shape[2:])} need a picture at least as large, not {grid}."
+            f"Filters of {tuple(filters.shape[2:])} need an image at least as large, not {grid}."
         )
 
 

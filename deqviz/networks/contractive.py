@@ -35,7 +35,7 @@ class PotentialLayer(nn.Module):
 
 
 class ContractiveDenoiser(nn.Module):
-    """D_σ = layer_K ∘ … ∘ layer_1, nonexpansive for every σ and every picture size.
+    """D_σ = layer_K ∘ … ∘ layer_1, nonexpansive for every σ and every image size.
 
     If y ↦ x_k is ℓ_k-Lipschitz, then ℓ_{k+1} ≤ (1 − m) max(1, ‖W_k‖² − 1) ℓ_k + m, and ℓ_0 = 1: with
     ‖W_k‖² ≤ 2 every ℓ_k ≤ 1. Not a gradient in general: the layers have different filters.
@@ -46,14 +46,14 @@ class ContractiveDenoiser(nn.Module):
         self.layers = nn.ModuleList(PotentialLayer(filters, size, at_reference=0.004) for _ in range(layers))
 
     def forward(self, x: Image, sigma: float | Tensor) -> Image:
-        """D_σ(x) on a one-channel picture; σ in the unit of x, which is in [0, 1]."""
+        """D_σ(x) on a one-channel image; σ in the unit of x, which is in [0, 1]."""
         y = x
         for layer in self.layers:
             x = layer(x, y, sigma)
         return x
 
     def lipschitz(self) -> float:
-        """An upper bound on Lip(D_σ) for every σ and picture size, in float64 from the stored filters."""
+        """An upper bound on Lip(D_σ) for every σ and image size, in float64 from the stored filters."""
         bound = 1.0
         for layer in self.layers:
             assert isinstance(layer, PotentialLayer)

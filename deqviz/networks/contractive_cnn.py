@@ -1,4 +1,4 @@
-"""A small residual network of known Lipschitz constant on periodic pictures of one size."""
+"""A small residual network of known Lipschitz constant on periodic images of one size."""
 
 import math
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class ContractiveCNN(nn.Module):
     """Q(x) = ½ + κ(u + εM(u))/(1 + ε), u = x − ½, with M = conv ∘ relu ∘ conv ∘ … ∘ relu ∘ conv.
 
     Each convolution is periodic and divided by its norm where that exceeds 1, so Lip(M) ≤ 1 and Lip(Q) ≤ κ
-    for pictures of the size given here, and for no other. Where u and M(u) agree Q keeps κ of a signal, where
+    for images of the size given here, and for no other. Where u and M(u) agree Q keeps κ of a signal, where
     they cancel only κ(1 − ε)/(1 + ε). `is_bounded` = False leaves the convolutions as they are: no promise.
     The norm is the largest over all frequencies of the spectral norm of the matrix between channels (Sedghi,
     Gupta and Long, 2019).
@@ -44,9 +44,7 @@ class ContractiveCNN(nn.Module):
         super().__init__()
         fits = all(k % 2 and k <= side for k, side in zip(kernel, shape, strict=True))
         if limit <= 0 or residual < 0 or layers < 2 or not fits:
-            raise ValueError(
-                "κ > 0, ε ≥ 0, two layers and odd kernels no larger than the picture are needed."
-            )
+            raise ValueError("κ > 0, ε ≥ 0, two layers and odd kernels no larger than the image are needed.")
         self.shape, self.limit, self.residual, self.is_bounded = shape, limit, residual, is_bounded
         rng = torch.Generator().manual_seed(seed)
         widths = (1, *[channels] * (layers - 1), 1)

@@ -22,18 +22,18 @@ class ConvexRidge(nn.Module):
         self.thresholds = Thresholds(filters, at_reference=0.0035)
 
     def forward(self, x: Image, sigma: float | Tensor) -> Image:
-        """R_σ(x) on a one-channel picture; σ in the unit of x, which is in [0, 1]."""
+        """R_σ(x) on a one-channel image; σ in the unit of x, which is in [0, 1]."""
         return ridge_gradient(x, self.filters, self.thresholds(sigma))
 
     def potential(self, x: Image, sigma: float | Tensor) -> Float[Tensor, " b"]:
-        """Ψ_σ(x) = Σᵢ Σ_pixels huber_τᵢ(wᵢ ∗ x), one number per picture; its gradient is `forward`."""
+        """Ψ_σ(x) = Σᵢ Σ_pixels huber_τᵢ(wᵢ ∗ x), one number per image; its gradient is `forward`."""
         h, tau = analysis(x, self.filters), self.thresholds(sigma)
         inside = clip(h, tau)
         # With c = clip(h): huber = c h − c²/2, which is h²/2 inside and τ|h| − τ²/2 outside.
         return (inside * (h - inside / 2)).sum((1, 2, 3))
 
     def lipschitz(self) -> float:
-        """‖W‖² from above, for pictures of every size: clip has slopes in [0, 1] whatever σ is."""
+        """‖W‖² from above, for images of every size: clip has slopes in [0, 1] whatever σ is."""
         return certified_norm_squared(self.filters)
 
 

@@ -1,4 +1,4 @@
-"""Networks that only grow: from a small grid of fixed noise to a picture."""
+"""Networks that only grow: from a small grid of fixed noise to an image."""
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +28,7 @@ class Decoder(nn.Module):
         is_bounded: bool = True,
         rng: torch.Generator,
     ) -> None:
-        """Weights for pictures c × h × w drawn from `rng`; raises ValueError for what has no pixels."""
+        """Weights for images c × h × w drawn from `rng`; raises ValueError for what has no pixels."""
         super().__init__()
         channels, *sides = shape
         checked(channels, width)

@@ -1,4 +1,4 @@
-"""A small normalising flow on pictures: an exactly invertible network with the latents of every scale."""
+"""A small normalising flow on images: an exactly invertible network with the latents of every scale."""
 
 import torch
 import torch.nn.functional as F
@@ -32,7 +32,7 @@ class ActNorm(nn.Module):
         self.log_scale.copy_(-(deviation + 1e-3).log().clamp(-2, 2))
 
     def forward(self, x: Pixels) -> tuple[Pixels, Tensor]:
-        """The picture and log |det| of one pixel."""
+        """The image and log |det| of one pixel."""
         return self.log_scale.exp() * (x + self.offset), self.log_scale.sum()
 
     def inverse(self, z: Pixels) -> Pixels:
@@ -141,7 +141,7 @@ class FlowStep(nn.Module):
 
 
 class Flow(nn.Module):
-    """f: pictures ↔ latents, from fine to coarse; each level squeezes 2 × 2 pixels and takes `steps`.
+    """f: images ↔ latents, from fine to coarse; each level squeezes 2 × 2 pixels and takes `steps`.
 
     Of the 4c channels of a level c go on to the next and 3c are its latents, so that every level has the same
     number of channels and costs as many weights. The first mixing of a level begins at Haar's averages and

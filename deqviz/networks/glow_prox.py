@@ -19,7 +19,7 @@ LARGEST = 128
 
 @dataclass(frozen=True, slots=True)
 class LayerState:
-    """What a layer returns: the picture and its shrunken latents, fine to coarse; none before layer 1."""
+    """What a layer returns: the image and its shrunken latents, fine to coarse; none before layer 1."""
 
     x: Tensor
     latents: list[Tensor] = field(default_factory=list[Tensor])
@@ -70,7 +70,7 @@ class GlowProx(nn.Module):
         return x + self.step_sizes[number - 1] * pull(x)
 
     def latents(self, number: int, x: Pixels) -> list[Tensor]:
-        """f_l(x), pictures in [0, 1] moved to the middle and padded to sides that the flow can halve."""
+        """f_l(x), images in [0, 1] moved to the middle and padded to sides that the flow can halve."""
         return self._flow(number)(_padded(x - 0.5, self._flow(number).factor))[0]
 
     def layer(self, number: int, x: Pixels, pull: Callable[[Tensor], Tensor]) -> LayerState:
@@ -88,10 +88,10 @@ class GlowProx(nn.Module):
         noise: float = 0.0,
         rng: torch.Generator | None = None,
     ) -> Iterator[LayerState]:
-        """x₀ = `start` and the output of every layer; with `noise`, layers 1 to L − 1 see disturbed pictures.
+        """x₀ = `start` and the output of every layer; with `noise`, layers 1 to L − 1 see disturbed images.
 
-        A direction of norm `noise`/l, drawn anew for each picture, is added to the input of layer l. Hadou,
-        NaderiAlizadeh and Ribeiro, 2024. Raises ValueError for pictures that `check` refuses, and for noise
+        A direction of norm `noise`/l, drawn anew for each image, is added to the input of layer l. Hadou,
+        NaderiAlizadeh and Ribeiro, 2024. Raises ValueError for images that `check` refuses, and for noise
         without a generator.
         """
         check(start)
@@ -129,20 +129,18 @@ class GlowProx(nn.Module):
 
 
 def direction(x: Pixels, rng: torch.Generator | None) -> Pixels:
-    """A random direction of norm 1 per picture, drawn on the CPU."""
+    """A random direction of norm 1 per image, drawn on the CPU."""
     drawn = torch.randn(x.shape, generator=rng, dtype=x.dtype).to(x.device)
     return drawn / norm(drawn)[:, None, None, None]
 
 
 def check(x: Tensor) -> None:
-    """Raise ValueError, with a sentence for the user, unless the flow takes pictures of this shape."""
+    """Raise ValueError, with a sentence for the user, unless the flow takes images of this shape."""
     if x.shape[1] != 3:
-        raise ValueError(
-            f"The flow takes three channels, not {x.shape[1]}: repeat a grey picture three times."
-        )
+        raise ValueError(f"The flow takes three channels, not {x.shape[1]}: repeat a grey image three times.")
     if max(x.shape[-2:]) > LARGEST:
         raise ValueError(
-            f"A picture of {x.shape[-2]} × {x.shape[-1]} is too large for the flow of GLOW-Prox, which was "
+            f"An image of {x.shape[-2]} × {x.shape[-1]} is too large for the flow of GLOW-Prox, which was "
             f"trained on 64 × 64: choose a longer side of at most {LARGEST} px."
         )
 

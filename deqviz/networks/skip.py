@@ -1,4 +1,4 @@
-"""An hourglass with skip connections: a picture as the output of an untrained network of fixed noise."""
+"""An hourglass with skip connections: an image as the output of an untrained network of fixed noise."""
 
 import torch
 from jaxtyping import Float
@@ -16,7 +16,7 @@ SHARE = 16
 class Skip(nn.Module):
     """u ↦ g(u, θ): down by strides, up by bilinear interpolation, a few channels beside every level.
 
-    g(u, θ) is b × c × h × w for u of `draw`: a sigmoid keeps it in [0, 1], or nothing does. Pictures of any
+    g(u, θ) is b × c × h × w for u of `draw`: a sigmoid keeps it in [0, 1], or nothing does. Images of any
     size from 3 × 3; levels whose sides would be below two pixels are left out. Ulyanov, Vedaldi and
     Lempitsky, 2018.
     """
@@ -30,7 +30,7 @@ class Skip(nn.Module):
         is_bounded: bool = True,
         rng: torch.Generator,
     ) -> None:
-        """Weights for pictures c × h × w drawn from `rng`; raises ValueError for what has no pixels."""
+        """Weights for images c × h × w drawn from `rng`; raises ValueError for what has no pixels."""
         super().__init__()
         channels, *size = shape
         checked(channels, width)
@@ -48,7 +48,7 @@ class Skip(nn.Module):
         self.last = convolution(width, channels, 1, rng, bias=True)
 
     def draw(self, rng: torch.Generator) -> Noise:
-        """An input u: uniform noise in [0, 0.1), as large as the picture."""
+        """An input u: uniform noise in [0, 0.1), as large as the image."""
         return 0.1 * torch.rand(1, self.inputs, *self.levels[0], generator=rng)
 
     def forward(self, u: Noise) -> Picture:

@@ -43,7 +43,7 @@ class UnconstrainedDenoiser(nn.Module):
         self.layers = nn.ModuleList(FreeLayer(filters, size, at_reference=0.004) for _ in range(layers))
 
     def forward(self, x: Image, sigma: float | Tensor) -> Image:
-        """D_σ(x) on a one-channel picture; σ in the unit of x, which is in [0, 1]."""
+        """D_σ(x) on a one-channel image; σ in the unit of x, which is in [0, 1]."""
         y = x
         for layer in self.layers:
             x = layer(x, y, sigma)

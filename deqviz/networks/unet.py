@@ -9,7 +9,7 @@ Pixels = Float[Tensor, "b c h w"]
 
 
 class ResidualUNet(nn.Module):
-    """x ↦ x + U(x) with one level of averaging between two pairs of convolutions, zeros outside the picture.
+    """x ↦ x + U(x) with one level of averaging between two pairs of convolutions, zeros outside the image.
 
     Ronneberger, Fischer and Brox, 2015, at about the number of parameters of `MonotoneCNN`. It also learns
     the weight λ of the linear reconstruction that it is given.

@@ -1,1 +1,1 @@
-"""Ways to spoil clean data, one file each."""
+"""Noise models, one file each."""

@@ -1,4 +1,4 @@
-"""The noise of many small causes."""
+"""Additive white Gaussian noise."""
 
 from typing import Annotated
 
@@ -12,23 +12,24 @@ from deqviz.core.space import Data
 from deqviz.noises._base import white
 
 
-@NOISES.register("gaussian", title="White Gaussian")
+@NOISES.register("gaussian", title="Additive white Gaussian")
 class Gaussian(Noise):
-    """Independent normal noise y = A x + s n on every measured entry.
+    """Additive white Gaussian noise y = A x + σ n on every measured entry.
 
-    E|n|² = 1 per entry: a complex entry gets the variance s²/2 in each of its two parts, so that
-    ‖y − A x‖ ≈ s √(number of measured entries) for real and complex data alike.
+    E|n|² = 1 per entry: a complex entry gets the variance σ²/2 in each of its two parts, so that
+    ‖y − A x‖ ≈ σ √(number of measured entries) for real and complex data alike.
     """
 
     std: Annotated[
-        float, Range(0.0, 0.5, "Noise level", symbol="s", help="Standard deviation per entry of the data.")
+        float,
+        Range(0.0, 0.5, "Noise std σ", symbol="σ", help="Standard deviation per entry of the measurements."),
     ] = 0.01
 
     def add(self, clean: Data, operator: ForwardModel, rng: Generator) -> Data:
-        """A x + s n."""
+        """A x + σ n."""
         return clean + self.std * white(clean, operator, rng)
 
     def level(self, clean: Data) -> float:
-        """s."""
+        """σ."""
         del clean
         return self.std

@@ -1,4 +1,4 @@
-"""The noise of counting photons."""
+"""Poisson noise of photon counting."""
 
 import math
 from typing import Annotated
@@ -17,18 +17,25 @@ _REFUSAL = "Poisson noise counts photons"
 
 @NOISES.register("poisson", title="Poisson (photon counts)")
 class Poisson(Noise):
-    """Counting noise y = Poisson(c · A x)/c, where data of value 1 counts c photons on average.
+    """Poisson noise y = Poisson(n₀ · A x)/n₀, where a measurement of value 1 counts n₀ photons on average.
 
-    An entry v has variance v/c, so bright places are noisier and where A x = 0 there is no noise. Data that
+    An entry v has variance v/n₀, so bright places are noisier and where A x = 0 there is no noise. Data that
     is complex or negative counts nothing and is refused; rounding below 0 is not.
     """
 
     peak: Annotated[
-        float, Range(1.0, 10_000.0, "Photons", log=True, symbol="c", help="Mean count where the data is 1.")
+        float,
+        Range(
+            1.0,
+            10_000.0,
+            "Photons per pixel (peak)",
+            log=True,
+            help="Mean count where the noiseless measurement is 1.",
+        ),
     ] = 400.0
 
     def add(self, clean: Data, operator: ForwardModel, rng: Generator) -> Data:
-        """Poisson(c · A x)/c, drawn on the CPU."""
+        """Poisson(n₀ · A x)/n₀, drawn on the CPU."""
         del operator
         if clean.is_complex():
             raise ValueError(f"{_REFUSAL}, but this operator's data is complex; choose Gaussian noise.")
@@ -40,6 +47,6 @@ class Poisson(Noise):
         return (counts / self.peak).to(clean.device)
 
     def level(self, clean: Data) -> float:
-        """√(mean(A x)/c) over the entries that carry noise, those above 0."""
+        """√(mean(A x)/n₀) over the entries that carry noise, those above 0."""
         lit = clean[clean > 0]
         return math.sqrt(float(lit.mean()) / self.peak) if len(lit) else 0.0

@@ -1,4 +1,4 @@
-"""Not noise but an adversary: the error that a linear reconstruction amplifies most."""
+"""Adversarial (worst-case) noise: the error that a linear reconstruction amplifies most."""
 
 import math
 from typing import Annotated
@@ -15,24 +15,37 @@ from deqviz.core.space import Data, Image, norm, scale
 from deqviz.noises._base import measurements, white
 
 
-@NOISES.register("worst_direction", title="Worst direction")
+@NOISES.register("worst_direction", title="Adversarial (worst-case)")
 class WorstDirection(Noise):
-    """A perturbation e along which the regularised inverse B = (A*A + ρI)⁻¹A* amplifies most.
+    """Adversarial (worst-case) noise e, which the regularised inverse B = (A*A + ρI)⁻¹A* amplifies most.
 
-    ‖e‖ = s √(number of measured entries), the size of white noise of level s, so that both are compared
+    ‖e‖ = σ √(number of measured entries), the size of white noise of this std, so that both are compared
     fairly. Power iteration on B*B = A(A*A + ρI)⁻²A* from a random start: what it finds is amplified by
-    at least `amplification`, a lower bound of ‖B‖, and ‖B‖ ≤ 1/(2√ρ) because σ/(σ² + ρ) is largest at
-    σ = √ρ. Where A*A has no closed-form inverse, few conjugate gradient steps stand for it (relative
-    residual 5 %): the direction is then less than worst, never wrong in size.
+    at least `amplification`, a lower bound of ‖B‖, and ‖B‖ ≤ 1/(2√ρ) because t/(t² + ρ) is largest at
+    t = √ρ. Where A*A has no closed-form inverse, few conjugate gradient steps stand for it (relative
+    residual 5 %): the direction is then less adversarial, never wrong in size.
     """
 
     std: Annotated[
         float,
-        Range(0.0, 0.5, "Noise level", symbol="s", help="Its norm is that of white noise of this level."),
+        Range(
+            0.0,
+            0.5,
+            "Noise std σ",
+            symbol="σ",
+            help="Its norm is that of white noise with this standard deviation.",
+        ),
     ] = 0.01
     weight: Annotated[
         float,
-        Range(1e-4, 1.0, "Regularisation", log=True, symbol="ρ", help="Of the inverse that is to be fooled."),
+        Range(
+            1e-4,
+            1.0,
+            "Regularisation parameter ρ",
+            log=True,
+            symbol="ρ",
+            help="Of the inverse that is attacked.",
+        ),
     ] = 1e-2
     steps: Annotated[int, Range(1, 100, "Power iterations", advanced=True)] = 20
 
@@ -66,6 +79,6 @@ class WorstDirection(Noise):
         return clean + size * self.direction(operator, white(clean, operator, rng))
 
     def level(self, clean: Data) -> float:
-        """s."""
+        """σ."""
         del clean
         return self.std

@@ -1,4 +1,4 @@
-"""What blurs and Fourier sampling share: A*A is a product in Fourier space.
+"""Operators whose A*A is diagonal in Fourier space: convolutions and Fourier sampling.
 
 For a periodic convolution, with ĥ the discrete Fourier transform of the kernel, A = F*ĥF for the unitary F.
 So |ĥ| are the singular values of A, and each function of A*A is a product with the same function of |ĥ|².
@@ -55,7 +55,7 @@ class Convolution(FourierDiagonal):
 
     @property
     def codomain(self) -> Space:
-        """The blurred picture lives where the sharp one does."""
+        """The space of the images themselves."""
         return self.image
 
     @abstractmethod
@@ -96,5 +96,5 @@ class Convolution(FourierDiagonal):
         return Estimate("σ_min(A)", float(self._spectrum.abs().min()), "exact")
 
     def baseline(self, y: Image) -> Image:
-        """The blurred picture as it is."""
+        """The blurred image."""
         return y

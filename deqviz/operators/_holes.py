@@ -1,4 +1,4 @@
-"""Which pixels are lost: squares, boxes, strokes of a thick pen, single pixels."""
+"""Random inpainting masks: squares, boxes, strokes of a thick pen, single pixels."""
 
 import math
 from typing import Literal, get_args
@@ -13,7 +13,7 @@ Mask = Float[Tensor, "1 h w"]
 
 
 def holes(kind: Hole, height: int, width: int, rng: Generator) -> Mask:
-    """1 where a pixel is seen, 0 where it is lost; some pixels are seen always.
+    """Random masks: 1 where a pixel is known, 0 where it is missing; some pixels are always known.
 
     centre: a square of ⅜ of the shorter side. boxes: one to three of ⅛ to ½ of the sides. strokes: one to
     four bent lines, 1/16 to 1/6 of the shorter side thick. pixels: 30 to 70 % of all.

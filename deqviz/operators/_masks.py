@@ -1,4 +1,4 @@
-"""Which Fourier coefficients are measured: random masks that are denser around zero frequency."""
+"""Sampling masks of Fourier coefficients, denser around zero frequency."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ def best(priority: Tensor, count: int) -> Tensor:
 
 
 def variable_density(distance: Tensor, count: int, centre: int, rng: Generator) -> Tensor:
-    """`count` places without replacement, the `centre` nearest ones always (Gumbel's trick)."""
+    """Variable-density mask of `count` points, the `centre` nearest ones fully sampled (Gumbel's trick)."""
     density = _DECAY * torch.log((1 - distance).clamp_min(1e-3))
     gumbel = -torch.log(-torch.log(torch.rand(distance.shape, dtype=torch.float64, generator=rng)))
     nearest = best(-distance, min(centre, count)) > 0
@@ -26,7 +26,7 @@ def variable_density(distance: Tensor, count: int, centre: int, rng: Generator) 
 
 
 def radial(h: int, w: int, count: int, rng: Generator) -> Tensor:
-    """As many spokes, turned by the golden angle each, as it takes to reach `count` places."""
+    """Radial mask of golden-angle spokes, as many as it takes to reach `count` points."""
     # Enough to reach every place up to the radius where half of the spokes would do.
     spokes = 16 + math.ceil(3 * count / min(h, w))
     angle = math.pi * (
@@ -57,7 +57,7 @@ def phase_encodings(shape: Sequence[int], acceleration: float, centre: float, rn
 
 
 def lines_per_frame(shape: Sequence[int], acceleration: float, centre: float, rng: Generator) -> Tensor:
-    """Whole rows of a film, t × h × w in double precision, drawn anew for every frame; shares are of rows."""
+    """Cartesian lines of a dynamic series, t × h × w in double precision, drawn anew for every frame."""
     t, h, w = shape
     distance = (torch.arange(h, dtype=torch.float64) - h // 2).abs() / max(h / 2, 1)
     count, middle = max(1, round(h / acceleration)), max(1, round(centre * h))

@@ -1,7 +1,7 @@
 """Fourier sampling through several receiver coils (SENSE), in the plane, in space and over time.
 
-A complex picture is a real one of two channels, real and imaginary part, so that every method for real
-pictures works on it, with the same inner product.
+A complex image is a real one of two channels, real and imaginary part, so that every method for real
+images works on it, with the same inner product.
 """
 
 import math
@@ -37,9 +37,9 @@ def to_channels(z: Complex[Tensor, "b *s"]) -> Float[Tensor, "b 2 *s"]:
 class MultiCoil(ForwardModel):
     """A x = m · F(S_c x) for coils c = 1, …, C, with the unitary Fourier transform F over the last axes.
 
-    Pictures of two channels are complex: (2, h, w), (2, d, h, w) or (2, t, h, w). Of any other number of
-    channels each is a real picture of its own, and A* takes the real part. The data has the shape (1, C, …)
-    or (channels, C, …), with zero frequency in the middle and zeros where nothing is measured; the picture's
+    Images of two channels are complex: (2, h, w), (2, d, h, w) or (2, t, h, w). Of any other number of
+    channels each is a real image of its own, and A* takes the real part. The data has the shape (1, C, …)
+    or (channels, C, …), with zero frequency in the middle and zeros where nothing is measured; the image's
     origin stands in its middle too, as scanners have it. ‖A‖² ≤ max Σ_c |S_c|². Pruessmann et al., 1999.
     """
 
@@ -60,7 +60,7 @@ class MultiCoil(ForwardModel):
 
     @property
     def is_complex(self) -> bool:
-        """Whether the two channels of the pictures are real and imaginary part."""
+        """Whether the two channels of the images are real and imaginary part."""
         return self.image.shape[0] == 2
 
     @property
@@ -77,7 +77,7 @@ class MultiCoil(ForwardModel):
 
     @cached_property
     def _unshifted(self) -> Tensor:
-        # Zero frequency first: A*A is a product of convolutions, so that the picture's origin does not
+        # Zero frequency first: A*A is a product of convolutions, so that the image's origin does not
         # matter.
         full = self.mask.expand(self.image.shape[1:])
         return torch.fft.ifftshift(full, dim=self.axes).to(self.image.device, self.image.real_dtype)
@@ -101,7 +101,7 @@ class MultiCoil(ForwardModel):
         return fourier(self._seen(x), self.axes) * self.mask
 
     def adjoint(self, y: Data) -> Result:
-        """Σ_c S̄_c F*(m y_c), the zero-filled picture."""
+        """Σ_c S̄_c F*(m y_c), the zero-filled reconstruction."""
         return self._joined(inverse_fourier(y * self.mask, self.axes))
 
     def gram(self, x: Data) -> Data:
@@ -142,7 +142,7 @@ class MultiCoil(ForwardModel):
 
 @dataclass(frozen=True, eq=False)
 class Sampled(MultiCoil):
-    """Given maps and a given mask: measured data, volumes, and pictures over time.
+    """Given maps and a given mask: measured data, volumes, and images over time.
 
     `transformed` says how many of the last axes are transformed: all three of a volume, the last two of a
     film.
@@ -154,12 +154,12 @@ class Sampled(MultiCoil):
 
     @cached_property
     def maps(self) -> Maps:
-        """As given, on the device of the pictures."""
+        """As given, on the device of the images."""
         return self.coil_maps.to(self.image.device)
 
     @cached_property
     def mask(self) -> Tensor:
-        """As given, on the device of the pictures."""
+        """As given, on the device of the images."""
         return self.pattern.to(self.image.device)
 
     @property

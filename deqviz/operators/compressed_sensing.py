@@ -1,4 +1,4 @@
-"""Few random projections, each of which sees the whole picture."""
+"""Compressed sensing with a subsampled randomised Hadamard transform."""
 
 import math
 from functools import cached_property
@@ -33,7 +33,7 @@ class CompressedSensing(ForwardModel):
 
     H = H_h ⊗ H_w acts along both axes. For sides that are powers of two it is the Walsh–Hadamard transform;
     another side n = 2ᵖ·q takes Hadamard of order 2ᵖ times the cosine transform of order q, orthonormal too.
-    So AA* = I for every picture size: ‖A‖ = 1 and (A*A + ρI)⁻¹ = (I − A*A/(1 + ρ))/ρ exactly.
+    So AA* = I for every image size: ‖A‖ = 1 and (A*A + ρI)⁻¹ = (I − A*A/(1 + ρ))/ρ exactly.
 
     Ailon, Chazelle 2006; Tropp 2011 for the distortion of subspaces. The same signs and rows serve each
     channel.
@@ -42,9 +42,14 @@ class CompressedSensing(ForwardModel):
     resolvent_kind = "closed form"
 
     fraction: Annotated[
-        float, Range(0.02, 1.0, "Measurements", symbol="p", help="Number of measurements per pixel.")
+        float,
+        Range(
+            0.02, 1.0, "Sampling ratio", symbol="p", help="Number of measurements m over number of pixels n."
+        ),
     ] = 0.3
-    seed: Annotated[int, Range(0, 9999, "Seed", help="Repeats the signs and the rows.", advanced=True)] = 0
+    seed: Annotated[
+        int, Range(0, 9999, "Seed", help="Of the random measurement ensemble.", advanced=True)
+    ] = 0
 
     @property
     def _count(self) -> int:
@@ -76,7 +81,7 @@ class CompressedSensing(ForwardModel):
         return (down @ (signs * x) @ across).flatten(-2).index_select(-1, rows)
 
     def adjoint(self, y: Data) -> Image:
-        """D H_hᵀ Y H_w, with y put back into its places of the zero picture Y."""
+        """D H_hᵀ Y H_w, with y put back into its places of the zero image Y."""
         (down, across), (signs, rows) = self._transforms, self._draws
         h, w = self.image.shape[-2:]
         spread = y.new_zeros(*y.shape[:-1], h * w).index_copy(-1, rows, y)

@@ -1,4 +1,4 @@
-"""Nothing but noise stands between the picture and the data."""
+"""Denoising: the identity as forward operator."""
 
 from deqviz.core.catalog import OPERATORS
 from deqviz.core.estimate import Estimate
@@ -8,7 +8,7 @@ from deqviz.core.space import Image, Space
 
 @OPERATORS.register("denoising", title="Denoising (identity)")
 class Denoising(ForwardModel):
-    """The identity A x = x: the data is the picture itself, with noise.
+    """The identity A x = x: the measurements are the image with noise.
 
     ‖A‖ = σ_min(A) = 1. Everything that is left to do is the regulariser's.
     """
@@ -17,7 +17,7 @@ class Denoising(ForwardModel):
 
     @property
     def codomain(self) -> Space:
-        """The space of pictures."""
+        """The space of images."""
         return self.image
 
     # A fresh tensor, as from every other operator: a caller may write into what it gets.

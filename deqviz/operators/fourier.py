@@ -1,4 +1,4 @@
-"""Magnetic resonance with one coil: some Fourier coefficients of the picture are measured."""
+"""Single-coil MRI: subsampled Fourier coefficients of the image."""
 
 import math
 from functools import cached_property
@@ -17,9 +17,9 @@ from deqviz.operators._masks import radial, variable_density
 
 @OPERATORS.register("fourier", title="Fourier sampling (single-coil MRI)")
 class Fourier(FourierDiagonal):
-    """Subsampled unitary Fourier transform, A x = m · F x, of real pictures; the data is complex.
+    """Subsampled unitary Fourier transform, A x = m · F x, of real images; the measurements are complex.
 
-    Zero frequency stands at ⌊h/2⌋, ⌊w/2⌋, the middle of the data, which keeps the picture's shape with
+    Zero frequency stands at ⌊h/2⌋, ⌊w/2⌋, the middle of the data, which keeps the image's shape with
     zeros where nothing is measured. As x is real, A*y = Re F*(m · y), and A*A multiplies frequency k by
     (m(k) + m(−k))/2, which is 0, ½ or 1: gram, resolvent and σ_min(A) are exact for any mask.
     ‖A‖ = 1, because zero frequency is always measured.
@@ -29,27 +29,36 @@ class Fourier(FourierDiagonal):
 
     pattern: Annotated[
         Literal["lines", "radial", "points"],
-        Options("Pattern", "Whole rows (Cartesian), spokes, or single points, denser in the middle."),
+        Options(
+            "Sampling pattern",
+            "Cartesian lines, radial spokes, or single points, denser around zero frequency.",
+        ),
     ] = "lines"
     fraction: Annotated[
         float,
-        Range(0.05, 1.0, "Sampled", symbol="p", help="Share of the Fourier coefficients that is measured."),
+        Range(
+            0.05,
+            1.0,
+            "Sampling ratio",
+            symbol="p",
+            help="Number of measured over number of all Fourier coefficients.",
+        ),
     ] = 0.25
     centre: Annotated[
         float,
         Range(
             0.0,
             0.2,
-            "Full centre",
-            help="Share measured without gaps around zero frequency; spokes do this by themselves.",
+            "Fully sampled centre (ACS)",
+            help="Share of the coefficients fully sampled around zero frequency; radial spokes need none.",
             advanced=True,
         ),
     ] = 0.08
-    seed: Annotated[int, Range(0, 9999, "Seed", help="Repeats the pattern.", advanced=True)] = 0
+    seed: Annotated[int, Range(0, 9999, "Seed", help="Of the random sampling mask.", advanced=True)] = 0
 
     @property
     def codomain(self) -> Space:
-        """Complex pictures of Fourier coefficients, zero frequency in the middle."""
+        """Complex images of Fourier coefficients, zero frequency in the middle."""
         return Space(self.image.shape, self.image.complex_dtype, self.image.device)
 
     def _pattern(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""The blur of many small causes."""
+"""Gaussian blur as a periodic convolution."""
 
 import math
 from typing import Annotated
@@ -12,7 +12,7 @@ from deqviz.operators._base import Convolution
 
 
 def _transfer(n: int, width: float) -> Tensor:
-    """ĥ(k) ∝ Σ_m exp(−½ s² (2πk/n + 2πm)²), the transform of sampled Gaussians by Poisson's sum; ĥ(0) = 1."""
+    """ĥ(k) ∝ Σ_m exp(−½ w² (2πk/n + 2πm)²), the transform of sampled Gaussians by Poisson's sum; ĥ(0) = 1."""
     frequency = torch.fft.fftfreq(n, dtype=torch.float64)[:, None]
     # |m| ≤ 6: the next term is below 10⁻³² for the least width, 0.3 px.
     aliases = frequency + torch.arange(-6, 7, dtype=torch.float64)
@@ -22,7 +22,7 @@ def _transfer(n: int, width: float) -> Tensor:
 
 @OPERATORS.register("gaussian_blur", title="Gaussian blur")
 class GaussianBlur(Convolution):
-    """Periodic convolution with a sampled Gaussian, A x = h ∗ x with h ∝ exp(−|p|²/2s²) and Σh = 1.
+    """Periodic convolution with a sampled Gaussian, A x = h ∗ x with h ∝ exp(−|p|²/2w²) and Σh = 1.
 
     Both h and its transfer ĥ are positive and even, so A is self-adjoint and positive definite with
     ‖A‖ = ĥ(0) = 1; σ_min(A) = min ĥ > 0 but below rounding for wide kernels. The transfer is summed in
@@ -31,7 +31,9 @@ class GaussianBlur(Convolution):
 
     width: Annotated[
         float,
-        Range(0.3, 6.0, "Width", unit="px", symbol="s", help="Standard deviation of the Gaussian."),
+        Range(
+            0.3, 6.0, "Blur width w", unit="px", symbol="w", help="Standard deviation of the Gaussian kernel."
+        ),
     ] = 1.6
 
     def spectrum(self) -> Tensor:

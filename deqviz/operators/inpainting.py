@@ -1,4 +1,4 @@
-"""Pixels are lost, the others are seen as they are."""
+"""Inpainting: missing pixels."""
 
 from functools import cached_property
 from typing import Annotated, Literal
@@ -16,39 +16,40 @@ from deqviz.io.lettering import lettering
 
 def _letters(text: str) -> str:
     if not text.strip() or not text.isprintable():
-        raise ValueError("The text over the picture needs at least one letter and no line breaks.")
+        raise ValueError("The text over the image needs at least one letter and no line breaks.")
     return text
 
 
 @OPERATORS.register("inpainting", title="Inpainting")
 class Inpainting(ForwardModel):
-    """Pixels are lost where the mask m is 0, A x = m · x, the same ones in every channel.
+    """Missing pixels where the mask m is 0, A x = m · x, the same ones in every channel.
 
     An orthogonal projection: A = A* = A*A and ‖A‖ = 1; σ_min(A) = 0 as soon as one pixel is lost. The
-    data keeps the picture's shape, with zeros at lost pixels, and no noise falls on those.
+    data keeps the image's shape, with zeros at lost pixels, and no noise falls on those.
     """
 
     resolvent_kind = "closed form"
 
     mask: Annotated[
         Literal["random", "block", "text"],
-        Options("Mask", "Lose random pixels, one block, or those under a text."),
+        Options("Mask", "Missing are random pixels, one block, or those under a text."),
     ] = "random"
     kept: Annotated[
-        float, Range(0.02, 1.0, "Kept pixels", symbol="p", help="Share of pixels kept by the random mask.")
+        float,
+        Range(0.02, 1.0, "Sampling ratio", symbol="p", help="Share of known pixels of the random mask."),
     ] = 0.5
     block: Annotated[
         float,
-        Range(0.05, 0.9, "Block", help="Side of the lost block in the middle, as a share of the picture's."),
+        Range(0.05, 0.9, "Block", help="Side of the missing block in the middle, as a share of the image's."),
     ] = 0.3
     text: Annotated[
-        str, Text(_letters, "Text", "Written over the whole picture by the text mask.", max_length=60)
+        str, Text(_letters, "Text", "Written over the whole image by the text mask.", max_length=60)
     ] = "equilibrium"
-    seed: Annotated[int, Range(0, 9999, "Seed", help="Repeats the random mask.", advanced=True)] = 0
+    seed: Annotated[int, Range(0, 9999, "Seed", help="Of the random mask.", advanced=True)] = 0
 
     @property
     def codomain(self) -> Space:
-        """The space of pictures."""
+        """The space of images."""
         return self.image
 
     @cached_property
@@ -89,7 +90,7 @@ class Inpainting(ForwardModel):
         return b / (self._mask + weight)
 
     def norm(self) -> Estimate:
-        """‖A‖ = 1: at least one pixel is kept."""
+        """‖A‖ = 1: at least one pixel is known."""
         return Estimate("‖A‖", 1.0, "exact")
 
     def norm_bound(self) -> Estimate:
@@ -97,10 +98,10 @@ class Inpainting(ForwardModel):
         return self.norm()
 
     def smallest_singular_value(self) -> Estimate:
-        """0 when a pixel is lost, else 1."""
+        """0 when a pixel is missing, else 1."""
         return Estimate("σ_min(A)", float(self._mask.min()), "exact")
 
     def baseline(self, y: Image) -> Image:
-        """The data with each lost pixel set to the mean of its channel's known pixels."""
+        """Each missing pixel set to the mean of its channel's known pixels."""
         mean = (y * self._mask).sum((-2, -1), keepdim=True) / self._mask.sum()
         return torch.where(self._mask > 0, y, mean)

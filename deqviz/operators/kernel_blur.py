@@ -1,4 +1,4 @@
-"""The user's own convolution."""
+"""Convolution with a kernel of one's own."""
 
 import math
 import re
@@ -53,12 +53,12 @@ def parse_kernel(text: str) -> tuple[tuple[float, ...], ...]:
     return rows
 
 
-@OPERATORS.register("kernel_blur", title="Your own kernel")
+@OPERATORS.register("kernel_blur", title="Custom kernel")
 class KernelBlur(Convolution):
-    """Periodic convolution A x = h ∗ x with a kernel h that you write down, centred on its middle entry.
+    """Periodic convolution A x = h ∗ x with a given kernel h, centred on its middle entry.
 
     The middle of a side of n entries is entry ⌊n/2⌋ counted from 0. ‖A‖ = max |ĥ| and σ_min(A) = min |ĥ|
-    are exact on the picture's own grid; with unit sum and no negative entry ‖A‖ = 1.
+    are exact on the image's own grid; with unit sum and no negative entry ‖A‖ = 1.
     """
 
     kernel: Annotated[
@@ -72,7 +72,7 @@ class KernelBlur(Convolution):
     ] = _DISK
     scaling: Annotated[
         Literal["unit sum", "as given"],
-        Options("Scaling", "Divide the kernel by its sum, so that brightness is kept, or use it as it is."),
+        Options("Scaling", "Divide the kernel by its sum, so that the mean is kept, or use it as given."),
     ] = "unit sum"
 
     def __post_init__(self) -> None:
@@ -92,7 +92,7 @@ class KernelBlur(Convolution):
         m, n = kernel.shape
         rows = (torch.arange(m) - m // 2) % h
         columns = (torch.arange(n) - n // 2) % w
-        # Accumulated: on a picture smaller than the kernel, entries fold onto each other.
+        # Accumulated: on an image smaller than the kernel, entries fold onto each other.
         on_grid = torch.zeros(h, w, dtype=torch.float64)
         on_grid.index_put_((rows[:, None].expand(m, n), columns.expand(m, n)), kernel, accumulate=True)
         return torch.fft.rfft2(on_grid)

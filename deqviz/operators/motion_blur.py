@@ -1,4 +1,4 @@
-"""The blur of a camera that moved while it looked."""
+"""Linear motion blur as a periodic convolution."""
 
 import math
 from typing import Annotated
@@ -17,12 +17,10 @@ class MotionBlur(Convolution):
 
     h is the segment of the given length and direction seen through the bilinear hat of a pixel, so
     h ≥ 0, Σh = 1 and h is even; hence ‖A‖ = ĥ(0) = 1. ĥ has zero crossings about every 1/length across
-    the line, where nothing of the picture survives: σ_min(A) = min |ĥ| on this grid, often almost 0.
+    the line, where nothing of the image survives: σ_min(A) = min |ĥ| on this grid, often almost 0.
     """
 
-    length: Annotated[
-        float, Range(1.0, 40.0, "Length", unit="px", symbol="ℓ", help="Length of the path.")
-    ] = 9.0
+    length: Annotated[float, Range(1.0, 40.0, "Length", unit="px", help="Length of the motion.")] = 9.0
     angle: Annotated[
         float,
         Range(
@@ -41,6 +39,6 @@ class MotionBlur(Convolution):
         for row in (down.floor(), down.floor() + 1):
             for column in (right.floor(), right.floor() + 1):
                 hat = (1 - (down - row).abs()) * (1 - (right - column).abs())
-                # Modulo: a line longer than the picture wraps around, as periodic convolution wants.
+                # Modulo: a line longer than the image wraps around, as periodic convolution wants.
                 kernel.index_put_((row.long() % h, column.long() % w), hat, accumulate=True)
         return torch.fft.rfft2(kernel / kernel.sum())

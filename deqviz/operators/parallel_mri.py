@@ -1,4 +1,4 @@
-"""Magnetic resonance with several coils: undersampled Fourier coefficients of complex pictures."""
+"""Parallel MRI: undersampled Fourier coefficients of complex images, seen by several coils."""
 
 from functools import cached_property
 from typing import Annotated, ClassVar, Literal
@@ -19,7 +19,7 @@ Calibration = Literal["low resolution", "ESPIRiT"]
 
 @OPERATORS.register("parallel_mri", title="Parallel MRI (several coils)")
 class ParallelMri(MultiCoil):
-    """Undersampled Fourier coefficients seen by smooth coils around the picture, A x = m · F(S_c x).
+    """Undersampled Fourier coefficients with smooth coil sensitivities, A x = m · F(S_c x).
 
     The maps are simulated with Σ_c |S_c|² = 1, so that ‖A‖ ≤ 1. Every pattern is denser in the middle, where
     a share is measured without gaps. Pruessmann et al., 1999; Lustig, Donoho, Pauly, 2007 for the density.
@@ -29,30 +29,39 @@ class ParallelMri(MultiCoil):
 
     pattern: Annotated[
         Pattern,
-        Options("Pattern", "Single points (two phase encodings), whole rows (Cartesian lines), or spokes."),
+        Options(
+            "Sampling pattern", "Single points (two phase encodings), Cartesian lines, or radial spokes."
+        ),
     ] = "points"
     acceleration: Annotated[
-        float, Range(1.0, 12.0, "Acceleration", symbol="R", help="1 of R coefficients is measured.")
+        float,
+        Range(
+            1.0,
+            12.0,
+            "Acceleration",
+            symbol="R",
+            help="Acceleration factor: 1 of R coefficients is measured.",
+        ),
     ] = 4.0
     coils: Annotated[
-        int, Range(1, 16, "Coils", help="On a ring around the picture; measured k-space brings its own.")
+        int, Range(1, 16, "Coils", help="On a ring around the image; measured k-space brings its own.")
     ] = 4
     centre: Annotated[
         float,
         Range(
             0.0,
             0.2,
-            "Full centre",
-            help="Share measured without gaps around zero frequency; spokes do this by themselves.",
+            "Fully sampled centre (ACS)",
+            help="Share of the coefficients fully sampled around zero frequency; radial spokes need none.",
             advanced=True,
         ),
     ] = 0.06
-    seed: Annotated[int, Range(0, 9999, "Seed", help="Repeats the pattern.", advanced=True)] = 0
+    seed: Annotated[int, Range(0, 9999, "Seed", help="Of the random sampling mask.", advanced=True)] = 0
     calibration: Annotated[
         Calibration,
         Options(
-            "Coil maps",
-            "Of measured k-space only: from its low frequencies, or by ESPIRiT of the package sigpy.",
+            "Coil sensitivity maps",
+            "Of measured k-space only: from its ACS region, or by ESPIRiT of the package sigpy.",
             advanced=True,
         ),
     ] = "low resolution"

@@ -1,4 +1,4 @@
-"""A picture taken with a coarser sensor."""
+"""Super-resolution: an image taken with a coarser sensor."""
 
 import math
 from functools import cached_property
@@ -17,10 +17,10 @@ from deqviz.core.space import Data, Image, Space
 
 @OPERATORS.register("super_resolution", title="Super-resolution")
 class SuperResolution(ForwardModel):
-    """Anti-alias filter, then every s-th pixel along both axes: A x = D_h x D_wᵀ.
+    """Anti-alias filter, then every q-th pixel along both axes: A x = D_h x D_wᵀ.
 
     Row i of D weighs the pixels around the centre of block i of s pixels by a Gaussian or a box; each row
-    sums to 1, so brightness is kept and the border needs no made-up pixels. Any picture size goes: a side of
+    sums to 1, so brightness is kept and the border needs no made-up pixels. Any image size goes: a side of
     n pixels becomes n/s rounded, and a remainder is shared by both ends. The singular values of A are the
     products of those of D_h and D_w, so ‖A‖ is exact, about 1/s (not 1!), and σ_min(A) = 0.
 
@@ -32,11 +32,19 @@ class SuperResolution(ForwardModel):
     resolvent_kind = "closed form"
 
     factor: Annotated[
-        int, Range(2, 4, "Factor", symbol="s", unit="×", help="Fine pixels per coarse pixel.")
+        int,
+        Range(
+            2,
+            4,
+            "Upscaling factor",
+            symbol="s",
+            unit="×",
+            help="Fine pixels per coarse pixel along each axis.",
+        ),
     ] = 2
     filter: Annotated[
         Literal["gaussian", "box"],
-        Options("Anti-alias", "A Gaussian, or the mean over each block of pixels."),
+        Options("Anti-aliasing filter", "A Gaussian, or the mean over each block of pixels."),
     ] = "gaussian"
     width: Annotated[
         float,
@@ -57,7 +65,7 @@ class SuperResolution(ForwardModel):
 
     @property
     def codomain(self) -> Space:
-        """The coarse pictures."""
+        """The coarse images."""
         c, h, w = self.image.shape
         return Space((c, self._blocks(h)[0], self._blocks(w)[0]), self.image.dtype, self.image.device)
 
@@ -117,7 +125,7 @@ class SuperResolution(ForwardModel):
         return Estimate("σ_min(A)", 0.0, "exact")
 
     def baseline(self, y: Data) -> Image:
-        """Bicubic interpolation of the coarse picture."""
+        """Bicubic interpolation of the coarse image."""
         fine = interpolate(y, scale_factor=self.factor, mode="bicubic", align_corners=False)
         for axis in (-2, -1):
             n, size = self.image.shape[axis], fine.shape[axis]

@@ -77,28 +77,30 @@ def _left_of(t: np.ndarray, cosine: np.ndarray, sine: np.ndarray) -> np.ndarray:
 class Tomography(ForwardModel):
     """Strip integrals: (A x)_{θj} = (1/S) Σ_i |pixel i ∩ strip j of view θ|/d · x_i, strips d wide.
 
-    Exact for pictures that are constant on each pixel. View k of V looks along θ_k = k·span/V, turned
-    from the picture's columns; the detector covers the whole diagonal, so corners count. A is a sparse
+    Exact for images that are constant on each pixel. View k of V looks along θ_k = k·span/V, turned
+    from the image's columns; the detector covers the whole diagonal, so corners count. A is a sparse
     matrix and A* its very transpose, kept as a second matrix: about 150 MB together for 256² and 60 views.
 
     The scale S makes ‖A‖ ≤ 1: S² = max_i (WᵀWp)_i/p_i bounds ‖W‖² for every p > 0 when W ≥ 0 (Collatz
     1942, Wielandt 1950), and p from up to twelve power iterations brings it within 1 % of ‖W‖² as a rule.
     """
 
-    views: Annotated[int, Range(10, 180, "Views", symbol="V", help="Number of directions.")] = 60
+    views: Annotated[
+        int, Range(10, 180, "Projection angles", symbol="V", help="Number of projection angles.")
+    ] = 60
     span: Annotated[
         float,
-        Range(30.0, 180.0, "Angular range", unit="°", help="Below 180° some directions are never seen."),
+        Range(30.0, 180.0, "Angular range", unit="°", help="Below 180°: limited-angle tomography."),
     ] = 180.0
     bin: Annotated[
         float,
-        Range(
-            1.0, 4.0, "Detector bin", unit="px", symbol="d", help="Width of a detector bin.", advanced=True
-        ),
+        Range(1.0, 4.0, "Detector bin width", unit="px", symbol="d", help="In pixels.", advanced=True),
     ] = 1.0
     window: Annotated[
         Literal["hann", "ramp"],
-        Options("Filter", "Window on the ramp filter of the filtered back-projection.", advanced=True),
+        Options(
+            "FBP window", "Window on the ramp filter of the filtered back-projection (FBP).", advanced=True
+        ),
     ] = "hann"
 
     @property
@@ -108,7 +110,7 @@ class Tomography(ForwardModel):
 
     @property
     def codomain(self) -> Space:
-        """Sinograms, c × views × bins."""
+        """Sinograms, c × angles × bins."""
         return Space((self.image.shape[0], self.views, self._bins), self.image.dtype, self.image.device)
 
     def _shadows(self) -> Any:
@@ -121,7 +123,7 @@ class Tomography(ForwardModel):
         single = self.image.dtype == torch.float32
         shares = np.empty((h, w, self.views, 3), np.float32 if single else np.float64)
         bins = np.empty((h, w, self.views, 3), np.int32)
-        # Row by row of the picture: the work arrays stay in the cache and the results are contiguous.
+        # Row by row of the image: the work arrays stay in the cache and the results are contiguous.
         for i in range(h):
             place = across + (i - (h - 1) / 2) * np.sin(theta)
             low = np.floor((place - (cosine + sine) / 2) / self.bin)

@@ -21,32 +21,40 @@ _KEYS: dict[Training, Literal["contractive", "contractive_range", "contractive_d
 
 @cache
 def denoiser_lipschitz(training: Training = "denoising") -> float:
-    """The certified Lipschitz constant of D_σ, computed once."""
+    """The certified Lipschitz constant of D, computed once."""
     return _weights.load(_KEYS[training]).lipschitz()
 
 
 @REGULARIZERS.register("contractive", title="Contractive residual (learned)")
 class Contractive(Regularizer):
-    """R(x) = x − N(x) with N(x) = ½ + L (D_σ(x) − ½) and a learned denoiser D_σ that is 1-Lipschitz.
+    """R(x) = x − N(x) with N(x) = ½ + L (D(x) − ½) and a learned 1-Lipschitz denoiser D of level σ_d.
 
-    Lip(N) ≤ L by construction for every picture size, hence c = 1 − L and ℓ = 1 + L; not a gradient.
+    Lip(N) ≤ L by construction for every image size, hence c = 1 − L and L_R = 1 + L; not a gradient.
     L ≥ 1 breaks the guarantee on purpose. N shrinks contrast around middle grey, which is the price of
-    L < 1; of complex pictures each part is denoised by itself and shrunk around 0.
+    L < 1; of complex images each part is denoised by itself and shrunk around 0.
     Obmann and Haltmeier, 2023, arXiv 2306.01421.
     """
 
     contraction: Annotated[
-        float, Range(0.0, 1.5, "Lipschitz constant L", symbol="L", help="Below 1: exactly one equilibrium")
+        float,
+        Range(
+            0.0,
+            1.5,
+            "Lipschitz constant L",
+            symbol="L",
+            help="Of N = Id − R; below 1 the fixed point is unique",
+        ),
     ] = 0.95
     sigma: Annotated[
-        float, Range(0.5 / 255, 50 / 255, "Denoiser level σ", log=True, symbol="σ", help="Noise it removes")
+        float,
+        Range(0.5 / 255, 50 / 255, "Denoiser level σ_d", log=True, symbol="σ_d", help="Noise std it removes"),
     ] = 10 / 255
     training: Annotated[
         Training,
         Options(
             "Trained by",
-            "Noisy pictures; the distance of R(x) to the range of A*; or through the equilibria of blurred"
-            " and undersampled pictures.",
+            "Denoising; the range-condition loss, the distance of R(x) to ran A*; or end to end through"
+            " the equilibria of blurred and undersampled images.",
         ),
     ] = "denoising"
 
@@ -59,12 +67,12 @@ class Contractive(Regularizer):
         return x - (self.contraction * denoised + middle * (1 - self.contraction))
 
     def constants(self) -> Constants:
-        """c = 1 − L Lip(D), ℓ = 1 + L Lip(D), and Id − R contracts by L Lip(D)."""
+        """c = 1 − L Lip(D), L_R = 1 + L Lip(D), and Id − R contracts by L Lip(D)."""
         limit = self.contraction * denoiser_lipschitz(self.training)
         return Constants(
             Estimate("c", 1 - limit, "lower bound"),
-            Estimate("ℓ", 1 + limit, "upper bound"),
+            Estimate("L_R", 1 + limit, "upper bound"),
             1.0,
             Estimate("L", limit, "upper bound"),
-            f"Lip(N) ≤ {limit:.4g} by construction, for every picture size",
+            f"Lip(N) ≤ {limit:.4g} by construction, for every image size",
         )

@@ -30,17 +30,24 @@ def _lipschitz(training: Training) -> float:
 class ConvexRidge(Regularizer):
     """R_σ(x) = W*φ_σ(Wx), the gradient of a learned convex function of filter responses.
 
-    c = 0 and ℓ = ‖W‖², bounded for every picture size. Monotone but not strongly: where A has a null
+    c = 0 and L_R = ‖W‖², bounded for every image size. Monotone but not strongly: where A has a null
     space the equilibria may form a convex set. Goujon, Neumayer, Bohra, Ducotterd and Unser, 2022.
     """
 
     sigma: Annotated[
         float,
-        Range(0.5 / 255, 50 / 255, "Ridge level σ", log=True, symbol="σ", help="Noise it was trained for"),
+        Range(
+            0.5 / 255,
+            50 / 255,
+            "Denoiser level σ_d",
+            log=True,
+            symbol="σ_d",
+            help="Noise std it was trained for",
+        ),
     ] = 10 / 255
     training: Annotated[
         Training,
-        Options("Trained on", "Noisy pictures, or blurred and undersampled ones from there on."),
+        Options("Trained on", "Denoising, or from there end to end on blurred and undersampled images."),
     ] = "denoising"
 
     def __call__(self, x: Image) -> Image:
@@ -49,14 +56,14 @@ class ConvexRidge(Regularizer):
         return per_channel(lambda u: network(u, self.sigma), x)
 
     def constants(self) -> Constants:
-        """c = 0 and the certified ℓ."""
+        """c = 0 and the certified L_R."""
         limit = _lipschitz(self.training)
         return Constants(
             Estimate("c", 0.0, "lower bound"),
-            Estimate("ℓ", limit, "upper bound"),
+            Estimate("L_R", limit, "upper bound"),
             limit / 2,
             Estimate("L", limit / 2, "upper bound"),
-            f"R is the gradient of a convex function with ‖W‖² ≤ {limit:.4g} for every picture size",
+            f"R is the gradient of a convex function with ‖W‖² ≤ {limit:.4g} for every image size",
         )
 
     @property

@@ -45,7 +45,7 @@ def network(key: str, dtype: torch.dtype = torch.float32, device: str = "cpu") -
 
 
 def apply(net: MonotoneCNN, x: Image) -> Image:
-    """H on pictures of any number of channels, with its Lipschitz constant.
+    """H on images of any number of channels, with its Lipschitz constant.
 
     A grey network takes each channel by itself, a complex one as `on_complex` says.
     """
@@ -63,9 +63,9 @@ def certified_lipschitz(key: str) -> float | None:
 
 @REGULARIZERS.register("monotone", title="Monotone network (MOL)")
 class Monotone(Regularizer):
-    """R(x) = x − H(x) with the network of monotone operator learning, on periodic pictures of every size.
+    """R(x) = x − H(x) with the network of monotone operator learning, on periodic images of every size.
 
-    strict: Lip(H) ≤ 1 − m by the norms of its layers, so that c ≥ m and ℓ ≤ 2 − m. approximate: trained
+    strict: Lip(H) ≤ 1 − m by the norms of its layers, so that c ≥ m and L_R ≤ 2 − m. approximate: trained
     against an estimate of the local Lipschitz constant, which proves nothing. unconstrained: neither. Not a
     gradient. Pramanik, Zimmerman and Jacob, 2023, arXiv 2206.04797.
     """
@@ -74,7 +74,7 @@ class Monotone(Regularizer):
         Version,
         Options(
             "Version",
-            "Strict: certified, with monotonicity m. Approximate: estimated only. Unconstrained: no promise.",
+            "Strict: certified, monotonicity modulus m. Approximate: estimated. Unconstrained: no guarantee.",
         ),
     ] = "strict m = 0.1"
     task: Annotated[Task, Options("Trained for", "Versions that a task lacks are those of MRI, R = 4.")] = (
@@ -91,11 +91,11 @@ class Monotone(Regularizer):
         return x - apply(network(self.key, x.dtype, str(x.device)), x)
 
     def constants(self) -> Constants:
-        """c = 1 − L, ℓ = 1 + L, and Id − R = H contracts by L."""
+        """c = 1 − L, L_R = 1 + L, and Id − R = H contracts by L."""
         limit, known = lipschitz(self.key)
         return Constants(
             Estimate("c", 1 - limit, "lower bound"),
-            Estimate("ℓ", 1 + limit, "upper bound"),
+            Estimate("L_R", 1 + limit, "upper bound"),
             1.0,
             Estimate("L", limit, "upper bound"),
             known,
@@ -110,5 +110,5 @@ def lipschitz(key: str) -> tuple[float, str]:
         return certified, f"Lip(H) ≤ {certified:.4g} by the norms of its layers, on every grid"
     value = network(key).norms().lipschitz
     if value < 1:
-        return value, f"Lip(H) ≤ {value:.4g} by the norms of its layers, although nothing was asked of them"
+        return value, f"Lip(H) ≤ {value:.4g} by the norms of its layers, although unconstrained"
     return value, f"the layers' norms bound Lip(H) by {value:.3g} only, from which nothing follows"

@@ -8,7 +8,7 @@ from deqviz.core.space import Batch, Image, inner
 
 @REGULARIZERS.register("quadratic", title="Quadratic (Tikhonov)")
 class Quadratic(Regularizer):
-    """R(x) = x, the gradient of ½‖x‖²: every direction is damped alike, edges included.
+    """R(x) = x, the gradient of ½‖x‖²: all directions are damped alike, edges included.
 
     Tikhonov, 1963.
     """
@@ -18,10 +18,10 @@ class Quadratic(Regularizer):
         return x
 
     def constants(self) -> Constants:
-        """c = ℓ = 1, and Id − R = 0 contracts by 0."""
+        """c = L_R = 1, and Id − R = 0 contracts by 0."""
         return Constants(
             Estimate("c", 1.0, "exact"),
-            Estimate("ℓ", 1.0, "exact"),
+            Estimate("L_R", 1.0, "exact"),
             1.0,
             Estimate("L", 0.0, "exact"),
             "R = Id",

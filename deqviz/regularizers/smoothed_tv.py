@@ -1,4 +1,4 @@
-"""Total variation made differentiable."""
+"""Smoothed (differentiable) total variation."""
 
 from typing import Annotated
 
@@ -17,14 +17,17 @@ from deqviz.core.space import Batch, Image
 class SmoothedTv(Regularizer):
     """R(x) = ∇ᵀ(∇x / √(|∇x|² + ε²)), the gradient of Σ √(|∇x|² + ε²); ∇ is 0 across the border.
 
-    c = 0: constants are free. ℓ ≤ 8/ε: the Hessian is ∇ᵀ H ∇ with 0 ≤ H ≤ Id/ε pixel by pixel, since
+    c = 0: constants are free. L_R ≤ 8/ε: the Hessian is ∇ᵀ H ∇ with 0 ≤ H ≤ Id/ε pixel by pixel, since
     g ↦ √(|g|² + ε²) has second derivative (Id − gg*/(|g|² + ε²))/√(|g|² + ε²); and
     ‖∇x‖² = Σ (x₊ − x)² + … ≤ 2·2‖x‖² + 2·2‖x‖². A small ε is closer to total variation and slower.
     Rudin, Osher and Fatemi, 1992; Acar and Vogel, 1994.
     """
 
     smoothing: Annotated[
-        float, Range(1e-3, 0.1, "Smoothing", log=True, symbol="ε", help="Slopes below ε count as flat")
+        float,
+        Range(
+            1e-3, 0.1, "Smoothing parameter ε", log=True, symbol="ε", help="Gradients below ε count as flat"
+        ),
     ] = 0.01
 
     def __call__(self, x: Image) -> Image:
@@ -36,11 +39,11 @@ class SmoothedTv(Regularizer):
         return torch.roll(right, 1, -1) - right + torch.roll(down, 1, -2) - down
 
     def constants(self) -> Constants:
-        """c = 0 and ℓ = 8/ε; see the class."""
+        """c = 0 and L_R = 8/ε; see the class."""
         limit = 8 / self.smoothing
         return Constants(
             Estimate("c", 0.0, "exact"),
-            Estimate("ℓ", limit, "upper bound"),
+            Estimate("L_R", limit, "upper bound"),
             limit / 2,
             Estimate("L", limit / 2, "upper bound"),
             f"R is the gradient of a convex function with ‖∇‖²/ε ≤ 8/{self.smoothing:g}",

@@ -1,4 +1,4 @@
-"""A run as it is taken away: every number and picture in full precision."""
+"""A run as it is taken away: every number and image in full precision."""
 
 from dataclasses import dataclass
 

@@ -26,7 +26,7 @@ from deqviz.runtime.trajectory_chart import Chart, draw
 from deqviz.scenario import Scenario
 
 _ids = itertools.count(1)
-_REFRESH = 0.1  # seconds between two pictures of one slice where each of them waits for the device
+_REFRESH = 0.1  # seconds between two images of one slice where each of them waits for the device
 
 
 @dataclass
@@ -109,7 +109,7 @@ class Job:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing on the page will change by itself: over or held, with the newest picture shown."""
+        """Whether nothing on the page will change by itself: over or held, with the newest image shown."""
         is_still = self._state in OVER or (self._state == "paused" and not self._credit)
         return is_still and self._is_shown
 
@@ -125,7 +125,7 @@ class Job:
         """Whether `advance` would do anything now."""
         if self._setup is None and self._state not in OVER:
             return True
-        # The last picture of a run is made though nobody watches: only then is the run over and forgotten.
+        # The last image of a run is made though nobody watches: only then is the run over and forgotten.
         if not self._is_shown and (self._wanted or self._state in OVER):
             return True
         if self._state == "running":
@@ -154,7 +154,7 @@ class Job:
             self.ready.set()
 
     def _fail(self, error: Exception) -> None:
-        if self._state in OVER:  # its last picture cannot be made: that is not tried for ever
+        if self._state in OVER:  # its last image cannot be made: that is not tried for ever
             self._current = None
             return
         k = self._current.k if self._current else 0
@@ -252,7 +252,7 @@ class Job:
                 return
 
     def _show(self) -> None:
-        """Prepare the picture and the chart that a viewer asked for."""
+        """Prepare the image and the chart that a viewer asked for."""
         if self._current is None or self._log is None:
             return
         self._wanted = False
@@ -272,7 +272,7 @@ class Job:
         self._chart_due = now + max(0.5, 40 * (time.monotonic() - now))
 
     def snapshot(self) -> Snapshot:
-        """The run as it is now; also asks the worker for a fresh picture."""
+        """The run as it is now; also asks the worker for a fresh image."""
         log = self._log
         with self._lock:
             self._wanted = True

@@ -52,7 +52,7 @@ class Limits:
         """A sentence that says what to choose instead where a run is larger than this server allows."""
         if scenario.size > self.side:
             asked = f"{scenario.size} px along the longer side"
-            return f"This server runs pictures of at most {self.side} px, not {asked}: choose a smaller one."
+            return f"This server runs images of at most {self.side} px, not {asked}: choose a smaller one."
         if scenario.iterations > self.iterations:
             asked = f"not {scenario.iterations}: choose fewer under Advanced."
             return f"This server runs at most {self.iterations} iterations, {asked}"

@@ -1,6 +1,6 @@
-"""What is written down of a run: every number, and a few pictures.
+"""What is written down of a run: every number, and a few images.
 
-The truth comes in here, to judge the iterates, and goes nowhere else. Complex pictures are shown and judged
+The truth comes in here, to judge the iterates, and goes nowhere else. Complex images are shown and judged
 by their magnitudes, and kept as they are. Measured data may have no truth: then nothing is judged.
 """
 
@@ -32,7 +32,7 @@ def kept(k: int) -> bool:
 
 
 def to_bytes(x: Image) -> np.ndarray:
-    """The first picture of a batch as uint8 c × h × w, |x| of a complex one; beyond [0, 1] it is clipped."""
+    """The first image of a batch as uint8 c × h × w, |x| of a complex one; beyond [0, 1] it is clipped."""
     return (magnitude(x.detach())[0].clamp(0, 1) * 255).round().to("cpu", torch.uint8).numpy()
 
 

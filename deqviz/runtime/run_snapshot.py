@@ -29,7 +29,7 @@ class Setup:
 
     @classmethod
     def of(cls, measured: Image, truth: Image | None) -> "Setup":
-        """What is shown of the data's picture and of the truth."""
+        """What is shown of the data's image and of the ground truth."""
         _, channels, height, width = measured.shape
         shown, quality = (None, math.nan) if truth is None else (to_bytes(truth), psnr(measured, truth))
         return cls(shown, to_bytes(measured), quality, (channels, height, width))

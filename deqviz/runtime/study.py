@@ -17,7 +17,7 @@ from deqviz.runtime.study_snapshot import OVER, Part, Seen, Shot, State
 __all__ = ["OVER", "Part", "Plan", "Seen", "Shot", "Study"]
 
 VIEWS = 64
-"""Pictures of rows that are kept, the newest: 64 of 128 × 128 in float64 take 8 MB."""
+"""Images of rows that are kept, the newest: 64 of 128 × 128 in float64 take 8 MB."""
 PATIENCE = 1.0
 """Seconds of work before a time left is told."""
 
@@ -31,7 +31,7 @@ Plan = Generator[object, None, "Experiment[Any] | tuple[Part, ...]"]
 class Study:
     """One experiment, or several one after the other, being run; see the module.
 
-    `source` is an experiment or a function that begins a `Plan`. `side`, the longer side of its pictures,
+    `source` is an experiment or a function that begins a `Plan`. `side`, the longer side of its images,
     decides about torch threads.
     """
 

@@ -26,7 +26,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A picture that came with a row."""
+    """An image that came with a row."""
 
     part: str
     row: Key
@@ -58,7 +58,7 @@ class Shot:
         return next((p.experiment for p in self.parts if p.key == part), None)
 
     def view(self, name: str, part: str | None = None) -> Image | None:
-        """The newest picture of this name."""
+        """The newest image of this name."""
         found = (v.image for v in reversed(self.views) if v.name == name and part in (None, v.part))
         return next(found, None)
 

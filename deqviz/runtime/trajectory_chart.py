@@ -29,7 +29,7 @@ class Chart:
 
 
 def draw(main: Path, probes: Sequence[Probe], *, is_final: bool) -> Chart | None:
-    """The chart of a run and of the runs from other starts; None until there are three pictures.
+    """The chart of a run and of the runs from other starts; None until there are three images.
 
     While a run goes on its newest iterate stands for the limit. The plane changes as the run grows and
     stands still once the landscape has been begun on it.

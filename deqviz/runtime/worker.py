@@ -7,7 +7,7 @@ paused job costs nothing, and there is never more than one team of torch threads
 
 With many visitors a turn in twenty would let nobody see anything move. So there are slots: the first few
 visitors in line share the turns, and after a lease whoever has a slot goes to the end of the line. A new
-task has its first turn at once, for its pictures to be on the screen while it waits.
+task has its first turn at once, for its images to be on the screen while it waits.
 """
 
 import atexit
@@ -31,7 +31,7 @@ class Task(Protocol):
 
     @property
     def side(self) -> int:
-        """The longer side of its pictures, which decides about torch threads."""
+        """The longer side of its images, which decides about torch threads."""
         ...
 
     def is_runnable(self) -> bool:
@@ -39,7 +39,7 @@ class Task(Protocol):
         ...
 
     def is_live(self) -> bool:
-        """Whether it wants to go on computing, and so needs a slot; a paused one may still want a picture."""
+        """Whether it wants to go on computing, and so needs a slot; a paused one may still want an image."""
         ...
 
     def is_over(self) -> bool:

@@ -20,8 +20,8 @@ class Anderson(Accelerated):
     Walker and Ni, 2011 (the difference form used here).
     """
 
-    memory: Annotated[int, Range(1, 10, "Memory", unit="steps", symbol="m")] = 5
-    mixing: Annotated[float, Range(0.1, 1.0, "Mixing", symbol="β", advanced=True)] = 1.0
+    memory: Annotated[int, Range(1, 10, "Memory", unit="steps")] = 5
+    mixing: Annotated[float, Range(0.1, 1.0, "Mixing", advanced=True)] = 1.0
     ridge: Annotated[
         float,
         Range(

@@ -21,7 +21,7 @@ class Broyden(Accelerated):
     Safeguarded as `_accelerated` says, so no factor per single step is certified. Broyden, 1965.
     """
 
-    memory: Annotated[int, Range(1, 30, "Memory", unit="ranks", symbol="m")] = 10
+    memory: Annotated[int, Range(1, 30, "Memory", unit="ranks")] = 10
     update: Annotated[
         Literal["bad", "good"],
         Options("Update", help="The names are Broyden's; here bad is better.", advanced=True),

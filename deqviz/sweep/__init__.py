@@ -1,1 +1,1 @@
-"""Batches: many pictures, noises and methods, each cell measured once, whoever asks and wherever it runs."""
+"""Batches: many images, noises and methods, each cell measured once, whoever asks and wherever it runs."""

@@ -108,7 +108,7 @@ class Journal:
     def fold(self, names: Mapping[str, tuple[str, str]], order: Sequence[str]) -> None:
         """Write the table and empty the journal.
 
-        The cells of `order` come first; `names` has their pictures and methods, as they are called today.
+        The cells of `order` come first; `names` has their images and methods, as they are called today.
         """
         first = [cell for cell in order if cell in self.rows]
         there = set(first)

@@ -69,7 +69,7 @@ def _settling(
         iterate = next(stream, None)
         if iterate is None:
             if last is None:
-                raise ValueError("the method gives no picture")
+                raise ValueError("the method gives no image")
             return last, "ended", "", seconds
         mark = Mark.of(iterate)
         seconds += time.perf_counter() - begun

@@ -1,4 +1,4 @@
-"""The pictures of a sweep: those of the gallery, and files, which travel with their cells."""
+"""The images of a sweep: those of the gallery, and files, which travel with their cells."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from deqviz import images
 from deqviz.io.pixels import eight_bit
 
 SIDE = 512
-"""Larger pictures are brought down to it, as those that are given to the app."""
+"""Larger images are brought down to it, as those that are given to the app."""
 PIXELS = 64_000_000
 """A file with more is refused before it is decoded."""
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
@@ -19,7 +19,7 @@ FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture by its key and its name; `pixels` where it is not in the gallery."""
+    """An image by its key and its name; `pixels` where it is not in the gallery."""
 
     key: str
     title: str
@@ -32,9 +32,9 @@ class Shown:
 
 
 def found_in(folder: Path, pattern: str) -> Sequence[Shown]:
-    """The pictures of a path that may hold * and ?, in the order of their names.
+    """The images of a path that may hold * and ?, in the order of their names.
 
-    Raises ValueError when there is none, or for a file that is no picture.
+    Raises ValueError when there is none, or for a file that is no image.
     """
     path = Path(pattern)
     base, rest = (Path(path.anchor), str(path.relative_to(path.anchor))) if path.anchor else (folder, pattern)
@@ -50,6 +50,6 @@ def _read(file: Path) -> Shown:
     except ValueError as error:
         raise ValueError(f"pictures: {file.name} {error}") from None
     x = images.scaled(images.from_array(pixels), SIDE).contiguous()
-    # Of the pixels, not of the file: the same picture saved anew is the same cell.
+    # Of the pixels, not of the file: the same image saved anew is the same cell.
     key = images.keep(x, hashlib.sha256(x.numpy().tobytes()).hexdigest())
     return Shown(key, file.stem, x)

@@ -16,14 +16,14 @@ State = Literal["arrived", "ended", "limit", "diverged", "refused", "failed"]
 """At the tolerance; at a direct method's end; out of iterations; diverged; not possible; broken off."""
 
 MEASURED: frozenset[State] = frozenset({"arrived", "ended", "limit"})
-"""The states with a picture that counts."""
+"""The states with an image that counts."""
 
 
 @dataclass(frozen=True)
 class Cell:
     """One run to be made, under the names that it has in the batch.
 
-    `pixels` are those of a picture that is not in the gallery, for a process that has never seen it.
+    `pixels` are those of an image that is not in the gallery, for a process that has never seen it.
     """
 
     scenario: Scenario
@@ -37,7 +37,7 @@ class Cell:
         return hashlib.sha256(self.scenario.to_json().encode()).hexdigest()[:16]
 
     def keep_picture(self) -> None:
-        """Make the picture known to this process."""
+        """Make the image known to this process."""
         if self.pixels is not None:
             images.keep(self.pixels, self.scenario.image.removeprefix("upload-"))
 

@@ -9,7 +9,7 @@ from deqviz.sweep.row import MEASURED, Measured
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """Over the cells of one group, pictures and seeds together.
+    """Over the cells of one group, images and seeds together.
 
     `spread` is the sample standard deviation; None below two cells.
     """
@@ -30,12 +30,12 @@ class Group:
 
     @property
     def counted(self) -> tuple[Measured, ...]:
-        """Those with a picture."""
+        """Those with an image."""
         return tuple(row for row in self.rows if row.state in MEASURED)
 
     @property
     def level(self) -> float | None:
-        """The mean standard deviation of the noise; what the pictures make of a Poisson noise differs."""
+        """The mean standard deviation of the noise; what the images make of a Poisson noise differs."""
         found = self.mean(lambda row: row.level)
         return found.value if found else None
 
@@ -86,7 +86,7 @@ def markdown(rows: Sequence[Measured]) -> str:
                 told(g.mean(lambda row: row.ssim), 3),
                 told(g.mean(lambda row: row.iterations), 0),
                 told(g.mean(lambda row: row.seconds), 2),
-                f"{len(g.rows)}, {lost} without a picture" if lost else str(len(g.rows)),
+                f"{len(g.rows)}, {lost} without an image" if lost else str(len(g.rows)),
             )
         )
     return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |\n" for line in lines)

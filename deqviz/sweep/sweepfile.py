@@ -1,4 +1,4 @@
-"""A sweep file: lists of pictures, degradations, noises, methods and seeds, and where the cells are run."""
+"""A sweep file: lists of images, degradations, noises, methods and seeds, and where the cells are run."""
 
 import itertools
 import tomllib
@@ -44,7 +44,7 @@ class Named:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Every picture with every degradation, noise, method and seed; `workers` 0 is one for each core."""
+    """Every image with every degradation, noise, method and seed; `workers` 0 is one for each core."""
 
     pictures: tuple[Shown, ...]
     operators: tuple[Choice, ...]
@@ -69,7 +69,7 @@ class Sweep:
         return count
 
     def cells(self) -> tuple[Cell, ...]:
-        """All cells, each once, pictures outermost; raises ValueError where the parts do not fit together."""
+        """All cells, each once, images outermost; raises ValueError where the parts do not fit together."""
         if self.count > MOST:
             raise ValueError(f"These are {self.count} cells, and {MOST} is the most: split the file.")
         found: dict[str, Cell] = {}

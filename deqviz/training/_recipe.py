@@ -20,7 +20,7 @@ from deqviz.training.samples import Sample, denoising
 
 @dataclass(frozen=True)
 class Recipe(ABC):
-    """One trained network: where its pictures come from, what is minimised, how it is judged and exported."""
+    """One trained network: where its images come from, what is minimised, how it is judged and exported."""
 
     stored: ClassVar[torch.dtype] = torch.float32
     """As what weights are written; validation sees them rounded to it."""
@@ -35,7 +35,7 @@ class Recipe(ABC):
     learning_rate: float
     batch: int = 8
     patch: int = 48
-    validation: int = 40  # pictures, the last ones of the folder
+    validation: int = 40  # images, the last ones of the folder
 
     @property
     def data(self) -> str:
@@ -43,7 +43,7 @@ class Recipe(ABC):
         return f"all pictures but the last {self.validation}"
 
     def source(self, folder: Path) -> tuple[list[Tensor], list[Tensor]]:
-        """(training, validation) pictures of a folder."""
+        """(training, validation) images of a folder."""
         return split(folder, self.validation)
 
     def pace(self, fraction: float) -> float:
@@ -64,7 +64,7 @@ class Recipe(ABC):
 
     @abstractmethod
     def score(self, net: nn.Module, clean: Tensor, seed: int) -> dict[str, float]:
-        """PSNR in dB of one validation picture, by what was done to it."""
+        """PSNR in dB of one validation image, by what was done to it."""
 
     @abstractmethod
     def constants(self, net: nn.Module) -> Mapping[str, float]:
@@ -96,14 +96,14 @@ class DenoisingRecipe(Recipe):
 
     @abstractmethod
     def estimate(self, net: nn.Module, y: Image, sigma: Tensor) -> Image:
-        """The denoised pictures, differentiable in the weights of `net`; one σ per picture."""
+        """The denoised images, differentiable in the weights of `net`; one σ per image."""
 
     @abstractmethod
     def denoise(self, net: nn.Module, y: Image, sigma: float) -> Image:
-        """The denoised picture as the product will compute it; no gradient."""
+        """The denoised image as the product will compute it; no gradient."""
 
     def score(self, net: nn.Module, clean: Image, seed: int) -> dict[str, float]:
-        """PSNR in dB of one validation picture, by noise level in units of 1/255."""
+        """PSNR in dB of one validation image, by noise level in units of 1/255."""
         found = {}
         for sigma in self.sigmas:
             rng = torch.Generator().manual_seed(seed)

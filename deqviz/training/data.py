@@ -1,4 +1,4 @@
-"""Training pictures: a folder of grey pictures, and random patches from an explicit generator."""
+"""Training images: a folder of grey images, and random patches from an explicit generator."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ _SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
 
 
 def pictures(folder: Path) -> list[Tensor]:
-    """Every picture of the folder in sorted order, each 1 × h × w in [0, 1]; colour is turned to grey."""
+    """Every image of the folder in sorted order, each 1 × h × w in [0, 1]; colour is turned to grey."""
     paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in _SUFFIXES)
     if not paths:
         raise FileNotFoundError(f"no pictures in {folder}: give a folder of PNG or JPEG files with --data")
@@ -21,7 +21,7 @@ def pictures(folder: Path) -> list[Tensor]:
 
 
 def split(folder: Path, validation: int) -> tuple[list[Tensor], list[Tensor]]:
-    """(training, validation): the last `validation` pictures, in sorted order, are never trained on."""
+    """(training, validation): the last `validation` images, in sorted order, are never trained on."""
     found = pictures(folder)
     if len(found) <= validation:
         raise ValueError(f"{folder} has {len(found)} pictures, and the last {validation} only validate")
@@ -29,7 +29,7 @@ def split(folder: Path, validation: int) -> tuple[list[Tensor], list[Tensor]]:
 
 
 def patches(source: list[Tensor], count: int, size: int, rng: torch.Generator) -> Image:
-    """`count` random square patches, each from a random picture, turned or mirrored at random."""
+    """`count` random square patches, each from a random image, turned or mirrored at random."""
     drawn = []
     for _ in range(count):
         picture = source[_below(len(source), rng)]

@@ -19,7 +19,7 @@ from deqviz.training._recipe import Recipe
 from deqviz.training.samples import Sample
 
 TEST, VALIDATION = 24, 16
-"""Pictures that no training sees: the last ones of the folder are for tables, those before for watching."""
+"""Images that no training sees: the last ones of the folder are for tables, those before for watching."""
 SIDE = 64
 
 
@@ -83,7 +83,7 @@ class GlowRecipe(Recipe):
 
     @property
     def data(self) -> str:
-        """The rule of the held-out pictures."""
+        """The rule of the held-out images."""
         held = f"the last {TEST} (test) and the {self.validation} before them (validation)"
         patch = f"{self.patch} × {self.patch} pixels at 1 to ¼ of the size"
         return f"train/bsds_color, all pictures but {held}; {patch}"
@@ -99,12 +99,12 @@ class GlowRecipe(Recipe):
         }
 
     def source(self, folder: Path) -> tuple[list[Tensor], list[Tensor]]:
-        """Colour pictures of `folder`/train/bsds_color as bytes, and the middles of the watched ones."""
+        """Colour images of `folder`/train/bsds_color as bytes, and the middles of the watched ones."""
         training, watched, _ = colour(folder, self.validation)
         return training, [middle(picture, self.patch) for picture in watched]
 
     def build(self) -> GlowPupil:
-        """The network before any flow has seen a picture, and duals of 0."""
+        """The network before any flow has seen an image, and duals of 0."""
         return GlowPupil(GlowProx(**self.arguments))
 
     def sample(self, source: list[Tensor], rng: torch.Generator) -> HoleSample:
@@ -158,7 +158,7 @@ class GlowRecipe(Recipe):
 
 
 def colour(folder: Path, validation: int = VALIDATION) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-    """(training, validation, test) pictures of `folder`/train/bsds_color, 3 × h × w bytes, by sorted names.
+    """(training, validation, test) images of `folder`/train/bsds_color, 3 × h × w bytes, by sorted names.
 
     Raises FileNotFoundError, or ValueError where nothing would be left to train on.
     """
@@ -203,7 +203,7 @@ def _below(high: int, rng: torch.Generator) -> int:
     return int(torch.randint(high, (), generator=rng))
 
 
-# A ratio of means over a batch is met by letting pictures with large latents pay for those with small ones:
+# A ratio of means over a batch is met by letting images with large latents pay for those with small ones:
 # trained so, ‖z‖ rose by half from layer 2 to 3 wherever single pixels were lost.
 _DESCENT = Descent(merit="gradient", form="mean of ratios", rate=0.2, first=2)
 _STEPS = 2000

@@ -1,4 +1,4 @@
-"""Slices of a head volume, and complex training pictures made of them: contrast, lesions, zoom, phase."""
+"""Slices of a head volume, and complex training images made of them: contrast, lesions, zoom, phase."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +60,7 @@ def fitted(picture: Tensor, side: int) -> Tensor:
 
 
 def drawn(source: list[Tensor], count: int, side: int, rng: torch.Generator) -> Image:
-    """`count` random complex pictures b × 2 × side × side: a zoomed part of a slice in a new contrast."""
+    """`count` random complex images b × 2 × side × side: a zoomed part of a slice in a new contrast."""
     found = [picture(source, side, rng) for _ in range(count)]
     return torch.cat([images.with_phase(one[None], rng) for one in found])
 

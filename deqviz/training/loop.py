@@ -39,7 +39,7 @@ class Run:
     device: str = "cpu"
     resume: bool = True
     every: int = 500  # steps per epoch
-    watched: int = 8  # validation pictures looked at in every epoch; the last epoch uses all
+    watched: int = 8  # validation images looked at in every epoch; the last epoch uses all
 
 
 def train(recipe: Recipe, run: Run) -> Generator[Epoch]:
@@ -87,7 +87,7 @@ def train(recipe: Recipe, run: Run) -> Generator[Epoch]:
 
 @torch.no_grad()
 def validate(recipe: Recipe, net: nn.Module, pictures: list[Tensor], device: str = "cpu") -> dict[str, float]:
-    """Mean PSNR over pictures; the noise depends on the picture's place only, so runs compare."""
+    """Mean PSNR over images; the noise depends on the image's place only, so runs compare."""
     net = net.to(device)
     scores = [recipe.score(net, picture[None].to(device), place) for place, picture in enumerate(pictures)]
     return {name: sum(score[name] for score in scores) / len(scores) for name in scores[0]}

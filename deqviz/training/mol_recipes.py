@@ -56,7 +56,7 @@ class InverseProblemRecipe(Recipe):
         return self.task.data
 
     def source(self, folder: Path) -> tuple[list[Tensor], list[Tensor]]:
-        """The task's pictures."""
+        """The task's images."""
         return self.task.source(folder)
 
     def sample(self, source: list[Tensor], rng: torch.Generator) -> Sample:
@@ -255,7 +255,7 @@ class UnrolledRecipe(MonotoneRecipe):
         return self.states(net, sample, self.depth)
 
     def states(self, net: nn.Module, sample: Sample, depth: int) -> Data:
-        """The picture after any number of iterations."""
+        """The image after any number of iterations."""
         data = self.data_step(net, sample)
         if self.kind == "modl":
             return _place(modl(net, data), depth)

@@ -73,7 +73,7 @@ class InverseRecipe(ContractiveRecipe):
 
     @torch.no_grad()
     def score(self, net: nn.Module, clean: Image, seed: int) -> dict[str, float]:
-        """PSNR in dB of the equilibrium of one validation picture, blurred and sampled at noise 0.01."""
+        """PSNR in dB of the equilibrium of one validation image, blurred and sampled at noise 0.01."""
         found = {}
         for name, sample in examples(clean, seed).items():
             found[name] = float(psnr(self.equilibrium(net, self._scaled(sample), 1e-3), clean))
@@ -94,7 +94,7 @@ class InverseRecipe(ContractiveRecipe):
 
 @dataclass(frozen=True)
 class RangeRecipe(InverseRecipe):
-    """L_β = E⟨R(x), β(A*A + β)⁻¹R(x)⟩ on clean pictures: no data, no noise, no equilibrium; one resolvent.
+    """L_β = E⟨R(x), β(A*A + β)⁻¹R(x)⟩ on clean images: no data, no noise, no equilibrium; one resolvent.
 
     (E) does not change with R → tR, but L_β does: N = L·Id makes it small and is Tikhonov's method. So it is
     divided by what T8 divides by, the squared monotonicity of R towards what A hides: `relative` of 1 is as
@@ -111,10 +111,10 @@ class RangeRecipe(InverseRecipe):
         return (value / tikhonov if self.relative else value).mean()
 
     def range_loss(self, net: nn.Module, sample: Sample) -> tuple[Tensor, Tensor]:
-        """⟨R(x), P R(x)⟩ and c(x)²⟨u, Pu⟩ with P = β(A*A + β)⁻¹ and u = x − ½, one of each per picture.
+        """⟨R(x), P R(x)⟩ and c(x)²⟨u, Pu⟩ with P = β(A*A + β)⁻¹ and u = x − ½, one of each per image.
 
         c(x) = ⟨R(x) − R(x − h), h⟩/‖h‖² is how strongly R resists the loss of what A hides, h = tPu. The
-        picture at place k of b has t = k/b: with t = 1 alone R learns to resist that one loss.
+        image at place k of b has t = k/b: with t = 1 alone R learns to resist that one loss.
         """
         A, x = _operator(sample), sample.clean
         value = x - self.contracted(net, x, sample.sigma)
@@ -132,7 +132,7 @@ class DeepEquilibriumRecipe(InverseRecipe):
     """E‖x_α − x‖² for the equilibrium x_α of noisy data, by the implicit gradient."""
 
     tolerance: float = 1e-3
-    error: float = 0.001  # what squared errors are divided by: about that of a blurred picture
+    error: float = 0.001  # what squared errors are divided by: about that of a blurred image
 
     def objective(self, net: nn.Module, sample: Sample) -> Tensor:
         """The mean squared error of the equilibrium."""

@@ -81,10 +81,10 @@ class ReconstructionRecipe(ConvexRidgeRecipe):
 
     start: str = "convex_ridge"  # weights to start from; none: cosines
     batch: int = 2
-    patch: int = 128  # Fourier lines need a grid like that of a picture
+    patch: int = 128  # Fourier lines need a grid like that of an image
     steps_forward: int = 60
     steps_backward: int = 20
-    error: float = 0.001  # what squared errors are divided by: about that of a blurred picture
+    error: float = 0.001  # what squared errors are divided by: about that of a blurred image
 
     def build(self) -> ConvexRidge:
         """The shipped denoiser with the sharpening undone, or cosines."""
@@ -101,7 +101,7 @@ class ReconstructionRecipe(ConvexRidgeRecipe):
         return degraded(source, self.batch, self.patch, rng)
 
     def score(self, net: nn.Module, clean: Image, seed: int) -> dict[str, float]:
-        """PSNR in dB of one validation picture, blurred and sampled."""
+        """PSNR in dB of one validation image, blurred and sampled."""
         assert isinstance(net, ConvexRidge)
         found = {}
         for name, sample in examples(clean, seed).items():

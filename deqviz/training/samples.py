@@ -41,7 +41,7 @@ def denoising(source: list[Tensor], sigma: Tensor, size: int, rng: torch.Generat
 def degraded(source: list[Tensor], count: int, size: int, rng: torch.Generator) -> Sample:
     """Patches blurred by 1 to 2.5 px, or sampled along a quarter of their Fourier lines; noise 0.004 to 0.03.
 
-    Any level σ describes the same picture up to the strength, so σ is drawn from 15/255 to 40/255.
+    Any level σ describes the same image up to the strength, so σ is drawn from 15/255 to 40/255.
     """
     clean = patches(source, count, size, rng)
     space = Space(tuple(clean.shape[1:]), clean.dtype)
@@ -55,7 +55,7 @@ def degraded(source: list[Tensor], count: int, size: int, rng: torch.Generator) 
 
 
 def examples(clean: Image, seed: int) -> dict[str, Sample]:
-    """A picture behind the blur and the Fourier mask in the middle of what `degraded` draws."""
+    """An image behind the blur and the Fourier mask in the middle of what `degraded` draws."""
     rng = torch.Generator().manual_seed(seed)
     space = Space(tuple(clean.shape[1:]), clean.dtype, str(clean.device))
     operators = {

@@ -25,7 +25,7 @@ from deqviz.training.samples import Sample
 LEARNED = 77
 """Atoms of the dictionary of 8 × 8 patches, 1.2 for each pixel."""
 LEVELS = (10 / 255, 50 / 255)
-"""Noise that pictures are learned with; patches are divided by it."""
+"""Noise that images are learned with; patches are divided by it."""
 
 
 def patch_signals(source: list[Tensor], count: int, rng: torch.Generator) -> Tensor:
@@ -38,7 +38,7 @@ def patch_signals(source: list[Tensor], count: int, rng: torch.Generator) -> Ten
 
 
 def denoising_scores(pictures: Image, sigma: float, seed: int, problem: SparseCoding, code: Any) -> float:
-    """PSNR in dB of one picture whose patches are coded by `code`."""
+    """PSNR in dB of one image whose patches are coded by `code`."""
     rng = torch.Generator().manual_seed(seed)
     noisy = pictures + sigma * torch.randn(pictures.shape, generator=rng)
     return float(psnr(cutting.denoised(noisy, sigma, problem, code), pictures))
@@ -82,7 +82,7 @@ class DictionaryRecipe(Recipe):
         return SparseCoding(D, self.weight).objective(y, x).mean()
 
     def score(self, net: nn.Module, clean: Image, seed: int) -> dict[str, float]:
-        """PSNR in dB of a picture denoised by its codes."""
+        """PSNR in dB of an image denoised by its codes."""
         assert isinstance(net, Dictionary)
         problem = SparseCoding(net.atoms, self.weight)
         found = denoising_scores(clean, self.sigma, seed, problem, lambda x: problem.solution(x, 200))
@@ -230,7 +230,7 @@ class CoupledRecipe(RandomListaRecipe):
 
 @dataclass(frozen=True)
 class PatchListaRecipe(ListaRecipe):
-    """For 8 × 8 patches of pictures with noise from 10/255 to 50/255."""
+    """For 8 × 8 patches of images with noise from 10/255 to 50/255."""
 
     sigma: float = 25 / 255  # of the validation
 
@@ -240,13 +240,13 @@ class PatchListaRecipe(ListaRecipe):
         return patch_problem()
 
     def source(self, folder: Path) -> tuple[list[Tensor], list[Tensor]]:
-        """A table of signals and codes, and whole pictures for the validation."""
+        """A table of signals and codes, and whole images for the validation."""
         training, validation = split(folder, self.validation)
         rng = torch.Generator().manual_seed(1)
         return [self.coded(patch_signals(training, self.signals, rng))], validation
 
     def score(self, net: nn.Module, clean: Image, seed: int) -> dict[str, float]:
-        """PSNR in dB of a picture denoised by y_L of its patches."""
+        """PSNR in dB of an image denoised by y_L of its patches."""
         rng = torch.Generator().manual_seed(seed + 1)
 
         def code(x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the networks of the MOL family are trained for: which pictures, behind which operator."""
+"""What the networks of the MOL family are trained for: which images, behind which operator."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ from deqviz.training.samples import Sample
 
 @dataclass(frozen=True)
 class Task(ABC):
-    """One inverse problem: `channels` and `axes` of its pictures, and how its samples are drawn."""
+    """One inverse problem: `channels` and `axes` of its images, and how its samples are drawn."""
 
     @property
     @abstractmethod
     def channels(self) -> int:
-        """1 for grey pictures, 2 for complex ones."""
+        """1 for grey images, 2 for complex ones."""
 
     @property
     def axes(self) -> int:
@@ -41,15 +41,15 @@ class Task(ABC):
 
     @abstractmethod
     def source(self, folder: Path) -> tuple[list[Tensor], list[Tensor]]:
-        """(training, validation) pictures, each channels-first without a batch axis."""
+        """(training, validation) images, each channels-first without a batch axis."""
 
     @abstractmethod
     def sample(self, source: list[Tensor], batch: int, side: int, rng: torch.Generator) -> Sample:
-        """Pictures behind one operator, with noise."""
+        """Images behind one operator, with noise."""
 
     @abstractmethod
     def examples(self, clean: Tensor, seed: int) -> dict[str, Sample]:
-        """A validation picture, 1 × …, behind the operators that the task is about."""
+        """A validation image, 1 × …, behind the operators that the task is about."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Head(Task):
 
 @dataclass(frozen=True)
 class Natural(Task):
-    """Grey natural pictures, blurred or with pixels missing."""
+    """Grey natural images, blurred or with pixels missing."""
 
     kind: Literal["blur", "inpainting"] = "blur"
     held: int = 40
@@ -118,11 +118,11 @@ class Natural(Task):
 
     @property
     def data(self) -> str:
-        """The rule of the validation pictures."""
+        """The rule of the validation images."""
         return f"train/bsds400, all pictures but the last {self.held}"
 
     def source(self, folder: Path) -> tuple[list[Tensor], list[Tensor]]:
-        """The pictures of `folder`/train/bsds400, of which a few of the last 40 are watched."""
+        """The images of `folder`/train/bsds400, of which a few of the last 40 are watched."""
         training, validation = split(folder / "train" / "bsds400", self.held)
         return training, validation[::10]
 
@@ -150,7 +150,7 @@ class Natural(Task):
 
 
 def behind(operator: ForwardModel, clean: Data, noise: float, rng: torch.Generator) -> Sample:
-    """The noisy data of a picture."""
+    """The noisy data of an image."""
     y = Gaussian(noise).add(operator(clean), operator, rng)
     return Sample(clean, y, clean.new_full((len(clean),), noise), operator)
 

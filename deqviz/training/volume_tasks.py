@@ -1,4 +1,4 @@
-"""What the networks with three axes are trained for: parts of a head, and pictures that beat."""
+"""What the networks with three axes are trained for: parts of a head, and images that beat."""
 
 import math
 from abc import abstractmethod
@@ -27,7 +27,7 @@ _VALIDATION = range(112, 148)
 
 @dataclass(frozen=True)
 class SpaceTask(Task):
-    """What volumes and films share: complex pictures with three axes, 1 of R coefficients, 4 to 6 coils."""
+    """What volumes and films share: complex images with three axes, 1 of R coefficients, 4 to 6 coils."""
 
     acceleration: float = 4.0
     noise: tuple[float, float] = (0.004, 0.01)
@@ -144,7 +144,7 @@ class Film(SpaceTask):
 
 
 def beating(plane: Tensor, frames: int, rng: Generator) -> Tensor:
-    """t × h × w in [0, 1]: two to six ellipses over a picture, half axes r₀(1 + s sin(2πt/T + φ))."""
+    """t × h × w in [0, 1]: two to six ellipses over an image, half axes r₀(1 + s sin(2πt/T + φ))."""
     h, w = plane.shape
     down, right = torch.linspace(-1, 1, h)[:, None], torch.linspace(-1, 1, w)
     time = 2 * math.pi * torch.arange(frames)[:, None, None] / frames

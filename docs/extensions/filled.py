@@ -6,13 +6,13 @@ So no page can say anything else than the registry, the glossary or the packages
 import importlib
 import pkgutil
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from sphinx.application import Sphinx
 
 from deqviz.core.registry import REGISTRIES, Choice, Param, Pick, params_of
+from deqviz.glossary import terms
 from deqviz.scenario import Scenario  # fills the registries
 
 ROOT = Path(__file__).parents[2]
@@ -21,12 +21,10 @@ _MARK = re.compile(r"^<!-- fill (\w+)((?: [\w.]+)*) -->$", re.MULTILINE)
 
 def glossary() -> Iterator[str]:
     """Every symbol of assets/glossary.toml, with a place that links can name."""
-    entries = tomllib.loads((ROOT / "assets" / "glossary.toml").read_text(encoding="utf-8"))["entry"]
     yield "| symbol | term | meaning |\n|---|---|---|"
-    for entry in entries:
-        place = re.sub(r"\W+", "-", entry["term"].lower()).strip("-")
-        term = f"[{_cell(entry['term'])}]({entry['link']})"
-        yield f'| <span id="{place}">{_cell(entry["symbol"])}</span> | {term} | {_cell(entry["line"])} |'
+    for entry in terms():
+        term = f"[{_cell(entry.term)}]({entry.link})" + (f" ({entry.paper})" if entry.paper else "")
+        yield f'| <span id="{entry.anchor}">{_cell(entry.symbol)}</span> | {term} | {_cell(entry.line)} |'
 
 
 def modules(package: str) -> Iterator[str]:

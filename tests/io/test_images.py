@@ -257,7 +257,7 @@ def test_constant_is_accepted_with_a_word() -> None:
     for array in (np.full((40, 40), 7.0), np.zeros((40, 40), np.uint8), np.full((40, 40), -1e300)):
         note = read("a.npy", npy(array)).note
         assert note is not None
-        assert note.endswith("the picture is constant, so there is nothing to reconstruct")
+        assert note.endswith("the image is constant, so there is nothing to reconstruct")
 
 
 def test_uploads_are_told_apart_by_their_bytes() -> None:
@@ -272,9 +272,9 @@ TRUNCATED = "damaged or cut off"
 BAD = {
     "empty": (b"", "The file is empty"),
     "too long": (b"\0" * (MAX_BYTES + 1), "has 10.0 MB and the limit is 10 MB"),
-    "text": (b"hello, I am no picture" * 40, "not a picture that can be read here"),
-    "pdf": (b"%PDF-1.7 and so on", "not a picture that can be read here"),
-    "svg": (b"<svg xmlns='x'></svg>", "not a picture that can be read here"),
+    "text": (b"hello, I am no picture" * 40, "not an image that can be read here"),
+    "pdf": (b"%PDF-1.7 and so on", "not an image that can be read here"),
+    "svg": (b"<svg xmlns='x'></svg>", "not an image that can be read here"),
     "truncated png": (LOSSLESS["png"][:900], TRUNCATED),
     "truncated jpeg": (encoded(Pillow.fromarray(COLOUR), "JPEG")[:900], TRUNCATED),
     "truncated tiff": (LOSSLESS["tiff"][:900], TRUNCATED),
@@ -300,9 +300,9 @@ BAD = {
     "dates": (npy(np.zeros((40, 40), "M8[s]")), "something other than numbers"),
     "records": (npy(np.zeros((40, 40), [("é", "f4")])), "something other than numbers"),
     "no numbers": (npy(np.zeros((0, 40))), "holds no numbers"),
-    "4-D": (npy(np.zeros((2, 3, 40, 40))), "the shape 2 × 3 × 40 × 40: save one picture"),
-    "1-D": (npy(np.zeros(1600)), "the shape 1600: save one picture"),
-    "a number": (npy(np.array(3.0)), "save one picture"),
+    "4-D": (npy(np.zeros((2, 3, 40, 40))), "the shape 2 × 3 × 40 × 40: save one image"),
+    "1-D": (npy(np.zeros(1600)), "the shape 1600: save one image"),
+    "a number": (npy(np.array(3.0)), "save one image"),
     "two channels": (npy(np.zeros((40, 40, 2))), "the shape 40 × 40 × 2"),
     "npz of two": (npz(a=GREY, b=GREY), "holds 2 arrays: name the one to use"),
     "npz of none": (npz(), "holds no NumPy array"),

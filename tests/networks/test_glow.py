@@ -206,7 +206,7 @@ def test_what_the_flow_does_not_take_is_refused_in_one_sentence() -> None:
         Flow(3, 0, 2, 6, rng())
     with pytest.raises(ValueError, match="0 layers"):
         GlowProx(layers=0)
-    with pytest.raises(ValueError, match="repeat a grey picture"):
+    with pytest.raises(ValueError, match="repeat a grey image"):
         next(net.states(torch.zeros(1, 1, 8, 8, dtype=DOUBLE), lambda v: v))
     with pytest.raises(ValueError, match="too large for the flow"):
         check(torch.zeros(1, 3, 8, LARGEST + 1))

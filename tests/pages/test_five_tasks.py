@@ -93,11 +93,11 @@ def test_find_which_of_three_methods_is_most_robust(serve, open_page):
 
 def test_show_a_class_why_a_bound_breaks_when_l_passes_1(serve, open_page):
     page = arrived(serve, open_page, "size=48&iterations=30")
-    expect(lamp(page, "One equilibrium")).to_contain_text("certified", timeout=PATIENCE)
+    expect(lamp(page, "Unique fixed point")).to_contain_text("certified", timeout=PATIENCE)
     page.get_by_role("button", name="Contraction lost").click()
     expect(page).to_have_url(re.compile(r"contraction=1\.2"), timeout=PATIENCE)
-    expect(lamp(page, "One equilibrium")).to_contain_text("void", timeout=PATIENCE)
-    expect(lamp(page, "One equilibrium")).to_contain_text(re.compile(r"L|Lip"))
+    expect(lamp(page, "Unique fixed point")).to_contain_text("hypothesis violated", timeout=PATIENCE)
+    expect(lamp(page, "Unique fixed point")).to_contain_text(re.compile(r"L|Lip"))
     page.get_by_role("link", name="Lessons").click()
     page.get_by_role("button", name="One equilibrium").click(timeout=PATIENCE)
     page.locator("[data-chart=distinct]").wait_for(timeout=PATIENCE)

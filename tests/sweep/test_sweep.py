@@ -117,7 +117,10 @@ def test_a_cell_is_known_by_what_it_asks_and_not_by_its_names():
         ('methods = ["magic"]', "methods, entry 1: There is no method 'magic'"),
         ("methods = [3]", "methods, entry 1: expected a key or a table"),
         ("methods = [{ weight = 1 }]", "methods, entry 1: it needs a key"),
-        ('methods = ["tv", { key = "tv", weight = 1e9 }]', "methods, entry 2: Weight α is 1000000000.0"),
+        (
+            'methods = ["tv", { key = "tv", weight = 1e9 }]',
+            "methods, entry 2: Regularisation parameter α is 1000000000.0",
+        ),
         ('methods = [{ key = "tv", wait = 1 }]', "has no parameter wait"),
         ('methods = [{ key = "tv", weight = [] }]', "weight lists no value"),
         ('methods = ["tv", "tv"]', "'Total variation' is there twice"),
@@ -189,7 +192,7 @@ def test_a_row_holds_what_the_run_gives():
     assert row.gain == row.psnr - row.data_psnr
     assert row.residual is not None
     assert row.residual <= 1e-3
-    assert (row.guarantee, row.status) == ("One minimiser", "certified")
+    assert (row.guarantee, row.status) == ("Unique minimiser", "certified")
     again = measure.measure(asked)
     assert replace(again, seconds=row.seconds) == row
 

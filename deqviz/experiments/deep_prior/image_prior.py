@@ -1,6 +1,6 @@
 """What an untrained network fits first: the hump of its error, where rules stop, and how late noise comes.
 
-The truth is compared with here, outside the method. "Oracle" marks what only the truth can tell.
+The truth is compared with here, outside the method. "Oracle" marks what only the ground truth can tell.
 """
 
 import math
@@ -11,7 +11,7 @@ from functools import cached_property
 import torch
 from torch import Generator
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, in_letters
 from deqviz.core.metrics import decibels, psnr
 from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Noise, Problem
@@ -30,14 +30,14 @@ TARGETS = ("picture", "picture + noise", "shuffled", "noise")
 
 @dataclass(frozen=True, slots=True)
 class HumpRow(Row):
-    """Picture number `k` of a fit that no rule stops.
+    """Image number `k` of a fit that no rule stops.
 
-    `psnr` of the network's picture and `average_psnr` of its exponential average are against the truth,
+    `psnr` of the network's image and `average_psnr` of its exponential average are against the ground truth,
     `data_psnr` = −20 log₁₀ `misfit` against the data, with `misfit` = ‖Ax − y‖/√m and `loss` = ½‖Ax − y‖².
     `variance` is that of the window that ends here, None before it is full. `kept` is the end of the window
     that the variance rule holds now, `kept_psnr` that of its mean, `stopped` when the rule stopped and
     `discrepancy` when the misfit came down to the noise; None until then. `oracle` is the best iteration so
-    far, by the truth.
+    far, by the ground truth.
     """
 
     k: int
@@ -62,7 +62,8 @@ class HumpRow(Row):
     def guarantees(self) -> tuple[Guarantee, ...]:
         """None, and why."""
         statement = "‖A(x(t) − x†)‖ ≤ 2‖ε‖ for t ≥ t*"
-        return (Guarantee("covered", "Theorem of wide networks", statement, "void", UNCOVERED),)
+        row = Guarantee("covered", "Overparametrisation theorem", statement, "void", UNCOVERED)
+        return in_letters("deep inverse prior", (replace(row, void="not applicable"),))
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,12 @@ class Hump(Experiment[HumpRow]):
     shown: tuple[int, ...] = (0, 2, 5, 10, 20, 30, 45, 60, 80, 100, 125, 150, 200, 250, 300, 400)
 
     def __post_init__(self) -> None:
-        """Refuse a run without a step, and another picture than the operator's."""
+        """Refuse a run without a step, and another image than the operator's."""
         if self.iterations < 1:
             raise ValueError(f"At least one iteration is needed, not {self.iterations}.")
         if tuple(self.picture.shape) != (1, *self.operator.image.shape):
             shape = " × ".join(map(str, self.operator.image.shape))
-            raise ValueError(f"The operator is made for one picture of {shape}: give it such a one.")
+            raise ValueError(f"The operator is made for one image of {shape}: give it such a one.")
 
     @property
     def row_type(self) -> type[HumpRow]:
@@ -179,13 +180,14 @@ class ImpedanceRow(Row):
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
         """None, and why."""
-        statement = "‖x(t) − y‖ ≤ ‖x(0) − y‖ exp(−σ_min(J₀)² t/4) for every y"
-        return (Guarantee("covered", "Theorem of wide networks", statement, "void", UNCOVERED),)
+        statement = "‖x(t) − y‖ ≤ ‖x(0) − y‖ exp(−σ_0² t/4) for every y"
+        row = Guarantee("covered", "Overparametrisation theorem", statement, "void", UNCOVERED)
+        return in_letters("deep inverse prior", (replace(row, void="not applicable"),))
 
 
 @dataclass(frozen=True)
 class Impedance(Experiment[ImpedanceRow]):
-    """The same network fitted to a picture, to it with noise, to its pixels shuffled, and to noise.
+    """The same network fitted to an image, to it with noise, to its pixels shuffled, and to noise.
 
     White noise of deviation `level` is added; the noise alone is uniform in [0, 1]. All four begin with the
     same weights and take their steps in turn. With the isotropic kernel of a wide, fully connected layer all
@@ -200,11 +202,11 @@ class Impedance(Experiment[ImpedanceRow]):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what leaves no row, and pictures without contrast."""
+        """Refuse what leaves no row, and images without contrast."""
         if min(self.iterations, self.every) < 1:
             raise ValueError("At least one iteration is needed, and a row every one or more.")
         if len(self.picture) != 1 or float(self.picture.var()) == 0:
-            raise ValueError("One picture is needed, and not all of one grey.")
+            raise ValueError("One image is needed, and not all of one grey.")
 
     @property
     def row_type(self) -> type[ImpedanceRow]:

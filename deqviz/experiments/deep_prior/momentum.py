@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, in_letters
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.deep_prior.prior_family import PriorFamily
 from deqviz.experiments.deep_prior.two_layer import Rule, certificate, evolve
@@ -59,12 +59,15 @@ class MomentumRow(Row):
 
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
-        """Of the certified step: it never raises the residual."""
+        """Of the certified step size: the residual is nonincreasing."""
         if self.is_sure != "yes" or self.number == 0:
             return ()
-        why = "ℓ = L₁²‖B‖² + L₂ max‖B_{i}‖‖r₀‖ bounds the curvature wherever ‖r‖ ≤ ‖r₀‖"
-        said = "‖r_{τ + 1}‖ ≤ ‖r_{τ}‖ for γ ≤ 1/ℓ"
-        return (Guarantee("monotone", "Certified step", said, "certified", why, 1.0, self.rise, slack=1e-9),)
+        why = "L₁²‖B‖² + L₂ max‖B_{i}‖‖r₀‖ = 1/γ bounds the curvature wherever ‖r‖ ≤ ‖r₀‖"
+        statement = "‖r_{τ+1}‖ ≤ ‖r_τ‖ for the certified step size γ"
+        row = Guarantee(
+            "monotone", "Residual nonincreasing", statement, "certified", why, 1.0, self.rise, 1e-9
+        )
+        return in_letters("deep inverse prior", (row,))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, in_letters
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.deep_prior._recovery_model import landweber, periodic_blur, wide_limit
 from deqviz.experiments.deep_prior.prior_family import PriorFamily
@@ -23,7 +23,7 @@ class RecoveryRow(Row):
     """m measurements of n unknowns: what is reached at width k after `steps`, and what it should be.
 
     Root mean squares over the draws, as shares of ‖x†‖: `error` of the network, `landweber` of Landweber's
-    iteration after as many steps, `start` of the first picture. `kernel` = ‖P_ker(A)(g₀ − x†)‖ and `noise` =
+    iteration after as many steps, `start` of the first image. `kernel` = ‖P_ker(A)(g₀ − x†)‖ and `noise` =
     ‖A†ε‖ make up `limit`, the error of the wide limit: limit² = kernel² + noise².
     """
 
@@ -46,17 +46,16 @@ class RecoveryRow(Row):
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
         """The limit, for k → ∞ and after all steps; here both are finite."""
-        return (
-            Guarantee(
-                "limit",
-                "Nothing but null space and noise",
-                "‖x(∞) − x†‖² → ‖P_{ker A}(g_{0} − x†)‖² + ‖A^{†}ε‖²",
-                "estimated",
-                f"in the limit of wide networks; here k = {self.width}, {self.steps} steps",
-                self.limit,
-                self.error,
-            ),
+        row = Guarantee(
+            "limit",
+            "Recovery error split: null space and noise",
+            "‖x(∞) − x†‖² → ‖P_{ker A}(g_{0} − x†)‖² + ‖A^{†}ε‖²",
+            "estimated",
+            f"in the limit of wide networks; here k = {self.width}, {self.steps} steps",
+            self.limit,
+            self.error,
         )
+        return in_letters("deep inverse prior", (row,))
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ class RecoverySplit(Experiment[RecoveryRow]):
 class GapRow(Row):
     """One width after so many steps, as shares of ‖x†‖ and means over the draws.
 
-    `error` of the network, `landweber` of Landweber's iteration, `gap` between the two pictures.
+    `error` of the network, `landweber` of Landweber's iteration, `gap` between the two images.
     """
 
     width: int

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee, Status
+from deqviz.core.guarantee import Guarantee, Status, in_letters
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.deep_prior.prior_family import PriorFamily
 from deqviz.experiments.deep_prior.two_layer import Certificate, Draws, State, certificate, evolve, times
@@ -78,18 +78,23 @@ class RunRow(Row):
         line = (
             "‖r(t)‖ ≤ ‖r_{0}‖exp(−σ_{A}²σ_{0}²t/4)"
             if is_flow
-            else "‖r_{τ}‖ ≤ (1 − γσ_{A}²σ_{0}²/4)^{τ/2}‖r_{0}‖"
+            else "‖r_τ‖ ≤ (1 − γσ_{A}²σ_{0}²/4)^{τ/2}‖r_{0}‖"
         )
         way = f"‖W(t) − W_{{0}}‖ ≤ {'R′' if is_flow else '2R′'}"
         statements = [
-            proved("envelope", "Residual", line, self.worst_residual),
-            proved("radius", "Way of the weights", way, self.worst_moved),
-            proved("jacobian", "Jacobian", "σ_{min}(J(t)) ≥ σ_{0}/2", self.worst_jacobian),
+            proved("envelope", "A-priori linear rate", line, self.worst_residual),
+            proved("radius", "Distance from initialisation", way, self.worst_moved),
+            proved(
+                "jacobian",
+                "Smallest singular value of the Jacobian",
+                "σ_{min}(J(t)) ≥ σ_{0}/2",
+                self.worst_jacobian,
+            ),
         ]
         if self.noise > 0:
-            said = f"‖Ag(t) − Ax†‖ ≤ 2‖ε‖ for t ≥ {'t*' if is_flow else '2t*'}"
-            statements.append(proved("noise", "Twice the noise", said, self.worst_clean))
-        return tuple(statements)
+            bound = f"‖Ag(t) − Ax†‖ ≤ 2‖ε‖ for t ≥ {'t*' if is_flow else '2t*'}"
+            statements.append(proved("noise", "Early-stopping bound 2‖ε‖", bound, self.worst_clean))
+        return in_letters("deep inverse prior", statements)
 
 
 @dataclass(frozen=True)

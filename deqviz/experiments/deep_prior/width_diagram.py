@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, in_letters
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.deep_prior.prior_family import PriorFamily
 from deqviz.experiments.deep_prior.two_layer import Certificate, certificate
@@ -22,8 +22,8 @@ saved, and of the 9,551 fits in twelve diagrams three are lost."""
 AT_ONCE = 8
 """Linear programmes between two moments at which a run can be stopped."""
 _STATEMENTS = (
-    ("certified", "Certified width is feasible", "share of R′ < R ≤ share feasible"),
-    ("feasible", "What is fitted is feasible", "share fitted ≤ share feasible"),
+    ("certified", "Certified widths are feasible", "share of R′ < R ≤ share feasible"),
+    ("feasible", "Fitted widths are feasible", "share fitted ≤ share feasible"),
 )
 
 
@@ -52,17 +52,19 @@ class WidthRow(Row):
 
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
-        """What is certified is feasible, and what is fitted nearly is."""
+        """Certified widths are feasible, fitted ones nearly so."""
         if self.feasible is None:
             why = "V is trained too: any data can be fitted, and R′ and R are those of a fixed V"
-            return tuple(Guarantee(key, name, said, "void", why) for key, name, said in _STATEMENTS)
+            rows = (Guarantee(*statement, "void", why, void="not applicable") for statement in _STATEMENTS)
+            return in_letters("deep inverse prior", rows)
         (sure, near), above = _STATEMENTS, self.feasible
         exact = "R′ < R leads to zero loss, and a linear programme looks for it"
         rough = f"a fit is ‖r‖ ≤ {self.tolerance:g}‖y‖, which data just outside allow as well"
-        return (
+        rows = (
             Guarantee(*sure, "certified", exact, above, self.certified, slack=0.0),
             Guarantee(*near, "estimated", rough, above, self.fitted, slack=0.0),
         )
+        return in_letters("deep inverse prior", rows)
 
 
 @dataclass(frozen=True)

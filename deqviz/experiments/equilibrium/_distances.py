@@ -6,13 +6,13 @@ from deqviz.core.guarantee import Guarantee
 def step_guarantees(
     line: float | None, certified: float | None, distance: float | None, factor: float | None, room: float
 ) -> tuple[Guarantee, Guarantee]:
-    """What T7 says of every step of a run: the line, and the distance by the gap."""
+    """T7 for every step of a run: a-priori linear rate and a-posteriori error bound."""
     return (_line(line, distance, factor, room), _distance(certified, distance, room))
 
 
 def _line(line: float | None, distance: float | None, factor: float | None, room: float) -> Guarantee:
     """‖x_k − x*‖ ≤ κᵏ‖x₀ − x*‖ or what stands in for it, for one row."""
-    name, statement = "Predicted line", "‖x_k − x*‖ ≤ κᵏ ‖x₀ − x*‖"
+    name, statement = "A-priori linear rate", "‖x_k − x*‖ ≤ κᵏ ‖x₀ − x*‖"
     if line is None or distance is None:
         if factor is None or factor >= 1:
             reason = "no κ is known" if factor is None else f"κ ≤ {factor:.4g} is all that is proved"
@@ -25,21 +25,21 @@ def _line(line: float | None, distance: float | None, factor: float | None, room
 
 def _distance(certified: float | None, distance: float | None, room: float) -> Guarantee:
     """‖x_k − x*‖ ≤ E‖T(x_k) − x_k‖, for one row."""
-    name, statement = "Distance by the gap", "‖x_k − x*‖ ≤ E ‖T(x_k) − x_k‖"
+    name, statement = "A-posteriori error bound", "‖x_k − x*‖ ≤ E ‖T(x_k) − x_k‖"
     if certified is None or distance is None:
-        reason = "more than one equilibrium is possible" if certified is None else "no limit was found"
+        reason = "more than one fixed point is possible" if certified is None else "no limit was found"
         return Guarantee("distance", name, statement, "void", reason, None, distance)
-    reason = "holds for every picture, however it was found"
+    reason = "holds for every image, however it was found"
     return _bounded("distance", name, statement, reason, certified, distance, room)
 
 
 def spread_guarantee(bound: float | None, spread: float | None) -> Guarantee:
     """‖x − x′‖ ≤ d + d′ for the ends of two runs with the proved distances d and d′ to the one limit."""
-    name, statement = "One limit", "‖x − x′‖ ≤ d + d′ for the ends of any two runs"
+    name, statement = "Unique limit from all starts", "‖x − x′‖ ≤ E (‖T(x) − x‖ + ‖T(x′) − x′‖)"
     if bound is None:
-        reason = "more than one equilibrium is possible"
+        reason = "more than one fixed point is possible"
         return Guarantee("spread", name, statement, "void", reason, None, spread)
-    reason = "there is one equilibrium only, and d, d′ bound the distances to it"
+    reason = "the fixed point is unique, and both distances to it have an a-posteriori bound"
     return Guarantee("spread", name, statement, "certified", reason, bound, spread, 1e-9)
 
 

@@ -60,7 +60,7 @@ class Range:
 
 
 def range_of(operator: ForwardModel, r: Image, extra: tuple[Data, ...] = ()) -> Range:
-    """Both sides for one picture r, from w_β = A(A*A + β)⁻¹r, which are the nearest ones of their norm.
+    """Both sides for one image r, from w_β = A(A*A + β)⁻¹r, which are the nearest ones of their norm.
 
     ‖r − A*w‖ is computed, not derived, and m = β(2⟨r, z⟩ − ⟨z, (A*A + β)z⟩) is a lower bound for every z, so
     inexact inverses cost sharpness and nothing else. `extra` are elements known otherwise.

@@ -35,7 +35,7 @@ class Power(Rule):
 
 @dataclass(frozen=True)
 class Best(Rule):
-    """α = δ/‖w‖, the least bound D_R ≤ ‖w‖δ; an oracle, since ‖w‖ belongs to the truth."""
+    """α = δ/‖w‖, the least bound D_R ≤ ‖w‖δ; an oracle, since ‖w‖ belongs to the ground truth."""
 
     def weight(self, delta: float, source: float | None) -> float:
         """δ/‖w‖; raises ValueError without a source condition."""

@@ -55,7 +55,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Start:
-    """A picture to start from, one batch item."""
+    """An image to start from, one batch item."""
 
     key: str
     title: str
@@ -102,7 +102,7 @@ class Look:
 
     `distance` is ‖x_k − x*‖ to the target, `certified` the proved bound of it by the gap alone, `line` that
     by the certified factor from the start on; None where there is no target or no theorem. `ahead` bounds
-    the way that is left, proved or else estimated. `x` is the picture where the run ended. A number that is
+    the way that is left, proved or else estimated. `x` is the image where the run ended. A number that is
     not finite is None.
     """
 

@@ -1,7 +1,7 @@
 """Equilibria to many digits, for data that shrink: the work horse of the experiments. Knows no truth.
 
 An equilibrium at small α is the small difference of large numbers: A*y/α is known to eps·‖y‖/α only. So it
-is sought from a picture x₀ already near it, as x₀ + d with A*(Ad − (y − Ax₀)) + αR(x₀ + d) = 0: the same
+is sought from an image x₀ already near it, as x₀ + d with A*(Ad − (y − Ax₀)) + αR(x₀ + d) = 0: the same
 method, for the operator d ↦ R(x₀ + d) with R's constants and for data as small as the misfit.
 """
 

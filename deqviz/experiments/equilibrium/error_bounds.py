@@ -1,4 +1,4 @@
-"""How good can it get: the true error between two bounds that R, A and the truth alone decide."""
+"""Two-sided error bounds, which R, A and the ground truth alone decide."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, in_letters
 from deqviz.core.records import Noise
 from deqviz.core.space import Data, Image, norm
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
@@ -57,13 +57,13 @@ class BandRow(Row):
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
         """T8, both sides, and the equation itself on the kernel."""
-        why = "ℓ is an upper bound, and R(x) = A*w_α at every equilibrium, whatever α, δ and the noise"
-        size, band = "‖P_ker R(x†)‖/ℓ", "d_ρ(R(x†))/ℓ"
-        null = "P_ker A* = 0, up to the defect of the solve"
-        return (
+        why = "L_R is an upper bound, and R(x) = A*w_α at every equilibrium, whatever α, δ and the noise"
+        size, band = "‖P_{ker A} R(x†)‖/L_R", "d_ρ/L_R"
+        null = "P_{ker A} A* = 0, up to the defect of the solve"
+        rows = (
             Guarantee(
                 "lower",
-                "Nothing gets nearer",
+                "Lower error bound",
                 f"{size} ≤ ‖x − x†‖",
                 "certified",
                 why,
@@ -73,7 +73,7 @@ class BandRow(Row):
             ),
             Guarantee(
                 "refined",
-                "Nothing with this w_α gets nearer",
+                "Lower error bound by the source element w_α",
                 f"{band} ≤ ‖x − x†‖, ρ = ‖w_α‖",
                 "certified",
                 why,
@@ -83,7 +83,7 @@ class BandRow(Row):
             ),
             Guarantee(
                 "upper",
-                "This near for certain",
+                "Upper error bound",
                 "‖x − x†‖ ≤ d_ρ/c + (δ + αρ)/(2√(αc)) for every ρ",
                 "certified" if self.upper is not None else "void",
                 "every w with ‖w‖ = ρ proves one such bound"
@@ -92,11 +92,12 @@ class BandRow(Row):
                 self.upper,
                 self.error,
                 slack=ROUNDING,
+                void="not verifiable",
             ),
             Guarantee(
                 "kernel",
-                "What A cannot see is at rest",
-                "P_ker R(x) = 0",
+                "R(x) ∈ ran A* (null-space component vanishes)",
+                "P_{ker A} R(x) = 0",
                 "certified",
                 null,
                 self.kernel_bound,
@@ -104,11 +105,12 @@ class BandRow(Row):
                 slack=ROUNDING,
             ),
         )
+        return in_letters("two-sided error bounds", rows)
 
 
 @dataclass(frozen=True)
 class CertificateBand(Experiment[BandRow]):
-    """The true error for all α and δ within the band of T8, and P_ker R(x†) beside P_ker R(x) as pictures.
+    """The true error for all α and δ between the two-sided bounds of T8; P_ker R(x†), P_ker R(x) as images.
 
     All levels and seeds of one α are solved as one batch; each α starts from the one before. A level is
     ‖e‖/‖Ax†‖ and may be 0. Each new row brings the views "kernel_truth" and "kernel".

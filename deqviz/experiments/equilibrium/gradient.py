@@ -1,4 +1,4 @@
-"""Is R a gradient? The asymmetry of its derivative, and the work that it does around a closed loop."""
+"""Is R conservative? The asymmetry of its Jacobian, and its circulation around a closed loop."""
 
 import math
 from collections.abc import Generator, Iterator, Sequence
@@ -22,14 +22,14 @@ __all__ = ["Gradient", "GradientRow", "Loop", "Named", "circulation", "plane_of_
 
 Kind = Literal["gradient", "not known to be one"]
 NODES, EDGES, BATCH = 5, 6, 10
-"""Gauss nodes per panel, edges of the polygon, pictures per evaluation of R."""
+"""Gauss nodes per panel, edges of the polygon, images per evaluation of R."""
 ROUNDING = 1e-9
 """What rounding may leave of the two quantities, which are shares, in float64."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """A regulariser with the name under which its row is listed, and a picture of its own if it needs one."""
+    """A regulariser with the name under which its row is listed, and an image of its own if it needs one."""
 
     key: str
     title: str
@@ -139,7 +139,7 @@ def _across(u: Image, v: Image) -> Image:
 
 @dataclass(frozen=True, slots=True)
 class GradientRow(Row):
-    """One regulariser at one picture.
+    """One regulariser at one image.
 
     `asymmetry` is ‖J − Jᵀ‖_F/‖J‖_F by random probes, between 0 and 2, with its standard `error`;
     `circulation` |∮⟨R, dx⟩|/∮‖R − R(x₀)‖ds, between 0 and 1, with the estimated `doubt` of the quadrature.
@@ -166,8 +166,8 @@ class GradientRow(Row):
         if self.kind != "gradient":
             return ()
         measured = (
-            ("asymmetry", "Symmetric derivative", "‖J − Jᵀ‖ = 0", self.asymmetry, ROUNDING),
-            ("circulation", "No work around a loop", "∮⟨R, dx⟩ = 0", self.circulation, self._room),
+            ("asymmetry", "Symmetric Jacobian", "‖J_R − J_Rᵀ‖ = 0", self.asymmetry, ROUNDING),
+            ("circulation", "Zero circulation", "∮⟨R, dx⟩ = 0", self.circulation, self._room),
         )
         reason = "R is the gradient of a function known in closed form; the rest is rounding and quadrature"
         return tuple(
@@ -183,7 +183,7 @@ class GradientRow(Row):
 
 @dataclass(frozen=True)
 class Gradient(Experiment[GradientRow]):
-    """All regularisers at one picture; the loop lies where each turns most, `radius`·‖picture‖ wide."""
+    """All regularisers at one image; the loop lies where each turns most, `radius`·‖picture‖ wide."""
 
     regularizers: tuple[Named, ...]
     picture: Image

@@ -32,7 +32,7 @@ def _times(matrix: Tensor, x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Spectral(ForwardModel):
-    """A = U diag(σ) Vᵀ on ℝⁿ, written as pictures of one row: σ from 1 to 10^−decades, equal steps of log σ.
+    """A = U diag(σ) Vᵀ on ℝⁿ, written as images of one row: σ from 1 to 10^−decades, equal steps of log σ.
 
     The last `kernel` singular values are 0 instead, so that A has a null space of that dimension.
     """
@@ -44,7 +44,7 @@ class Spectral(ForwardModel):
     resolvent_kind: ClassVar[Literal["closed form", "conjugate gradients"]] = "closed form"
 
     def __post_init__(self) -> None:
-        """Refuse a picture of more than one row, and a null space that is everything."""
+        """Refuse an image of more than one row, and a null space that is everything."""
         if self.image.shape[:-1] != (1, 1) or not 0 <= self.kernel < self.image.size:
             raise ValueError(
                 f"The model lives on 1 × 1 × n with a kernel below n, not on {self.image.shape}."

@@ -1,4 +1,4 @@
-"""What happens as the noise vanishes: distance, error and residual against δ, with their bounds."""
+"""Convergence rates as the noise vanishes: distance, error and residual against δ, with their bounds."""
 
 import math
 from collections.abc import Generator, Iterator, Sequence
@@ -80,7 +80,7 @@ class NoiseRow(Row):
 
     def _status(self) -> tuple[Status, str]:
         if self.source is None:
-            return "void", "no w with R(x†) = A*w is known for this truth"
+            return "void", "no w with R(x†) = A*w is known for this ground truth: without source condition"
         if self.monotonicity < 0:
             return "void", f"R may fail to be monotone: c ≥ {self.monotonicity:.3g} is all that is certified"
         if self.room > SOLVED:
@@ -101,15 +101,38 @@ class NoiseRow(Row):
         size = None if self.source is None else math.hypot(self.delta, self.weight * self.source)
         found: list[Guarantee] = []
         for key, name, statement, above, below, why in (
-            ("bregman", "Distance", "D ≤ (δ + α‖w‖)²/4α", self.bregman_bound, self.bregman, ""),
-            ("error", "Error", "‖x − x†‖ ≤ (δ + α‖w‖)/(2√(αc))", self.error_bound, self.error, _WEAK),
-            ("data", "Data error", "‖A(x − x†)‖ ≤ δ + α‖w‖", self.reach, self.data_error, ""),
+            (
+                "bregman",
+                "Symmetric Bregman distance",
+                "D ≤ (δ + α‖w‖)²/(4α)",
+                self.bregman_bound,
+                self.bregman,
+                "",
+            ),
+            (
+                "error",
+                "Reconstruction error",
+                "‖x − x†‖ ≤ (δ + α‖w‖)/(2√(αc))",
+                self.error_bound,
+                self.error,
+                _WEAK,
+            ),
+            ("data", "Error in the data", "‖A(x − x†)‖ ≤ δ + α‖w‖", self.reach, self.data_error, ""),
             ("residual", "Residual", "‖Ax − y‖ ≤ √(δ² + α²‖w‖²)", size, self.residual, ""),
-            ("discrepancy", "Distance by ρ", "D ≤ (δ + ρ)‖w‖", self.discrepancy_bound, self.bregman, _BELOW),
+            (
+                "discrepancy",
+                "Bregman distance by the residual",
+                "D ≤ (δ + ‖Ax − y‖)‖w‖",
+                self.discrepancy_bound,
+                self.bregman,
+                _BELOW,
+            ),
         ):
             if void == "void" or above is None:
                 text = reason if void == "void" else why
-                found.append(Guarantee(key, name, statement, "void", text, None, below))
+                found.append(
+                    Guarantee(key, name, statement, "void", text, None, below, void="not verifiable")
+                )
                 continue
             # What the solve adds was measured against T5; where another is smaller, it weighs more.
             share = (self.bregman_bound or above) / above if key == "discrepancy" else 1.0

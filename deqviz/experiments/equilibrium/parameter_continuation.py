@@ -1,4 +1,4 @@
-"""A parameter moved past its limit: what is proved on one side, and what happens on the other."""
+"""Parameter continuation past the limit of uniqueness: what is proved, and what happens beyond."""
 
 import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -64,7 +64,7 @@ class CrossingRow(Row):
         return self._contraction(), spread_guarantee(self.spread_bound, self.spread)
 
     def _contraction(self) -> Guarantee:
-        name, statement = "Contraction", "‖T(x) − T(z)‖ ≤ κ ‖x − z‖"
+        name, statement = "Contraction factor κ", "‖T(x) − T(z)‖ ≤ κ ‖x − z‖"
         if self.factor is None or self.factor > 1:
             shown = "no κ is known" if self.factor is None else f"κ ≤ {self.factor:.4g} is all that is proved"
             reason = f"{shown} at {self.parameter} = {self.value:g}"

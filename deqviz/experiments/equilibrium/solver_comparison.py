@@ -1,4 +1,4 @@
-"""Which solver is first at the same equilibrium: by evaluations, by seconds, and against its theorem."""
+"""Solver comparison at the same equilibrium: by evaluations, by seconds, and against the theorem."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -94,13 +94,15 @@ class RaceRow(Row):
         return (*found, self._rate())
 
     def _rate(self) -> Guarantee:
-        name, statement = "Measured factor", "(‖x_k − x*‖/‖x_m − x*‖)^{1/(k−m)} ≤ κ"
+        name, statement = "Mean contraction factor", "(‖x_k − x*‖/‖x_j − x*‖)^{1/(k−j)} ≤ κ"
         if self.factor is None or self.factor >= 1:
             reason = "no κ below 1 is proved"
             return Guarantee("factor", name, statement, "void", reason, None, self.measured)
         if self.solver == "accelerated":
-            reason = "κ speaks of the map; the factor of an accelerated run may be any"
-            return Guarantee("factor", name, statement, "void", reason, None, self.measured)
+            reason = "κ is the factor of the map; that of an accelerated run may be any"
+            return Guarantee(
+                "factor", name, statement, "void", reason, measured=self.measured, void="not applicable"
+            )
         reason = f"every step of the map itself contracts by κ ≤ {self.factor:.5g}"
         return Guarantee(
             "factor", name, statement, "certified", reason, self.factor, self.measured, 1e-9 + self.spare

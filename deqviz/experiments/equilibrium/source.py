@@ -1,4 +1,4 @@
-"""Truths: pictures that satisfy the source condition R(x†) = A*w exactly, or do not."""
+"""Truths: images that satisfy the source condition R(x†) = A*w exactly, or do not."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Truth:
 def equilibrium_truth(equation: Equation, picture: Image, weight: float) -> Generator[int, None, Truth]:
     """x† := x_α, the equilibrium of the clean data y = A·picture, for which w = (y − A x_α)/α.
 
-    A picture like the given one, smoother where A sees little. A small α is near to the picture and has a
+    An image like the given one, smoother where A sees little. A small α is near to the image and has a
     large ‖w‖.
     """
     y = equation.operator(picture)
@@ -60,7 +60,7 @@ def inverse_truth(equation: Equation, element: Data) -> Truth:
 
 
 def picture_truth(picture: Image) -> Truth:
-    """The picture itself: in general R(x†) is no A*w, and no rate is known."""
+    """The image itself: in general R(x†) is no A*w, and no rate is known."""
     return Truth(picture)
 
 
@@ -80,7 +80,7 @@ def finish(work: Generator[object, None, T]) -> T:
 def read_scenario(
     scenario: Scenario, device: str = "cpu", dtype: torch.dtype = torch.float64
 ) -> tuple[Equation, Image, Noise]:
-    """The equation, the picture and the kind of noise of a scenario whose method is `equilibrium`."""
+    """The equation, the image and the kind of noise of a scenario whose method is `equilibrium`."""
     method = scenario.build_method()
     if not isinstance(method, Equilibrium):
         raise ValueError(f"The experiments ask the equilibrium method, not {scenario.method.key!r}.")

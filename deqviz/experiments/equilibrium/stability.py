@@ -1,4 +1,4 @@
-"""How far a change of the data moves the equilibrium, along random and worst directions, for every α."""
+"""Stability: how much a change of the data changes the equilibrium, random or adversarial, for every α."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from deqviz.noises.worst_direction import WorstDirection
 __all__ = ["Direction", "Stability", "StabilityRow"]
 
 Direction = Literal["random", "worst: c", "worst: β", "worst: ℓ"]
-"""White noise, or the worst of (A*A + ρ)⁻¹A* for ρ = αc, αβ, αℓ: as if R were that multiple of Id."""
+"""White noise, or the worst of (A*A + ρ)⁻¹A* for ρ = αc, αβ, αL_R: as if R were that multiple of Id."""
 SOLVED, ROUNDING = 1e-3, 1e-9
 
 
@@ -60,10 +60,10 @@ class StabilityRow(Row):
         known = f"c ≥ {self.monotonicity:.3g}"
         found: list[Guarantee] = []
         for key, name, statement, above, below, obstacle in (
-            ("ratio", "Stability in the distance", "αD/‖Δy‖² ≤ ¼", 0.25, self.ratio, ""),
+            ("ratio", "Stability in the Bregman distance", "αD ≤ ¼ ‖Δy‖²", 0.25, self.ratio, ""),
             (
                 "data",
-                "Stability of the data",
+                "Stability in the data",
                 "‖AΔx‖ ≤ ‖Δy‖",
                 1.0,
                 self.data_ratio,
@@ -71,7 +71,7 @@ class StabilityRow(Row):
             ),
             (
                 "gain",
-                "Stability of the picture",
+                "Stability of the reconstruction",
                 "‖Δx‖ ≤ ‖Δy‖/(2√(αc))",
                 self.gain_bound,
                 self.gain,
@@ -81,7 +81,7 @@ class StabilityRow(Row):
             obstacle = obstacle or (unsolved if self.room > SOLVED else "")
             spare = ROUNDING + self.room
             found.append(
-                Guarantee(key, name, statement, "void", obstacle, None, below)
+                Guarantee(key, name, statement, "void", obstacle, None, below, void="not verifiable")
                 if obstacle
                 else Guarantee(key, name, statement, "certified", known, above, below, slack=spare)
             )
@@ -178,7 +178,7 @@ class Stability(Experiment[StabilityRow]):
                     norm(q) / norm(change),
                     norm(h) / norm(change),
                     (left - right).abs() / scale,
-                    # αD + ‖q‖² = ⟨Δy, q⟩ + ⟨f₂ − f₁, Δx⟩ for any two pictures.
+                    # αD + ‖q‖² = ⟨Δy, q⟩ + ⟨f₂ − f₁, Δx⟩ for any two images.
                     4 * inner(f, h).abs() / square,
                 ),
             ),

@@ -1,4 +1,4 @@
-"""Do all roads lead to one picture? Several starts, several solvers, one equilibrium equation."""
+"""Do all roads lead to one image? Several starts, several solvers, one equilibrium equation."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,7 +47,7 @@ def routes(step: float = 0.5) -> tuple[Route, ...]:
 def starts(
     equation: Equation, data: Data, seed: int = 0, pictures: Mapping[str, Image] | None = None
 ) -> tuple[Start, ...]:
-    """Zero, the back-projected data, noise from the seed, and pictures of the caller's by their titles."""
+    """Zero, the back-projected data, noise from the seed, and images of the caller's by their titles."""
     space = equation.operator.domain
     noise = random_picture(space, torch.Generator().manual_seed(seed))
     return (
@@ -164,7 +164,7 @@ class Uniqueness(Experiment[UniquenessRow]):
     """All starts of a route run as one batch; one route after the other, each to `tolerance`·‖x*‖.
 
     Views: "limit-n" with the first row that ended at limit n. Gone on with route by route; limits can only
-    be compared as pictures, so that all routes run again when a known one found a second limit.
+    be compared as images, so that all routes run again when a known one found a second limit.
     """
 
     equation: Equation
@@ -191,7 +191,7 @@ class Uniqueness(Experiment[UniquenessRow]):
         )
 
     def _finished(self, known: Sequence[UniquenessRow]) -> dict[str, tuple[UniquenessRow, ...]]:
-        """The rows of the routes that are known to their end, if no picture is needed to go on."""
+        """The rows of the routes that are known to their end, if no image is needed to go on."""
         wanted, done = {start.key for start in self.starts}, dict[str, tuple[UniquenessRow, ...]]()
         for route in self.routes:
             rows = tuple(row for row in known if row.route == route.key)

@@ -28,7 +28,7 @@ class Signals:
     jumps: float = 6.0
 
     def __post_init__(self) -> None:
-        """Refuse pictures of more than one channel."""
+        """Refuse images of more than one channel."""
         if self.operator.image.shape[0] != 1:
             raise ValueError(f"The networks see one channel, not {self.operator.image.shape[0]}.")
 
@@ -49,7 +49,7 @@ class Signals:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One evaluation z ↦ T(z): the picture of T(z), ‖T(z) − z‖/‖T(z)‖, and how T stretched the last move."""
+    """One evaluation z ↦ T(z): the image of T(z), ‖T(z) − z‖/‖T(z)‖, and how T stretched the last move."""
 
     picture: Image
     residual: float
@@ -87,7 +87,7 @@ class Learner(ABC):
         """The last state, with its gradient."""
 
     def estimate(self, signals: Signals, net: ContractiveCNN, y: Data) -> Image:
-        """The picture, differentiable in the weights; raises Diverged as the fixed point does."""
+        """The image, differentiable in the weights; raises Diverged as the fixed point does."""
         A, banks = signals.operator, net.banks()
         back = A.adjoint(y)
         f = self.architecture.step(A, back, lambda x: net.apply_banks(x, banks))

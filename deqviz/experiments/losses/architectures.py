@@ -19,7 +19,7 @@ Network = Callable[[Image], Image]
 
 @dataclass(frozen=True)
 class Architecture(ABC):
-    """A fixed-point map built of A, A*y and a network; its state is shaped like the picture."""
+    """A fixed-point map built of A, A*y and a network; its state is shaped like the image."""
 
     name: ClassVar[str]
     statement: ClassVar[str]
@@ -33,7 +33,7 @@ class Architecture(ABC):
         return A.resolvent(back + 0.05, 0.1)
 
     def picture(self, A: ForwardModel, back: Image, state: Image) -> Image:
-        """The picture that a state stands for: itself."""
+        """The image that a state stands for: itself."""
         return state
 
     @abstractmethod
@@ -131,7 +131,7 @@ class Proximal(Architecture):
 class Splitting(Architecture):
     """DE-ADMM as Douglas and Rachford write it: T(v) = v + D(2x − v) − x, x = (A*A + 1/η)⁻¹(A*y + v/η).
 
-    D = (Id + Q)/2; the picture is x. Eckstein and Bertsekas, 1992, for the equivalence.
+    D = (Id + Q)/2; the image is x. Eckstein and Bertsekas, 1992, for the equivalence.
     """
 
     step_size: float = 1.0

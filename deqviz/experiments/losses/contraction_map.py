@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, in_letters
 from deqviz.core.operator import ForwardModel
 from deqviz.core.space import Image, Space
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
@@ -58,13 +58,14 @@ class ContractionRow(Row):
     def guarantees(self) -> tuple[Guarantee, ...]:
         """The formula against both networks."""
         why = f"Lip(M) = ε = {self.size:g}, {self.low:.3g} ≤ λ(A*A) ≤ {self.high:.3g}"
-        return tuple(
+        rows = (
             Guarantee(key, name, self.map.statement, "certified", why, self.predicted, value, slack=1e-9)
             for key, name, value in (
-                ("worst", "Worst network", self.worst),
-                ("typical", "Random network", self.typical),
+                ("worst", "Contraction factor κ, worst network", self.worst),
+                ("typical", "Contraction factor κ, random network", self.typical),
             )
         )
+        return in_letters("deep equilibrium architectures", rows)
 
 
 @dataclass(frozen=True)

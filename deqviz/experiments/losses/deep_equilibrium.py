@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 ITERATIONS = (*range(1, 21), *range(25, 105, 5))
-"""Evaluations at which the pictures are judged."""
+"""Evaluations at which the images are judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,10 @@ class DepthRow(Row):
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
         """The contraction of the trained map, where its network is bounded."""
-        key, name, statement = "contraction", "The map contracts", "‖T(a) − T(b)‖ ≤ κ‖a − b‖"
+        key, name, statement = "contraction", "Contraction factor κ", "‖T(x) − T(z)‖ ≤ κ ‖x − z‖"
         if self.factor >= 1:
             why = "nothing bounds the convolutions, so T need not contract"
-            return (Guarantee(key, name, statement, "void", why, None, self.ratio),)
+            return (Guarantee(key, name, statement, "void", why, measured=self.ratio, void="not verifiable"),)
         why = f"κ = {self.factor:.4g} by construction of the network, for this A"
         return (Guarantee(key, name, statement, "certified", why, self.factor, self.ratio),)
 

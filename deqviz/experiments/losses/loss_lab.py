@@ -1,4 +1,4 @@
-"""What a regulariser should be trained by: four losses for the same small N, and the error each leads to."""
+"""Training losses of a regulariser: four losses for the same small N, and the error each leads to."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, in_letters
 from deqviz.core.space import norm
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments._training_progress import Lesson
@@ -72,17 +72,23 @@ class LossRow(Row):
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
         """T8 from the value of the loss, and for every signal by itself."""
-        why = f"N is linear: c = {self.monotonicity:.3g} and ℓ = {self.lipschitz:.3g} are eigenvalues"
+        why = f"N is linear: c = {self.monotonicity:.3g} and L_R = {self.lipschitz:.3g} are eigenvalues"
 
         def certified(key: str, name: str, statement: str, above: float, below: float) -> Guarantee:
             return Guarantee(key, name, statement, "certified", why, above, below, slack=ROUNDING)
 
-        return (
-            certified("lower", "No better than the loss", "√L₀/ℓ ≤ √(E‖h‖²)", self.error, self.lower),
-            certified("upper", "As good as the loss", "√(E‖h‖²) ≤ bound(L_β)", self.upper, self.error),
-            certified("each_lower", "Every signal, below", "‖P_ker R(x)‖/ℓ ≤ ‖h‖", 1.0, self.below),
-            certified("each_upper", "Every signal, above", "‖h‖ ≤ d/c + (δ + αρ)/(2√(αc))", 1.0, self.above),
+        low, high = (
+            "Lower bound by the range-condition loss L₀",
+            "Upper bound by the range-condition loss L_β",
         )
+        below, above = "‖P_{ker A} R(x)‖/L_R ≤ ‖h‖", "‖h‖ ≤ d_ρ/c + (δ + αρ)/(2√(αc))"
+        rows = (
+            certified("lower", low, "√L₀/L_R ≤ √(E‖h‖²)", self.error, self.lower),
+            certified("upper", high, "√(E‖h‖²) ≤ b(L_β)", self.upper, self.error),
+            certified("each_lower", "Per-signal lower bound", below, 1.0, self.below),
+            certified("each_upper", "Per-signal upper bound", above, 1.0, self.above),
+        )
+        return in_letters("range condition", rows)
 
 
 @dataclass(frozen=True)

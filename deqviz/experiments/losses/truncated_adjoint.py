@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, in_letters
 from deqviz.core.operator import ForwardModel
 from deqviz.core.space import Space, norm
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
@@ -45,15 +45,17 @@ class AdjointRow(Row):
 
     @property
     def bound(self) -> float:
-        """L^(K + 1), and what rounding adds."""
+        """κ^(K + 1), and what rounding adds."""
         return self.factor ** (self.steps + 1) + ROUNDING
 
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
         """u − u_K = (J*)^(K + 1) u."""
-        why = f"Lip(T) ≤ L = {self.factor:.4g} by construction of the network, for this A"
-        statement = "‖u_K − u‖/‖u‖ ≤ L^(K + 1)"
-        return (Guarantee("adjoint", "Adjoint error", statement, "certified", why, self.bound, self.adjoint),)
+        why = f"Lip(T) ≤ κ = {self.factor:.4g} by construction of the network, for this A"
+        statement = "‖u_K − u‖/‖u‖ ≤ κ^{K+1}"
+        name = "Truncation error of the adjoint"
+        row = Guarantee("adjoint", name, statement, "certified", why, self.bound, self.adjoint)
+        return in_letters("deep equilibrium architectures", (row,))
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def _partial_sums(
         parts = torch.autograd.grad(fz, weights, u, retain_graph=True, materialize_grads=True)
         return torch.cat([part.flatten() for part in parts])
 
-    # The loss sees the picture, and the state is what the adjoint belongs to.
+    # The loss sees the image, and the state is what the adjoint belongs to.
     picture = architecture.picture(A, back, z)
     (g,) = torch.autograd.grad(0.5 * norm(picture - clean).square().sum(), z)
     term, total, adjoints, gradients = g, g, [g], [gradient(g)]

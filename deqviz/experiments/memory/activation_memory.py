@@ -1,4 +1,4 @@
-"""Memory of training: bytes held for the backward pass, unrolled and through the equilibrium."""
+"""Activation memory of training, unrolled and through the equilibrium."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, in_letters
 from deqviz.core.records import Map
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.memory._saved import SavedBytes
@@ -44,11 +44,12 @@ class MemoryRow(Row):
         """The formula, counted from what each operation of this implementation keeps."""
         off = abs(self.saved / self.predicted - 1)
         if self.kind == "unrolled":
-            name, statement = "Unrolled bytes", "|bytes − K s| ≤ 5 % of K s"
+            name, statement = "Activation memory, unrolled", "|bytes − Ks| ≤ 5 % of Ks"
         else:
-            name, statement = "Equilibrium bytes", "|bytes − s| ≤ 5 % of s, for every K"
+            name, statement = "Activation memory, equilibrium", "|bytes − s| ≤ 5 % of s, for every K"
         why = "s counts, operation by operation of T, what autograd keeps of it"
-        return (Guarantee(f"bytes.{self.kind}", name, statement, "certified", why, SHARE, off, 0.0),)
+        row = Guarantee(f"bytes.{self.kind}", name, statement, "certified", why, SHARE, off, 0.0)
+        return in_letters("memory", (row,))
 
 
 @dataclass(frozen=True)

@@ -47,16 +47,22 @@ class AgreementRow(Row):
     def guarantees(self) -> tuple[Guarantee, ...]:
         """The contraction is certified; that the gradients come together is not, for want of a constant."""
         why = f"Lip(T) ≤ 1 − m = {self.factor:.4g}: each layer is divided by a certified bound of its norm"
-        statement = "‖x_{K} − x‖ ≤ (1 − m)^{K} ‖x_{0} − x‖"
+        statement = "‖x_{K} − x*‖ ≤ (1 − m)^{K} ‖x_{0} − x*‖"
         # Below that, only the tolerance of the solves is left.
         above = self.bound + 1e3 * TOLERANCE
         contraction = Guarantee(
-            "contraction", "Unrolled pictures", statement, "certified", why, above, self.distance
+            "contraction",
+            "Convergence of the unrolled iterates",
+            statement,
+            "certified",
+            why,
+            above,
+            self.distance,
         )
         why = "sorting has kinks: no constant is known that would bound the difference by the distance"
         agreement = Guarantee(
             "agreement",
-            "Unrolled gradient",
+            "Convergence of the unrolled gradient",
             "→ implicit gradient as K grows",
             "estimated",
             why,

@@ -22,7 +22,7 @@ Dimension = Literal["2D", "3D", "2D+time"]
 CENTRE = 0.06
 """Share of the mask around zero frequency that is measured without gaps."""
 NOISE = 0.005
-"""Standard deviation of each real number of the data; the pictures' largest magnitude is 1."""
+"""Standard deviation of each real number of the data; the images' largest magnitude is 1."""
 _COARSE = {2: 16, 3: 12}
 """Frequencies per axis at which the layers are bounded: few, hence quick, at the cost of a tighter bound."""
 MIXING = -2.0
@@ -91,7 +91,7 @@ class Scan:
         return ring_scan(self.space, self.coils, mask, 3 if self.dimension == "3D" else 2)
 
     def truth(self) -> Tensor:
-        """1 × 2 × shape: a picture whose magnitude is at most 1, times a smooth random phase."""
+        """1 × 2 × shape: an image whose magnitude is at most 1, times a smooth random phase."""
         match self.dimension:
             case "2D":
                 magnitude = _fitted(images.load("brain", torch.float64)[0, 0], self.shape)
@@ -143,7 +143,7 @@ class Iteration:
 
     @torch.no_grad()
     def start(self) -> Data:
-        """A*y, of the size of the picture wherever it is measured."""
+        """A*y, of the size of the image wherever it is measured."""
         return self.back.clone()
 
     def constants(self) -> tuple[Tensor, ...]:

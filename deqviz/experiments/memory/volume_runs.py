@@ -1,4 +1,4 @@
-"""Volumes and films reconstructed from undersampled data: zero-filled, SENSE, and a monotone network."""
+"""Volumes and dynamic series from undersampled data: zero-filled, SENSE, and a monotone network."""
 
 import math
 from collections.abc import Generator, Iterator, Sequence
@@ -54,10 +54,12 @@ class RunRow(Row):
         """The contraction, where the method iterates."""
         if self.method != "MOL":
             return ()
-        name, statement = "The map contracts", "‖T(a) − T(b)‖ ≤ κ‖a − b‖"
+        name, statement = "Contraction factor κ", "‖T(x) − T(z)‖ ≤ κ ‖x − z‖"
         if self.factor >= 1:
             why = "the layers' norms are too large to prove that this network contracts"
-            return (Guarantee("run", name, statement, "void", why, None, self.ratio),)
+            return (
+                Guarantee("run", name, statement, "void", why, measured=self.ratio, void="not verifiable"),
+            )
         why = f"κ = {self.factor:.4g} by the layers' norms on this grid"
         return (Guarantee("run", name, statement, "certified", why, self.factor, self.ratio, 1e-2),)
 
@@ -96,7 +98,7 @@ class VolumeRuns(Experiment[RunRow]):
     def run(self, known: Sequence[RunRow] = ()) -> Iterator[Progress[RunRow]]:
         """The rows, each with the magnitudes as frames n × 1 × h × w under its method's name.
 
-        The first one brings the truth and the mask too. A Progress comes after every iteration.
+        The first one brings the ground truth and the mask too. A Progress comes after every iteration.
         """
         have, total, done = {row.key: row for row in known}, len(self.cells), 0
         scan = replace(self.scan, is_double=False)

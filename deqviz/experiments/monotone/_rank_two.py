@@ -1,4 +1,4 @@
-"""An A for which two given pictures solve one equation: a change of the identity in one plane."""
+"""An A for which two given images solve one equation: a change of the identity in one plane."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class RankTwo(ForwardModel):
 
     @property
     def codomain(self) -> Space:
-        """The pictures themselves."""
+        """The images themselves."""
         return self.image
 
     def _changed(self, x: Data, inside: Tensor, outside: float) -> Image:
@@ -69,7 +69,7 @@ class RankTwo(ForwardModel):
 
 
 def joining(first: Image, second: Image, change: Data, weight: float) -> RankTwo:
-    """A = (M/λ)^½ with M(x − z) = u, for pictures x and z, u = F(z) − F(x) and λ = `weight`.
+    """A = (M/λ)^½ with M(x − z) = u, for images x and z, u = F(z) − F(x) and λ = `weight`.
 
     M = uuᵀ/⟨u, v⟩ + I − vvᵀ/‖v‖² with v = x − z is positive definite where ⟨u, v⟩ > 0; ValueError otherwise.
     It is the identity off the plane of u and v, so that its root is that of a 2 × 2 matrix.
@@ -77,7 +77,7 @@ def joining(first: Image, second: Image, change: Data, weight: float) -> RankTwo
     v, u = first - second, change
     along = float(inner(u, v))
     if not along > 0:
-        raise ValueError("F is monotone between these two pictures: no A makes both of them solutions.")
+        raise ValueError("F is monotone between these two images: no A makes both of them solutions.")
     e = v / torch.linalg.vector_norm(v)
     across = u - inner(u, e).view(-1, 1, 1, 1) * e
     # Once more: of a u that is nearly parallel to v rounding leaves a part along v.

@@ -1,4 +1,4 @@
-"""The picture against the iteration, to five times the depth that unrolled networks were trained for.
+"""PSNR against the iteration, to five times the depth that unrolled networks were trained for.
 
 A network trained for what K iterations return was asked for the K-th only; a fixed point stays where it is.
 The truth stays in here: methods see the data.
@@ -72,11 +72,13 @@ class DepthRow(Row):
 
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
-        """That steps shrink by κ, where that is proved."""
-        name, statement = "Steps shrink", "‖x_k₊₁ − x_k‖ ≤ κᵏ ‖x₁ − x₀‖"
+        """That steps shrink by the factor κ, where that is proved."""
+        name, statement = "A-priori linear rate of the steps", "‖x_{k+1} − x_k‖ ≤ κᵏ ‖x₁ − x₀‖"
         if self.line is None or self.factor is None:
-            reason = "no κ below 1 is proved of this map: it need not settle"
-            return (Guarantee("steps", name, statement, "void", reason, None, self.gap),)
+            reason = "no κ below 1 is proved of this map: it need not converge"
+            return (
+                Guarantee("steps", name, statement, "void", reason, measured=self.gap, void="not verifiable"),
+            )
         reason = "κ by the norms of the layers, of every network that is known to contract"
         return (Guarantee("steps", name, statement, "certified", reason, self.line + self.room, self.gap),)
 
@@ -85,7 +87,7 @@ class DepthRow(Row):
 class BeyondDepth(Experiment[DepthRow]):
     """All methods from the same data, `depth` iterations each, in the precision of the data.
 
-    Views: the picture of each method at the trained depth, "trained", and at the end, "end"; "truth" with the
+    Views: the image of each method at the trained depth, "trained", and at the end, "end"; "truth" with the
     first row. Gone on with method by method.
     """
 
@@ -106,7 +108,7 @@ class BeyondDepth(Experiment[DepthRow]):
 
     @torch.no_grad()
     def run(self, known: Sequence[DepthRow] = ()) -> Iterator[Progress[DepthRow]]:
-        """The rows, method by method; they end where a picture is no longer finite."""
+        """The rows, method by method; they end where an image is no longer finite."""
         total, done = len(self.cells), 0
         for runner in self.runners:
             have = [row for row in known if row.method == runner.key]

@@ -18,21 +18,21 @@ from deqviz.methods._theory import bounds
 
 @dataclass(frozen=True)
 class Turning(Regularizer):
-    """F = m Id + K on complex pictures: K multiplies by iκ, so that ⟨Kx, x⟩ = 0 and ‖Kx‖ = κ‖x‖.
+    """F = m Id + S on complex images: S multiplies by is, so that ⟨Sx, x⟩ = 0 and ‖Sx‖ = s‖x‖.
 
-    κ² = (2 − m)² − m² makes F m-monotone and Lip(F) = 2 − m, as of Id − H with Lip(H) = 1 − m; but here
-    Lip(Id − F) = √((1 − m)(5 − m)) is more than that. K commutes with every A*A of complex pictures.
+    s² = (2 − m)² − m² makes F m-monotone and Lip(F) = 2 − m, as of Id − H with Lip(H) = 1 − m; but here
+    Lip(Id − F) = √((1 − m)(5 − m)) is more than that. S commutes with every A*A of complex images.
     """
 
     margin: float = 0.1
 
     @property
     def turn(self) -> float:
-        """κ."""
+        """s."""
         return 2 * math.sqrt(1 - self.margin)
 
     def __call__(self, x: Image) -> Image:
-        """m x + iκ x on the two channels of complex pictures."""
+        """m x + is x on the two channels of complex images."""
         turned = torch.stack((-x[:, 1], x[:, 0]), 1)
         return self.margin * x + self.turn * turned
 
@@ -41,14 +41,14 @@ class Turning(Regularizer):
         m = self.margin
         return Constants(
             Estimate("c", m, "exact"),
-            Estimate("ℓ", 2 - m, "exact"),
+            Estimate("L_R", 2 - m, "exact"),
             1.0,
             Estimate("L", math.sqrt((1 - m) * (5 - m)), "exact"),
-            f"F = mId + K with m = {m:.3g} and K skew",
+            f"F = m Id + S with m = {m:.3g} and S skew",
         )
 
     def equilibrium(self, problem: Problem, weight: float) -> Image:
-        """(λA*A + m + iκ)⁻¹λA*y where A*A is a projection: λA*y/(λ + m + iκ), for A*y is what it sees."""
+        """(λA*A + m + is)⁻¹λA*y where A*A is a projection: λA*y/(λ + m + is), for A*y is what it sees."""
         back = problem.operator.adjoint(problem.data)
         real, turn = weight + self.margin, self.turn
         share = weight / (real * real + turn * turn)

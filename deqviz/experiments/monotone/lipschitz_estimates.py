@@ -1,11 +1,11 @@
-"""What is known of Lip(H) for every trained network, from above and from below, side by side.
+"""Upper and lower bounds of Lip(H) for every trained network.
 
 Secants ‖H(x + d) − H(x)‖/‖d‖ and derivatives ‖H′(x)‖ bound Lip(H) from below; the norms of the layers bound
 it from above. The first two are what approximate training sees; only the last one proves anything.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -45,7 +45,7 @@ class Named:
 class LipschitzRow(Row):
     """One number about one network; `side` says on which side of Lip(H) it is.
 
-    `where` names the picture for numbers from below, and the layer ("layer 1", …) for norms of layers, whose
+    `where` names the image for numbers from below, and the layer ("layer 1", …) for norms of layers, whose
     side is that of ‖W_i‖. `above` is the least proved bound of the number, None where it is one itself.
     `badge` is "certified" where Lip(H) ≤ 1 − m is part of the weights, "estimated" where it was trained for.
     """
@@ -75,26 +75,27 @@ class LipschitzRow(Row):
         return tuple(found)
 
     def _order(self, above: float) -> Guarantee:
-        name, statement = "The numbers come in their order", "below ≤ Lip(H) ≤ (1 − m)(1 − t + t ∏‖W_i‖)"
+        name, statement = "Lower ≤ upper bounds of Lip(H)", "below ≤ Lip(H) ≤ (1 − m)(1 − t + t ∏‖W_i‖)"
         reason = "the layers are periodic convolutions, and sorting pairs is 1-Lipschitz"
-        return Guarantee("order", name, statement, "certified", reason, above, self.value, 1e-5)
+        row = Guarantee("order", name, statement, "certified", reason, above, self.value, 1e-5)
+        return replace(row, paper="monotone operator learning")
 
     def _margin(self) -> Guarantee:
-        key, name = f"margin.{self.network}", "Margin of the weights"
+        key, name = f"margin.{self.network}", "Monotonicity modulus m of F"
         statement = "Lip(H) ≤ 1 − m, hence ⟨F(x) − F(z), x − z⟩ ≥ m‖x − z‖²"
         if self.limit is None:
-            reason = "nothing was asked of this network"
-            return Guarantee(key, name, statement, "void", reason, None, self.value)
+            reason = "this network was trained without constraint"
+            return Guarantee(key, name, statement, "void", reason, measured=self.value, void="not applicable")
         if self.badge != "certified":
-            reason = "derivatives at a few pictures bound Lip(H) from below: this proves nothing elsewhere"
+            reason = "derivatives at a few images bound Lip(H) from below: this proves nothing elsewhere"
             return Guarantee(key, name, statement, "estimated", reason, self.limit, self.value)
-        reason = "by the norms of the layers, for periodic pictures of every size"
+        reason = "by the norms of the layers, for periodic images of every size"
         return Guarantee(key, name, statement, "certified", reason, self.limit, self.value, 1e-9)
 
 
 @dataclass(frozen=True)
 class LipschitzPanel(Experiment[LipschitzRow]):
-    """The numbers of every network at every picture, b × c × h × w by its title; double precision.
+    """The numbers of every network at every image, b × c × h × w by its title; double precision.
 
     Secants are of length `radius`·‖x‖, raised by `ascent` steps as in training; derivatives take `products`
     of H′ and its adjoint, at x and where the secant ends, so that the secant's direction is among them.
@@ -113,7 +114,7 @@ class LipschitzPanel(Experiment[LipschitzRow]):
 
     @property
     def cells(self) -> tuple[Key, ...]:
-        """Networks; of each the layers, the bounds, and two numbers for each picture."""
+        """Networks; of each the layers, the bounds, and two numbers for each image."""
         return tuple(cell for named in self.networks for cell in self._cells(named))
 
     def _cells(self, named: Named) -> tuple[Key, ...]:

@@ -1,4 +1,4 @@
-"""How long may the step be? Two limits, the hypothesis that each needs, and when to stop.
+"""Limits of the step size: two, the hypothesis that each needs, and the a-posteriori error bound.
 
 For λA*(Ax − y) + F(x) = 0, T(x) = (I + αλA*A)⁻¹[x − αF(x) + αλA*y] and μ ≤ σ_min(A)²:
 Lip(T) ≤ √(1 − 2αm + α²ℓ²)/(1 + αλμ) where F is m-monotone and ℓ-Lipschitz, with ℓ = 2 − m below 1 for
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, in_letters
 from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Problem
 from deqviz.core.regularizer import Regularizer
@@ -42,7 +42,7 @@ class Example:
     """One F on one problem, and the steps α that are tried from one start.
 
     `hoped` is the m that an F without a certificate was trained for. `is_blind`: A sees nothing of some
-    pictures on which F = mId + K with a skew K, so that the first rate is attained.
+    images on which F = mId + K with a skew K, so that the first rate is attained.
     """
 
     key: str
@@ -97,14 +97,27 @@ class StepRow(Row):
         found = (self._certificate(),)
         if self.state == "going":
             return found
-        first = self._rate("first", "Rate from m and Lip(F)", "κ₁ = √(1 − 2αm + α²(2 − m)²)", self.first)
-        second = self._rate("second", "Rate from Lip(H) ≤ 1 − m", "κ₂ = |1 − α| + α(1 − m)", self.second)
-        return (*found, first, second, *((self._sharp(),) if self.sharp else ()))
+        first = self._rate(
+            "first", "A-priori linear rate from m and Lip(F)", "κ₁ = √(1 − 2αm + α²(2 − m)²)", self.first
+        )
+        second = self._rate(
+            "second", "A-priori linear rate from Lip(H) ≤ 1 − m", "κ₂ = |1 − α| + α(1 − m)", self.second
+        )
+        rows = (*found, first, second, *((self._sharp(),) if self.sharp else ()))
+        return in_letters("monotone operator learning", rows)
 
     def _certificate(self) -> Guarantee:
-        name, statement = "Certificate", "‖x − x*‖ ≤ ‖λA*(Ax − y) + F(x)‖/m"
+        name, statement = "A-posteriori error bound", "‖x − x*‖ ≤ ‖λA*(Ax − y) + F(x)‖/m"
         if self.certified is None or self.distance is None:
-            return Guarantee("certificate", name, statement, "void", "no m is known", None, self.distance)
+            return Guarantee(
+                "certificate",
+                name,
+                statement,
+                "void",
+                "no m is known",
+                measured=self.distance,
+                void="not verifiable",
+            )
         if self.known == "hoped for":
             reason = "m is only what this network was trained for: nothing proves it"
             return Guarantee(
@@ -115,12 +128,12 @@ class StepRow(Row):
         return Guarantee("certificate", name, statement, "certified", reason, bound, self.distance, 1e-9)
 
     def _rate(self, key: str, name: str, statement: str, bound: float | None) -> Guarantee:
-        statement = f"‖x_k₊₁ − x*‖ ≤ {statement} ‖x_k − x*‖"
+        statement = f"‖x_{{k + 1}} − x*‖ ≤ {statement} ‖x_k − x*‖"
         if bound is None:
             reason = "no m is known" if self.known == "unknown" else "Lip(Id − F) is more than 1 − m here"
             return Guarantee(key, name, statement, "void", reason, None, self.factor)
         if bound >= 1:
-            reason = f"α = {self.step:.3g} is too long for this hypothesis: T may expand by {bound:.4g}"
+            reason = f"α = {self.step:.3g} is too large for this hypothesis: T may expand by {bound:.4g}"
             return Guarantee(key, name, statement, "void", reason, None, self.factor)
         if self.known == "hoped for":
             reason = "m is only what this network was trained for: nothing proves it"
@@ -130,7 +143,7 @@ class StepRow(Row):
 
     def _sharp(self) -> Guarantee:
         # Two numbers that theory has equal: the bound may not be below what was seen by more than rounding.
-        name, statement = "The first limit is exact", "κ₁ ≤ the largest factor, for F = mId + K and A blind"
+        name, statement = "Sharpness of the first rate", "κ₁ is attained for F = m Id + S with S skew"
         return Guarantee("sharp", name, statement, "certified", self.sharp, self.factor, self.first, 1e-3)
 
 
@@ -247,4 +260,4 @@ def _certified(
 def _why(example: Example, margin: Margin | None) -> str:
     if not example.is_blind or margin is None:
         return ""
-    return "on what A does not see the eigenvalues of T are 1 − α(m ± iκ)"
+    return "on ker A the eigenvalues of T are 1 − α(m ± is)"

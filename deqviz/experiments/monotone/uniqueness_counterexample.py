@@ -1,11 +1,11 @@
-"""Two pictures that both solve one problem, wherever F is not monotone; and why that needs a non-monotone F.
+"""A counterexample to uniqueness: two solutions of one problem, possible only where F is not monotone.
 
 If ⟨F(x) − F(z), x − z⟩ < 0 there are A and b with λA*(Ax − b) + F(x) = 0 and λA*(Az − b) + F(z) = 0. If F is
 m-monotone, ‖R(x)‖ + ‖R(z)‖ ≥ m‖x − z‖ for R(x) = λA*(Ax − b) + F(x), whatever A, b and λ are.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -48,7 +48,7 @@ class Smoothing(Regularizer):
         L = self.gain * self.blur.norm_bound().value
         return Constants(
             Estimate("c", 1 - L, "lower bound"),
-            Estimate("ℓ", 1 + L, "upper bound"),
+            Estimate("L_R", 1 + L, "upper bound"),
             1.0,
             Estimate("L", L, "upper bound"),
             f"Lip(H) ≤ {L:.3g}, as ‖G‖ = 1 and tanh does not expand",
@@ -57,7 +57,7 @@ class Smoothing(Regularizer):
 
 @dataclass(frozen=True)
 class Contender:
-    """One F of the experiment; of one that is `searched` a pair is looked for near the two pictures."""
+    """One F of the experiment; of one that is `searched` a pair is looked for near the two images."""
 
     key: str
     title: str
@@ -67,11 +67,11 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class BreakerRow(Row):
-    """One F at the picture x + t(z − x), lengths as shares of ‖x‖; x is the first picture, z the second.
+    """One F at the image x + t(z − x), lengths as shares of ‖x‖; x is the first image, z the second.
 
     `residual` is ‖R‖ there and `base` the one at x. `product` is ⟨F(x) − F(z), x − z⟩/‖x − z‖², which no
     m-monotone F has below m = `margin`. `is_joined`: A and b were made from this very F, so that both
-    pictures solve; otherwise A is that of the first F, and b only makes x a solution. `low` and `high` are
+    images solve; otherwise A is that of the first F, and b only makes x a solution. `low` and `high` are
     A's smallest and largest singular value.
     """
 
@@ -93,40 +93,53 @@ class BreakerRow(Row):
 
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
-        """At both pictures: that they solve. Everywhere: how far from a solution a monotone F has to be."""
+        """At both images: that they solve. Everywhere: how far from a solution a monotone F has to be."""
         found: list[Guarantee] = []
         if self.is_joined == "yes" and self.t in (0, 1):
-            found.append(self._solves("both", "Both solve it", "by construction, M(x − z) = F(z) − F(x)"))
+            found.append(self._solves("both", "Two solutions", "by construction, M(x − z) = F(z) − F(x)"))
         elif self.t == 0:
-            found.append(self._solves("one", "The first solves it", "b is made for it"))
+            found.append(self._solves("one", "First solution", "y is made for it"))
         return (*found, self._apart())
 
     def _solves(self, key: str, name: str, reason: str) -> Guarantee:
-        statement = "‖λA*(Ax − b) + F(x)‖ ≤ 10⁻¹⁰ ‖x‖"
-        return Guarantee(key, name, statement, "certified", reason, EXACT, self.residual)
+        statement = "‖λA*(Ax − y) + F(x)‖ ≤ 10⁻¹⁰ ‖x‖"
+        row = Guarantee(key, name, statement, "certified", reason, EXACT, self.residual)
+        return replace(row, paper="monotone operator learning")
 
     def _apart(self) -> Guarantee:
-        name, statement = "No second solution", "m‖x − z‖ ≤ ‖R(x)‖ + ‖R(z)‖ for every z, A, b and λ"
+        name, statement = (
+            "Uniqueness by m-monotonicity",
+            "m‖x − z‖ ≤ ‖G(x)‖ + ‖G(z)‖, G(x) = λA*(Ax − y) + F(x)",
+        )
         bound, needed = self.residual + self.base, self.margin * abs(self.t) * self.apart
         if self.margin <= 0:
             reason = f"one F is not known to be monotone: c ≥ {self.margin:.3g} is all that is proved"
-            return Guarantee("apart", name, statement, "void", reason)
+            return Guarantee(
+                "apart",
+                name,
+                statement,
+                "void",
+                reason,
+                void="not verifiable",
+                paper="monotone operator learning",
+            )
         reason = "F is m-monotone with a certified m"
         # Rounding at t = 0, where both sides are 0.
-        return Guarantee("apart", name, statement, "certified", reason, bound + EXACT, needed, 1e-9)
+        row = Guarantee("apart", name, statement, "certified", reason, bound + EXACT, needed, 1e-9)
+        return replace(row, paper="monotone operator learning")
 
 
 def ladder(count: int = 41, low: float = -0.5, high: float = 1.5) -> tuple[float, ...]:
-    """Places t on the line through both pictures, 0 and 1 among them."""
+    """Places t on the line through both images, 0 and 1 among them."""
     places = {low + (high - low) * k / (count - 1) for k in range(count)}
     return tuple(sorted({round(t, 12) for t in places} | {0.0, 1.0}))
 
 
 @dataclass(frozen=True)
 class Breaker(Experiment[BreakerRow]):
-    """Along the line through two pictures, how far every F is from having solutions there.
+    """Along the line through two images, how far every F is from having solutions there.
 
-    The first contender should not be monotone between the pictures: its A serves those that are, which else
+    The first contender should not be monotone between the images: its A serves those that are, which else
     get A = 1/√λ. Views: with the row t = 0 of every F "first", "second" and "data", the pair and b.
     """
 
@@ -168,7 +181,7 @@ class Breaker(Experiment[BreakerRow]):
                 yield Progress(done, total, row, views)
 
     def _shared(self) -> RankTwo:
-        """The A that joins the pictures for the first F; a multiple of Id where that is monotone there."""
+        """The A that joins the images for the first F; a multiple of Id where that is monotone there."""
         F = self.contenders[0].F
         is_broken = _product(F, self.first, self.second) < 0
         change = self._change(F, self.second) if is_broken else self.first - self.second

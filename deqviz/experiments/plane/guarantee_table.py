@@ -1,4 +1,4 @@
-"""What is guaranteed in the plane beside what was seen there: the method's own panel and three facts."""
+"""The guarantee table of the plane: that of the method and three facts."""
 
 import math
 
@@ -73,7 +73,7 @@ def guarantees(
     before: Plane | None = None,
     were: tuple[FixedPoint, ...] = (),
 ) -> tuple[Guarantee, ...]:
-    """The method's own panel for the last of `runs`, then the identity of T3, the null space and the loop.
+    """The method's guarantees for the last of `runs`, then the identity of T3, the null space and the loop.
 
     `before` is the same problem with other data, and `were` its equilibria; None where nothing was moved.
     """
@@ -97,10 +97,10 @@ def distance(
         measured = plane.weight * float(bregman.max()) / e**2
     return Guarantee(
         "distance",
-        "Distance in R",
+        "Symmetric Bregman distance",
         "α⟨R(x₁) − R(x₂), x₁ − x₂⟩ ≤ ¼ ‖y₁ − y₂‖²",
         "certified",
-        "for any two equilibria and any R, since αD + ‖Ah‖² = ⟨e, Ah⟩; here as a share of ‖y₁ − y₂‖²,"
+        "for any two equilibria and any R, since αD + ‖AΔx‖² = ⟨AΔx, Δy⟩; here as a share of ‖y₁ − y₂‖²,"
         " the data having moved since the last drag began",
         0.25,
         measured,
@@ -115,10 +115,10 @@ def _kernel(plane: Plane, found: tuple[FixedPoint, ...]) -> Guarantee:
         measured = float(value[..., 1].abs().max())
     return Guarantee(
         "kernel",
-        "Nothing in the null space",
-        "‖P_{ker A} R(x*)‖ = 0",
+        "R(x*) ∈ ran A* (null-space component vanishes)",
+        "P_{ker A} R(x*) = 0",
         "certified",
-        "R(x*) = A*(y − Ax*)/α lies in the range of A*, whatever R is; up to rounding",
+        "R(x*) = A*(y − Ax*)/α lies in ran A*, whatever R is; up to rounding",
         ROUNDING,
         measured,
     )
@@ -127,9 +127,11 @@ def _kernel(plane: Plane, found: tuple[FixedPoint, ...]) -> Guarantee:
 def loop(plane: Plane) -> Guarantee:
     """∮⟨R, dx⟩ = 0 where R is a gradient, and how far from one it is where it is not."""
     around = circulation(plane)
-    name, statement = "R is a gradient", "∮ ⟨R, dx⟩ = 0 around the unit circle"
+    name, statement = "R is conservative (a gradient)", "∮ ⟨R, dx⟩ = 0 around the unit circle"
     if plane.regularizer.is_gradient:
         reason = "R = ∇Ψ: the equilibria are the critical points of ½‖Ax − y‖² + αΨ(x)"
         return Guarantee("gradient", name, statement, "certified", reason, ROUNDING, abs(around))
-    reason = f"R′ is not symmetric: ‖J − Jᵀ‖/‖J‖ = {asymmetry(plane):.3g}; R descends along no landscape"
+    reason = (
+        f"J_R is not symmetric: ‖J_R − J_Rᵀ‖/‖J_R‖ = {asymmetry(plane):.3g}: not conservative (no potential)"
+    )
     return Guarantee("gradient", name, statement, "void", reason, None, abs(around))

@@ -287,4 +287,4 @@ PLANAR: Mapping[str, Entry[Planar]] = {
         _entry("bistable", "Two valleys", Bistable),
     )
 }
-"""The choices of R by their keys: no registry, for none of them makes sense on a larger picture."""
+"""The choices of R by their keys: no registry, for none of them makes sense on a larger image."""

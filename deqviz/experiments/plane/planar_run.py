@@ -1,6 +1,6 @@
 """The equation A*(Ax − y) + αR(x) = 0 in the plane: its field, its level sets and what the iteration does.
 
-Nothing here is a model of the package's equilibria: `Plane.method` is `Equilibrium` itself, on pictures of
+Nothing here is a model of the package's equilibria: `Plane.method` is `Equilibrium` itself, on images of
 1 × 1 × 2 pixels.
 """
 
@@ -97,7 +97,7 @@ class Plane:
 
 
 def points(list_of: list[Point] | list[tuple[float, float]]) -> Image:
-    """Points as a batch of pictures."""
+    """Points as a batch of images."""
     return torch.tensor(list_of, dtype=SPACE.dtype).reshape(-1, *SPACE.shape)
 
 

@@ -1,4 +1,4 @@
-"""Small changes of the data that move the picture far: ascent on a sphere, random draws, the local gain.
+"""Small changes of the data that move the image far: ascent on a sphere, random draws, the local gain.
 
 All of them fall on measured entries only. What comes out is a lower bound of the worst case, never more.
 """
@@ -46,7 +46,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Ascent:
-    """The changes that were found, a batch, with the pictures that they lead to and ‖x(y + δ) − x(y)‖."""
+    """The changes that were found, a batch, with the images that they lead to and ‖x(y + δ) − x(y)‖."""
 
     change: Data
     reached: Reached

@@ -1,4 +1,4 @@
-"""One method under attack: its undisturbed picture once, then one row for every size of the change."""
+"""One method under attack: its undisturbed image once, then one row for every size of the change."""
 
 import math
 from collections.abc import Generator
@@ -67,7 +67,7 @@ class Attack:
         self.worst: Data | None = None
 
     def _prepare(self) -> Generator[int, None, Reached]:
-        """The undisturbed picture, its certificate and the local gain."""
+        """The undisturbed image, its certificate and the local gain."""
         e = self.terms
         y = e.problem.data
         clean = yield from self.solution.reach(y, None, e.tolerance)
@@ -100,12 +100,12 @@ class Attack:
         self._write(level, data - y, clean, reached)
 
     def _write(self, level: float, change: Data, clean: Reached, reached: Reached) -> None:
-        """Of all pictures the one that moved furthest, per unit of its own change."""
+        """Of all images the one that moved furthest, per unit of its own change."""
         e, A = self.terms, self.terms.problem.operator
         delta = reached.x - clean.x
         gains = [float(g) for g in (norm(delta).double() / norm(change).double()).cpu()]
         if not all(map(math.isfinite, gains)):
-            raise ArithmeticError("a disturbed picture is no longer finite")
+            raise ArithmeticError("a disturbed image is no longer finite")
         n = e.budget.draws
         worst = max(range(len(gains)), key=gains.__getitem__)
         drawn = max(range(n), key=gains.__getitem__)
@@ -154,7 +154,7 @@ class Attack:
 
 
 def _joined(clean: Reached, count: int, found: Reached) -> Reached:
-    """Guesses for `count` draws, which stay near the clean picture, and for what was found."""
+    """Guesses for `count` draws, which stay near the clean image, and for what was found."""
     first = clean.item(*[0] * count)
     return Reached(
         torch.cat([first.x, found.x]),

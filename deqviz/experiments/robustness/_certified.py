@@ -36,7 +36,7 @@ class Certified:
         return None if self.strength is None else 1 / self.strength
 
     def distance(self, reached: Reached) -> list[float | None]:
-        """How far each picture may be from the exact one."""
+        """How far each image may be from the exact one."""
         if self.error is None or self.floor is None:
             return [None] * len(reached.x)
         far = self.error * reached.gap.double() + self.floor * norm(reached.x).double()
@@ -44,7 +44,7 @@ class Certified:
 
 
 def certified(method: Method, problem: Problem, clean: Image) -> Certified:
-    """The stability row of the method's panel; where it is void, an estimate at this picture, or nothing."""
+    """The stability row of the method's panel; where it is void, an estimate at this image, or nothing."""
     plain = _row(method, problem)
     if plain is None:
         reason = "this method states no bound"
@@ -71,17 +71,15 @@ def _row(
 
 
 def _estimated(method: Method, problem: Problem, clean: Image, statement: str, reason: str) -> Certified:
-    """½√(λ/m) with m = 1 − ‖J_H‖ at this picture, which is from above: no bound, and said so."""
+    """½√(λ/m) with m = 1 − ‖J_H‖ at this image, which is from above: no bound, and said so."""
     void = Certified(None, "void", statement, reason, None, None, None)
     if not isinstance(method, Mol):
         return void
     R = method.regularizer(problem)
     found = Lipschitz(products=PRODUCTS).measure(Subject(lambda x: x - R(x), clean, clean)).value
     if found >= 1:
-        told = f"‖J_H‖ = {found:.3g} at this picture already: H expands, and nothing is even estimated"
+        told = f"‖J_H‖ = {found:.3g} at this image already: H expands, and nothing is even estimated"
         return Certified(None, "void", statement, told, None, None, None)
-    told = (
-        f"‖J_H‖ ≥ {found:.3g} at this picture by power iteration: m ≤ {1 - found:.3g}, measured at one point"
-    )
+    told = f"‖J_H‖ ≥ {found:.3g} at this image by power iteration: m ≤ {1 - found:.3g}, measured at one point"
     gain = 0.5 * (method.weight(problem) / (1 - found)) ** 0.5
     return Certified(gain, "estimated", statement, told, None, None, None)

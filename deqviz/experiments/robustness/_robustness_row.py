@@ -1,7 +1,7 @@
 """The rows of the robustness experiment, with the inequalities that speak of them."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deqviz.core.guarantee import Guarantee, Status
 from deqviz.experiments._rows import Key, Row
@@ -69,20 +69,25 @@ class RobustnessRow(Row):
     def guarantees(self) -> tuple[Guarantee, ...]:
         """Attack and local gain below the bound, attack above the draws, and (i) and (ii) of MOL."""
         return (
-            self._below("bound", "Worst found ≤ certified", "gain ≤ C", self.attack, self.room),
-            self._below("local", "Local gain ≤ certified", "‖J‖ ≤ C", self.local, max(self.room, 2 * LINEAR)),
+            self._below(
+                "bound", "Largest gain found ≤ certified bound", "‖Δx‖/‖δ‖ ≤ C", self.attack, self.room
+            ),
+            self._below(
+                "local", "Local gain ≤ certified bound", "‖J‖ ≤ C", self.local, max(self.room, 2 * LINEAR)
+            ),
             Guarantee(
                 "order",
-                "Random ≤ worst found",
-                "‖Δx‖/‖δ‖ of every draw ≤ the largest",
+                "Random gain ≤ largest gain found",
+                "‖Δx‖/‖δ‖ of every draw ≤ the largest found",
                 "certified",
                 "the random draws count among what was found",
                 self.attack,
                 self.random,
                 slack=0.0,
+                paper="robustness",
             ),
-            self._energy("back", "Change by A*δ", "‖Δx‖ ≤ (λ/m)‖A*δ‖", self.back, self.moved),
-            self._energy("seen", "Change of the data", "‖AΔx‖ ≤ ‖δ‖", self.size, self.seen),
+            self._energy("back", "Stability in A*δ", "‖Δx‖ ≤ (λ/m)‖A*δ‖", self.back, self.moved),
+            self._energy("seen", "Stability in the data", "‖AΔx‖ ≤ ‖δ‖", self.size, self.seen),
         )
 
     def _below(self, key: str, name: str, statement: str, measured: float | None, room: float) -> Guarantee:
@@ -91,22 +96,43 @@ class RobustnessRow(Row):
             reason = self.reason if measured is not None else "no derivative, hence no local gain"
             if measured is None:
                 status = "void"
-            return Guarantee(key, name, statement, status, reason, self.bound, measured)
+            return Guarantee(
+                key,
+                name,
+                statement,
+                status,
+                reason,
+                self.bound,
+                measured,
+                void="not verifiable",
+                paper="robustness",
+            )
         if room > ROUGH:
-            reason = f"the pictures were reached to {room:.1e} of the bound only"
-            return Guarantee(key, name, statement, "void", reason, None, measured)
+            reason = f"the reconstructions were solved to {room:.1e} of the bound only"
+            return Guarantee(
+                key,
+                name,
+                statement,
+                "void",
+                reason,
+                measured=measured,
+                void="not verifiable",
+                paper="robustness",
+            )
         return Guarantee(
             key, name, self.statement, "certified", self.reason, self.bound, measured, slack=room
         )
 
     def _energy(self, key: str, name: str, statement: str, above: float, below: float) -> Guarantee:
         """What follows from s‖Δx‖² + ‖AΔx‖² ≤ ⟨AΔx, δ⟩."""
+        row = Guarantee(key, name, statement, "void", self.reason, measured=below, paper="robustness")
         if self.strength is None or self.distance is None:
-            return Guarantee(key, name, statement, "void", self.reason, None, below)
+            return replace(row, void="not verifiable")
         limit = above / self.strength if key == "back" else above
         spare = self.distance * (1.0 if key == "back" else self.norm_bound)
         reason = f"strongly monotone, m/λ = {self.strength:.3g}"
         if limit <= 0 or spare > ROUGH * limit:
-            reason = "the pictures were not reached as well as this small change asks for"
-            return Guarantee(key, name, statement, "void", reason, None, below)
-        return Guarantee(key, name, statement, "certified", reason, limit, below, slack=spare / limit + 1e-9)
+            reason = "the reconstructions were not solved accurately enough for this small perturbation"
+            return replace(row, reason=reason, void="not verifiable")
+        slack = spare / limit + 1e-9
+        return replace(row, status="certified", reason=reason, predicted=limit, slack=slack)

@@ -23,12 +23,12 @@ Derivative = Literal["implicit", "through all steps", "none"]
 PATIENCE = 30
 """Evaluations without a residual below 0.9 of the least: what is left is rounding, or no contraction."""
 GRAPHS = 16
-"""Steps of pictures of 128 × 128 whose graphs are held at once, 17 MB each: larger batches are cut."""
+"""Steps of images of 128 × 128 whose graphs are held at once, 17 MB each: larger batches are cut."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A batch of pictures x(y), the states z they were read from, ‖T(z) − z‖ of each, and what it took.
+    """A batch of images x(y), the states z they were read from, ‖T(z) − z‖ of each, and what it took.
 
     `residual` is the worst ‖T(z) − z‖/‖T(z)‖; both are 0 where there is no equation. `evaluations` counts the
     evaluations of T on the whole batch.
@@ -84,13 +84,13 @@ class SolutionMap(ABC):
         """
 
     def derived(self, data: Data, at: Reached, tolerance: float) -> Derived:
-        """J at data whose pictures are known. Raises ValueError where `derivative` is "none"."""
+        """J at data whose images are known. Raises ValueError where `derivative` is "none"."""
         raise ValueError("This method has no derivative here: search at random.")
 
 
 @dataclass(frozen=True)
 class Limits(SolutionMap):
-    """Pictures z = T(z) of a map T that depends on the data: J = (Id − ∂T/∂z)⁻¹ ∂T/∂y, read out.
+    """Images z = T(z) of a map T that depends on the data: J = (Id − ∂T/∂z)⁻¹ ∂T/∂y, read out.
 
     `readout` is linear, `start` gives a first state. Bai, Kolter and Koltun, 2019.
     """
@@ -214,7 +214,7 @@ class _Implicit(Derived):
 
 @dataclass(frozen=True)
 class Passes(SolutionMap):
-    """The last of a fixed number of pictures: J by differentiating through all of them."""
+    """The last of a fixed number of images: J by differentiating through all of them."""
 
     pictures: Callable[[Problem], Iterator[Image]] = field(kw_only=True)
     count: int = field(kw_only=True)
@@ -224,14 +224,14 @@ class Passes(SolutionMap):
 
     @torch.no_grad()
     def reach(self, data: Data, near: Reached | None, tolerance: float) -> Generator[int, None, Reached]:
-        """The pictures one after the other, always from the method's own start."""
+        """The images one after the other, always from the method's own start."""
         del near, tolerance
         x, problem = data, self.posed(data)
         for k, picture in enumerate(islice(self.pictures(problem), self.count)):
             x = picture
             yield k + 1
         if not bool(x.isfinite().all()):
-            raise ArithmeticError(f"the picture is no longer finite after {self.count} steps")
+            raise ArithmeticError(f"the image is no longer finite after {self.count} steps")
         gap = norm(x) * 0 if self.gap is None else self.gap(problem, x)
         return Reached(x, x, gap, float((gap / norm(x).clamp_min(1e-12)).max()), self.count)
 

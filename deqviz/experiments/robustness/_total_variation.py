@@ -13,7 +13,7 @@ from deqviz.methods.tv import Tv
 
 @dataclass(frozen=True)
 class TvPairs:
-    """The states (x, p) of `Tv` as pictures of 3c channels: x, then p to the right, then p down.
+    """The states (x, p) of `Tv` as images of 3c channels: x, then p to the right, then p down.
 
     The same steps as the method's own, which write into fixed buffers and leave no graph.
     """

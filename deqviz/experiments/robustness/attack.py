@@ -44,7 +44,7 @@ class Robustness(Experiment[RobustnessRow]):
         if not self.levels or not all(0 < level < math.inf for level in self.levels):
             raise ValueError(f"Sizes of a perturbation are positive numbers, not {self.levels}.")
         if len(self.problem.data) != 1 or not float(norm(self.problem.data)) > 0:
-            raise ValueError("An attack needs one picture's data, and data that are not zero.")
+            raise ValueError("An attack needs one image's data, and data that are not zero.")
 
     @property
     def row_type(self) -> type[RobustnessRow]:
@@ -60,7 +60,7 @@ class Robustness(Experiment[RobustnessRow]):
     def run(self, known: Sequence[RobustnessRow] = ()) -> Iterator[Progress[RobustnessRow]]:
         """The rows, with the views "clean", "damaged", "perturbation" = A*δ, and "random", of the worst draw.
 
-        Raises ArithmeticError with the method's title where a picture is no longer finite.
+        Raises ArithmeticError with the method's title where an image is no longer finite.
         """
         have, total, done = {row.key: row for row in known}, len(self.cells), 0
         terms = Terms(self.problem, self.truth, self.budget, self.tolerance, self.seed)

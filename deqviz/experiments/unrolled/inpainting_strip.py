@@ -1,7 +1,7 @@
-"""Lost pixels filled in layer by layer: the same flows, trained with and without constraints and noise.
+"""Inpainting layer by layer: the same flows, trained with and without constraints and noise injection.
 
 Every flow may choose the scale of its latents: that their norm falls is what was asked for, and by itself
-says little of the picture. The truth stays in here: networks see the data.
+says little of the image. The truth stays in here: networks see the data.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from skimage.restoration import inpaint_biharmonic
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, in_letters
 from deqviz.core.space import Image
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.learning.inpainting import gradients, hole_psnr, mean_fill, objective
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 Disturbed = Literal["layers", "data"]
-"""What the noise falls on: the inputs of layers 1 to L − 1, or the picture before its pixels are lost."""
+"""What the noise falls on: the inputs of layers 1 to L − 1, or the image before its pixels are lost."""
 CONSTRAINED: tuple[Training, ...] = ("constraints and noise", "constraints only")
 INVERSION = 1e-4
 """The error of f⁻¹ ∘ f in single precision that counts as exact."""
@@ -59,7 +59,7 @@ REFERENCES: dict[str, Callable[[Image, Tensor], Image]] = {"mean fill": mean_fil
 
 @dataclass(frozen=True, slots=True)
 class StripRow(Row):
-    """One training, or reference, after layer `layer` with noise of size `factor`; means over the pictures.
+    """One training, or reference, after layer `layer` with noise of size `factor`; means over the images.
 
     `psnr` in dB over lost pixels; `gradient` ‖∇_x f‖ and `latent` ‖∇_z f‖ = ‖z‖ of the objective f =
     100‖y − Ax‖² + ½‖z‖², with those of the layer before; `inversion` max |f⁻¹(f(x)) − x| at what it is given.
@@ -87,41 +87,52 @@ class StripRow(Row):
         """Exact inverses from layer 1 on, and descent from layer 2 on: both measured, neither proved."""
         if self.inversion is None:
             return ()
-        reason = (
-            "exact in exact arithmetic, each step being inverted in closed form; the rounding is measured"
-        )
+        reason = "each step is inverted in closed form, exactly up to rounding, which is measured"
         exact = Guarantee(
             "inverse",
-            "Exact inverse",
-            "max |f⁻¹(f(x)) − x| ≤ 10⁻⁴",
+            "Invertibility of the flow",
+            "max |Φ⁻¹(Φ(x)) − x| ≤ 10⁻⁴",
             "estimated",
             reason,
             INVERSION,
             self.inversion,
         )
         if self.latent_before is None or self.gradient_before is None:
-            return (exact,)
-        return (
+            return in_letters("descending constraints", (exact,))
+        rows = (
             exact,
-            self._descent("latent", "Latents shrink", "z", self.latent_before, self.latent),
-            self._descent("gradient", "The gradient falls", "∇ₓf", self.gradient_before, self.gradient),
+            self._descent(
+                "latent", "Latent norm nonincreasing", "z_ℓ", "z_{ℓ−1}", self.latent_before, self.latent
+            ),
+            self._descent(
+                "gradient",
+                "Gradient norm nonincreasing",
+                "∇f(x_ℓ)",
+                "∇f(x_{ℓ−1})",
+                self.gradient_before,
+                self.gradient,
+            ),
         )
+        return in_letters("descending constraints", rows)
 
-    def _descent(self, key: str, name: str, symbol: str, before: float, now: float | None) -> Guarantee:
-        statement = f"E‖{symbol}_l‖ ≤ E‖{symbol}_l₋₁‖"
+    def _descent(
+        self, key: str, name: str, symbol: str, symbol_before: str, before: float, now: float | None
+    ) -> Guarantee:
+        statement = f"E‖{symbol}‖ ≤ E‖{symbol_before}‖"
         if self.training not in CONSTRAINED:
-            return Guarantee(key, name, statement, "void", "this training did not ask for it", None, now)
-        reason = "asked for on average over the training pictures, which proves nothing of others"
+            reason = "this training has no such constraint"
+            return Guarantee(key, name, statement, "void", reason, measured=now, void="not applicable")
+        reason = "constrained on average over the training images, which proves nothing of others"
         return Guarantee(key, name, statement, "estimated", reason, before, now)
 
 
 @dataclass(frozen=True)
 class InpaintingStrip(Experiment[StripRow]):
-    """Every training layer by layer on b × 3 × h × w pictures behind a mask, and the references beside them.
+    """Every training layer by layer on b × 3 × h × w images behind a mask, and the references beside them.
 
-    `mask`, 1 × 1 × h × w or one per picture, is 1 where a pixel is seen. A `factor` scales the training's
-    rule, directions of norm 1/l on the input of layer l, or is the norm of one direction on the picture.
-    Views: "picture" with every row, "truth" and "data" with the first. Raises ValueError for pictures that
+    `mask`, 1 × 1 × h × w or one per image, is 1 where a pixel is seen. A `factor` scales the training's
+    rule, directions of norm 1/l on the input of layer l, or is the norm of one direction on the image.
+    Views: "picture" with every row, "truth" and "data" with the first. Raises ValueError for images that
     the flow does not take and for masks that hide nothing or everything.
     """
 
@@ -137,7 +148,7 @@ class InpaintingStrip(Experiment[StripRow]):
         check(self.truth)
         h, w = self.truth.shape[-2:]
         if len(self.mask) not in (1, len(self.truth)) or self.mask.shape[1:] != (1, h, w):
-            raise ValueError(f"The mask must have the {h} × {w} pixels of the picture: draw it anew.")
+            raise ValueError(f"The mask must have the {h} × {w} pixels of the image: draw it anew.")
         if bool((self.mask != 0).logical_and(self.mask != 1).any()):
             raise ValueError("A mask is 1 where a pixel is seen and 0 where it is lost, nothing between.")
         seen = self.mask.flatten(1).sum(1)

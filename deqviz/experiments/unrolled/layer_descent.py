@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, in_letters
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.unrolled.baselines import FISTA, ISTA, Exam, Kind, Rival, descent_of, exam
 from deqviz.learning.descent import envelope, merits, ratios
@@ -59,17 +59,17 @@ class LayerRow(Row):
         found = [
             Guarantee(
                 "descent",
-                "Each layer descends",
-                "E d_l ≤ (1 − ε) E d_l₋₁",
+                "Descent per layer",
+                "d_ℓ ≤ (1 − ε) d_{ℓ−1}",
                 "estimated",
-                "trained for or not, never proved: measured on signals that no training saw",
+                "constrained in training or not, never proved: measured on unseen signals",
                 (1 - self.rate) * before,
                 self.distance,
             ),
             Guarantee(
                 "envelope",
-                "Envelope",
-                "E d_l ≤ (1 − ε)ˡ E d₀ + ζ(1 − (1 − ε)ˡ)/ε",
+                "Geometric envelope",
+                "d_ℓ ≤ (1 − ε)^ℓ d₀ + ζ(1 − (1 − ε)^ℓ)/ε",
                 "certified",
                 f"by summation, with the worst slack ζ = {max(self.excess, 0.0):.3g} of these layers",
                 line,
@@ -79,23 +79,23 @@ class LayerRow(Row):
         ]
         if self.sublinear is not None:
             name, statement = (
-                ("ISTA", "f(y_k) − f* ≤ ℓ‖y₀ − y*‖²/(2k)")
+                ("ISTA", "f(y_k) − f* ≤ ‖D‖²‖y₀ − y*‖²/(2k)")
                 if self.kind == "ISTA"
-                else ("FISTA", "f(y_k) − f* ≤ 2ℓ‖y₀ − y*‖²/(k + 1)²")
+                else ("FISTA", "f(y_k) − f* ≤ 2‖D‖²‖y₀ − y*‖²/(k + 1)²")
             )
             found.append(
                 Guarantee(
                     f"sublinear_{name}",
-                    f"Rate of {name}",
+                    f"Sublinear rate of {name}",
                     statement,
                     "certified",
-                    "f is convex and ℓ = ‖D‖² is a singular value (Beck and Teboulle, 2009)",
+                    "f is convex and ‖D‖ a singular value (Beck and Teboulle, 2009)",
                     self.sublinear,
                     self.objective - self.optimum,
                     slack=ROUNDING,
                 )
             )
-        return tuple(found)
+        return in_letters("descending constraints", found)
 
 
 @dataclass(frozen=True)

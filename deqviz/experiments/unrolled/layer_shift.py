@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, in_letters
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.unrolled.baselines import ISTA, Exam, Rival, descent_of, exam
 from deqviz.learning.sparse_coding import SparseCoding
@@ -39,17 +39,16 @@ class ShiftRow(Row):
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
         """How the slack may grow."""
-        return (
-            Guarantee(
-                "shift",
-                "Slack under a shift",
-                "ζ(p) ≤ ζ(0) + (2 − ε)M·d",
-                "estimated",
-                "the theorem compares the same y under both laws; here the layers see the moved signal too",
-                max(self.unshifted, 0.0) + (2 - self.rate) * self.drift,
-                self.excess,
-            ),
+        row = Guarantee(
+            "shift",
+            "Slack under distribution shift",
+            "ζ(p) ≤ ζ(0) + (2 − ε)M·d",
+            "estimated",
+            "the theorem compares the same y under both laws; here the layers see the shifted signal too",
+            max(self.unshifted, 0.0) + (2 - self.rate) * self.drift,
+            self.excess,
         )
+        return in_letters("descending constraints", (row,))
 
 
 @dataclass(frozen=True)

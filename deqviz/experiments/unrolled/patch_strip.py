@@ -1,4 +1,4 @@
-"""A whole picture, coded patch by patch: what every layer of a network makes of it."""
+"""A whole image, coded patch by patch: what every layer of a network makes of it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from deqviz.learning.patches import Cut, cut
 from deqviz.learning.sparse_coding import SparseCoding
 
 NOISY, SOLVED = "noisy", "LASSO"
-"""The picture as it was given, and with the codes that all networks are trained to find."""
+"""The image as it was given, and with the codes that all networks are trained to find."""
 STEPS = 300
 """Of FISTA, for the LASSO; a few at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class StripRow(Row):
-    """PSNR in dB of the picture that y_l of all patches makes."""
+    """PSNR in dB of the image that y_l of all patches makes."""
 
     rival: str
     layer: int
@@ -35,13 +35,13 @@ class StripRow(Row):
 
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
-        """None: the constraint speaks of codes, not of pictures."""
+        """None: the constraint speaks of codes, not of images."""
         return ()
 
 
 @dataclass(frozen=True)
 class PatchStrip(Experiment[StripRow]):
-    """`truth` with white noise, denoised by overlapping patches; a row's picture is its view "picture"."""
+    """`truth` with white noise, denoised by overlapping patches; a row's image is its view "picture"."""
 
     truth: Image
     problem: SparseCoding
@@ -57,18 +57,18 @@ class PatchStrip(Experiment[StripRow]):
 
     @property
     def cells(self) -> tuple[Key, ...]:
-        """The noisy picture, the networks with their layers, the LASSO."""
+        """The noisy image, the networks with their layers, the LASSO."""
         layers = [(r.title, n) for r in self.rivals if r.net is not None for n in range(1, r.net.depth + 1)]
         return ((NOISY, 0), *layers, (SOLVED, 0))
 
     @cached_property
     def noisy(self) -> Image:
-        """The picture that is given."""
+        """The image that is given."""
         rng = torch.Generator().manual_seed(self.seed)
         return self.truth + self.sigma * torch.randn(self.truth.shape, generator=rng)
 
     def run(self, known: Sequence[StripRow] = ()) -> Iterator[Progress[StripRow]]:
-        """Layer by layer; pictures come with the rows that were computed."""
+        """Layer by layer; images come with the rows that were computed."""
         have, total = {row.key: row for row in known}, len(self.cells)
         yield self._seen(1, total, NOISY, 0, self.noisy)
         pieces, done = cut(self.noisy, self.sigma, self.stride), 1

@@ -471,7 +471,7 @@ def test_where_nothing_is_certified_a_local_estimate_is_called_one():
     (row,) = rows(attacked(p, method))
     assert row.status == "estimated"
     assert row.bound is not None
-    assert "at this picture by power iteration" in row.reason
+    assert "at this image by power iteration" in row.reason
     assert {g.key: g.lamp for g in row.guarantees} == {
         "bound": "estimated", "local": "estimated", "order": "holds", "back": "void", "seen": "void"
     }  # fmt: skip
@@ -510,7 +510,7 @@ def test_bad_data_and_budgets_are_refused_in_a_sentence():
         Robustness(p, (one, one))
     with pytest.raises(ValueError, match="data that are not zero"):
         Robustness(replace(p, data=0 * p.data), (one,))
-    with pytest.raises(ValueError, match="one picture's data"):
+    with pytest.raises(ValueError, match="one image's data"):
         Robustness(replace(p, data=torch.cat([p.data, p.data])), (one,))
     for bad in ({"restarts": 0}, {"steps": 0}, {"draws": 0}, {"products": 0}, {"restarts": 7, "draws": 5}):
         with pytest.raises(ValueError, match="An attack needs"):

@@ -206,7 +206,7 @@ def test_theorems_are_checked_where_that_is_asked_for():
     comparison = ended(Comparison(small(is_checked=True, methods=(Choice("tikhonov"), Choice("tv")))))
     lane = view(comparison, "CPU").lanes[0]
     assert lane.lamp == "holds"
-    assert {row.name for row in lane.guarantees} >= {"One minimiser", "Stability"}
+    assert {row.name for row in lane.guarantees} >= {"Unique minimiser", "Stability"}
 
 
 # ---------------------------------------------------------------- what the browser gets

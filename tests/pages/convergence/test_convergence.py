@@ -136,13 +136,13 @@ def test_all_roads_lead_to_one_picture_and_the_example_to_three():
     assert gauge["Quadratic (Tikhonov)"] < 1e-12
     assert gauge["Rotating, in the plane"] > 0.5
     assert {row.name: row.lamp for row in drawn.guarantees} == {
-        "Predicted line": "holds",
-        "Distance by the gap": "holds",
-        "One limit": "holds",
-        "Measured factor": "holds",
+        "A-priori linear rate": "holds",
+        "A-posteriori error bound": "holds",
+        "Unique limit from all starts": "holds",
+        "Mean contraction factor": "holds",
         "Contraction": "holds",
-        "Symmetric derivative": "holds",
-        "No work around a loop": "holds",
+        "Symmetric Jacobian": "holds",
+        "Zero circulation": "holds",
     }
     assert [tile.key for tile in drawn.tiles][-1] == "limit-0"
     assert all(tile.pixels.shape == (1, 16, 16) for tile in drawn.tiles)
@@ -280,7 +280,7 @@ def test_the_journey(serve, open_page, width: int, theme: str):
         expect(page).to_have_url(re.compile(r"/convergence\?.*step=1.1"), timeout=20_000)
         state(page, "done")
         expect(page.locator(".dqv-chart").first).to_contain_text("4 went away")
-        expect(page.locator("table").first).to_contain_text("Distance by the gap")
+        expect(page.locator("table").first).to_contain_text("A-posteriori error bound")
         expect(page.locator("table").first).not_to_contain_text("violated")
     else:
         page.get_by_role("button", name="Stop").click()

@@ -168,7 +168,7 @@ def test_the_diagram_and_the_three_widths():
     found = re.search(r"certified from ([\d,]+) on: (\d+)\.?\d* times as wide", charts["widths"].sentence)
     assert found
     lamps = {row.name: row.lamp for row in view.guarantees}
-    assert lamps == {"Certified width is feasible": "holds", "What is fitted is feasible": "estimated"}
+    assert lamps == {"Certified widths are feasible": "holds", "Fitted widths are feasible": "estimated"}
 
 
 def test_with_both_layers_trained_no_boundary_is_left():
@@ -256,7 +256,7 @@ def test_momentum_is_compared_with_descent():
     found = dict(re.findall(r"(heavy ball|descent, 1/L) (\d+)", charts["momentum"].sentence))
     assert int(found["heavy ball"]) < int(found["descent, 1/L"])
     (row,) = view.guarantees
-    assert (row.name, row.lamp) == ("Certified step", "holds")
+    assert (row.name, row.lamp) == ("Residual nonincreasing", "holds")
 
 
 def test_the_picture_prior_says_that_no_theorem_covers_it_and_what_is_an_oracle():

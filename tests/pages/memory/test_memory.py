@@ -70,8 +70,8 @@ def test_bytes_lie_on_the_formula_and_the_equilibrium_stays_flat():
     assert np.allclose(solved.y, flat.y[0], rtol=0.05)
     assert "times less" in chart.sentence
     assert {row.name: row.lamp for row in view.guarantees} == {
-        "Unrolled bytes": "holds",
-        "Equilibrium bytes": "holds",
+        "Activation memory, unrolled": "holds",
+        "Activation memory, equilibrium": "holds",
     }
     assert view.csv
     assert view.csv.startswith("settings,kind,iterations,saved")

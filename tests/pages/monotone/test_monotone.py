@@ -73,7 +73,11 @@ def test_two_pictures_solve_one_problem_and_the_gain_decides():
     assert [tile.key for tile in drawn.tiles[:3]] == ["example-first", "example-second", "example-data"]
     assert all(tile.pixels.shape == (1, 24, 24) for tile in drawn.tiles[:3])
     lamps = {row.name: row.lamp for row in drawn.guarantees}
-    assert lamps == {"Both solve it": "holds", "The first solves it": "holds", "No second solution": "holds"}
+    assert lamps == {
+        "Two solutions": "holds",
+        "First solution": "holds",
+        "Uniqueness by m-monotonicity": "holds",
+    }
     assert (drawn.done, drawn.csv is not None, drawn.json is not None) == (drawn.total, True, True)
     low = replace(setting, gain=1.05)
     assert "monotone between these two pictures, raise L" in mol_board(finished(low), low).charts[0].sentence
@@ -103,7 +107,7 @@ def test_steps_have_two_limits_and_a_rule_that_misleads(monkeypatch: pytest.Monk
     assert "times the step" in stopping.sentence
     lamps = {row.name: row.lamp for row in drawn.guarantees}
     assert set(lamps.values()) == {"holds"}
-    assert "The first limit is exact" in lamps
+    assert "Sharpness of the first rate" in lamps
 
 
 # ---------------------------------------------------------------- widgets
@@ -155,7 +159,7 @@ def test_the_journey(serve, open_page):
     state(page, "done")
     expect(page.locator("[data-chart]")).to_have_count(1)
     expect(page.locator(".dqv-chart").first).to_contain_text("both pictures solve", timeout=20_000)
-    expect(page.locator("table").first).to_contain_text("No second solution")
+    expect(page.locator("table").first).to_contain_text("Uniqueness by m-monotonicity")
     expect(page.locator("table").first).not_to_contain_text("violated")
     assert page.locator(ROOT).get_attribute("data-run")
     page.mouse.move(1430, 5)

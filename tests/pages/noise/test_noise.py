@@ -96,8 +96,13 @@ def test_the_default_shows_the_rate_and_its_loss():
     for p, tent in ((0.5, 0.5), (1.5, 0.5)):
         assert slopes[p] == pytest.approx(tent, abs=0.12)
     lamps = {row.name: row.lamp for row in drawn.guarantees}
-    assert lamps["Distance"] == lamps["Error"] == lamps["This near for certain"] == "holds"
-    assert lamps["Distance, condition broken"] == "void"
+    assert (
+        lamps["Symmetric Bregman distance"]
+        == lamps["Reconstruction error"]
+        == lamps["Upper error bound"]
+        == "holds"
+    )
+    assert lamps["Bregman distance, source condition violated"] == "void"
     assert drawn.csv is not None
     assert drawn.csv.count("\n") == 1 + shot.done
 
@@ -155,7 +160,7 @@ def test_without_a_certified_c_no_bound_is_drawn_for_the_picture():
     charts = {chart.key: chart for chart in drawn.charts}
     assert [series.name for series in charts["gain"].series] == ["worst found", "random"]
     assert charts["gain"].sentence.startswith("No bound is proved here")
-    assert {row.lamp for row in drawn.guarantees if row.name == "Stability of the picture"} == {"void"}
+    assert {row.lamp for row in drawn.guarantees if row.name == "Stability of the reconstruction"} == {"void"}
     assert "stability" not in {chart.key for chart in board(study, small()).charts}
 
 
@@ -169,7 +174,11 @@ def test_a_picture_brings_its_tiles():
     assert list(tiles) == ["truth", "contrast", "kernel_truth", "kernel"]
     assert all(tile.pixels.shape == (1, 64, 64) for tile in tiles.values())
     assert np.abs(tiles["kernel"].pixels.astype(int) - 127).max() <= 1
-    assert {row.lamp for row in drawn.guarantees if row.name in ("Distance", "Error")} == {"holds"}
+    assert {
+        row.lamp
+        for row in drawn.guarantees
+        if row.name in ("Symmetric Bregman distance", "Reconstruction error")
+    } == {"holds"}
 
 
 def test_noise_that_does_not_fit_is_told_in_its_own_words():

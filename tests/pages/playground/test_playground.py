@@ -238,7 +238,7 @@ def test_the_journey(serve, open_page):
     # The address may hear of the end of the drag one message before the picture does.
     expect(root).to_have_attribute("data-first", re.compile(r"-1\.2"), timeout=20_000)
     assert first(page) == pytest.approx((-1.22424, 0), abs=1e-2)
-    expect(page.locator("table").last).to_contain_text("predicted ≤ 0.250")
+    expect(page.locator("table").last).to_contain_text("bound 0.250")
 
     # The keyboard alone: the data, a cross, an iterate.
     page.locator(".dqv-hand").press("Shift+ArrowRight")

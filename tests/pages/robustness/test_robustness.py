@@ -36,7 +36,10 @@ def test_a_method_set_here_survives_its_address():
     own = Choice("equilibrium", {"regularizer": Choice("smoothed_tv"), "weight": 0.3})
     setting = Setting(methods=("own", "tv"), own=own, levels=9, weight=0.5).validated()
     assert from_query(setting.to_query()) == (setting, ())
-    assert [c.title for c in setting.contestants] == ["Equilibrium (INV)", "Total variation"]
+    assert [c.title for c in setting.contestants] == [
+        "Equilibrium, implicit non-variational (INV)",
+        "Total variation",
+    ]
 
 
 def test_every_method_of_the_list_can_be_built():
@@ -79,7 +82,10 @@ def test_the_board_shows_attack_draws_and_bound_of_every_method():
     assert charts["gain-baseline"].note == "no bound"
     lamps = {row.name: row.lamp for row in drawn.guarantees}
     assert (
-        lamps["SENSE (Tikhonov)"] == lamps["Random ≤ worst found"] == lamps["Change of the data"] == "holds"
+        lamps["SENSE (Tikhonov)"]
+        == lamps["Random gain ≤ largest gain found"]
+        == lamps["Stability in the data"]
+        == "holds"
     )
     assert lamps["Back-projection"] == "void"
     assert [tile.key for tile in drawn.tiles[:5]] == [

@@ -82,10 +82,15 @@ def test_layers_are_drawn_counted_and_judged():
     assert "2.63" in theorem.sentence
     assert {series.name for series in plane.series} == {"", "y*", "U", "C", "ISTA"}
     told = {row.name: row for row in view.guarantees}
-    assert told["Envelope"].lamp == told["Rate of ISTA"].lamp == told["Rate of FISTA"].lamp == "holds"
-    assert told["C: each layer descends"].measured.startswith("10 of 10 below")
-    assert told["C: each layer descends"].lamp == "estimated"
-    assert not told["U: each layer descends"].measured.startswith("10 of 10")
+    assert (
+        told["Geometric envelope"].lamp
+        == told["Sublinear rate of ISTA"].lamp
+        == told["Sublinear rate of FISTA"].lamp
+        == "holds"
+    )
+    assert told["C: descent per layer"].measured.startswith("holds at 10 of 10 points")
+    assert told["C: descent per layer"].lamp == "estimated"
+    assert not told["U: descent per layer"].measured.startswith("holds at 10 of 10")
     assert view.csv
     assert view.json
 

@@ -164,26 +164,24 @@ ROWS = (
     live.Row(
         "Unique equilibrium", "Id − R contracts, L = 0.90 < 1", "holds", "from 3 starts: 4.1·10⁻⁶ apart"
     ),
-    live.Row("Rate", "‖x_k − x*‖ ≤ 0.90^k ‖x_0 − x*‖", "holds", "measured 0.81, predicted ≤ 0.90"),
-    live.Row("Distance to the limit", "‖x_k − x*‖ ≤ κ/(1−κ) ‖x_k − x_{k−1}‖", "holds", "≤ 2.3·10⁻³ now"),
-    live.Row(
-        "Stability", "‖Δx‖ ≤ ‖Δy‖ / 2√(α(1−L))", "waiting", "nothing measured yet", "press Run on Robustness"
-    ),
+    live.Row("Rate", "‖x_k − x*‖ ≤ 0.90^k ‖x_0 − x*‖", "holds", "value 0.81, bound 0.90"),
+    live.Row("A-posteriori error bound", "‖x_k − x*‖ ≤ κ/(1−κ) ‖x_k − x_{k−1}‖", "holds", "≤ 2.3·10⁻³ now"),
+    live.Row("Stability", "‖Δx‖ ≤ ‖Δy‖ / 2√(α(1−L))", "waiting", "no value yet", "press Run on Robustness"),
     live.Row(
         "Rate in the noise",
         "R(x†) ∈ range A*",
         "void",
-        "not applicable",
+        "no value",
         "This picture does not satisfy the source condition.",
     ),
     live.Row(
-        "Local expansion",
+        "Local Lipschitz constant",
         "‖J_T(x_k)‖, power iteration",
         "estimated",
         "≥ 0.79",
         "A power iteration gives a lower bound.",
     ),
-    live.Row("Descent", "E(x_{k+1}) ≤ E(x_k)", "violated", "measured 3.1, predicted ≤ 3.0"),
+    live.Row("Descent", "E(x_{k+1}) ≤ E(x_k)", "violated", "value 3.1, bound 3.0"),
 )
 EXPLANATION = live.Explanation(
     "A*(Ax − y) + α R(x) = 0",

@@ -61,7 +61,9 @@ class TestPackets:
         np.testing.assert_array_equal(blocks["series:0:1"], [x, x, -x])
         np.testing.assert_array_equal(blocks["tile:0"], np.arange(35).reshape(1, 5, 7))
         assert head["tiles"] == [["t", "Tile", "five by seven"]]
-        assert head["guarantees"] == [["Rate", "a ≤ b", "holds", "3 of 3 below", "proved"]]
+        assert head["guarantees"] == [
+            ["Rate", "a ≤ b", "holds", "3 of 3 below", "proved", "hypothesis violated", []]
+        ]
         assert set(head["enabled"]) == set(get_args(State))
 
     def test_what_is_not_finite_leaves_a_gap(self):
@@ -116,12 +118,17 @@ def test_a_verdict_counts_and_names_the_closest():
         Curve([0, 1, 2], [1.0, 1.0, 2.0]),
         Curve([0, 2], [0.5, 1.8]),
     )
-    assert verdict(tested) == Row("Error", "a ≤ b", "holds", "2 of 2 below, closest 0.900", "proved")
+    assert verdict(tested) == Row(
+        "Error", "a ≤ b", "holds", "holds at 2 of 2 points, tightest ratio 0.900", "proved"
+    )
     broken = Guarantee(
         "e", "Error", "a ≤ b", "certified", "proved", Curve([0, 1], [1.0, 1.0]), Curve([0, 1], [0.5, 1.8])
     )
-    assert (verdict(broken).lamp, verdict(broken).measured) == ("violated", "1 of 2 below, closest 1.80")
-    assert verdict(Guarantee("e", "Error", "a ≤ b", "void", "L > 1")).measured == "not applicable"
+    assert (verdict(broken).lamp, verdict(broken).measured) == (
+        "violated",
+        "holds at 1 of 2 points, tightest ratio 1.80",
+    )
+    assert verdict(Guarantee("e", "Error", "a ≤ b", "void", "L > 1")).measured == "no value"
 
 
 def data(page: Page, name: str) -> str:

@@ -85,7 +85,13 @@ class TestPackets:
         assert (head["state"], head["k"], head["ack"]) == ("running", 11, 7)
         assert head["enabled"]["running"] == ["pause", "step", "stop", "reset", "speed"]
         assert set(head["enabled"]) == set(get_args(State))
-        assert head["guarantees"] == [["Rate", "‖x_k‖ ≤ κ^k", "holds", "0.81", "proved"]]
+        (line,) = head["guarantees"]
+        assert line[:6] == ["Rate", "‖x_k‖ ≤ κ^k", "holds", "0.81", "proved", "hypothesis violated"]
+        assert [(start, stop, symbol, term) for start, stop, symbol, term, *_ in line[6]] == [
+            (1, 4, "x_k", "iterate"),
+            (8, 9, "κ", "contraction factor"),
+            (9, 11, "k", "iteration"),
+        ]
         np.testing.assert_array_equal(blocks["column:k"], np.arange(12))
         np.testing.assert_array_equal(blocks["path:1"], [np.arange(12), -np.arange(12), np.arange(12)])
         assert blocks["shade:z"].shape == (3, 4)
@@ -204,9 +210,9 @@ class TestText:
         found = protocol.row(
             Guarantee("rate", "Rate", "…", "certified", "proved", Line([0, 1], [1.0, 0.9]), line)
         )
-        assert found == Row("Rate", "…", "holds", "measured 0.810, predicted ≤ 0.900", "proved")
+        assert found == Row("Rate", "…", "holds", "value 0.810, bound 0.900", "proved")
         void = protocol.row(Guarantee("rate", "Rate", "…", "void", "L > 1"))
-        assert (void.lamp, void.measured) == ("void", "not applicable")
+        assert (void.lamp, void.measured) == ("void", "no value")
 
 
 class TestPlotlyScript:

@@ -24,7 +24,7 @@ from deqviz.ui.components.board.records import (
     Stacks,
 )
 from deqviz.ui.components.packets import finite, join
-from deqviz.ui.components.run.protocol import checked, envelope, kept, outbox
+from deqviz.ui.components.run.protocol import checked, envelope, kept, outbox, packed
 
 _NAMES: Final = get_args(CommandName)
 
@@ -58,7 +58,7 @@ def pack(board: Board, **extra: str | int | None) -> bytes:
         "charts": [_chart(chart) for chart in board.charts],
         "tiles": [[tile.key, tile.title, tile.note] for tile in board.tiles],
         "stacks": _stacks(board.stacks) if board.stacks else None,
-        "guarantees": [[r.name, r.statement, r.lamp, r.measured, r.reason] for r in board.guarantees],
+        "guarantees": [packed(r) for r in board.guarantees],
         "explanation": [board.explanation.equation, board.explanation.text, board.explanation.hint]
         if board.explanation
         else None,

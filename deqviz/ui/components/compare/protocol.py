@@ -22,7 +22,7 @@ from deqviz.ui.components.compare.records import (
 )
 from deqviz.ui.components.packets import finite, join
 from deqviz.ui.components.run import protocol as live
-from deqviz.ui.components.run.protocol import checked, envelope, kept, outbox
+from deqviz.ui.components.run.protocol import checked, envelope, kept, outbox, packed
 from deqviz.ui.components.run.records import FINAL_POINTS, Pictures
 
 POINTS: Final = 800
@@ -108,7 +108,7 @@ def _lane(lane: Lane) -> dict[str, Any]:
         "ssim": finite(lane.ssim),
         "lamp": lane.lamp,
         "headline": lane.headline,
-        "guarantees": [[r.name, r.statement, r.lamp, r.measured, r.reason] for r in lane.guarantees],
+        "guarantees": [packed(r) for r in lane.guarantees],
     }
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from deqviz.core.guarantee import Curve as GuaranteeCurve
 from deqviz.core.guarantee import Guarantee
+from deqviz.glossary import address, tokens, value
 from deqviz.ui.components.packets import finite, join
 from deqviz.ui.components.run.records import (
     ENABLED,
@@ -76,11 +77,29 @@ def row(guarantee: Guarantee) -> Row:
     measured, predicted = _last(guarantee.measured), _last(guarantee.predicted)
     parts = []
     if measured is not None:
-        parts.append(f"measured {number(measured)}")
+        parts.append(f"value {number(measured)}")
     if predicted is not None:
-        parts.append(f"predicted ≤ {number(predicted)}")
-    text = ", ".join(parts) or ("not applicable" if guarantee.lamp == "void" else "nothing measured yet")
-    return Row(guarantee.name, guarantee.statement, guarantee.lamp, text, guarantee.reason)
+        parts.append(f"bound {number(predicted)}")
+    return row_of(guarantee, ", ".join(parts) or ("no value" if guarantee.lamp == "void" else "no value yet"))
+
+
+def row_of(guarantee: Guarantee, numbers: str) -> Row:
+    """The guarantee as a line of the table with these words for its numbers."""
+    g = guarantee
+    return Row(g.name, g.statement, g.lamp, numbers, g.reason, g.void, g.paper)
+
+
+def packed(row: Row) -> list[Any]:
+    """A line of the table for the browser: its texts, and of each symbol what the glossary says of it.
+
+    A symbol is [start, stop, symbol, term, line, value or "", address or ""]; only its first place is given.
+    """
+    found = {token.term: token for token in reversed(tokens(row.statement, row.paper)) if token.term}
+    symbols = [
+        [t.start, t.stop, t.text, term.term, term.line, value(t.text, row.reason), address(term) or ""]
+        for term, t in sorted(found.items(), key=lambda item: item[1].start)
+    ]
+    return [row.name, row.statement, row.lamp, row.measured, row.reason, row.void, symbols]
 
 
 def number(value: float) -> str:
@@ -137,7 +156,7 @@ def _view(v: View) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "device": v.device,
         "method": v.method,
         "quality": [_curve(curve) for curve in v.quality],
-        "guarantees": [[r.name, r.statement, r.lamp, r.measured, r.reason] for r in v.guarantees],
+        "guarantees": [packed(r) for r in v.guarantees],
         "explanation": [v.explanation.equation, v.explanation.text, v.explanation.hint]
         if v.explanation
         else None,

@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from deqviz.core.guarantee import Lamp
+from deqviz.core.guarantee import Lamp, Void
 
 State = Literal["preparing", "running", "paused", "checking", "done", "stopped", "diverged", "error"]
 CommandName = Literal["play", "pause", "step", "stop", "reset", "speed"]
@@ -110,13 +110,18 @@ class Trajectory:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the guarantee table; `statement` may hold _{sub} and ^{sup} marks."""
+    """A line of the guarantee table; `statement` may hold _{sub} and ^{sup} marks.
+
+    `void` is shown for the lamp of that name; `paper` is the line of theory whose letters the statement uses.
+    """
 
     name: str
     statement: str
     lamp: Lamp
     measured: str
     reason: str = ""
+    void: Void = "hypothesis violated"
+    paper: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,12 @@
 import { shapeOf } from "./marks.js";
 import { choices } from "./store.js";
 import { download, el, formula, mark, say } from "../shared/dom.js";
+import { lampOf } from "../shared/guarantees.js";
 import { number } from "../shared/protocol.js";
 
 const fixed = (digits) => (v) => (Number.isFinite(v ?? NaN) ? v.toFixed(digits) : "–");
 const whole = (v) => (Number.isFinite(v ?? NaN) ? v.toLocaleString("en") : "–");
 const RANK = { violated: 0, void: 1, estimated: 2, waiting: 3, holds: 4 };
-const WORDS = { holds: "certified", waiting: "certified", estimated: "estimated", void: "void", violated: "violated" };
-const HELP = {
-  holds: "proved here, and respected by what was measured", waiting: "proved here; nothing was measured against it", estimated: "a constant was only measured",
-  void: "a hypothesis fails here", violated: "not respected: a bug or a broken hypothesis",
-};
 /** Key, heading, help, value, text, and which end is best: 1 the largest, −1 the smallest, 0 none. */
 const COLUMNS = [
   ["name", "Method", "", (l) => l.name.toLowerCase(), (l) => l.name, 0],
@@ -110,14 +106,14 @@ export class CompareTable {
     if (!lamp) return el("span", { class: "lamp" }, "none");
     const sure = guarantees.filter((g) => g[2] === "holds" || g[2] === "waiting").length;
     const id = `dqc-tip-${run}-${name}`.replace(/[^\w-]+/g, "_");
-    const tip = el("div", { class: "tip", role: "tooltip", id, hidden: true }, ...guarantees.map(([title, , light, , reason]) =>
-      el("p", { "data-lamp": light }, el("span", { class: "lamp", title: HELP[light] }, WORDS[light]), " ", el("b", {}, ...formula(title)),
+    const tip = el("div", { class: "tip", role: "tooltip", id, hidden: true }, ...guarantees.map(([title, , light, , reason, why]) =>
+      el("p", { "data-lamp": light }, lampOf(light, why), " ", el("b", {}, ...formula(title)),
         el("span", { class: "reason" }, ...formula(reason)))));
     const show = (on) => { tip.hidden = !on; if (on) this.place(tip, button); };
     const button = el("button", {
       class: "promise", type: "button", "aria-describedby": id, "data-lamp": lamp,
       focus: () => show(true), blur: () => show(false), keydown: (event) => event.key === "Escape" && show(false),
-    }, el("span", { class: "lamp" }, WORDS[lamp]), el("span", { class: "headline" }, ...formula(headline)),
+    }, lampOf(lamp, guarantees[0]?.[5]), el("span", { class: "headline" }, ...formula(headline)),
     el("span", { class: "tally" }, `${sure} of ${guarantees.length} certified`));
     const box = el("div", { class: "promise-box", mouseenter: () => show(true), mouseleave: () => document.activeElement === button || show(false) }, button, tip);
     return box;

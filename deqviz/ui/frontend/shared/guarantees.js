@@ -1,20 +1,29 @@
 // What is guaranteed here, and what one is looking at: two cards of text, redrawn only when they change.
 
 import { el, formula } from "./dom.js";
+import { Symbols } from "./symbols.js";
 
-const WORDS = { holds: "certified", estimated: "estimated", void: "void", violated: "violated", waiting: "waiting" };
+const WORDS = { holds: "certified", estimated: "estimated", violated: "violated", waiting: "certified" };
 const HELP = {
-  holds: "Every hypothesis is proved here and the inequality is respected.",
+  holds: "Every hypothesis is proved here, and the inequality holds.",
   estimated: "A constant in this statement was only measured.",
-  void: "A hypothesis fails here, so nothing is claimed.",
-  violated: "The inequality is not respected: a bug or a broken hypothesis.",
-  waiting: "Certified; nothing was measured yet.",
+  violated: "Checked and false: a bug, or a mistake in a proof.",
+  waiting: "Certified; no value yet.",
+  "hypothesis violated": "A hypothesis is false here, so nothing is claimed.",
+  "not verifiable": "Whether the hypothesis holds cannot be decided here, so nothing is claimed.",
+  "not applicable": "The statement speaks of something that does not occur here.",
 };
+
+/** The lamp of a statement in words; `why` says which void it is. */
+export function lampOf(lamp, why) {
+  const word = WORDS[lamp] ?? why ?? lamp;
+  return el("span", { class: "lamp", title: HELP[lamp] ?? HELP[word] ?? "" }, word);
+}
 
 export class Guarantees {
   constructor() {
     this.body = el("tbody", { role: "rowgroup" });
-    const head = ["Statement", "", "Status", "Measured"].map((text) =>
+    const head = ["Statement", "", "Status", "Value"].map((text) =>
       text ? el("th", { scope: "col", role: "columnheader" }, text) : el("td", { role: "cell" }));
     head[0].colSpan = 2;
     head.splice(1, 1);
@@ -30,17 +39,20 @@ export class Guarantees {
       el("div", { class: "text" }, this.equation, this.text, this.hint));
     this.node = el("div", { class: "two" }, this.table, this.card);
     this.shown = "";
+    this.symbols = new Symbols();
+    this.lines = [];
   }
 
   /**
-   * @param {Array<[string, string, string, string, string]>} rows name, statement, lamp, measured, reason
+   * @param {Array<[string, string, string, string, string, string, Array]>} rows
+   *   name, statement, lamp, its value and bound, reason, which void, symbols
    * @param {[string, string, string]|null} explanation equation, text, hint
    */
   update(rows, explanation) {
     const shown = JSON.stringify([rows, explanation]);
     if (shown === this.shown) return;
     this.shown = shown;
-    this.body.replaceChildren(...rows.map(line));
+    this.fill(rows);
     this.table.hidden = rows.length === 0;
     this.card.hidden = !explanation;
     this.node.hidden = this.table.hidden && this.card.hidden;
@@ -51,14 +63,35 @@ export class Guarantees {
     this.text.replaceChildren(...formula(text));
     this.hint.replaceChildren(...formula(hint ? `Try: ${hint.replace(/^try:\s*/i, "")}` : ""));
   }
+
+  /** A line stays as long as it says the same of the same: what is hovered or focused in it stays too. */
+  fill(rows) {
+    this.lines = rows.map((row, i) => (this.lines[i]?.says(row) ? this.lines[i] : new Line(row, this.symbols)));
+    this.lines.forEach((line, i) => line.update(rows[i]));
+    this.lines.forEach(({ node }, i) => this.body.children[i] === node || this.body.insertBefore(node, this.body.children[i] ?? null));
+    while (this.body.children.length > rows.length) this.body.lastChild.remove();
+  }
 }
 
-function line([name, statement, lamp, measured, reason]) {
-  const word = WORDS[lamp] ?? lamp;
-  return el("tr", { role: "row", "data-lamp": lamp },
-    el("th", { scope: "row", role: "rowheader", class: "name" }, ...formula(name)),
-    el("td", { role: "cell", class: "formula" }, ...formula(statement)),
-    el("td", { role: "cell" }, el("span", { class: "lamp", title: HELP[lamp] ?? "" }, word)),
-    el("td", { role: "cell", class: "measured" },
-      ...formula(measured), reason ? el("span", { class: "reason" }, ...formula(reason)) : null));
+/** One line of the table. */
+class Line {
+  constructor([name, statement, , , , , symbols], notes) {
+    this.key = JSON.stringify([name, statement, symbols]);
+    this.lamp = el("td", { role: "cell" });
+    this.measured = el("td", { role: "cell", class: "measured" });
+    this.node = el("tr", { role: "row" },
+      el("th", { scope: "row", role: "rowheader", class: "name" }, ...formula(name)),
+      el("td", { role: "cell", class: "formula" }, ...notes.nodes(statement, symbols)),
+      this.lamp, this.measured);
+  }
+
+  says([name, statement, , , , , symbols]) {
+    return this.key === JSON.stringify([name, statement, symbols]);
+  }
+
+  update([, , lamp, measured, reason, why]) {
+    this.node.setAttribute("data-lamp", lamp);
+    this.lamp.replaceChildren(lampOf(lamp, why));
+    this.measured.replaceChildren(...formula(measured), ...(reason ? [el("span", { class: "reason" }, ...formula(reason))] : []));
+  }
 }

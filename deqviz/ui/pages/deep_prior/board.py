@@ -100,10 +100,11 @@ def _run(rows: Sequence[RunRow]) -> Iterator[Row]:
     told = f"{worst} of {rows[0].draws} draws above it" if worst else f"no draw of {rows[0].draws} above it"
     sharp = Guarantee(
         "sharp",
-        "Residual, sharper",
+        "A-priori linear rate by the tangent kernel",
         "‖r(t)‖ ≤ ‖r_{0}‖exp(−λ_{min}(K_{0})t/4)",
         "estimated",
         "K_{0} = AJ_{0}J_{0}*A* needs rank m only; that it changes little is not proved here",
+        paper="deep inverse prior",
     )
     yield replace(row(sharp), measured=told)
 
@@ -127,6 +128,7 @@ def _phase(rows: Sequence[WidthRow]) -> Iterator[Row]:
             "share feasible = P(Bin(k, ½) ≥ m)",
             "estimated",
             f"exact in the mean; the shares of {count} draws scatter by up to {number(0.5 / count**0.5)}",
+            paper="deep inverse prior",
         )
         yield replace(row(wendel), measured=f"at most {number(off)} apart in {len(laws)} cells")
 

@@ -71,7 +71,7 @@ def _guarantees(shot: Shot) -> Iterator[Row]:
     broken: Sequence[Guarantee] = panel(shot.of("contrast"))
     for guarantee in broken[:1]:
         found = slope(shot.of("contrast"), "bregman")
-        told = verdict(replace(guarantee, name="Distance, condition broken"))
+        told = verdict(replace(guarantee, name="Bregman distance, source condition violated"))
         yield replace(told, measured="not applicable" if found is None else f"slope {found.slope:.2f}")
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from deqviz.experiments.plane.fixed_points import FixedPoint
 from deqviz.experiments.plane.planar_run import REACH, Parameter, Point, Trajectory
 from deqviz.ui.components.packets import finite, join
-from deqviz.ui.components.run.protocol import row
+from deqviz.ui.components.run.protocol import packed, row
 from deqviz.ui.components.run.records import Explanation
 from deqviz.ui.pages.playground.scene import Scene, Sweep
 from deqviz.ui.pages.playground.setup import MOST, Setup, is_point
@@ -111,9 +111,7 @@ def pack(
         "sweep": sweep.parameter,
         "coordinate": coordinate,
         "folds": len({len(b.found) for b in sweep.branches}) > 1,
-        "guarantees": [
-            [r.name, r.statement, r.lamp, r.measured, r.reason] for r in map(row, scene.guarantees)
-        ],
+        "guarantees": [packed(row(g)) for g in scene.guarantees],
         "explanation": [explanation.equation, explanation.text, explanation.hint],
     }
     return join({**head, **extra}, blocks)
