@@ -1,7 +1,7 @@
-"""Annotations of the package are checked while the tests run: the first calls of each function in each test.
+"""Annotations of the package are checked while tests run: the first calls of each function in each test.
 
-A solver calls the same few functions thousands of times with the same shapes; checking every one of them
-takes several times as long as making them.
+A solver calls the same few functions thousands of times with the same shapes; checking every one of these
+calls takes several times as long as making them.
 """
 
 import dataclasses

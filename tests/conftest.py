@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import torch
+from hypothesis import HealthCheck, settings
 
 from tests import annotations
 
@@ -9,8 +10,19 @@ from tests import annotations
 torch.set_num_threads(1)
 annotations.install()
 
+# The same examples at every run, and nothing that fails because the machine is slow.
+# `pytest --hypothesis-profile search` looks for others.
+steady = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+}
+settings.register_profile("search", **steady)
+settings.register_profile("steady", **steady, max_examples=25, derandomize=True)
+settings.load_profile("steady")
+
 pytest_plugins = ["tests.browser"]
 
 
 def pytest_runtest_setup() -> None:
+    torch.manual_seed(0)
     annotations.begin()

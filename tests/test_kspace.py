@@ -363,7 +363,7 @@ def test_a_promise_of_gigabytes_is_not_unpacked():
         read_kspace(file.getvalue())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     start=st.sampled_from([hdf5(GOOD), hdf5(GOOD, compression="gzip"), npy(GOOD)]),
     edits=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=4)), min_size=1, max_size=4),

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import torch
@@ -15,7 +17,7 @@ from deqviz.bench.clock import REPEATS, one_thread, pull, ratio, seconds, whole
 from deqviz.bench.rows import Row
 from deqviz.core.catalog import METHODS, OPERATORS, SOLVERS
 from deqviz.core.machine import processor, thread_count, tune_allocator
-from deqviz.core.records import Problem
+from deqviz.core.records import Evidence, Mark, Problem
 from deqviz.core.registry import Choice
 from deqviz.core.space import Space
 from deqviz.methods.pnp_hqs import PnpHqs
@@ -32,6 +34,7 @@ def rows(device: str, only: str) -> Iterator[Row]:
         ("learned step", lambda: _learned(device)),
         ("Anderson", lambda: _anderson(device)),
         ("attack", lambda: attack.rows(device)),
+        ("guarantees", lambda: _guarantees(device)),
         # The two that change the number of threads come last.
         ("operator", lambda: _operators(device)),
         ("threads", lambda: _threads()),
@@ -202,6 +205,26 @@ def _anderson(device: str) -> Iterator[Row]:
         yield Row(f"Anderson, evaluations of {key} to 1e-6", counts[key], "")
     share = counts["anderson"] / counts["picard"]
     yield Row("Anderson, share of Picard's evaluations", share, "×", 1 / 3, "at most")
+
+
+def _guarantees(device: str) -> Iterator[Row]:
+    """What a method's table of guarantees takes after 1,000 iterations; it is renewed while a run goes on."""
+    blur = _problem(Choice("gaussian_blur"), device)
+    slowest = 0.0
+    for entry in METHODS:
+        method = entry.build({})
+        marks = [Mark.of(iterate) for iterate in islice(method.iterates(blur), 4)]
+        last = marks[-1]
+        marks += [replace(last, k=k, gap=1e-3 / k, residual=1e-2 / k) for k in range(len(marks), 1000)]
+        evidence = Evidence(marks, {"spread": 1.0, "gain": 1.0, "expansion": 0.5})
+        method.guarantees(blur, evidence)  # constants are computed once
+        slowest = max(
+            slowest,
+            statistics.median(
+                seconds(lambda m=method, e=evidence: m.guarantees(blur, e), device) for _ in range(REPEATS)
+            ),
+        )
+    yield Row("guarantees, the slowest method after 1,000 iterations", 1e3 * slowest, "ms", 100.0, "at most")
 
 
 def _threads() -> Iterator[Row]:

@@ -47,14 +47,6 @@ OPERATORS_HERE = (
 )
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def equation(
     operator: str = "gaussian_blur", R: str = "contractive", side: int = 12, **params: Any
 ) -> Equation:

@@ -1,6 +1,7 @@
 """Bad guests: files and addresses that nobody should send give one sentence each, and never more."""
 
 import dataclasses
+import functools
 import importlib
 import json
 import os
@@ -9,9 +10,8 @@ import random
 import re
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,22 +42,20 @@ def check_sentence(text: str, longest: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def uploads(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]], float, Path]:
-    """What one process made of every file, and how long that took."""
+def uploads(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]], Path]:
+    """What one process made of every file."""
     folder, work = tmp_path_factory.mktemp("files"), tmp_path_factory.mktemp("work")
     for name, data in files():
         (folder / name).write_bytes(data)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "tests.io.malformed", str(folder)]
-    begun = time.perf_counter()
     done = subprocess.run(command, env=environment, cwd=work, capture_output=True, text=True)
-    seconds = time.perf_counter() - begun
     assert done.returncode == 0, done.stderr[-2000:]
-    return [json.loads(line) for line in done.stdout.splitlines()], seconds, work
+    return [json.loads(line) for line in done.stdout.splitlines()], work
 
 
 def test_every_file_is_read_or_refused_with_a_sentence(uploads: tuple) -> None:
-    rows, _, work = uploads
+    rows, work = uploads
     seen = Counter((row["how"], row["what"]) for row in rows)
     assert len({row["name"] for row in rows}) >= 200
     # Some are good after all: rare modes, and files with something behind their end.
@@ -72,13 +70,11 @@ def test_every_file_is_read_or_refused_with_a_sentence(uploads: tuple) -> None:
     assert not list(work.iterdir())
 
 
-def test_reading_stays_small_and_quick(uploads: tuple) -> None:
-    rows, seconds, _ = uploads
+def test_reading_stays_small(uploads: tuple) -> None:
+    """In memory; how long the slowest file takes is a row of benchmarks/uploads.py."""
+    rows, _ = uploads
     worst = max(rows, key=lambda row: row["grown"])
     assert worst["grown"] < 500, worst
-    # 6 s on an idle core; two other processes may hold the cores meanwhile.
-    assert seconds < 60
-    assert max(row["seconds"] for row in rows) < 10
 
 
 # ---------------------------------------------------------------- addresses
@@ -131,6 +127,7 @@ NASTY = (
 """Values that somebody may write into an address."""
 
 
+@functools.cache
 def readers() -> dict[str, tuple[Reader, list[Query]]]:
     """Every function of the app that reads an address, found in its modules, and addresses to spoil."""
     found: dict[str, tuple[Reader, list[Query]]] = {}
@@ -199,12 +196,12 @@ def spoiled(valid: list[Query], draw: random.Random) -> Query:
 COUNT = 600
 
 
-def mutated(seed: int = 6) -> Iterator[tuple[str, Reader, Query]]:
+@functools.cache
+def mutated(seed: int = 6) -> list[tuple[str, Reader, Query]]:
     """Spoiled addresses, each page in its turn."""
     draw, known = random.Random(seed), sorted(readers().items())
-    for n in range(COUNT):
-        name, (read, valid) = known[n % len(known)]
-        yield name, read, spoiled(valid, draw)
+    turns = (known[n % len(known)] for n in range(COUNT))
+    return [(name, read, spoiled(valid, draw)) for name, (read, valid) in turns]
 
 
 def test_every_page_is_found() -> None:

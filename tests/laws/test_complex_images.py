@@ -19,14 +19,6 @@ SHAPES = [(2, 16, 16), (2, 15, 18)]
 VARIANTS = [{}, {"coils": 1}, {"pattern": "lines"}, {"pattern": "radial", "coils": 3}, {"acceleration": 1.0}]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(params=VARIANTS, ids=str)
 def variant(request: pytest.FixtureRequest) -> dict:
     return request.param

@@ -29,14 +29,6 @@ CASES = [pytest.param(e, params, id=f"{e.key}-{params}") for e in REGULARIZERS f
 EACH = pytest.mark.parametrize(("entry", "params"), CASES)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def pairs(shape):
     """Pairs near and far, smooth and rough, small and large: a constant must hold for all of them."""
     rng = torch.Generator().manual_seed(0)

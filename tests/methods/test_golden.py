@@ -1,4 +1,4 @@
-"""Golden figures: the shipped weights on three small pictures, 96 × 96, to 0.05 dB.
+"""Golden figures: the shipped weights on three small pictures, 48 × 48, to 0.05 dB.
 
 python tests/methods/test_golden.py      writes them anew after the weights have changed
 """
@@ -14,6 +14,7 @@ from deqviz.core.registry import Choice
 from deqviz.core.stop import settle
 from deqviz.scenario import Scenario
 
+SIDE = 48
 FILE = Path(__file__).parent / "golden" / "quality.json"
 PICTURES = ("camera", "coins", "brain")
 METHODS = {
@@ -47,17 +48,17 @@ WEIGHTS = {
 
 
 def figure(picture: str, method: str) -> float:
-    return quality(Scenario(image=picture, size=96, method=METHODS[method]))
+    return quality(Scenario(image=picture, size=SIDE, method=METHODS[method]))
 
 
 def of_weights(key: str) -> float:
     operator, method = WEIGHTS[key]
-    return quality(Scenario(image="brain", size=96, operator=operator, method=method))
+    return quality(Scenario(image="brain", size=SIDE, operator=operator, method=method))
 
 
 def quality(scenario: Scenario) -> float:
     truth = scenario.validated().truth()
-    return psnr(settle(scenario.validated().run(), tolerance=1e-5, max_steps=300).x, truth)
+    return psnr(settle(scenario.validated().run(), tolerance=1e-5, max_steps=150).x, truth)
 
 
 @pytest.mark.parametrize("picture", PICTURES)

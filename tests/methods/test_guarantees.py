@@ -25,21 +25,13 @@ from deqviz.methods._theory import Bounds, Theory, bounds, equilibrium_gain
 for package in ("operators", "solvers", "regularizers", "methods"):
     discover(f"deqviz.{package}")
 
-FEW = settings(max_examples=5, deadline=None)
-MORE = settings(max_examples=25, deadline=None)
+FEW = settings(max_examples=5)
+MORE = settings(max_examples=25)
 # Tomography inverts by conjugate gradients: exact limits of slow iterations would take minutes.
 OPS = st.sampled_from(
     ["denoising", "gaussian_blur", "inpainting", "fourier", "super_resolution", "compressed_sensing"]
 )
 RS = st.sampled_from(["quadratic", "contractive", "smoothed_tv", "convex_ridge"])
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def problem(operator="gaussian_blur", seed=0, dtype=torch.float64, size=(9, 8), **params) -> Problem:

@@ -23,14 +23,6 @@ for package in ("operators", "solvers", "regularizers", "methods"):
 H, W = 10, 13
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def problem(operator="gaussian_blur", shape=(1, H, W), dtype=torch.float64, seed=0, **params) -> Problem:
     A = OPERATORS[operator].build(params, image=Space(shape, dtype))
     rng = torch.Generator().manual_seed(seed)
@@ -221,7 +213,7 @@ def test_tv_gap_bounds_the_objective_from_the_start(operator):
 
 
 @given(weight=st.floats(1e-5, 1.0), balance=st.floats(1.0, 1e3), seed=st.integers(0, 5), inside=st.booleans())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_tv_residual_never_grows_in_its_metric(weight, balance, seed, inside):
     p = problem("gaussian_blur" if inside else "inpainting", seed=seed)
     marks = [Mark.of(r) for r in islice(Tv(weight=weight, balance=balance).iterates(p), 30)]

@@ -62,15 +62,7 @@ OPERATORS: dict[str, ForwardModel] = {
 STRICT = [
     c for c in _weights.cards() if c.network == "MonotoneCNN" and c.constants.get("lipschitz") is not None
 ]
-QUICK = settings(max_examples=9, deadline=None)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+QUICK = settings(max_examples=9)
 
 
 @dataclass(frozen=True, eq=False)
@@ -360,7 +352,7 @@ def gallery(key: str, side: int = 16) -> Image:
     return for_operator("parallel_mri", grey, 0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 999), weight=st.sampled_from([0.3, 1.0, 100.0]), size=st.sampled_from([0.1, 1.0]))
 def test_any_pair_with_a_negative_product_solves_one_problem(seed: int, weight: float, size: float) -> None:
     # A random linear F: for every pair, either some A and b make both solutions, or none does.

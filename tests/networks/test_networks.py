@@ -100,7 +100,8 @@ def test_strips_give_the_same_as_the_whole(strip: int, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("size", [3, 7, 9])
 def test_certified_norm_is_tight_where_mirroring_keeps_the_energy(size: int) -> None:
     w = _balanced(size)
-    fine = float(torch.fft.fft2(w[:, 0], s=(997, 1009)).abs().square().sum(0).max())
+    # Between two points of this grid a polynomial of degree 8 rises by 0.1 % at most.
+    fine = float(torch.fft.rfft2(w[:, 0], s=(499, 503)).abs().square().sum(0).max())
     assert fine <= certified_norm_squared(w) <= 1.02 * fine
 
 

@@ -13,14 +13,6 @@ discover("deqviz.operators")
 discover("deqviz.noises")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def _rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 

@@ -16,14 +16,6 @@ from deqviz.operators.kernel_blur import KernelBlur, parse_kernel
 discover("deqviz.operators")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def _picture(*shape: int) -> torch.Tensor:
     return torch.rand(1, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 

@@ -10,14 +10,6 @@ from deqviz.images import from_array, phantom
 from deqviz.operators.tomography import Tomography
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.mark.parametrize("bin_width", [1.0, 1.7, 4.0])
 def test_each_view_sees_the_whole_mass(bin_width: float):
     A = Tomography(Space((1, 24, 31), torch.float64), views=17, bin=bin_width)

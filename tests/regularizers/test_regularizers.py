@@ -14,14 +14,6 @@ from deqviz.regularizers.quadratic import Quadratic
 from deqviz.regularizers.smoothed_tv import SmoothedTv
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def picture(*shape, seed=0, dtype=torch.float64):
     return torch.rand(shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
 

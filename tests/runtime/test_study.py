@@ -3,9 +3,10 @@
 import csv
 import io
 import json
+import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from deqviz.experiments._rows import Experiment, Key, Progress, Row, to_text
 from deqviz.runtime.study import VIEWS, Part, Study
 from deqviz.runtime.worker import Worker
 from deqviz.ui.shell.session import Tether
+from tests.places import Clock, until
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Squares(Experiment[Square]):
     count: int = 20
     pace: float = 0.0
     fault: int = -1
+    sleep: Callable[[float], None] = field(default=time.sleep, compare=False, repr=False)
 
     @property
     def row_type(self) -> type[Square]:
@@ -57,7 +60,7 @@ class Squares(Experiment[Square]):
         for n in range(self.count):
             yield Progress(n, self.count)
             if n not in have:
-                time.sleep(self.pace)
+                self.sleep(self.pace)
                 COMPUTED.append(n)
                 if n == self.fault:
                     raise ArithmeticError(f"no square at {n}")
@@ -76,13 +79,6 @@ def worker():
 @pytest.fixture(autouse=True)
 def forget():
     COMPUTED.clear()
-
-
-def until(condition, seconds=20.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def start(worker, source, **kwargs) -> Study:
@@ -107,32 +103,39 @@ def test_it_runs_to_its_end_and_keeps_rows_and_views(worker):
     assert study.text("json") == to_text(Squares(70), shot.of("rows"), "json")
 
 
-def test_pause_holds_and_play_goes_on(worker):
-    study = start(worker, Squares(1000, pace=0.005))
-    until(lambda: study.snapshot().done > 3)
+def turn(study: Study) -> int:
+    """Five slices as the worker gives them, and how many rows there are then."""
+    for _ in range(5):
+        if study.is_runnable():
+            study.advance(-math.inf)
+    return study.snapshot().done
+
+
+def test_pause_holds_and_play_goes_on():
+    study = Study(Squares(1000))
+    turn(study)
+    done = turn(study)
+    assert done > 3
     assert study.text("csv") is None
     study.pause()
-    time.sleep(0.1)
-    done, seconds = study.snapshot().done, study.snapshot().seconds
-    time.sleep(0.2)
-    assert (study.snapshot().done, study.snapshot().seconds) == (done, seconds)
+    seconds = study.snapshot().seconds
+    assert turn(study) == done
+    assert study.snapshot().seconds == seconds
     assert study.is_settled
     assert study.text("csv")
     study.play()
-    worker.wake()
-    until(lambda: study.snapshot().done > done)
+    assert turn(study) > done
     study.stop()
-    until(study.is_over)
+    assert study.is_over()
 
 
 def test_a_stop_keeps_what_came_and_play_computes_only_the_rest(worker):
-    study = start(worker, Squares(60, pace=0.004))
-    until(lambda: study.snapshot().done > 5)
+    study = Study(Squares(60))
+    turn(study)
     study.stop()
-    time.sleep(0.2)
     kept = study.snapshot()
     assert kept.state == "stopped"
-    assert 5 < kept.done < 60
+    assert 1 < kept.done < 60
     study.play()
     worker.submit(study)
     until(lambda: study.state == "done")
@@ -148,29 +151,27 @@ def test_a_failure_says_why_and_keeps_the_rows(worker):
     assert study.text("csv")
 
 
-def test_a_plan_comes_before_the_first_row_and_can_be_paused(worker):
+def test_a_plan_comes_before_the_first_row_and_can_be_paused():
     steps: list[int] = []
 
     def plan():
         for n in range(100):
             steps.append(n)
-            time.sleep(0.002)
             yield
         return (Part("small", Squares(3)), Part("large", Squares(5)))
 
-    study = start(worker, plan)
-    until(lambda: len(steps) > 3)
+    study = Study(plan)
+    turn(study)
     assert study.state == "preparing"
     assert study.snapshot().total == 0
     study.pause()
-    time.sleep(0.1)
     before = len(steps)
-    time.sleep(0.1)
-    assert len(steps) == before
+    turn(study)
+    assert len(steps) == before > 3
     assert study.text("csv") is None
     study.play()
-    worker.wake()
-    until(study.is_over)
+    study.advance(math.inf)
+    assert study.is_over()
     shot = study.snapshot()
     assert steps == list(range(100))
     assert [len(rows) for rows in shot.rows] == [3, 5]
@@ -192,13 +193,14 @@ def test_a_plan_that_fails_is_told_in_its_own_words(worker):
     assert (study.state, study.snapshot().message) == ("failed", "R may have no inverse here.")
 
 
-def test_time_left_is_the_pace_so_far():
-    study = Study(Squares(50, pace=0.1))
+def test_time_left_is_the_pace_so_far(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("deqviz.runtime.study.time", clock)
+    study = Study(Squares(50, pace=0.1, sleep=clock.sleep))
     assert study.snapshot().left is None
-    study.advance(time.monotonic() + 1.6)
+    study.advance(1.6)
     shot = study.snapshot()
-    assert shot.left is not None
-    assert shot.left == pytest.approx(0.1 * (50 - shot.done), rel=0.3)
+    assert shot.left == pytest.approx(0.1 * (50 - shot.done))
 
 
 def test_two_studies_share_the_worker(worker):
@@ -222,4 +224,4 @@ def test_a_closed_tab_ends_it(monkeypatch):
     tether = Tether()
     tether.hold(study)
     tether.release()
-    until(lambda: study.state == "stopped", 2.0)
+    until(lambda: study.state == "stopped")

@@ -9,6 +9,7 @@ import pytest
 from deqviz.runtime.limits import Limits
 from deqviz.runtime.worker import Line, Worker
 from deqviz.scenario import Scenario
+from tests.places import until
 
 
 class Clock:
@@ -49,13 +50,6 @@ def worker():
     yield make
     for one in made:
         one.close()
-
-
-def until(condition, seconds=10.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.002)
 
 
 def test_the_first_in_line_have_the_slots_and_the_others_know_their_place():

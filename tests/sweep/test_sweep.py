@@ -8,10 +8,10 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +27,7 @@ from deqviz.sweep.journal import Journal
 from deqviz.sweep.row import Cell, Measured, label
 from deqviz.sweep.summary import groups, markdown, mean
 from deqviz.sweep.sweepfile import parse, placed, read
-from tests.places import ROOT
+from tests.places import PATIENCE, ROOT, until
 
 SMALL = """
 pictures = ["camera", "coins"]
@@ -452,14 +452,11 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path):
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     journal = out.with_name("batch.parquet.journal")
     first = subprocess.Popen(told, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    end = time.monotonic() + 60
-    while not (journal.exists() and journal.stat().st_size > 0) and first.poll() is None:
-        assert time.monotonic() < end, "no row in a minute"
-        time.sleep(0.02)
+    until(lambda: (journal.exists() and journal.stat().st_size > 0) or first.poll() is not None)
     first.send_signal(signal.SIGKILL)
-    first.wait(10)
+    first.wait(PATIENCE)
     told += ["--backend", "threading"]
-    again = subprocess.run(told, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=True)
+    again = subprocess.run(told, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
     assert "of them known" in again.stderr
     rows = table.read(out)
     assert [row.cell for row in rows] == [c.id for c in read(file).cells()]
@@ -467,92 +464,95 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path):
 
 
 # Dask's own threads and sockets outlive a killed worker for a moment and say so as warnings.
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_dask_worker_is_killed_and_every_row_arrives_once(tmp_path: Path):
-    """In a process of its own: a cluster leaves threads and log handlers behind."""
-    script = tmp_path / "cluster.py"
+DASK = pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A sweep on a cluster one of whose workers is killed, and a cell that kills every worker.
+
+    In a process of its own: a cluster leaves threads and log handlers behind.
+    """
+    folder = tmp_path_factory.mktemp("cluster")
+    script = folder / "cluster.py"
     script.write_text(textwrap.dedent(CLUSTER))
-    (tmp_path / "batch.toml").write_text(SMALL.replace('backend = "threading"\nworkers = 1\n', ""))
+    file = folder / "batch.toml"
+    file.write_text(SMALL.replace('backend = "threading"\nworkers = 1\n', ""))
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path / "batch.toml")],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    command = [sys.executable, str(script), str(file)]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout.splitlines()[-1])
+    return folder, json.loads(done.stdout.splitlines()[-1])
+
+
+@DASK
+def test_a_dask_worker_is_killed_and_every_row_arrives_once(cluster: tuple[Path, dict[str, Any]]):
+    folder, found = cluster
     assert found["killed"] in found["before"]
     assert found["killed"] not in found["after"], "it is really gone"
-    rows = table.read(tmp_path / "batch.parquet")
-    cells = [c.id for c in read(tmp_path / "batch.toml").cells()]
+    rows = table.read(folder / "batch.parquet")
+    cells = [c.id for c in read(folder / "batch.toml").cells()]
     assert [row.cell for row in rows] == cells
     assert sorted(found["arrived"]) == sorted(cells), "each once"
 
 
+@DASK
+def test_a_cell_that_kills_every_worker_ends_the_sweep_instead_of_hanging(
+    cluster: tuple[Path, dict[str, Any]],
+):
+    assert cluster[1]["poison"] == "KilledWorker"
+
+
 CLUSTER = """
     import json, os, signal, sys
-    from dataclasses import replace
     from pathlib import Path
 
-    from distributed import Client, LocalCluster
-
-    from deqviz.sweep.journal import Journal
-    from deqviz.sweep.runner import run
-    from deqviz.sweep.sweepfile import placed, read
-
-    if __name__ == "__main__":
-        with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-            sweep = placed(read(Path(sys.argv[1])), backend="dask", address=cluster.scheduler_address)
-            cells = sweep.cells()
-            with Client(cluster) as client, Journal(sweep.out) as journal:
-                before = list(client.run(os.getpid).values())
-                killed, arrived = before[0], []
-                for row in run(sweep, cells, journal):
-                    arrived.append(row.cell)
-                    if len(arrived) == 2:
-                        os.kill(killed, signal.SIGKILL)
-                journal.fold({}, [cell.id for cell in cells])
-                client.wait_for_workers(2, timeout=60)
-                after = list(client.run(os.getpid).values())
-        print(json.dumps({"before": before, "after": after, "killed": killed, "arrived": arrived}))
-"""
-
-
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_cell_that_kills_every_worker_ends_the_sweep_instead_of_hanging(tmp_path: Path):
-    script = tmp_path / "poison.py"
-    script.write_text(textwrap.dedent(POISON))
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
-    done = subprocess.run(
-        [sys.executable, str(script)], env=env, capture_output=True, text=True, timeout=200, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "KilledWorker" in done.stdout
-
-
-POISON = """
-    import os
-
+    import dask
     import joblib
     from distributed import Client, LocalCluster
 
     from deqviz.sweep.cluster import Dask
+    from deqviz.sweep.journal import Journal
+    from deqviz.sweep.runner import run
+    from deqviz.sweep.sweepfile import placed, read
 
 
     def die(_):
         os._exit(9)
 
 
-    if __name__ == "__main__":
+    def swept(cluster):
+        sweep = placed(read(Path(sys.argv[1])), backend="dask", address=cluster.scheduler_address)
+        cells = sweep.cells()
+        with Client(cluster) as client, Journal(sweep.out) as journal:
+            before = list(client.run(os.getpid).values())
+            killed, arrived = before[0], []
+            for row in run(sweep, cells, journal):
+                arrived.append(row.cell)
+                if len(arrived) == 2:
+                    os.kill(killed, signal.SIGKILL)
+            journal.fold({}, [cell.id for cell in cells])
+            client.wait_for_workers(2)
+            after = list(client.run(os.getpid).values())
+        return {"before": before, "after": after, "killed": killed, "arrived": arrived}
+
+
+    def poisoned(cluster):
         joblib.register_parallel_backend("mended", Dask)
-        with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
-            with Client(cluster) as client, joblib.parallel_config("mended", client=client):
-                tasks = (joblib.delayed(die)(n) for n in range(2))
-                try:
-                    list(joblib.Parallel(return_as="generator_unordered", batch_size=1)(tasks))
-                except Exception as error:
-                    print(type(error).__name__)
+        with Client(cluster) as client, joblib.parallel_config("mended", client=client):
+            try:
+                list(joblib.Parallel(return_as="generator_unordered", batch_size=1)([joblib.delayed(die)(0)]))
+            except Exception as error:
+                return type(error).__name__
+
+
+    if __name__ == "__main__":
+        # After the second worker that dies of it, a cell is given up.
+        dask.config.set({"distributed.scheduler.allowed-failures": 1})
+        with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+            found = swept(cluster)
+            found["poison"] = poisoned(cluster)
+        print(json.dumps(found))
 """

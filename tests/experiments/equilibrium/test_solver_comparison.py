@@ -61,7 +61,7 @@ def test_seconds_and_evaluations_grow_and_known_routes_are_not_run() -> None:
     rows = list(only_rows(experiment.run()))
     for route in experiment.routes:
         mine = [row for row in rows if row.route == route.key]
-        assert all(a.seconds < b.seconds for a, b in pairwise(mine))
+        assert all(0 <= a.seconds <= b.seconds for a, b in pairwise(mine))
         assert all(a.evaluations < b.evaluations for a, b in pairwise(mine))
     assert list(only_rows(experiment.run(rows))) == rows
 

@@ -99,7 +99,7 @@ def test_the_bytes_are_those_of_the_formula(scan: Scan):
 
 
 def test_forty_iterations_of_a_slice_hold_more_than_ten_times_an_equilibrium():
-    rows = list(only_rows(BackwardBytes(Scan(), 40, (1, 5)).run()))
+    rows = list(only_rows(BackwardBytes(Scan("2D", (24, 24), 8, 5, 2), 40, (1, 5)).run()))
     deepest = next(row for row in rows if row.key == ("unrolled", 40))
     held = [row.saved for row in rows if row.kind == "equilibrium"]
     assert deepest.saved >= 10 * max(held)
