@@ -179,7 +179,7 @@ def test_grey_networks_take_each_channel(rng: torch.Generator) -> None:
 
 
 def test_a_bad_denoiser_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"constant of 1\.5 promises nothing"):
+    with pytest.raises(ValueError, match=r"constant of 1\.5 gives no guarantee"):
         Denoiser(lambda x, _: x, 1.5)
     with pytest.raises(ValueError, match="turns images of 1 × 1 × 8 × 8 float32 into 1 × 1 × 4 × 4 float32"):
         Denoiser(lambda x, _: x[..., ::2, ::2])(torch.zeros(1, 1, 8, 8), 0.1)

@@ -1,4 +1,4 @@
-"""What a search for the worst perturbation costs: five ascents at once, as the Robustness page runs them."""
+"""Cost of the search for adversarial perturbations: five ascents at once, as on the page Robustness."""
 
 import time
 from collections.abc import Iterator

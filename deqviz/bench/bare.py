@@ -1,4 +1,4 @@
-"""The loops that anyone would write, in bare torch: what the methods' overhead is measured against."""
+"""Plain torch loops, against which the methods' overhead is measured."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The table of inpainting by unrolled flows: lost pixels of colour images that no training saw."""
+"""The table of inpainting by unrolled flows: PSNR on the missing pixels of unseen colour images."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -64,7 +64,7 @@ def _last(run: Sequence[StripRow], who: str, factor: float = 0.0) -> StripRow:
 
 
 def _quality(clean: dict[Hole, list[list[StripRow]]]) -> Iterator[Row]:
-    """PSNR over lost pixels, by the kind of the holes and over all of them."""
+    """PSNR over missing pixels, by the kind of the holes and over all of them."""
     every: dict[str, list[float]] = {}
     for kind, runs in clean.items():
         for who in (*REFERENCES, *TRAININGS):

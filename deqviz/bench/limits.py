@@ -1,4 +1,4 @@
-"""Rows of the theory table about limits: one where that is certified, more beyond, and learned ones."""
+"""Rows of the theory table about limits: uniqueness, its loss, and trained networks."""
 
 from collections.abc import Iterable, Iterator
 

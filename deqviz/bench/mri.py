@@ -1,4 +1,4 @@
-"""The table of parallel MRI: every method on slices that no training saw, and what deeper runs do."""
+"""The table of parallel MRI: every method on unseen slices, and at several depths."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A denoiser of somebody else, for methods that plug one in."""
+"""External denoisers for plug-and-play methods."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class Denoiser:
     """D_σ by `apply`(x, σ), a batch of images and the standard deviation of their noise.
 
     `lipschitz` is a proved bound of Lip(D_σ) for every σ and image size, None where none is known; one
-    above 1 promises nothing and is refused with ValueError.
+    above 1 gives no guarantee and is refused with ValueError.
     """
 
     apply: Callable[[Tensor, float], Tensor]
@@ -23,7 +23,7 @@ class Denoiser:
         """Refuse a constant from which nothing follows."""
         if self.lipschitz is not None and not 0 <= self.lipschitz <= 1:
             raise ValueError(
-                f"A Lipschitz constant of {self.lipschitz:g} promises nothing: give one from 0 to 1, or none."
+                f"A Lipschitz constant of {self.lipschitz:g} gives no guarantee: give 0 to 1, or none."
             )
 
     def __call__(self, x: Image, sigma: float) -> Image:

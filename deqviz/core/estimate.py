@@ -1,4 +1,4 @@
-"""A number that says which side of the ground truth it is on."""
+"""Estimates: numbers that say on which side of the true value they are."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""How far an image is from the ground truth; for the viewer only, a method never sees the ground truth.
+"""Error metrics against the ground truth; for the viewer only, a method never sees it.
 
 Complex images of two channels are compared by their magnitudes, everywhere in here: a phase that a coil map
 took over is no error of the image that one looks at.

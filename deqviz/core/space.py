@@ -15,7 +15,7 @@ Result: TypeAlias = Shaped[Tensor, "b *n"]
 """Data of another shape than the argument's: jaxtyping ties equal letters within one call."""
 Batch: TypeAlias = Float[Tensor, "b"]
 Pixels: TypeAlias = Float[Tensor, "b c *s"]
-"""Images, volumes or films; two channels are the real and the imaginary part of complex ones."""
+"""Images, volumes or dynamic series; two channels are the real and the imaginary part of complex ones."""
 
 
 @dataclass(frozen=True)

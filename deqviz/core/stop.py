@@ -1,4 +1,4 @@
-"""When a stream of iterates has arrived."""
+"""Stopping criteria of a stream of iterates."""
 
 import math
 from collections.abc import Iterator

@@ -1,1 +1,1 @@
-"""Questions about a fixed-point map and about a run, one file each; every answer says its side."""
+"""Diagnostics of fixed-point maps and runs, one file each; every estimate says its side."""

@@ -1,4 +1,4 @@
-"""How far a map is from being a gradient."""
+"""Asymmetry of the Jacobian: the distance of a map from being conservative (a gradient)."""
 
 from typing import Annotated
 

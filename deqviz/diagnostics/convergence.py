@@ -1,4 +1,4 @@
-"""Contraction as a run shows it: ratios and slopes of the gaps ‖f(z_k) − z_k‖."""
+"""Empirical contraction factors: ratios and slopes of the gaps ‖f(z_k) − z_k‖."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How monotone the residual map I − f is around a state."""
+"""Local monotonicity modulus of the residual map I − f."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The path of a run in the plane that shows most of it, with a logarithmic radius around the limit."""
+"""The trajectory of a run in its two main directions, with a logarithmic radius around the limit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

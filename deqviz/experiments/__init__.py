@@ -1,1 +1,1 @@
-"""Questions put to a finished run: other starts, perturbed data, the landscape of the residual."""
+"""Experiments, one folder for each line of theory: rows of numbers with the guarantees on them."""

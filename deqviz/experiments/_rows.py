@@ -1,4 +1,4 @@
-"""What experiments share: progress, and rows that are written as they come and never computed twice."""
+"""Rows, progress and files of all experiments; no row is computed twice."""
 
 import csv
 import hashlib

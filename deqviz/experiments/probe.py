@@ -1,4 +1,4 @@
-"""What a finished run is asked: does every start lead here, and how far does a change of the data reach?"""
+"""Probes of a finished run: other starts, perturbed data, the residual on a plane."""
 
 import math
 from collections.abc import Iterator

@@ -1,1 +1,1 @@
-"""What comes in from files: readers that trust the content alone, never the name."""
+"""Readers of files, which trust the content alone, never the name."""

@@ -1,4 +1,4 @@
-"""Images from strangers: every check is made on the header, before anything is unpacked."""
+"""Uploaded images: every check is made on the header, before anything is unpacked."""
 
 import contextlib
 import hashlib

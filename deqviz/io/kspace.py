@@ -1,4 +1,4 @@
-"""K-space from strangers: NPY and HDF5, checked by their headers before any sample is unpacked."""
+"""Uploaded k-space: NPY and HDF5, checked by their headers before any sample is unpacked."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""Settings of a run as a file, from strangers: the JSON of a scenario and nothing else."""
+"""Uploaded settings of a run: the JSON of a scenario and nothing else."""
 
 import json
 from pathlib import PurePath

@@ -1,4 +1,4 @@
-"""Descending constraints: what must fall from layer to layer, in which sense, and what then follows."""
+"""Descending constraints: required decrease per layer in three forms, and their consequences."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""How a reconstruction of lost pixels is judged, and the objective whose descent is asked of its layers."""
+"""PSNR on the missing pixels, and the objective of the descending constraints of inpainting."""
 
 from collections.abc import Callable, Sequence
 from statistics import fmean
@@ -37,7 +37,7 @@ def mean_fill(y: Image, mask: Tensor) -> Image:
 
 
 def hole_psnr(x: Image, truth: Image, mask: Tensor) -> float:
-    """PSNR in dB over lost pixels only, the mean over the batch; ∞ where nothing is lost."""
+    """PSNR in dB over missing pixels only, the mean over the batch; ∞ where nothing is lost."""
     masks = mask.expand_as(truth)
     return fmean(_lost_psnr(*one) for one in zip(x, truth, masks, strict=True))
 

@@ -1,4 +1,4 @@
-"""An image as overlapping patches, each a signal for sparse coding, and the image that they average to."""
+"""Overlapping patches of an image as signals for sparse coding, and their average."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""When to stop a fit that would learn the noise, and which image to keep; no rule sees the ground truth."""
+"""Early-stopping rules: when to stop a fit, and which image to keep; no rule sees the ground truth."""
 
 from abc import ABC, abstractmethod
 from collections import deque

@@ -1,4 +1,4 @@
-"""Which of the trained networks a degradation asks for."""
+"""The trained network for a degradation."""
 
 from deqviz.core.operator import ForwardModel
 from deqviz.operators._multicoil import MultiCoil

@@ -1,4 +1,4 @@
-"""What is proved of a map T: certified constants, and the names of the hypotheses that fail.
+"""Certified constants of a map T, and the hypotheses that fail.
 
 The theorems T1, T3 and T7 of the notes on equilibrium regularisation; docs/methods.md states them.
 """

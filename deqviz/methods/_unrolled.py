@@ -1,4 +1,4 @@
-"""What unrolled networks share: a few iterations with learned weights, trained as a whole."""
+"""Unrolled networks: a few iterations with learned weights, trained end to end."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator

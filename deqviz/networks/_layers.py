@@ -1,4 +1,4 @@
-"""What untrained networks share: convolutions drawn from a given generator, and the sizes of their levels."""
+"""Layers of untrained networks: convolutions drawn from a given generator, and the sizes of levels."""
 
 from collections.abc import Sequence
 

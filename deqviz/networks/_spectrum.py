@@ -1,4 +1,4 @@
-"""Norms of periodic convolutions between channels, from above: what a strict certificate is made of.
+"""Upper bounds on norms of periodic convolutions between channels, for strict certificates.
 
 On a grid the convolution is, frequency by frequency, the matrix Ŵ(ω) between channels, so that its norm is
 max_ω ‖Ŵ(ω)‖ (Sedghi, Gupta and Long, 2019). Gram's iteration bounds the norm of a matrix from above by

@@ -1,4 +1,4 @@
-"""Networks that only grow: from a small grid of fixed noise to an image."""
+"""Decoder networks: from a small grid of fixed noise to an image."""
 
 import torch
 import torch.nn.functional as F

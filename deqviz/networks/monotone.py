@@ -1,4 +1,4 @@
-"""The network of monotone operator learning: H, with F = Id − H, on periodic images, volumes and films."""
+"""The network H of monotone operator learning, F = Id − H, on periodic images, volumes and dynamic series."""
 
 import math
 from collections.abc import Sequence
@@ -57,9 +57,9 @@ class MonotoneCNN(nn.Module):
 
     Lip(H) ≤ (1 − m)(1 − t + t ∏‖W_i‖): where ∏‖W_i‖ ≤ 1, F = Id − H is m-monotone, ⟨F(x) − F(z), x − z⟩ ≥
     m‖x − z‖². Nothing here enforces that: the strict recipe does, the others leave the norms free. t =
-    `share` and log λ = `log_weight`, the trust in the data, are learned. One network serves grey images
-    (one channel), complex ones (two), volumes and films (axes = 3). After Pramanik, Zimmerman and Jacob,
-    2023, who have t = 1 and rectifiers.
+    `share` and log λ = `log_weight`, the data-fidelity weight, are learned. One network serves grey images
+    (one channel), complex ones (two), volumes and dynamic series (axes = 3). After Pramanik, Zimmerman and
+    Jacob, 2023, who have t = 1 and rectifiers.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""An hourglass with skip connections: an image as the output of an untrained network of fixed noise."""
+"""An encoder-decoder with skip connections: an untrained network of fixed noise."""
 
 import torch
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""The same layers without the constraint: a better denoiser that promises nothing."""
+"""A denoiser of the same layers without the constraint: better, and without a guarantee."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""A small residual U-Net: one pass after a linear reconstruction, with no equation behind it."""
+"""A small residual U-Net: post-processing of a linear reconstruction."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""What the noises share: noise falls on measured entries only."""
+"""White noise on measured entries."""
 
 from torch import Generator
 

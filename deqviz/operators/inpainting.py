@@ -25,7 +25,7 @@ class Inpainting(ForwardModel):
     """Missing pixels where the mask m is 0, A x = m · x, the same ones in every channel.
 
     An orthogonal projection: A = A* = A*A and ‖A‖ = 1; σ_min(A) = 0 as soon as one pixel is lost. The
-    data keeps the image's shape, with zeros at lost pixels, and no noise falls on those.
+    data keeps the image's shape, with zeros at missing pixels, and no noise falls on those.
     """
 
     resolvent_kind = "closed form"

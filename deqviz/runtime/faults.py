@@ -1,4 +1,4 @@
-"""What the page says of an exception."""
+"""Messages of the pages about exceptions."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""What one visitor may ask of this server, read from the environment once."""
+"""Limits of this server for one visitor, read from the environment once."""
 
 import math
 import os

@@ -1,4 +1,4 @@
-"""What is written down of a run: every number, and a few images.
+"""The record of a run: every number, and a few images.
 
 The truth comes in here, to judge the iterates, and goes nowhere else. Complex images are shown and judged
 by their magnitudes, and kept as they are. Measured data may have no truth: then nothing is judged.

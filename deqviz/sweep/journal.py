@@ -1,4 +1,4 @@
-"""What is known of a sweep: the Parquet table, and a journal of the rows that came since it was written.
+"""The rows of a sweep: the Parquet table, and a journal of those since it was written.
 
 A Parquet file cannot be added to, so every row is first a line of FILE.parquet.journal, on the disk before
 the next is waited for. At the start and at the end the journal is folded into the table. Whatever is killed,

@@ -1,4 +1,4 @@
-"""Run one cell to its stop and judge it; whatever goes wrong becomes a row that says so."""
+"""Run one cell to its stop and measure it; a failure becomes a row that says so."""
 
 import math
 import time

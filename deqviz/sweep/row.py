@@ -1,4 +1,4 @@
-"""One cell of a batch: what is asked, as plain data, and what was measured of it."""
+"""One cell of a batch: its scenario as plain data, and its measured numbers."""
 
 import hashlib
 from dataclasses import dataclass, field

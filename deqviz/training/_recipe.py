@@ -1,4 +1,4 @@
-"""What every recipe is: a network, how it is sampled for, judged and turned into a plain module."""
+"""The base of training recipes: a network, its samples, its validation and its export."""
 
 import math
 from abc import ABC, abstractmethod

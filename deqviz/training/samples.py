@@ -1,4 +1,4 @@
-"""What one training step sees: clean patches, their data, and the operator between them."""
+"""Samples of one training step: clean patches, their measurements, and the operator."""
 
 import math
 from dataclasses import dataclass, replace

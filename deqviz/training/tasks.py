@@ -1,4 +1,4 @@
-"""What the networks of the MOL family are trained for: which images, behind which operator."""
+"""Training tasks of the MOL family: images and operators."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the networks with three axes are trained for: parts of a head, and images that beat."""
+"""Training tasks of networks with three axes: parts of a head, and dynamic series."""
 
 import math
 from abc import abstractmethod
@@ -27,7 +27,7 @@ _VALIDATION = range(112, 148)
 
 @dataclass(frozen=True)
 class SpaceTask(Task):
-    """What volumes and films share: complex images with three axes, 1 of R coefficients, 4 to 6 coils."""
+    """Volumes and dynamic series: complex images with three axes, 1 of R coefficients, 4 to 6 coils."""
 
     acceleration: float = 4.0
     noise: tuple[float, float] = (0.004, 0.01)
@@ -121,7 +121,7 @@ class Film(SpaceTask):
         return "slices of mri/ch2.nii.gz as for MRI in the plane, with random beating ellipses"
 
     def source(self, folder: Path) -> tuple[list[Tensor], list[Tensor]]:
-        """Slices of the volume; the films are drawn from them."""
+        """Slices of the volume; the dynamic series are drawn from them."""
         volume = head.read(folder / "mri" / "ch2.nii.gz")
         rng = torch.Generator().manual_seed(1)
         plane = head.fitted(volume.voxels[head.VALIDATION.start][None], 64)[0]
@@ -131,7 +131,7 @@ class Film(SpaceTask):
         """One film."""
         del batch
         plane = head.picture(source, side, rng)[0]
-        # Half of the films move on a flat ground: a chest has less texture than a head.
+        # Half of the dynamic series move on a flat ground: a chest has less texture than a head.
         plane = 0.3 * (plane > 0.1) if head.below(2, rng) else plane
         return self._drawn(beating(plane, self.first, rng), rng)
 

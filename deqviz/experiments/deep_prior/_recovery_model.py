@@ -1,4 +1,4 @@
-"""What a wide two-layer prior recovers: what Landweber's iteration does, from the network's first image."""
+"""Recovery in the wide limit: Landweber iteration from the network's initial output."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What an untrained network fits first: the hump of its error, where rules stop, and how late noise comes.
+"""Semi-convergence of the deep image prior: its error, stopping rules, and the impedance to noise.
 
 The truth is compared with here, outside the method. "Oracle" marks what only the ground truth can tell.
 """

@@ -1,4 +1,4 @@
-"""The step of a two-layer prior and its momentum: how many steps gradient descent needs, and others."""
+"""Step size and momentum of a two-layer prior: number of steps of several rules."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

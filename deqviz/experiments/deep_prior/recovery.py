@@ -1,4 +1,4 @@
-"""What a two-layer prior recovers: null space and noise against m, and Landweber's way against the width."""
+"""Recovery error of a two-layer prior: its split against m, the Landweber trajectory against the width."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

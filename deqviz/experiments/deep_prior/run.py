@@ -1,4 +1,4 @@
-"""Two-layer priors under their envelope: what is proved of the residual, the distance and the Jacobian."""
+"""Training runs of two-layer priors with the bounds on residual, distance and Jacobian."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

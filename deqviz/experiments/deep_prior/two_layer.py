@@ -1,4 +1,4 @@
-"""The two-layer deep inverse prior in its reduced form, many draws at once, with what is proved of each.
+"""The two-layer deep inverse prior in its reduced form, many draws at once, with certificates.
 
 g(u, θ) = Vφ(Wu)/√k with ‖u‖ = 1, fitted by ½‖Ag − y‖² over W from a random start. Every gradient is a
 multiple of u*, so that z = Wu ∈ ℝᵏ and B = AV/√k say all: ż = −φ′(z) ⊙ B*(Bφ(z) − y), and ‖W − W₀‖ =

@@ -1,4 +1,4 @@
-"""How wide a two-layer prior must be to fit m measurements: as observed, feasible, and certified."""
+"""Width diagram: observed, feasible and certified interpolation threshold against m."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How wide a two-layer prior must be to fit its data: certified, feasible, and as observed."""
+"""Widths of a two-layer prior: certified, feasible, and observed interpolation threshold."""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The theorems that speak of one step of one run, for the rows of several experiments."""
+"""Guarantees of one iterate: a-priori linear rate, a-posteriori error bound, unique limit."""
 
 from deqviz.core.guarantee import Guarantee
 

@@ -1,4 +1,4 @@
-"""What A cannot see: the projection on its kernel, and what is certain about it."""
+"""The null space of A: the projection onto it, and certified bounds on that."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How α is chosen: a priori from δ, or a posteriori from the data as well."""
+"""Parameter choice rules for α: a priori from δ, or a posteriori from the data as well."""
 
 import math
 from abc import ABC, abstractmethod

@@ -1,4 +1,4 @@
-"""Runs watched from their limit: how far every start is after every step, measured and proved."""
+"""Distance to the limit of every start after every step, with its bounds."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""Equilibria to many digits, for data that shrink: the work horse of the experiments. Knows no truth.
+"""Equilibria to high accuracy for a sequence of vanishing noise; no ground truth is used.
 
 An equilibrium at small α is the small difference of large numbers: A*y/α is known to eps·‖y‖/α only. So it
 is sought from an image x₀ already near it, as x₀ + d with A*(Ad − (y − Ax₀)) + αR(x₀ + d) = 0: the same

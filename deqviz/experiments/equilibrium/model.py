@@ -1,4 +1,4 @@
-"""A model on which rates can be seen: five decades of singular values and a rotating regulariser."""
+"""A model problem for convergence rates: five decades of singular values, R not conservative."""
 
 from dataclasses import dataclass
 from functools import cached_property

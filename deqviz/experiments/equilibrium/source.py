@@ -1,4 +1,4 @@
-"""Truths: images that satisfy the source condition R(x†) = A*w exactly, or do not."""
+"""Ground truths that satisfy the source condition R(x†) = A*w exactly, or do not."""
 
 from collections.abc import Generator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Do all roads lead to one image? Several starts, several solvers, one equilibrium equation."""
+"""Uniqueness of the limit: several starts and solvers of one equilibrium equation."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Piecewise constant signals behind an operator, and the networks that are trained on them in seconds."""
+"""Piecewise constant signals behind an operator, and small networks trained on them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator

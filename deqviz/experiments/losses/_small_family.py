@@ -1,4 +1,4 @@
-"""A family of signals small enough to train on in a second, and four ways to train a linear N for it."""
+"""A small family of signals and four training losses for a linear N."""
 
 import math
 from abc import ABC, abstractmethod

@@ -1,4 +1,4 @@
-"""Where each deep equilibrium architecture contracts: the plane of ε and η, measured beside the formula."""
+"""Contraction factors of the deep equilibrium architectures over the plane of ε and η."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

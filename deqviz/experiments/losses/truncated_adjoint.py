@@ -1,4 +1,4 @@
-"""How many backward steps a gradient through a fixed point needs: its error against their number."""
+"""Truncated adjoint: the error of a gradient through a fixed point against the number of backward steps."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""What training holds in memory, unrolled and by the equilibrium (Pramanik, Zimmerman, Jacob, 2023)."""
+"""Activation memory of training, unrolled and through the equilibrium (Pramanik, Zimmerman, Jacob, 2023)."""

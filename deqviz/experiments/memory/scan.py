@@ -1,4 +1,4 @@
-"""The scans whose memory is compared: a slice, a volume or a film seen by coils, and a strict network."""
+"""The scans of the memory experiments: slice, volume or dynamic series, and a strict network."""
 
 import math
 from collections.abc import Sequence

@@ -80,7 +80,7 @@ class VolumeRuns(Experiment[RunRow]):
     def __post_init__(self) -> None:
         """Refuse a slice, and a method that is not known, with a sentence."""
         if self.scan.dimension not in WEIGHTS:
-            raise ValueError(f"Volumes and films are reconstructed here, not {self.scan.dimension}.")
+            raise ValueError(f"Volumes and dynamic series are reconstructed here, not {self.scan.dimension}.")
         unknown = [name for name in self.methods if name not in METHODS]
         if unknown or not self.methods:
             raise ValueError(f"Known methods are {', '.join(METHODS)}, not {', '.join(unknown) or 'none'}.")

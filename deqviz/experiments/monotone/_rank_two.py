@@ -1,4 +1,4 @@
-"""An A for which two given images solve one equation: a change of the identity in one plane."""
+"""An A for which two given images solve one equation: a rank-two change of the identity."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The plane as the smallest space of images, 1 × 1 × 2 pixels, and what A may see of it.
+"""The plane as the smallest space of images, 1 × 1 × 2 pixels, and its forward operators.
 
 Everything is written out by components: a product of 2 × 2 matrices costs more to call than to compute.
 """

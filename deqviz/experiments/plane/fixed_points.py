@@ -1,4 +1,4 @@
-"""All equilibria in a window of the plane, what they are, and how they come and go."""
+"""All equilibria in a window of the plane, their kinds, and their bifurcations."""
 
 import math
 from collections.abc import Iterator, Sequence

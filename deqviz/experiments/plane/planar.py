@@ -1,4 +1,4 @@
-"""Regularisers of the plane: each shows one thing that a theorem needs, or can do without."""
+"""Regularisers of the plane, each with or without one hypothesis of a theorem."""
 
 import math
 from abc import abstractmethod

@@ -1,1 +1,1 @@
-"""How far a small change of the data moves what methods make of it."""
+"""Robustness: adversarial perturbations of the data against certified Lipschitz constants."""

@@ -1,4 +1,4 @@
-"""Small changes of the data that move the image far: ascent on a sphere, random draws, the local gain.
+"""Adversarial perturbations of the data: gradient ascent on a sphere, random draws, the local gain.
 
 All of them fall on measured entries only. What comes out is a lower bound of the worst case, never more.
 """

@@ -1,4 +1,4 @@
-"""One method under attack: its undisturbed image once, then one row for every size of the change."""
+"""The attack on one method: its clean reconstruction once, then one row for every perturbation size."""
 
 import math
 from collections.abc import Generator

@@ -1,4 +1,4 @@
-"""What a method proves about its own stability, taken from its guarantees."""
+"""The certified Lipschitz constant of a method, taken from its guarantees."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The rows of the robustness experiment, with the inequalities that speak of them."""
+"""The rows of the robustness experiment with their guarantees."""
 
 import math
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Which reconstructions are functions of the data, and which of them can be differentiated."""
+"""The reconstruction map y ↦ x(y) of each method, with its derivative where there is one."""
 
 from collections.abc import Iterator
 

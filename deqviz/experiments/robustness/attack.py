@@ -1,4 +1,4 @@
-"""How much a small change of the data can hurt: attacks, random noise, the local gain and what is proved."""
+"""Attacks on several methods: largest gain found, random gain, local gain and certified bound."""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Who codes: trained networks and classical iterations, and the unseen signals that they are judged on."""
+"""Baselines of sparse coding: trained networks and classical iterations, on unseen signals."""
 
 from dataclasses import dataclass
 from itertools import islice

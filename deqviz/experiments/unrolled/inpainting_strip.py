@@ -43,7 +43,7 @@ INVERSION = 1e-4
 
 
 def biharmonic(y: Image, mask: Tensor) -> Image:
-    """Lost pixels by the biharmonic equation, Δ²x = 0, with the seen ones around as boundary values.
+    """Missing pixels by the biharmonic equation, Δ²x = 0, with the seen ones around as boundary values.
 
     By scikit-image. Damelin and Hoang, 2018.
     """
@@ -61,7 +61,7 @@ REFERENCES: dict[str, Callable[[Image, Tensor], Image]] = {"mean fill": mean_fil
 class StripRow(Row):
     """One training, or reference, after layer `layer` with noise of size `factor`; means over the images.
 
-    `psnr` in dB over lost pixels; `gradient` ‖∇_x f‖ and `latent` ‖∇_z f‖ = ‖z‖ of the objective f =
+    `psnr` in dB over missing pixels; `gradient` ‖∇_x f‖ and `latent` ‖∇_z f‖ = ‖z‖ of the objective f =
     100‖y − Ax‖² + ½‖z‖², with those of the layer before; `inversion` max |f⁻¹(f(x)) − x| at what it is given.
     None where there are no latents: before layer 1, and of references.
     """
@@ -150,12 +150,12 @@ class InpaintingStrip(Experiment[StripRow]):
         if len(self.mask) not in (1, len(self.truth)) or self.mask.shape[1:] != (1, h, w):
             raise ValueError(f"The mask must have the {h} × {w} pixels of the image: draw it anew.")
         if bool((self.mask != 0).logical_and(self.mask != 1).any()):
-            raise ValueError("A mask is 1 where a pixel is seen and 0 where it is lost, nothing between.")
+            raise ValueError("A mask is 1 where a pixel is known and 0 where it is missing, nothing between.")
         seen = self.mask.flatten(1).sum(1)
         if float(seen.min()) == 0:
-            raise ValueError("This mask hides everything: leave some pixels to be seen.")
+            raise ValueError("No pixel of this mask is known: leave some.")
         if float(seen.max()) == h * w:
-            raise ValueError("This mask hides nothing: draw a hole.")
+            raise ValueError("No pixel of this mask is missing: draw a hole.")
         if not self.factors or min(self.factors) < 0:
             raise ValueError("Noise is scaled by numbers from 0 on: give at least one.")
 

@@ -1,4 +1,4 @@
-"""What every layer of an unrolled network does to unseen signals, beside the iterations it comes from."""
+"""Descent per layer of unrolled networks on unseen signals, beside ISTA and FISTA."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

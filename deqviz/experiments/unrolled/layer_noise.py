@@ -1,4 +1,4 @@
-"""What noise between the layers does: to every one of them, or before a single one."""
+"""Noise injected into the layers: before every one of them, or before a single one."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

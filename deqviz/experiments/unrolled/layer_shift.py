@@ -1,4 +1,4 @@
-"""Signals from elsewhere: x + pη, with codes solved anew, and how much the slack may grow."""
+"""Distribution shift: signals x + pη with codes solved anew, and how much the slack may grow."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

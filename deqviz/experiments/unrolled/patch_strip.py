@@ -1,4 +1,4 @@
-"""A whole image, coded patch by patch: what every layer of a network makes of it."""
+"""Denoising by patches: the image after every layer of a network."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

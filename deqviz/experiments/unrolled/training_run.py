@@ -1,4 +1,4 @@
-"""Training LISTA while one looks on: loss, slacks and duals, then what every layer has learned."""
+"""Training of LISTA: loss, slacks and dual variables, then the descent of every layer."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -174,8 +174,8 @@ def test_what_cannot_be_filled_is_refused_in_one_sentence() -> None:
         with pytest.raises(ValueError, match=message):
             dataclasses.replace(STRIP, **changes)  # type: ignore[arg-type]
 
-    refused("hides everything", mask=torch.zeros_like(STRIP.mask))
-    refused("hides nothing", mask=torch.ones_like(STRIP.mask))
+    refused("No pixel of this mask is known", mask=torch.zeros_like(STRIP.mask))
+    refused("No pixel of this mask is missing", mask=torch.ones_like(STRIP.mask))
     refused("nothing between", mask=0.5 * STRIP.mask)
     refused("draw it anew", mask=holes("centre", 8, 8, torch.Generator())[None])
     refused("repeat a grey picture", truth=STRIP.truth[:, :1])

@@ -177,7 +177,7 @@ def test_a_painted_mask_travels_and_is_stretched_over_the_picture():
     assert replace(setting, hole="centre").asked == replace(setting, hole="centre", mask=FIRST).asked
 
 
-@pytest.mark.parametrize(("share", "said"), [(0, "hides nothing"), (1, "hides everything")])
+@pytest.mark.parametrize(("share", "said"), [(0, "is missing"), (1, "is known")])
 def test_a_mask_of_nothing_and_one_of_everything_are_refused(share: int, said: str):
     text = written(torch.full((CELLS, CELLS), bool(share)))
     setting = Setting(view="Inpainting", hole="painted", mask=text)
@@ -260,7 +260,7 @@ def test_lost_pixels_are_painted(serve, open_page):
     expect(pad).to_have_attribute("data-lost", str(int(lost_cells(FIRST).sum())), timeout=60_000)
     expect(page.locator("[data-tile]")).to_have_count(8, timeout=60_000)
     pad.get_by_role("button", name="clear").click()
-    expect(page.get_by_text("This mask hides nothing")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("No pixel of this mask is missing")).to_be_visible(timeout=60_000)
     box = pad.locator("canvas").bounding_box()
     assert box
     x, y, w = box["x"], box["y"], box["width"]
