@@ -258,7 +258,7 @@ MEASURES: Mapping[str, Mapping[str, Measure]] = {
             "exponent of D with the source condition violated", _slope("contrast", "bregman")
         ),
         "tightness": Measure("the largest D/bound", _tightness),
-        "lower": Measure("the lower bound ‖P_ker R(x†)‖/ℓ", _band(lambda r: r.lower, _most)),
+        "lower": Measure("the lower bound ‖P_ker R(x†)‖/L_R", _band(lambda r: r.lower, _most)),
         "least_error": Measure("the least error over all α of the band", _band(lambda r: r.error, _least)),
         "least_upper": Measure(
             "the least upper bound over all α of the band", _band(lambda r: r.upper, _least)

@@ -250,7 +250,7 @@ def _band(rows: Sequence[BandRow]) -> Chart:
         Series("true error", x, [row.error for row in rows], "iterate"),
     ]
     if any(row.lower > 0 for row in rows):
-        lines.append(Series("‖P_{ker} R(x†)‖/ℓ", x, [row.lower for row in rows], "truth", "dotted"))
+        lines.append(Series("‖P_{ker} R(x†)‖/L_{R}", x, [row.lower for row in rows], "truth", "dotted"))
     return Chart(
         "band",
         "Two-sided error bounds",
@@ -258,7 +258,7 @@ def _band(rows: Sequence[BandRow]) -> Chart:
         Axis("‖x − x†‖", log=True),
         tuple(lines),
         note=f"δ = {pretty(BAND_LEVEL)} ‖Ax†‖",
-        formula="d_ρ/ℓ ≤ ‖x − x†‖ ≤ d_ρ/c + (δ + αρ)/(2√(αc))",
+        formula="d_ρ/L_{R} ≤ ‖x − x†‖ ≤ d_ρ/c + (δ + αρ)/(2√(αc))",
         sentence=f"{inside} of {len(rows)} errors lie within the bounds, which R, A and x† determine."
         if rows
         else "Computed after the sweeps.",

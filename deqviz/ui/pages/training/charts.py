@@ -104,7 +104,7 @@ def _errors(lines: Sequence[Line]) -> Chart:
         Axis("√(E‖x_{α} − x‖²)", log=True),
         tuple(drawn),
         note="dotted: certified lower bound",
-        formula="√L₀/ℓ ≤ √(E‖x_{α} − x‖²) for every δ and α",
+        formula="√L₀/L_{R} ≤ √(E‖x_{α} − x‖²) for every δ and α",
         sentence=_best(lines),
     )
 
@@ -149,7 +149,7 @@ def _plateaus(lines: Sequence[Line]) -> Chart:
             *points,
         ),
         note=f"δ = α = {pretty(level)}" if whole else "",
-        formula="√L₀/ℓ ≤ √(E‖x_{α} − x‖²) ≤ min_{β} bound(L_{β})",
+        formula="√L₀/L_{R} ≤ √(E‖x_{α} − x‖²) ≤ min_{β} bound(L_{β})",
         sentence=_compared(whole),
     )
 
