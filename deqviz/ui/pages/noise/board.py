@@ -60,8 +60,10 @@ def _tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
         return
     # One scale for both, grey is zero: only so can they be compared by eye. Rounding is not worth a look.
     most = max(float(before.abs().max()), float(after.abs().max()), 1e-6)
-    yield Tile("kernel_truth", "P_{ker} R(x†)", _signed(before, most), f"norm {number(float(before.norm()))}")
-    yield Tile("kernel", "P_{ker} R(x_{α})", _signed(after, most), f"norm {number(float(after.norm()))}")
+    yield Tile(
+        "kernel_truth", "P_{ker A} R(x†)", _signed(before, most), f"norm {number(float(before.norm()))}"
+    )
+    yield Tile("kernel", "P_{ker A} R(x_{α})", _signed(after, most), f"norm {number(float(after.norm()))}")
 
 
 def _signed(image: Image, most: float) -> Picture:

@@ -250,7 +250,7 @@ def _band(rows: Sequence[BandRow]) -> Chart:
         Series("true error", x, [row.error for row in rows], "iterate"),
     ]
     if any(row.lower > 0 for row in rows):
-        lines.append(Series("‖P_{ker} R(x†)‖/L_{R}", x, [row.lower for row in rows], "truth", "dotted"))
+        lines.append(Series("‖P_{ker A} R(x†)‖/L_{R}", x, [row.lower for row in rows], "truth", "dotted"))
     return Chart(
         "band",
         "Two-sided error bounds",
@@ -269,8 +269,8 @@ def _unseen(shot: Shot) -> Chart:
     """P_ker R at the truth and at the equilibrium, entry by entry."""
     lines: list[Series] = []
     named: tuple[tuple[str, str, Role], ...] = (
-        ("kernel_truth", "P_{ker} R(x†)", "truth"),
-        ("kernel", "P_{ker} R(x_{α})", "iterate"),
+        ("kernel_truth", "P_{ker A} R(x†)", "truth"),
+        ("kernel", "P_{ker A} R(x_{α})", "iterate"),
     )
     # Rounding is not worth a look: the axis never shows less than this.
     most = 1e-6
@@ -283,8 +283,8 @@ def _unseen(shot: Shot) -> Chart:
         "kernel",
         "Null-space component of R",
         Axis("null-space index"),
-        Axis("P_{ker} R", low=-1.08 * most, high=1.08 * most),
+        Axis("P_{ker A} R", low=-1.08 * most, high=1.08 * most),
         tuple(lines),
-        formula="P_ker R(x_α) = 0 for every α, δ and noise",
-        sentence="R(x_{α}) ∈ ran A* at equilibria; P_{ker} R(x†) bounds the error from below.",
+        formula="P_{ker A} R(x_{α}) = 0 for every α, δ and noise",
+        sentence="R(x_{α}) ∈ ran A* at equilibria; P_{ker A} R(x†) bounds the error from below.",
     )
