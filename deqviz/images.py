@@ -45,13 +45,13 @@ def _file(key: str, title: str, channels: int, credit: str) -> Picture:
 
 # The order is the one on screen. Keys stand in shared URLs and never change.
 _GALLERY = (
-    _file("camera", "Camera operator", 1, "Lav Varshney, CC0"),
+    _file("camera", "Cameraman", 1, "Lav Varshney, CC0"),
     _file("astronaut", "Astronaut", 3, "NASA, public domain"),
     _file("coins", "Greek coins", 1, "Brooklyn Museum, no known restrictions"),
-    _file("page", "Printed page", 1, "DEQViz developers, BSD-3-Clause"),
+    _file("page", "Page of text", 1, "DEQViz developers, BSD-3-Clause"),
     _file("brain", "Brain slice", 1, "Louis Collins, McConnell Brain Imaging Centre, free use with notice"),
     Picture("phantom", "Shepp–Logan phantom", 1, "drawn, after Toft 1996", None),
-    _file("tissue", "Cells of a gland", 3, "CMMI, no known restrictions"),
+    _file("tissue", "Tissue (histology)", 3, "CMMI, no known restrictions"),
     _file("retina", "Retina", 3, "Mikael Häggström, CC0"),
     _file("cat", "Chelsea the cat", 3, "Stéfan van der Walt, CC0"),
     _file("coffee", "Coffee cup", 3, "Rachel Michetti, CC0"),
@@ -84,9 +84,9 @@ def check(key: str) -> None:
     """Raise ValueError, with a sentence for the user, unless `load` knows the key."""
     if key.startswith("upload-"):
         if key not in _uploads:
-            raise ValueError("The uploaded picture of this link is not kept here: upload it again.")
+            raise ValueError("The uploaded image of this link is not kept here: upload it again.")
     elif key not in _BY_KEY:
-        raise ValueError(f"There is no picture {key!r}; known are {', '.join(_BY_KEY)}.")
+        raise ValueError(f"There is no image {key!r}; known are {', '.join(_BY_KEY)}.")
 
 
 def load(key: str, dtype: torch.dtype = torch.float32) -> Image:
@@ -154,7 +154,7 @@ def smooth_phase(shape: Sequence[int], rng: torch.Generator) -> Tensor:
 def from_array(pixels: np.ndarray, dtype: torch.dtype = torch.float32) -> Image:
     """h × w or h × w × c pixels as 1 × c × h × w; uint8 is divided by 255, floats are taken as they are."""
     if pixels.ndim not in (2, 3):
-        raise ValueError(f"a picture has 2 or 3 axes, not {pixels.ndim}")
+        raise ValueError(f"an image has 2 or 3 axes, not {pixels.ndim}")
     if pixels.dtype != np.uint8 and not np.issubdtype(pixels.dtype, np.floating):
         raise ValueError(f"pixels are uint8 or floating point, not {pixels.dtype}")
     planes = pixels[:, :, None] if pixels.ndim == 2 else pixels

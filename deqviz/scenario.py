@@ -47,16 +47,16 @@ class Scenario:
     """One reconstruction as plain data; equal scenarios give equal numbers on the same device."""
 
     image: str = "camera"
-    size: Annotated[int, Range(32, 512, "Longer side", unit="px", help="Pictures are scaled down to it")] = (
-        256
-    )
+    size: Annotated[
+        int, Range(32, 512, "Image size (longer side)", unit="px", help="Images are scaled down to it")
+    ] = 256
     operator: Choice = Choice("gaussian_blur")
     noise: Choice = Choice("gaussian")
     method: Choice = Choice("equilibrium")
-    seed: Annotated[int, Range(0, 9999, "Seed", help="Draws the noise and every random mask")] = 0
-    iterations: Annotated[int, Range(1, 20000, "Iterations at most", log=True)] = 200
+    seed: Annotated[int, Range(0, 9999, "Seed", help="Of the noise and of every random mask")] = 0
+    iterations: Annotated[int, Range(1, 20000, "Max. iterations", log=True)] = 200
     tolerance: Annotated[
-        float, Range(1e-9, 1e-1, "Stop at residual", log=True, help="‖T(x) − x‖/‖T(x)‖ at which the run ends")
+        float, Range(1e-9, 1e-1, "Tolerance", log=True, help="Stops at ‖T(x) − x‖/‖T(x)‖ ≤ tolerance")
     ] = 1e-6
 
     def validated(self) -> "Scenario":
@@ -69,7 +69,7 @@ class Scenario:
         found = replace(self, **values)
         if not found.is_judged and not issubclass(OPERATORS[self.operator.key].cls, ParallelMri):
             title = OPERATORS["parallel_mri"].title
-            raise ValueError(f"This k-space has gaps and is no picture to degrade: choose {title}.")
+            raise ValueError(f"This k-space is undersampled and has no image to degrade: choose {title}.")
         return found
 
     def to_json(self) -> str:
@@ -86,7 +86,7 @@ class Scenario:
         if not isinstance(data, dict) or data.keys() - set(cls.__dataclass_fields__):
             raise ValueError(f"Settings have the fields {', '.join(cls.__dataclass_fields__)} and no others.")
         if not isinstance(data.get("image", ""), str):
-            raise ValueError(f"The picture must be a text, not {data['image']!r}.")
+            raise ValueError(f"The image must be a text, not {data['image']!r}.")
         plain: dict[str, Any] = {k: _choice(v) if k in _PICKS else v for k, v in data.items()}
         for p in params_of(cls):
             plain[p.name] = p.check(plain.get(p.name, p.default))
@@ -164,7 +164,7 @@ class Scenario:
             return for_operator(self.operator.key, picture, self.seed).contiguous().to(device)
         found = self._measured()
         if not found.is_full:
-            raise ValueError("This k-space has gaps: nobody knows its picture.")
+            raise ValueError("This k-space is undersampled: it has no ground truth.")
         is_complex = OPERATORS[self.operator.key].cls.complex_pictures
         return (found.picture if is_complex else magnitude(found.picture)).to(device, dtype)
 

@@ -43,7 +43,7 @@ def test_every_file_is_listed() -> None:
 
 @pytest.mark.parametrize("key", ["", "nobody", "../images/camera", "/etc/passwd", "camera.png", "camera\0"])
 def test_unknown_key_names_the_known(key: str) -> None:
-    with pytest.raises(ValueError, match=r"There is no picture .*known are camera, astronaut") as refusal:
+    with pytest.raises(ValueError, match=r"There is no image .*known are camera, astronaut") as refusal:
         images.load(key)
     assert repr(key) in str(refusal.value)
 

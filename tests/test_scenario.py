@@ -57,7 +57,7 @@ def test_every_pair_survives_the_url(key, method):
     ("query", "part"),
     [
         ({"operator": "../etc/passwd"}, "no operator"),
-        ({"image": "../../secret"}, "no picture"),
+        ({"image": "../../secret"}, "no image"),
         ({"image": "upload-0000"}, "upload it again"),
         ({"operator.width": "1e9"}, "allowed is"),
         ({"operator.width": "nan"}, "must be|allowed is"),

@@ -8,11 +8,25 @@ from deqviz.core.records import Diagnostic, Method, Noise, Solver
 from deqviz.core.registry import Registry
 from deqviz.core.regularizer import Regularizer
 
-OPERATORS: Registry[ForwardModel] = Registry("operator")
+OPERATORS: Registry[ForwardModel] = Registry(
+    "operator",
+    (
+        "Denoising",
+        "Deblurring",
+        "Inpainting",
+        "Super-resolution",
+        "MRI",
+        "Computed tomography",
+        "Compressed sensing",
+    ),
+)
 NOISES: Registry[Noise] = Registry("noise")
 SOLVERS: Registry[Solver] = Registry("solver")
-REGULARIZERS: Registry[Regularizer] = Registry("regularizer")
-METHODS: Registry[Method] = Registry("method")
+REGULARIZERS: Registry[Regularizer] = Registry("regularizer", ("Hand-crafted", "Learned"))
+METHODS: Registry[Method] = Registry(
+    "method",
+    ("Direct", "Variational", "Plug-and-play", "Equilibrium", "Unrolled", "Post-processing", "Untrained"),
+)
 DIAGNOSTICS: Registry[Diagnostic] = Registry("diagnostic")
 
 

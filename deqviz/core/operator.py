@@ -72,6 +72,8 @@ class ForwardModel(LinearOperator):
     resolvent_kind: ClassVar[Literal["closed form", "conjugate gradients"]] = "conjugate gradients"
     complex_pictures: ClassVar[bool] = False
     """Whether its images are complex: real and imaginary part are then their two channels."""
+    baseline_name: ClassVar[str] = "A*y (back-projection)"
+    """What `baseline` is called on screen."""
 
     @property
     def domain(self) -> Space:

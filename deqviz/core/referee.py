@@ -3,10 +3,16 @@
 import math
 from typing import Literal
 
+from deqviz.core.numbers import number
 from deqviz.core.records import Mark
 
 GROWTH = 1e4
 """A run has diverged when ‖T(x) − x‖ is this many times its smallest value so far."""
+
+
+def exhausted(iterations: int, residual: float) -> str:
+    """The sentence about a run that used all its iterations."""
+    return f"Not converged: maximum of {iterations} iterations, residual {number(residual)}."
 
 
 class Referee:
@@ -20,13 +26,14 @@ class Referee:
     def judge(self, mark: Mark) -> tuple[Literal["done", "diverged"], str] | None:
         """The end and a sentence about it, or None to go on."""
         if not (math.isfinite(mark.residual) and math.isfinite(mark.gap)):
-            what = f"The iterate is no longer a finite number since iteration {mark.k}"
-            return "diverged", f"{what}. What was computed before is kept."
+            what = f"the iterate is not finite from iteration {mark.k} on"
+            return "diverged", f"Diverged: {what}. What was computed before is kept."
         self._smallest = min(self._smallest, mark.gap)
         grown = mark.gap / max(self._smallest, 1e-12)
         if grown > GROWTH and mark.residual > 1e-2:
-            where = f"at iteration {mark.k} the residual is {grown:.0e} times its smallest value"
-            return "diverged", f"The run diverges: {where}. What was computed is kept."
+            where = f"at iteration {mark.k} the residual is {number(grown)} times its smallest value"
+            return "diverged", f"Diverged: {where}. What was computed is kept."
         if mark.residual <= self._tolerance:
-            return "done", f"Residual {mark.residual:.1e} is below {self._tolerance:.0e}."
+            tolerance = number(self._tolerance)
+            return "done", f"Converged: residual {number(mark.residual)} ≤ tolerance {tolerance}."
         return None

@@ -67,11 +67,15 @@ class Text:
 
 @dataclass(frozen=True)
 class Options:
-    """Label and help for a Literal: `Annotated[Literal["a", "b"], Options("Mask")]`."""
+    """Label and help for a Literal: `Annotated[Literal["a", "b"], Options("Mask")]`.
+
+    `texts` says how an option reads on screen where its value, which stands in addresses, reads otherwise.
+    """
 
     label: str = ""
     help: str = ""
     advanced: bool = False
+    texts: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,11 @@ class Param:
     label: str = ""
     help: str = ""
     advanced: bool = False
+    texts: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
+
+    def text(self, value: Any) -> str:
+        """How an option reads on screen."""
+        return self.texts.get(value, value)
 
     def check(self, value: Any) -> Any:
         """`value` itself when it is legal, with an int made a float where the field is one.
@@ -154,7 +163,8 @@ def _param(f: "dataclasses.Field[Any]", hint: Any) -> Param | None:
     if isinstance(spec, Range | Text):
         return Param(f.name, base, f.default, spec, label, text, advanced)
     if get_origin(base) is Literal:
-        return Param(f.name, str, f.default, get_args(base), label, text, advanced)
+        texts: Mapping[str, str] = spec.texts if isinstance(spec, Options) else {}
+        return Param(f.name, str, f.default, get_args(base), label, text, advanced, texts)
     if base is bool:
         return Param(f.name, bool, f.default, None, label, text, advanced)
     return None
@@ -169,12 +179,19 @@ def params_of(cls: type) -> tuple[Param, ...]:
 
 @dataclass(frozen=True)
 class Entry(Generic[T]):
-    """A registered class with its title and parameters."""
+    """A registered class with its title, its parameters, and the family that menus list it under."""
 
     key: str
     title: str
     cls: type[T]
     params: tuple[Param, ...]
+    family: str = ""
+
+    @property
+    def option(self) -> str:
+        """The title in a menu: behind its family, unless the title names that itself."""
+        is_named = self.family.lower() in self.title.lower()
+        return self.title if is_named else f"{self.family} · {self.title}"
 
     @property
     def summary(self) -> str:
@@ -214,21 +231,25 @@ REGISTRIES: dict[str, "Registry[Any]"] = {}
 class Registry(Generic[T]):
     """An ordered table of named classes."""
 
-    def __init__(self, kind: str) -> None:
-        """Open the table of one kind, e.g. "operator"."""
+    def __init__(self, kind: str, families: tuple[str, ...] = ()) -> None:
+        """Open the table of one kind, e.g. "operator"; `families` in the order in which menus list them."""
         self.kind = kind
+        self.families = families
         self._entries: dict[str, Entry[T]] = {}
         REGISTRIES[kind] = self
 
     @dataclass_transform(frozen_default=True)
-    def register(self, key: str, *, title: str) -> Callable[[type[T]], type[T]]:
-        """Make the class a frozen dataclass and list it under `key`, which is also its file's name."""
+    def register(self, key: str, *, title: str, family: str = "") -> Callable[[type[T]], type[T]]:
+        """Make the class a frozen dataclass and list it under `key`, which is also its file's name.
+
+        `family` is one of the registry's families; menus list entries of any other, or of none, last.
+        """
 
         def add(cls: type[T]) -> type[T]:
             if key in self._entries:
                 raise ValueError(f"{self.kind} {key!r} is already registered")
             frozen = dataclass(frozen=True)(cls)
-            self._entries[key] = Entry(key, title, frozen, params_of(frozen))
+            self._entries[key] = Entry(key, title, frozen, params_of(frozen), family)
             return frozen
 
         return add
@@ -236,6 +257,12 @@ class Registry(Generic[T]):
     def keys(self) -> tuple[str, ...]:
         """All keys, in the order of registration."""
         return tuple(self._entries)
+
+    def menu(self) -> tuple[str, ...]:
+        """All keys as a menu lists them: family by family, and in the order of registration within one."""
+        places = {family: place for place, family in enumerate(self.families)}
+        entries = sorted(self, key=lambda entry: places.get(entry.family, len(places)))
+        return tuple(entry.key for entry in entries)
 
     def keep_only(self, keys: Collection[str]) -> None:
         """Forget every other entry: the way back when a module fails after it registered something."""

@@ -11,7 +11,7 @@ from deqviz.methods._monotone import DataStep
 from deqviz.methods._unrolled import UnrolledMethod
 
 
-@METHODS.register("admm_net", title="ADMM-Net (unrolled)")
+@METHODS.register("admm_net", title="ADMM-Net (unrolled)", family="Unrolled")
 class AdmmNet(UnrolledMethod):
     """The alternating direction method of multipliers with a learned network, unrolled.
 

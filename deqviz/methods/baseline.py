@@ -12,7 +12,7 @@ from deqviz.core.records import Evidence, Iterate, Method, Problem
 from deqviz.core.space import Image
 
 
-@METHODS.register("baseline", title="Direct inversion (FBP, zero-filled, adjoint)")
+@METHODS.register("baseline", title="Direct inversion (FBP, zero-filled, adjoint)", family="Direct")
 class Baseline(Method):
     """Direct inversion of the measurements by the formula of the operator's field.
 

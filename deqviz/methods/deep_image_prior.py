@@ -40,7 +40,7 @@ UNCOVERED = (
 """Why no theorem on overparametrised networks speaks of this method."""
 
 
-@METHODS.register("deep_image_prior", title="Deep image prior")
+@METHODS.register("deep_image_prior", title="Deep image prior", family="Untrained")
 class DeepImagePrior(Method):
     """The output of an untrained convolutional network that fits the data, on its way from smooth to noisy.
 

@@ -17,7 +17,7 @@ from deqviz.methods._resolvent import tikhonov_step
 from deqviz.regularizers.contractive import Contractive
 
 
-@METHODS.register("equilibrium", title="Equilibrium, implicit non-variational (INV)")
+@METHODS.register("equilibrium", title="Equilibrium, implicit non-variational (INV)", family="Equilibrium")
 class Equilibrium(FixedPointMethod):
     """An equilibrium of data fidelity and regulariser (implicit non-variational, INV).
 

@@ -13,7 +13,7 @@ from deqviz.methods._resolvent import tikhonov_step
 from deqviz.solvers.picard import Picard
 
 
-@METHODS.register("iterated_tikhonov", title="Iterated Tikhonov")
+@METHODS.register("iterated_tikhonov", title="Iterated Tikhonov", family="Variational")
 class IteratedTikhonov(FixedPointMethod):
     """Tikhonov around the last iterate, again and again: detail comes first, noise later.
 

@@ -12,7 +12,7 @@ from deqviz.methods._tasks import automatic
 from deqviz.methods._unrolled import UnrolledMethod
 
 
-@METHODS.register("modl", title="MoDL (unrolled)")
+@METHODS.register("modl", title="MoDL (unrolled)", family="Unrolled")
 class Modl(UnrolledMethod):
     """A Tikhonov step towards a network's output, unrolled for K iterations with shared weights.
 

@@ -22,7 +22,7 @@ PAPER = "monotone operator learning"
 """Whose letters the statements use: α is the step size there."""
 
 
-@METHODS.register("mol", title="MOL (monotone operator learning)")
+@METHODS.register("mol", title="MOL (monotone operator learning)", family="Equilibrium")
 class Mol(FixedPointMethod):
     """An equilibrium of data fidelity and a monotone network.
 

@@ -16,7 +16,7 @@ from deqviz.methods._base import FixedPointMethod
 from deqviz.solvers.picard import Picard
 
 
-@METHODS.register("pnp_fbs", title="Plug-and-play (forward-backward)")
+@METHODS.register("pnp_fbs", title="Plug-and-play (forward-backward)", family="Plug-and-play")
 class PnpFbs(FixedPointMethod):
     """A gradient step on the data, then a denoiser in the place of a proximal map.
 

@@ -13,7 +13,7 @@ from deqviz.methods._resolvent import tikhonov_step
 from deqviz.solvers.picard import Picard
 
 
-@METHODS.register("pnp_hqs", title="Plug-and-play (half-quadratic)")
+@METHODS.register("pnp_hqs", title="Plug-and-play (half-quadratic)", family="Plug-and-play")
 class PnpHqs(FixedPointMethod):
     """A Tikhonov step towards the data, then a denoiser, with no step size.
 

@@ -15,7 +15,7 @@ from deqviz.methods import _panel, _theory
 from deqviz.methods._base import DISTANCE, gap_and_residual
 
 
-@METHODS.register("tikhonov", title="Tikhonov")
+@METHODS.register("tikhonov", title="Tikhonov", family="Variational")
 class Tikhonov(Method):
     """Least squares with a quadratic penalty, the reference of all regularisation.
 

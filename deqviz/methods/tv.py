@@ -18,7 +18,7 @@ from deqviz.methods import _panel, _theory
 GAP = "duality gap"
 
 
-@METHODS.register("tv", title="Total variation")
+@METHODS.register("tv", title="Total variation", family="Variational")
 class Tv(Method):
     """The image of least total variation that fits the data: flat regions, sharp edges, no texture.
 

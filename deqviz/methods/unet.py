@@ -16,7 +16,7 @@ from deqviz.networks import _weights
 from deqviz.networks.unet import ResidualUNet
 
 
-@METHODS.register("unet", title="U-Net after SENSE")
+@METHODS.register("unet", title="U-Net after SENSE", family="Post-processing")
 class UNet(Method):
     """Post-processing of a linear reconstruction by a network; the measurements are not used again.
 

@@ -53,6 +53,8 @@ class FourierDiagonal(ForwardModel):
 class Convolution(FourierDiagonal):
     """Periodic convolution A x = F*(ĥ · F x) with a real kernel h."""
 
+    baseline_name = "Blurred image"
+
     @property
     def codomain(self) -> Space:
         """The space of the images themselves."""

@@ -43,6 +43,8 @@ class MultiCoil(ForwardModel):
     origin stands in its middle too, as scanners have it. ‖A‖² ≤ max Σ_c |S_c|². Pruessmann et al., 1999.
     """
 
+    baseline_name = "Zero-filled"
+
     @cached_property
     @abstractmethod
     def maps(self) -> Maps:

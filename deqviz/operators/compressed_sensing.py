@@ -27,7 +27,9 @@ def _orthonormal(n: int) -> Tensor:
     return torch.kron(hadamard / math.sqrt(even), cosines)
 
 
-@OPERATORS.register("compressed_sensing", title="Compressed sensing (random Hadamard)")
+@OPERATORS.register(
+    "compressed_sensing", title="Compressed sensing (random Hadamard)", family="Compressed sensing"
+)
 class CompressedSensing(ForwardModel):
     """Subsampled randomised Hadamard transform A = P H D: random signs D, an orthonormal H, random rows P.
 
@@ -40,6 +42,7 @@ class CompressedSensing(ForwardModel):
     """
 
     resolvent_kind = "closed form"
+    baseline_name = "A*y"
 
     fraction: Annotated[
         float,

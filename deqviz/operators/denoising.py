@@ -6,7 +6,7 @@ from deqviz.core.operator import ForwardModel
 from deqviz.core.space import Image, Space
 
 
-@OPERATORS.register("denoising", title="Denoising (identity)")
+@OPERATORS.register("denoising", title="Denoising (identity)", family="Denoising")
 class Denoising(ForwardModel):
     """The identity A x = x: the measurements are the image with noise.
 
@@ -14,6 +14,7 @@ class Denoising(ForwardModel):
     """
 
     resolvent_kind = "closed form"
+    baseline_name = "Noisy image"
 
     @property
     def codomain(self) -> Space:

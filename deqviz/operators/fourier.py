@@ -15,7 +15,7 @@ from deqviz.operators._base import FourierDiagonal
 from deqviz.operators._masks import radial, variable_density
 
 
-@OPERATORS.register("fourier", title="Fourier sampling (single-coil MRI)")
+@OPERATORS.register("fourier", title="Fourier sampling (single-coil MRI)", family="MRI")
 class Fourier(FourierDiagonal):
     """Subsampled unitary Fourier transform, A x = m · F x, of real images; the measurements are complex.
 
@@ -26,6 +26,8 @@ class Fourier(FourierDiagonal):
 
     Lustig, Donoho, Pauly 2007 for the variable density; Winkelmann et al. 2007 for golden-angle spokes.
     """
+
+    baseline_name = "Zero-filled"
 
     pattern: Annotated[
         Literal["lines", "radial", "points"],

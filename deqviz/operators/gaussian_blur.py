@@ -20,7 +20,7 @@ def _transfer(n: int, width: float) -> Tensor:
     return folded / folded[0]
 
 
-@OPERATORS.register("gaussian_blur", title="Gaussian blur")
+@OPERATORS.register("gaussian_blur", title="Gaussian blur", family="Deblurring")
 class GaussianBlur(Convolution):
     """Periodic convolution with a sampled Gaussian, A x = h ∗ x with h ∝ exp(−|p|²/2w²) and Σh = 1.
 

@@ -20,7 +20,7 @@ def _letters(text: str) -> str:
     return text
 
 
-@OPERATORS.register("inpainting", title="Inpainting")
+@OPERATORS.register("inpainting", title="Inpainting", family="Inpainting")
 class Inpainting(ForwardModel):
     """Missing pixels where the mask m is 0, A x = m · x, the same ones in every channel.
 
@@ -29,6 +29,7 @@ class Inpainting(ForwardModel):
     """
 
     resolvent_kind = "closed form"
+    baseline_name = "Mean fill"
 
     mask: Annotated[
         Literal["random", "block", "text"],

@@ -53,7 +53,7 @@ def parse_kernel(text: str) -> tuple[tuple[float, ...], ...]:
     return rows
 
 
-@OPERATORS.register("kernel_blur", title="Custom kernel")
+@OPERATORS.register("kernel_blur", title="Custom kernel", family="Deblurring")
 class KernelBlur(Convolution):
     """Periodic convolution A x = h ∗ x with a given kernel h, centred on its middle entry.
 

@@ -11,7 +11,7 @@ from deqviz.core.registry import Range
 from deqviz.operators._base import Convolution
 
 
-@OPERATORS.register("motion_blur", title="Motion blur")
+@OPERATORS.register("motion_blur", title="Motion blur", family="Deblurring")
 class MotionBlur(Convolution):
     """Periodic convolution with a straight anti-aliased line of unit mass, A x = h ∗ x.
 

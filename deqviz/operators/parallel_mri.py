@@ -17,7 +17,7 @@ Pattern = Literal["points", "lines", "radial"]
 Calibration = Literal["low resolution", "ESPIRiT"]
 
 
-@OPERATORS.register("parallel_mri", title="Parallel MRI (several coils)")
+@OPERATORS.register("parallel_mri", title="Parallel MRI (several coils)", family="MRI")
 class ParallelMri(MultiCoil):
     """Undersampled Fourier coefficients with smooth coil sensitivities, A x = m · F(S_c x).
 

@@ -15,7 +15,7 @@ from deqviz.core.registry import Options, Range
 from deqviz.core.space import Data, Image, Space
 
 
-@OPERATORS.register("super_resolution", title="Super-resolution")
+@OPERATORS.register("super_resolution", title="Super-resolution", family="Super-resolution")
 class SuperResolution(ForwardModel):
     """Anti-alias filter, then every q-th pixel along both axes: A x = D_h x D_wᵀ.
 
@@ -30,6 +30,7 @@ class SuperResolution(ForwardModel):
     """
 
     resolvent_kind = "closed form"
+    baseline_name = "Bicubic interpolation"
 
     factor: Annotated[
         int,

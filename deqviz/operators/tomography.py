@@ -73,7 +73,7 @@ def _left_of(t: np.ndarray, cosine: np.ndarray, sine: np.ndarray) -> np.ndarray:
     return np.where(t < 0, tail, 1 - tail)
 
 
-@OPERATORS.register("tomography", title="Computed tomography (parallel beam)")
+@OPERATORS.register("tomography", title="Computed tomography (parallel beam)", family="Computed tomography")
 class Tomography(ForwardModel):
     """Strip integrals: (A x)_{θj} = (1/S) Σ_i |pixel i ∩ strip j of view θ|/d · x_i, strips d wide.
 
@@ -84,6 +84,8 @@ class Tomography(ForwardModel):
     The scale S makes ‖A‖ ≤ 1: S² = max_i (WᵀWp)_i/p_i bounds ‖W‖² for every p > 0 when W ≥ 0 (Collatz
     1942, Wielandt 1950), and p from up to twelve power iterations brings it within 1 % of ‖W‖² as a rule.
     """
+
+    baseline_name = "FBP"
 
     views: Annotated[
         int, Range(10, 180, "Projection angles", symbol="V", help="Number of projection angles.")

@@ -25,7 +25,7 @@ def denoiser_lipschitz(training: Training = "denoising") -> float:
     return _weights.load(_KEYS[training]).lipschitz()
 
 
-@REGULARIZERS.register("contractive", title="Contractive residual (learned)")
+@REGULARIZERS.register("contractive", title="Contractive residual (learned)", family="Learned")
 class Contractive(Regularizer):
     """R(x) = x − N(x) with N(x) = ½ + L (D(x) − ½) and a learned 1-Lipschitz denoiser D of level σ_d.
 

@@ -26,7 +26,7 @@ def _lipschitz(training: Training) -> float:
     return _network(training, torch.float32, "cpu").lipschitz()
 
 
-@REGULARIZERS.register("convex_ridge", title="Convex ridge (learned)")
+@REGULARIZERS.register("convex_ridge", title="Convex ridge (learned)", family="Learned")
 class ConvexRidge(Regularizer):
     """R_σ(x) = W*φ_σ(Wx), the gradient of a learned convex function of filter responses.
 

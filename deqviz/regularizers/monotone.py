@@ -61,7 +61,7 @@ def certified_lipschitz(key: str) -> float | None:
     return _weights.card(key).constants.get("lipschitz")
 
 
-@REGULARIZERS.register("monotone", title="Monotone network (MOL)")
+@REGULARIZERS.register("monotone", title="Monotone network (MOL)", family="Learned")
 class Monotone(Regularizer):
     """R(x) = x − H(x) with the network of monotone operator learning, on periodic images of every size.
 

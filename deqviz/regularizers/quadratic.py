@@ -6,7 +6,7 @@ from deqviz.core.regularizer import Constants, Regularizer
 from deqviz.core.space import Batch, Image, inner
 
 
-@REGULARIZERS.register("quadratic", title="Quadratic (Tikhonov)")
+@REGULARIZERS.register("quadratic", title="Quadratic (Tikhonov)", family="Hand-crafted")
 class Quadratic(Regularizer):
     """R(x) = x, the gradient of ½‖x‖²: all directions are damped alike, edges included.
 

@@ -13,7 +13,7 @@ from deqviz.core.regularizer import Constants, Regularizer
 from deqviz.core.space import Batch, Image
 
 
-@REGULARIZERS.register("smoothed_tv", title="Smoothed total variation")
+@REGULARIZERS.register("smoothed_tv", title="Smoothed total variation", family="Hand-crafted")
 class SmoothedTv(Regularizer):
     """R(x) = ∇ᵀ(∇x / √(|∇x|² + ε²)), the gradient of Σ √(|∇x|² + ε²); ∇ is 0 across the border.
 

@@ -15,7 +15,7 @@ import torch
 
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Iterate
-from deqviz.core.referee import Referee
+from deqviz.core.referee import Referee, exhausted
 from deqviz.experiments.probe import Probe, probes
 from deqviz.runtime import faults
 from deqviz.runtime.export_record import Record
@@ -188,7 +188,7 @@ class Job:
             self._credit -= 1
         if iterate is None:
             self._look()
-            self._finish("done", "The method has ended: it has no further iterate.")
+            self._finish("done", f"All {self._current.k if self._current else 0} layers done.")
             return
         self._current = iterate
         self._log.write(iterate, begun, self._running)
@@ -201,8 +201,7 @@ class Job:
             self._show()
         if iterate.k >= self.scenario.iterations:
             self._look()
-            said = f"All {iterate.k} iterations are done; the residual is {float(iterate.residual):.1e}."
-            self._finish("done", said)
+            self._finish("done", exhausted(iterate.k, float(iterate.residual)))
 
     def _look(self) -> None:
         """Read the numbers that have come and see whether the run has arrived or diverged."""

@@ -34,7 +34,7 @@ def draw(main: Path, probes: Sequence[Probe], *, is_final: bool) -> Chart | None
     While a run goes on its newest iterate stands for the limit. The plane changes as the run grows and
     stands still once the landscape has been begun on it.
     """
-    labelled = [("from the data", main), *((p.title, p.path) for p in probes if p.path)]
+    labelled = [("from the direct inversion", main), *((p.title, p.path) for p in probes if p.path)]
     if not main or sum(len(path) for _, path in labelled) < 3:
         return None
     landscape = next((p.landscape for p in probes if p.landscape is not None), None)

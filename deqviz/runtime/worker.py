@@ -137,7 +137,7 @@ class Worker:
     def _refusal(self, party: str) -> str | None:
         own = sum(e.party == party and e.task.is_live() for e in self._entries)
         if own >= self._limits.runs:
-            return f"{own} runs of yours are going on, and this server allows no more: stop one first."
+            return f"You have {own} active runs, and this server allows no more: stop one first."
         if not own and len(self._line) >= self._limits.queue:
             return f"{len(self._line)} visitors are computing or waiting here: try again in a minute."
         return None

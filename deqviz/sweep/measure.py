@@ -11,7 +11,7 @@ from deqviz import __version__
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.metrics import psnr, ssim
 from deqviz.core.records import Evidence, Iterate, Mark, Method, Problem
-from deqviz.core.referee import Referee
+from deqviz.core.referee import Referee, exhausted
 from deqviz.core.space import Image
 from deqviz.sweep.row import Cell, Measured, State, label
 
@@ -78,8 +78,7 @@ def _settling(
             has_arrived, said = verdict[0] == "done", verdict[1]
             return last, "arrived" if has_arrived else "diverged", "" if has_arrived else said, seconds
         if last.k >= scenario.iterations:
-            said = f"All {scenario.iterations} iterations are done, the residual is {mark.residual:.1e}."
-            return last, "limit", said, seconds
+            return last, "limit", exhausted(scenario.iterations, mark.residual), seconds
         yield last.k
 
 

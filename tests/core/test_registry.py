@@ -1,10 +1,13 @@
 """One spec, many readers: validation, nested choices, messages."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import pytest
 
-from deqviz.core.registry import REGISTRIES, Choice, Options, Pick, Range, Registry, Text
+from deqviz.core.catalog import REGULARIZERS
+from deqviz.core.registry import REGISTRIES, Choice, Options, Pick, Range, Registry, Text, params_of
+from deqviz.scenario import METHODS, OPERATORS
 
 
 def integer_rows(text: str) -> list[int]:
@@ -102,3 +105,39 @@ def test_keys_are_unique_and_unknown_keys_name_the_known_ones(registry):
         registry.register("van", title="Again")(type("Again", (), {}))
     with pytest.raises(ValueError, match="known are van"):
         registry["lorry"]
+
+
+def test_a_menu_lists_family_by_family_and_what_has_none_last():
+    tools: Registry[object] = Registry("tool", ("Saws", "Hammers"))
+    try:
+        for key, family in (("mallet", "Hammers"), ("level", ""), ("jigsaw", "Saws"), ("sledge", "Hammers")):
+            tools.register(key, title=key.capitalize(), family=family)(type(key, (), {}))
+        assert tools.menu() == ("jigsaw", "mallet", "sledge", "level")
+        assert tools.keys() == ("mallet", "level", "jigsaw", "sledge")
+        # A title that names its family needs no second name.
+        assert [tools[key].option for key in tools.menu()] == [
+            "Saws · Jigsaw",
+            "Hammers · Mallet",
+            "Hammers · Sledge",
+            "Level",
+        ]
+        hammer = tools.register("hammer", title="Claw hammers", family="Hammers")
+        hammer(type("Hammer", (), {}))
+        assert tools["hammer"].option == "Claw hammers"
+    finally:
+        del REGISTRIES["tool"]
+
+
+def test_an_option_may_read_otherwise_than_its_value():
+    @dataclass(frozen=True)
+    class Car:
+        tyre: Annotated[Literal["w", "s"], Options("Tyre", texts={"w": "winter"})] = "s"
+
+    (tyre,) = params_of(Car)
+    assert [tyre.text(value) for value in ("w", "s")] == ["winter", "s"]
+    assert tyre.check("w") == "w"
+
+
+@pytest.mark.parametrize("registry", [OPERATORS, METHODS, REGULARIZERS], ids=lambda r: r.kind)
+def test_everything_that_is_shipped_belongs_to_a_family_and_no_family_is_empty(registry):
+    assert {entry.family for entry in registry} == set(registry.families)

@@ -61,7 +61,7 @@ def drawing() -> bytes:
 def test_reconstruct_an_own_picture(serve, open_page):
     page = arrived(serve, open_page)
     before = page.locator(ROOT).get_attribute("data-run") or ""
-    page.get_by_text("Use your own picture").click()
+    page.get_by_text("Use your own image").click()
     page.locator('input[type="file"]').set_input_files(
         {"name": "mine.png", "mimeType": "image/png", "buffer": drawing()}
     )
@@ -82,8 +82,8 @@ def test_find_which_of_three_methods_is_most_robust(serve, open_page):
     card = page.locator(f"{ROOT} figure").filter(has=page.locator("[data-chart=compared]"))
     for key in setting.methods:  # each has its first row
         gain = page.locator(f"{ROOT} figure").filter(has=page.locator(f"[data-chart=gain-{key}]"))
-        expect(gain).to_contain_text(re.compile(r"moves it by [\d.]+ ‖δ‖"), timeout=PATIENCE)
-    answer = card.get_by_text(re.compile(r"Furthest moves .+ least .+ times")).inner_text()
+        expect(gain).to_contain_text(re.compile(r"finds the gain [\d.]+"), timeout=PATIENCE)
+    answer = card.get_by_text(re.compile(r"Largest gain found: .+ smallest: .+")).inner_text()
     assert sum(title in answer for title in titles) == 2
     stop = page.get_by_role("button", name="Stop")
     if stop.is_enabled():
@@ -94,19 +94,19 @@ def test_find_which_of_three_methods_is_most_robust(serve, open_page):
 def test_show_a_class_why_a_bound_breaks_when_l_passes_1(serve, open_page):
     page = arrived(serve, open_page, "size=48&iterations=30")
     expect(lamp(page, "Unique fixed point")).to_contain_text("certified", timeout=PATIENCE)
-    page.get_by_role("button", name="Contraction lost").click()
+    page.get_by_role("button", name="L > 1: no contraction").click()
     expect(page).to_have_url(re.compile(r"contraction=1\.2"), timeout=PATIENCE)
     expect(lamp(page, "Unique fixed point")).to_contain_text("hypothesis violated", timeout=PATIENCE)
     expect(lamp(page, "Unique fixed point")).to_contain_text(re.compile(r"L|Lip"))
     page.get_by_role("link", name="Lessons").click()
-    page.get_by_role("button", name="One equilibrium").click(timeout=PATIENCE)
+    page.get_by_role("button", name="Unique fixed point").click(timeout=PATIENCE)
     page.locator("[data-chart=distinct]").wait_for(timeout=PATIENCE)
     state(page, "done")
     page.get_by_text("α = 10", exact=True).click()
     page.get_by_text("As many as before").click()
     # The numbers of the sentence come from the two runs on the screen.
-    expect(page.get_by_text("Right, say the data.")).to_be_visible(timeout=PATIENCE)
-    expect(page.get_by_text("Right, say the data.").locator("xpath=..")).to_contain_text("up to 3")
+    expect(page.get_by_text("Correct.")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("Correct.").locator("xpath=..")).to_contain_text("up to 3")
 
 
 def test_send_a_link_that_reproduces_it(serve, open_page):

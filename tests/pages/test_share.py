@@ -201,7 +201,7 @@ def test_a_damaged_link_that_hides_says_so_and_shows():
 def test_what_a_slow_browser_said_before_it_heard_of_a_preset_changes_nothing():
     at = arrive(opened())
     heard = at.text_input(key=address.HEARD).value
-    at.button(key="preset.Step too long").click().run()
+    at.button(key="preset.Step size beyond the limit").click().run()
     shown, run = scenario(at), at.session_state.job.id
     at.session_state.job.stop()
     at.text_input(key=address.HEARD).set_value(heard)
@@ -294,7 +294,7 @@ def test_a_settings_file_sets_the_page():
         (b'{"image": "upload-0123456789abcdef"}', "upload it first"),
         (b'{"image": "kspace-0123456789abcdef"}', "upload it first"),
         (b'{"image": "![x](http://example.org/x.png)"}', r"!\[x\]"),
-        (b'{"image": "\\ud800"}', "There is no picture"),
+        (b'{"image": "\\ud800"}', "There is no image"),
     ],
 )
 def test_a_bad_settings_file_says_one_sentence_and_changes_nothing(data: bytes, part: str):
@@ -388,14 +388,14 @@ def test_an_own_picture_is_said_to_stay_behind(serve, open_page):
     run = page.locator(ROOT).get_attribute("data-run") or ""
     out = io.BytesIO()
     Picture.fromarray(np.random.default_rng(0).integers(0, 255, (40, 64), dtype=np.uint8)).save(out, "PNG")
-    page.get_by_text("Use your own picture").click()
+    page.get_by_text("Use your own image").click()
     page.locator('input[type="file"]').set_input_files(
         {"name": "mine.png", "mimeType": "image/png", "buffer": out.getvalue()}
     )
     expect(page.locator(ROOT)).not_to_have_attribute("data-run", run, timeout=15_000)
     expect(page).to_have_url(re.compile("image=upload-"))
     page.get_by_role("button", name="Copy link").click()
-    expect(page.locator(".dqs [role=status]").first).to_contain_text("Your own picture stays here")
+    expect(page.locator(".dqs [role=status]").first).to_contain_text("Your own image stays here")
 
 
 @pytest.mark.browser
@@ -408,17 +408,17 @@ def test_a_teacher_link_is_made_opened_and_undone(serve, open_page, theme, width
     expect(sheet.get_by_label("The whole sidebar")).to_be_focused()
     for label in (
         "Picture",
-        "Use your own picture",
+        "Use your own image",
         "Operator",
         "Seed",
-        "Iterations at most",
-        "Contraction lost",
+        "Max. iterations",
+        "L > 1: no contraction",
     ):
         expect(sheet.get_by_label(label, exact=True)).to_be_visible()
     sheet.get_by_role("button", name="Copy teacher link").click()
     expect(sheet).to_contain_text("Tick what to hide first.")
     sheet.get_by_label("Seed", exact=True).check()
-    sheet.get_by_label("Contraction lost", exact=True).check()
+    sheet.get_by_label("L > 1: no contraction", exact=True).check()
     check_looks(page)
     sheet.get_by_role("button", name="Copy teacher link").click()
     expect(page.locator(".dqs [role=status]").first).to_have_text("Teacher link copied")
@@ -430,8 +430,8 @@ def test_a_teacher_link_is_made_opened_and_undone(serve, open_page, theme, width
     expect(page.get_by_text("Some controls are hidden by this link.")).to_be_visible(timeout=30_000)
     sidebar = page.get_by_test_id("stSidebar")
     expect(sidebar.get_by_label("Seed", exact=True)).to_be_hidden()
-    expect(sidebar.get_by_role("button", name="Contraction lost")).to_be_hidden()
-    expect(sidebar.get_by_role("button", name="Step too long")).to_be_visible()
+    expect(sidebar.get_by_role("button", name="L > 1: no contraction")).to_be_hidden()
+    expect(sidebar.get_by_role("button", name="Step size beyond the limit")).to_be_visible()
     check_looks(page)
     page.get_by_role("button", name="Show all").click()
     expect(sidebar.get_by_label("Seed", exact=True)).to_be_visible(timeout=15_000)

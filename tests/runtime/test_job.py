@@ -248,7 +248,7 @@ class Broken(Method):
 @pytest.mark.parametrize(
     ("fault", "state", "part"),
     [
-        ("nan", "diverged", "iteration 3. What was computed before is kept."),
+        ("nan", "diverged", "from iteration 3 on. What was computed before is kept."),
         ("raise", "failed", "the sky fell"),
     ],
 )

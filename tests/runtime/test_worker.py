@@ -147,7 +147,7 @@ def test_a_visitor_with_too_many_runs_is_told_and_others_are_not(worker):
     for task in mine:
         one.submit(task, "a")
     one.submit(other, "b")
-    assert mine[2].said == "2 runs of yours are going on, and this server allows no more: stop one first."
+    assert mine[2].said == "You have 2 active runs, and this server allows no more: stop one first."
     assert [task.said for task in (mine[0], mine[1], other)] == ["", "", ""]
     one.submit(mine[0], "a")
     assert not mine[0].said

@@ -89,7 +89,7 @@ def test_every_combination_is_a_cell_and_lists_of_values_are_taken_apart():
     assert len({c.id for c in cells}) == len(cells)
     assert {c.scenario.noise.params["std"] for c in cells} == {0.01, 0.05}
     assert {c.method for c in cells} == {"Tikhonov", "Projection"}
-    assert {c.picture for c in cells} == {"Camera operator", "Greek coins"}
+    assert {c.picture for c in cells} == {"Cameraman", "Greek coins"}
     assert all(c.scenario == c.scenario.validated() for c in cells)
 
 
@@ -126,12 +126,12 @@ def test_a_cell_is_known_by_what_it_asks_and_not_by_its_names():
         ('methods = ["tv", "tv"]', "'Total variation' is there twice"),
         ('methods = [{ key = "tv", title = 3 }]', "a title is a text"),
         ('methods = ["tv"]\nnoises = [{ key = "gaussian", title = "x" }]', "only methods have one"),
-        ('methods = ["tv"]\npictures = ["nobody"]', "There is no picture 'nobody'"),
+        ('methods = ["tv"]\npictures = ["nobody"]', "There is no image 'nobody'"),
         ('methods = ["tv"]\npictures = ["none/*.png"]', "no file is called 'none/*.png'"),
         ('methods = ["tv"]\npictures = "camera"', "pictures must be a list of texts"),
         ('methods = ["tv"]\nseeds = [true]', "seeds must be a list of whole numbers"),
         ('methods = ["tv"]\nseeds = [-1]', "seeds: Seed is -1"),
-        ('methods = ["tv"]\nsize = 5000', "size: Longer side is 5000"),
+        ('methods = ["tv"]\nsize = 5000', "size: Image size (longer side) is 5000"),
         ('methods = ["tv"]\nout = "rows.csv"', "out must be a text that ends in .parquet"),
         ('methods = ["tv"]\nbackend = "cloud"', "backend is 'cloud'"),
         ('methods = ["tv"]\nworkers = -1', "workers is -1"),
@@ -201,7 +201,7 @@ def test_out_of_iterations_is_told_and_keeps_the_picture():
     row = measure.measure(cell(method=Choice("tv"), iterations=3, tolerance=1e-8))
     assert (row.state, row.iterations) == ("limit", 3)
     assert row.psnr is not None
-    assert "All 3 iterations are done" in row.reason
+    assert "Not converged: maximum of 3 iterations" in row.reason
 
 
 def test_divergence_is_a_row_and_the_rule_is_that_of_the_live_view():

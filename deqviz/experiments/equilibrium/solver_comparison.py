@@ -46,7 +46,7 @@ def competitors(equation: Equation, weight: float) -> tuple[Route, ...]:
     best = longest / (bound.top + bound.bottom + 2 * weight * beta)
     return (
         Route("explicit", "Explicit", Picard(), "explicit", safe),
-        Route("optimal", "Explicit, best step", Picard(), "explicit", best),
+        Route("optimal", "Explicit, optimal step size", Picard(), "explicit", best),
         Route("anderson", "Anderson on explicit", Anderson(), "explicit", best),
         Route("broyden", "Broyden on explicit", Broyden(), "explicit", best),
         Route("implicit", "Implicit", Picard()),

@@ -47,12 +47,12 @@ def routes(step: float = 0.5) -> tuple[Route, ...]:
 def starts(
     equation: Equation, data: Data, seed: int = 0, pictures: Mapping[str, Image] | None = None
 ) -> tuple[Start, ...]:
-    """Zero, the back-projected data, noise from the seed, and images of the caller's by their titles."""
+    """Zero, direct inversion, noise from the seed, and images of the caller's by their titles."""
     space = equation.operator.domain
     noise = random_picture(space, torch.Generator().manual_seed(seed))
     return (
         Start("zero", "Zero", space.zeros()),
-        Start("data", "Back-projection", equation.operator.baseline(data)),
+        Start("data", "Direct inversion", equation.operator.baseline(data)),
         Start("noise", "Noise", noise),
         *(Start(title.lower(), title, x) for title, x in (pictures or {}).items()),
     )

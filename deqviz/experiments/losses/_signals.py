@@ -130,7 +130,7 @@ class DeepEquilibrium(Learner):
     @property
     def name(self) -> str:
         """The architecture's."""
-        return f"{self.architecture.name}{'' if self.is_bounded else ', free'}"
+        return f"{self.architecture.name}{'' if self.is_bounded else ', unconstrained'}"
 
     @property
     def solver(self) -> Solver:

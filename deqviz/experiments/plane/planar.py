@@ -282,9 +282,9 @@ PLANAR: Mapping[str, Entry[Planar]] = {
         _entry("residual", "Contractive residual", Residual),
         _entry("quadratic", "Quadratic", Quadratic),
         _entry("absolute", "Smoothed absolute value", Absolute),
-        _entry("rotating", "Rotating, not a gradient", Rotating),
+        _entry("rotating", "Skew part, not conservative", Rotating),
         _entry("skew", "Monotone, not contractive", Skew),
-        _entry("bistable", "Two valleys", Bistable),
+        _entry("bistable", "Double well", Bistable),
     )
 }
 """The choices of R by their keys: no registry, for none of them makes sense on a larger image."""

@@ -72,8 +72,8 @@ def _hint(job: Job, record: Record | None) -> str:
     if record is not None:
         return f"k = {record.frames[-1].k}, {len(record.frames)} iterates are kept"
     if job.state == "failed":
-        return "This run has no iterate to take away."
-    return "Pause the run, or wait for its end, to take it away."
+        return "This run has no iterate to export."
+    return "Pause the run, or wait for its end, to export it."
 
 
 def _button(
@@ -149,13 +149,13 @@ def _png(record: Record) -> None:
             "application/zip",
             partial(export_files.pictures_file, record, k, gain),
         )
-    st.caption("8 bits, every pixel as on the screen. NPZ has them in full precision.")
+    st.caption("8 bits per channel, as on screen. NPZ has full precision.")
 
 
 def _pictures(k: int, gain: int, has_truth: bool) -> dict[str, str]:
     """The single pictures: the button's title, and the name among `export_files.pictures`."""
-    judged = {"Error": f"k{k}-error-x{gain}", "Truth": "truth"} if has_truth else {}
-    return {"Iterate": f"k{k}", **judged, "Measured": "measured"}
+    judged = {"Error": f"k{k}-error-x{gain}", "Ground truth": "truth"} if has_truth else {}
+    return {"Iterate": f"k{k}", **judged, "Measurements": "measured"}
 
 
 def _picture(record: Record, k: int, gain: int, part: str) -> bytes:
@@ -177,7 +177,7 @@ def _animation(record: Record) -> None:
 _FILES = (
     (
         "NPZ",
-        "Iterates, data, truth and every number, in full precision",
+        "Iterates, data, ground truth and every number, in full precision",
         export_files.arrays,
         "npz",
         "application/octet-stream",

@@ -26,7 +26,7 @@ def lost_cells(text: str) -> Tensor:
     except (binascii.Error, ValueError):
         raw = b""
     if len(raw) != _BYTES:
-        raise ValueError("The painted mask in this link is damaged: paint it anew.")
+        raise ValueError("The painted mask in this link is damaged: paint it again.")
     return torch.from_numpy(np.unpackbits(np.frombuffer(raw, np.uint8)).reshape(CELLS, CELLS)).bool()
 
 

@@ -9,7 +9,7 @@ from deqviz.ui.components.frontend import Frontend
 
 _FRONTEND = Frontend(
     "gallery",
-    '<div class="gallery" role="radiogroup" aria-label="Picture"></div>',
+    '<div class="gallery" role="radiogroup" aria-label="Image"></div>',
     "shell/gallery.js",
     "shell/gallery.css",
     isolate_styles=True,
@@ -33,7 +33,7 @@ def gallery(selected: str, key: str) -> str | None:
     """Show the thumbnails with `selected` marked; returns the key that was just clicked, else None."""
     items = list(_thumbnails())
     if selected.startswith("upload-"):
-        items.append({"key": selected, "title": "Your picture", "src": _data_url(images.load(selected))})
+        items.append({"key": selected, "title": "Your image", "src": _data_url(images.load(selected))})
     if kspace.is_key(selected):
         items.append({"key": selected, "title": "Your k-space", "src": _data_url(kspace.preview(selected))})
     result = _FRONTEND(key=key, data={"items": items, "selected": selected}, on_picked_change=lambda: None)

@@ -58,7 +58,7 @@ def pick(
 
     `is_titled` hides the label where a heading above says the same; readers of the screen still hear it.
     """
-    keys = tuple(shelf.keys())
+    keys = shelf.menu() if isinstance(shelf, Registry) else tuple(shelf)
     if st.session_state.get(key) not in keys:
         st.session_state[key] = default
     chosen = st.selectbox(
@@ -66,7 +66,7 @@ def pick(
         keys,
         keys.index(st.session_state[key]),
         key=key,
-        format_func=lambda k: shelf[k].title,
+        format_func=lambda k: shelf[k].option,
         help=help or None,
         label_visibility="collapsed" if is_titled else "visible",
     )
@@ -147,9 +147,11 @@ def widget(p: Param, key: str) -> Any:
                 value = p.default
             st.session_state[key] = value
             # Short alternatives lie side by side; long ones would wrap, so they become a select box.
-            if sum(len(o) for o in options) <= 26 and len(options) <= 3:
-                return st.segmented_control(label, options, default=value, key=key, help=text, required=True)
-            return st.selectbox(label, options, options.index(value), key=key, help=text)
+            if sum(len(p.text(o)) for o in options) <= 26 and len(options) <= 3:
+                return st.segmented_control(
+                    label, options, default=value, key=key, format_func=p.text, help=text, required=True
+                )
+            return st.selectbox(label, options, options.index(value), key=key, format_func=p.text, help=text)
         case _:
             st.session_state.setdefault(key, p.default)
             return st.toggle(label, value, key=key, help=text)

@@ -12,7 +12,7 @@ from deqviz.ui.components.text import pretty
 
 def describe(scenario: Scenario) -> str:
     """The scenario in a line: picture, operator, noise, method."""
-    own = "your k-space" if kspace.is_key(scenario.image) else "your picture"
+    own = "your k-space" if kspace.is_key(scenario.image) else "your image"
     title = next((p.title for p in images.gallery() if p.key == scenario.image), own)
     method = METHODS[scenario.method.key].title
     regularizer = scenario.method.params.get("regularizer")
@@ -55,5 +55,5 @@ def _said(p: Param, value: Any) -> str:
             label += f" {p.domain.symbol}"
     if isinstance(value, bool):
         return f"{label} {'on' if value else 'off'}"
-    text = pretty(value) if isinstance(value, int | float) else str(value)[:40]
+    text = pretty(value) if isinstance(value, int | float) else p.text(str(value))[:40]
     return f"{label} {text} {unit}".rstrip()

@@ -117,7 +117,7 @@ class SettingPage(ABC, Generic[S]):
     def _ask_to_run(self, draft: S) -> None:
         """Something is going on: what the widgets say begins when "Run" is pressed."""
         left, right = st.columns([4, 1], vertical_alignment="center")
-        left.info("A run is going on. Your new settings wait until you press Run.")
+        left.info("A run is active. Your new settings wait until you press Run.")
         if right.button("Run", type="primary", key=f"{self.prefix}.run", width="stretch"):
             self._start(draft)
             st.rerun()

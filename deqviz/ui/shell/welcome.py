@@ -14,7 +14,7 @@ _FRONTEND = Frontend(
 FIRST = "uniqueness"
 """The lesson that the hint leads to."""
 SENTENCES = (
-    "DEQViz reconstructs a picture from incomplete data while you watch, and holds what theory promises "
+    "DEQViz reconstructs an image from incomplete data while you watch, and holds what theory promises "
     "against every iteration.",
     "Change anything at the side, press Space to pause, and drag the slider to look back.",
     "Lesson 1 says in six minutes what an equilibrium is, and when there is only one.",

@@ -36,7 +36,7 @@ def uniqueness(
     params = {"views": 10} if operator == "tomography" else {}
     model = OPERATORS[operator].build(params, image=Space(tuple(x.shape[1:]), x.dtype))
     equation, y = Equation(model, regularizer), model(x)
-    others = {"Coins": picture("coins"), "Your picture": picture("phantom")}
+    others = {"Coins": picture("coins"), "Your image": picture("phantom")}
     return Uniqueness(equation, y, weight, starts(equation, y, 0, others), **settings)
 
 

@@ -58,10 +58,10 @@ def test_a_preset_survives_its_address(name: str):
     ("query", "said"),
     [
         ({"pictures": "camera,nobody"}, "'nobody'"),
-        ({"pictures": ""}, "At least one picture"),
+        ({"pictures": ""}, "At least one image"),
         ({"levels": "0.3"}, "'0.3'"),
         ({"methods": "tv,magic"}, "'magic'"),
-        ({"methods": ",".join(TITLES)}, "At most 6 methods"),
+        ({"methods": ",".join(TITLES)}, "at most 6 methods"),
         ({"operator": "telescope"}, "'telescope'"),
         ({"seeds": "99"}, "1 … 10"),
         ({"strength": "huge"}, "'huge'"),
@@ -108,14 +108,17 @@ def test_every_cell_is_drawn_counted_and_judged():
     assert [chart.key for chart in view.charts] == ["psnr", "gain", "ssim", "seconds", "iterations"]
     psnr, gain, *_ = view.charts
     names = [series.name for series in psnr.series if series.name]
-    assert names == ["Tikhonov", "Back-projection", "measured data"]
+    assert names == ["Tikhonov", "Direct inversion", "direct inversion"]
     assert len(list(psnr.series[0].x)) == 2
     # Of the back-projection of a blur nothing is gained: it is what it is compared with.
-    projected = next(series for series in gain.series if series.name == "Back-projection")
+    projected = next(series for series in gain.series if series.name == "Direct inversion")
     assert list(projected.y) == pytest.approx([0.0, 0.0], abs=1e-4)  # float32 sums of 4096 squares
     assert "At 0.01: Tikhonov is" in psnr.sentence
     assert "in 2 of 2 cells" in psnr.sentence
-    assert {row.name: row.lamp for row in view.guarantees} == {"Tikhonov": "holds", "Back-projection": "void"}
+    assert {row.name: row.lamp for row in view.guarantees} == {
+        "Tikhonov": "holds",
+        "Direct inversion": "void",
+    }
     assert view.csv
     assert view.json
     assert len(view.csv.splitlines()) == 9
@@ -144,7 +147,7 @@ def test_a_table_is_shown_one_degradation_at_a_time(rows: tuple[Measured, ...]):
     second = [series for series in board(finished(other), other).charts[0].series if series.name]
     assert [series.name for series in first] == [series.name for series in second]
     assert list(first[0].y) != list(second[0].y)
-    assert "nothing is run here" in (view.explanation.text if view.explanation else "")
+    assert "nothing is computed here" in (view.explanation.text if view.explanation else "")
 
 
 def test_names_of_a_table_are_text_and_never_markup(rows: tuple[Measured, ...]):
@@ -181,7 +184,7 @@ def test_the_page_opens_what_the_address_says_and_follows_its_controls():
     at = opened()
     assert setting(at) == SMALL.validated()
     assert study(at).state == "done"
-    assert any("Means" in element.proto.body for element in at.get("html"))
+    assert any("Mean PSNR" in element.proto.body for element in at.get("html"))
     first = study(at).id
     at.multiselect(key="b.levels").set_value(["0.01"]).run()
     assert setting(at).count == 4
@@ -217,7 +220,7 @@ def test_the_journey(serve, open_page, rows: tuple[Measured, ...], tmp_path: Pat
     )
     state(page, "done")
     turn(page, "batch?pictures=camera%2Ccoins&levels=0.01%2C0.05&methods=tikhonov%2Cbaseline")
-    means = page.get_by_role("region", name="Means of the PSNR")
+    means = page.get_by_role("region", name="Mean PSNR")
     expect(means.get_by_role("row")).to_have_count(3, timeout=60_000)
     state(page, "done")
     check_looks(page)
@@ -234,7 +237,7 @@ def test_the_journey(serve, open_page, rows: tuple[Measured, ...], tmp_path: Pat
     upload.set_input_files(broken)
     expect(page.get_by_text("broken.parquet is no Parquet file, or its end is missing")).to_be_visible()
     upload.set_input_files(file)
-    expect(page.get_by_role("button", name="Back to a batch")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("button", name="Back to your own batch")).to_be_visible(timeout=60_000)
     expect(means).to_contain_text("σ = 0.1")
     state(page, "done")
     page.mouse.move(width // 2, 2)

@@ -390,4 +390,4 @@ def test_where_nobody_knows_the_truth_nothing_is_judged_and_nothing_searched():
     search = Search.begin(setting, targets(setting)[0], "cpu")
     while not search.study.is_over():
         search.study.advance(time.monotonic() + 5)
-    assert "Nobody knows the truth" in search.study.snapshot().message
+    assert "has no ground truth" in search.study.snapshot().message

@@ -76,7 +76,7 @@ def test_methods_are_added_and_taken_away():
 
 def test_a_preset_replaces_everything():
     at = opened()
-    at.button(key="cmp.preset.Holes").click().run()
+    at.button(key="cmp.preset.Inpainting").click().run()
     assert not at.exception, at.exception
     assert setting(at).operator.key == "inpainting"
     assert len(comparison(at).runs) == 4
@@ -167,7 +167,7 @@ def test_the_journey(compared):
     values = {handle.get_attribute("aria-valuenow") for handle in handles.all()}
     assert values == {"60"}
     page.get_by_role("button", name="Errors").click()
-    expect(page.get_by_title("Colour scale of every error")).to_be_visible()
+    expect(page.get_by_title("Colour scale of all error images")).to_be_visible()
     # The scrubber shows each run at its own iterate.
     page.get_by_label("Kept iterates of all methods").press("Home")
     expect(page.locator(VIEW)).to_have_attribute("data-k", "0")
@@ -193,14 +193,14 @@ def test_the_best_value_is_found_and_taken(compared):
     page = compared("size=48&iterations=30&m1=tikhonov&m1.weight=5.0&m2=iterated_tikhonov")
     before = psnr(page)
     run = page.locator(VIEW).get_attribute("data-run") or ""
-    page.get_by_role("button", name="Find it").click()
+    page.get_by_role("button", name="Search").click()
     expect(page.locator("[data-tune=done]")).to_be_visible(timeout=60_000)
     expect(page.locator("[data-tried='15']")).to_be_visible()
-    page.get_by_role("button", name="Take it").click()
+    page.get_by_role("button", name="Use best value").click()
     expect(page.locator(VIEW)).not_to_have_attribute("data-run", run, timeout=30_000)
     state(page, "done")
     expect(page).to_have_url(re.compile(r"m1\.weight="))
-    expect(page.get_by_role("button", name="Take it")).to_be_disabled()
+    expect(page.get_by_role("button", name="Use best value")).to_be_disabled()
     expect(page.locator(".dqv-sheet tbody tr").first).not_to_contain_text(f"{before[0]:.2f}")
     after = psnr(page)
     assert after[0] > before[0] + 1

@@ -86,7 +86,7 @@ def test_every_part_of_a_setting_survives_its_address():
         ({"solvers": ","}, "At least one solver"),
         ({"operator": "guess"}, "There is no operator 'guess'"),
         ({"mine": "upload-0000000000000000"}, "not kept here"),
-        ({"crossing": OVER_L, "regularizer": "quadratic"}, "L belongs to the contractive network"),
+        ({"crossing": OVER_L, "regularizer": "quadratic"}, "L is a constant of the contractive network"),
         ({"spice": "hot"}, "'spice' is unknown"),
     ],
 )
@@ -116,9 +116,9 @@ def test_all_roads_lead_to_one_picture_and_the_example_to_three():
         "asymmetry",
         "circulation",
     ]
-    assert charts["starts"].sentence == "8 of 8 runs arrived at one limit."
+    assert charts["starts"].sentence == "8 of 8 runs converged to one limit."
     line, proved, *starts = charts["starts"].series
-    assert [s.name for s in starts] == ["Zero", "Back-projection", "Noise", "Another picture"]
+    assert [s.name for s in starts] == ["Zero", "Direct inversion", "Noise", "Another image"]
     for above in (line, proved):
         limit = dict(zip(above.x, above.y, strict=True))
         for series in starts:
@@ -129,12 +129,12 @@ def test_all_roads_lead_to_one_picture_and_the_example_to_three():
     assert found[1.05] == found[1.5] == 3
     measured = charts["factors"].series[1:]
     assert all(len(series.x) == 1 for series in measured)
-    for series in (s for s in measured if s.name in ("Explicit", "Explicit, best step", "Implicit")):
+    for series in (s for s in measured if s.name in ("Explicit", "Explicit, optimal step size", "Implicit")):
         assert series.y[0] <= series.x[0] * (1 + 1e-6)
     gauge = {series.name: series.y[0] for series in charts["asymmetry"].series}
     assert gauge["Contractive residual (learned)"] > 1e-3
     assert gauge["Quadratic (Tikhonov)"] < 1e-12
-    assert gauge["Rotating, in the plane"] > 0.5
+    assert gauge["Skew part (rotation), in the plane"] > 0.5
     assert {row.name: row.lamp for row in drawn.guarantees} == {
         "A-priori linear rate": "holds",
         "A-posteriori error bound": "holds",
@@ -150,11 +150,11 @@ def test_all_roads_lead_to_one_picture_and_the_example_to_three():
 
 
 def test_a_step_that_is_too_long_is_seen_to_be():
-    setting = PRESETS["Step too long"][1].validated()
+    setting = PRESETS["Step size beyond the limit"][1].validated()
     drawn = board(finished(setting), setting)
     charts = {chart.key: chart for chart in drawn.charts}
-    assert "4 went away" in charts["starts"].sentence
-    assert "From step = 1.1 on runs go away." in charts["distinct"].sentence
+    assert "4 diverged" in charts["starts"].sentence
+    assert "From step = 1.1 on runs diverge." in charts["distinct"].sentence
     certified, seen = charts["contraction"].series[1:3]
     # Linear: what is certified is what is seen, on both sides of the limit.
     np.testing.assert_allclose(certified.y, seen.y, rtol=1e-3)
@@ -169,7 +169,7 @@ def test_where_no_limit_was_found_the_residual_is_drawn():
         max_steps=20,
     )
     drawn = board(finished(setting), setting)
-    assert drawn.charts[0].title == "Residual, by start"
+    assert drawn.charts[0].title == "Residual by starting point"
     assert any(len(series.y) for series in drawn.charts[0].series)
     assert {row.lamp for row in drawn.guarantees if row.name != "Contraction"} == {"void"}
 
@@ -178,7 +178,7 @@ def test_a_picture_of_the_users_is_a_start_in_any_size_and_colour():
     own = images.keep(torch.rand(1, 3, 40, 70), "fedcba9876543210")
     setting = small(starts=("mine", "zero"), mine=own)
     drawn = board(finished(setting), setting)
-    assert [tile.title for tile in drawn.tiles[:2]] == ["From: Your picture", "From: Zero"]
+    assert [tile.title for tile in drawn.tiles[:2]] == ["Start: Your image", "Start: Zero"]
     assert drawn.tiles[0].pixels.shape == (1, 16, 16)
 
 
@@ -231,7 +231,7 @@ def test_a_contradiction_waits_and_a_damaged_address_is_told():
     assert len(at.warning) == 2
     before = study(at).id
     at.selectbox(key="c.crossing").select(OVER_L).run()
-    assert "L belongs to the contractive network" in at.error[0].value
+    assert "L is a constant of the contractive network" in at.error[0].value
     assert study(at).id == before
 
 
@@ -253,11 +253,11 @@ def test_an_upload_becomes_a_start():
 
 def test_a_preset_fills_the_form():
     at = opened()
-    at.button(key="c.preset.Step too long").click().run()
-    assert setting(at) == PRESETS["Step too long"][1].validated()
+    at.button(key="c.preset.Step size beyond the limit").click().run()
+    assert setting(at) == PRESETS["Step size beyond the limit"][1].validated()
     assert at.multiselect(key="c.solvers").value == ["explicit", "implicit", "anderson"]
     settle(at)
-    at.button(key="c.preset.All roads lead here").click().run()
+    at.button(key="c.preset.Unique limit from all starts").click().run()
     assert setting(at) == Setting().validated()
     assert setting(at).crossing == THREE
     study(at).stop()
@@ -276,10 +276,10 @@ def test_the_journey(serve, open_page, width: int, theme: str):
     page.get_by_role("link", name="Convergence").click()
     page.wait_for_selector("[data-chart=starts][data-points]", timeout=60_000)
     if width > 1000:
-        page.get_by_role("button", name="Step too long").click()
+        page.get_by_role("button", name="Step size beyond the limit").click()
         expect(page).to_have_url(re.compile(r"/convergence\?.*step=1.1"), timeout=20_000)
         state(page, "done")
-        expect(page.locator(".dqv-chart").first).to_contain_text("4 went away")
+        expect(page.locator(".dqv-chart").first).to_contain_text("4 diverged")
         expect(page.locator("table").first).to_contain_text("A-posteriori error bound")
         expect(page.locator("table").first).not_to_contain_text("violated")
     else:

@@ -118,7 +118,7 @@ def test_every_part_of_a_setting_survives_its_address():
         ({"activation": "relu"}, "'relu'"),
         ({"image": "moon"}, "'moon'"),
         ({"operator": "parallel_mri"}, "There is no operator 'parallel_mri'"),
-        (dict.fromkeys(("is_phase", "is_run", "is_recovery"), "False"), "Nothing is asked"),
+        (dict.fromkeys(("is_phase", "is_run", "is_recovery"), "False"), "No experiment is selected"),
         ({"spice": "hot"}, "'spice' is unknown"),
     ],
 )
@@ -153,7 +153,7 @@ def test_the_diagram_and_the_three_widths():
     assert list(charts) == ["phase", "widths"]
     assert view.done == view.total == 12 + 9
     marks = [series for series in charts["phase"].series if series.style == "points"]
-    assert [s.name for s in marks] == ["all draws", "half or more", "fewer", "none"]
+    assert [s.name for s in marks] == ["all draws", "at least half", "less than half", "none"]
     assert sum(len(s.x) for s in marks) == 12
     inside = {(m, k) for s in marks[:2] for m, k in zip(s.x, s.y, strict=True)}
     assert {(2, 24), (4, 24), (6, 24)} <= inside
@@ -175,7 +175,7 @@ def test_with_both_layers_trained_no_boundary_is_left():
     view, charts = drawn(replace(NOTHING, is_phase=True, is_both=True))
     assert list(charts) == ["phase"]
     marks = {s.name: len(s.x) for s in charts["phase"].series if s.style == "points"}
-    assert marks == {"all draws": 12, "half or more": 0, "fewer": 0, "none": 0}
+    assert marks == {"all draws": 12, "at least half": 0, "less than half": 0, "none": 0}
     assert "12 of 12 cells" in charts["phase"].sentence
     assert {row.lamp for row in view.guarantees} == {"void"}
 
@@ -202,7 +202,7 @@ def test_a_certified_run_stays_under_its_envelope_and_every_lamp_is_green():
     assert min(now.y) >= max(half.y)
     assert {s.name for s in charts["clean"].series} == {"‖Ag(t) − Ax†‖", "2‖ε‖", "‖ε‖", "t*"}
     lamps = {row.name: row.lamp for row in view.guarantees}
-    assert [lamps.pop(name) for name in ("Residual, sharper",)] == ["estimated"]
+    assert [lamps.pop(name) for name in ("A-priori linear rate by the tangent kernel",)] == ["estimated"]
     assert set(lamps.values()) == {"holds"}
     assert len(lamps) == 4
     assert "R′ < R in all 6 draws" in charts["residual"].sentence
@@ -222,16 +222,16 @@ def test_a_narrow_run_is_void_and_says_why():
 
 
 def test_draws_above_the_line_of_their_kernel_are_marked():
-    view, charts = drawn(replace(PRESETS["A red flag"][1], unknowns=20))
+    view, charts = drawn(replace(PRESETS["NTK rate violated"][1], unknowns=20))
     (flags,) = (s for s in charts["residual"].series if s.role == "error")
     (line,) = (s for s in charts["residual"].series if s.style == "dotted")
     limit = dict(zip(line.x, line.y, strict=True))
     assert len(flags.x) > 0
     # The line is that of the draw that is shown; all draws of one problem size have similar ones.
     assert max(y / limit[t] for t, y in zip(flags.x, flags.y, strict=True)) > 1
-    told = next(row for row in view.guarantees if row.name == "Residual, sharper")
+    told = next(row for row in view.guarantees if row.name == "A-priori linear rate by the tangent kernel")
     assert told.lamp == "estimated"
-    assert re.search(r"[1-9]\d* of 16 draws above it", told.measured)
+    assert re.search(r"exceeded by [1-9]\d* of 16 draws", told.measured)
 
 
 def test_what_is_recovered_lies_on_the_wide_limit():
@@ -247,7 +247,7 @@ def test_what_is_recovered_lies_on_the_wide_limit():
     assert [s.name for s in charts["way"].series] == ["k = 16", "k = 64", "Landweber"]
     (row,) = view.guarantees
     assert row.lamp == "estimated"
-    assert "% from it" in row.measured
+    assert "deviation at most" in row.measured
 
 
 def test_momentum_is_compared_with_descent():
@@ -269,10 +269,10 @@ def test_the_picture_prior_says_that_no_theorem_covers_it_and_what_is_an_oracle(
     assert view.explanation is not None
     assert "No theorem covers" in view.explanation.text
     names = [s.name for s in charts["hump"].series]
-    assert names[-1] == "oracle: best by the truth"
+    assert names[-1] == "oracle (uses the ground truth)"
     assert len(charts["hump"].series[0].x) == 61
     titles = [tile.title for tile in view.tiles]
-    assert titles[:3] == ["Truth", "Data", "Network, iteration 60"]
+    assert titles[:3] == ["Ground truth", "Measurements", "Network, iteration 60"]
     assert any(title.startswith("Oracle, ") for title in titles)
     assert titles[-2:] == ["Target: shuffled", "Target: noise"]
     assert len(charts["impedance"].series) == 4
@@ -357,7 +357,7 @@ def test_the_journey(serve, open_page):
     state(page, "done")
     page.get_by_role("link", name="Deep prior").click()
     page.wait_for_selector("[data-chart=phase][data-points]", timeout=60_000)
-    page.get_by_role("button", name="Far too narrow").click()
+    page.get_by_role("button", name="No certificate: small width").click()
     expect(page).to_have_url(re.compile(r"/deep_prior\?.*width=64"), timeout=60_000)
     expect(page.locator("[data-chart]")).to_have_count(4, timeout=60_000)
     table = page.locator("table").first
@@ -368,7 +368,7 @@ def test_the_journey(serve, open_page):
     page.get_by_role("button", name="Train both layers").click()
     expect(page).to_have_url(re.compile("is_both=True"), timeout=60_000)
     card = page.locator(".dqv-chart").first
-    expect(card).to_contain_text("63 of 63 cells reach the data in every draw", timeout=60_000)
+    expect(card).to_contain_text("63 of 63 cells interpolate in every draw", timeout=60_000)
     state(page, "done")
     assert page.locator(ROOT).get_attribute("data-run") != run
     expect(table).not_to_contain_text("violated")

@@ -48,7 +48,7 @@ def test_the_list_opens_a_lesson_and_lessons_follow_each_other():
     at = opened()
     titles = [button.label for button in at.button if str(button.key).startswith("lesson.open.")]
     assert len(titles) == 8
-    assert titles[0] == "One equilibrium"
+    assert titles[0] == "Unique fixed point"
     at.button(key="lesson.open.lower_bound").click().run()
     assert parameter(at, "lesson") == "lower_bound"
     assert any("Statement" in text.value for text in at.markdown)
@@ -68,10 +68,10 @@ def test_the_data_answer_once_both_views_are_done():
     assert parameter(at, "view") == "tried"
     settled(at, "tried")
     assert at.error
-    assert "The data say otherwise:** The bound is gone" in told(at)
+    assert "The results say otherwise:** It vanishes" in told(at)
     assert "the bound was 1.67" in told(at)
     at.radio(key="lesson.answer.lower_bound").set_value(2).run()
-    assert "Right, say the data" in at.success[0].value
+    assert "Correct" in at.success[0].value
     first = at.session_state.studies["lesson.here"].id
     at.segmented_control(key="lesson.switch").set_value("here").run()
     assert at.session_state.studies["lesson.here"].id == first, "it is there still: nothing runs again"
@@ -96,7 +96,7 @@ def test_a_damaged_file_is_a_sentence_on_the_list(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(lessons_file, "FOLDER", tmp_path)
     at = opened()
     assert "torn.md, line 4: the header is no TOML" in told(at)
-    assert [b.label for b in at.button if str(b.key).startswith("lesson.open.")] == ["The lower bound"]
+    assert [b.label for b in at.button if str(b.key).startswith("lesson.open.")] == ["The lower error bound"]
     at = opened(lesson="torn")
     assert "torn.md, line 4" in told(at)
 
@@ -118,7 +118,7 @@ def test_a_class_reads_tries_and_answers(serve, open_page, theme: str, width: in
     expect(page.locator(".st-key-lesson_cards button")).to_have_count(8, timeout=60_000)
     clear(page)
     check_looks(page)
-    page.get_by_role("button", name="The lower bound").click()
+    page.get_by_role("button", name="The lower error bound").click()
     expect(page.locator("[data-chart=band]")).to_be_visible(timeout=60_000)
     state(page, "done")
     expect(page.locator(".st-key-lesson_text .katex").first).to_be_visible()
@@ -129,13 +129,13 @@ def test_a_class_reads_tries_and_answers(serve, open_page, theme: str, width: in
     state(page, "done")
     # The same component, updated in place: a class sees the change, and no blank page.
     expect(page.locator(ROOT)).to_have_attribute("data-mine", "yes")
-    page.get_by_text("The bound is gone, and the error falls far below it").click()
-    expect(page.get_by_text("Right, say the data.")).to_be_visible(timeout=60_000)
+    page.get_by_text("It vanishes, and the error is far below it").click()
+    expect(page.get_by_text("Correct.")).to_be_visible(timeout=60_000)
     expect(page.locator(ROOT)).to_have_attribute("data-mine", "yes")
     clear(page)
     check_looks(page)
-    page.get_by_text("It stays: what A cannot see is lost").click()
-    expect(page.get_by_text("The data say otherwise:")).to_be_visible(timeout=60_000)
+    page.get_by_text("It stays: the null-space component is lost").click()
+    expect(page.get_by_text("The results say otherwise:")).to_be_visible(timeout=60_000)
     clear(page)
     check_looks(page)
     page.get_by_role("link", name="Open in the full page").click()
@@ -154,7 +154,7 @@ def test_the_hint_goes_for_good_and_leaves_the_live_view_alone(serve, open_page)
     page.locator(ROOT).evaluate("node => { node.dataset.mine = 'yes'; }")
     hint.get_by_role("button", name="Got it").click()
     expect(hint).not_to_be_visible()
-    page.get_by_role("button", name="Nothing to hide").click()
+    page.get_by_role("button", name="PnP with an unconstrained denoiser").click()
     expect(page.locator(ROOT)).not_to_have_attribute("data-state", "done", timeout=60_000)
     expect(page.locator(ROOT)).to_have_attribute("data-mine", "yes")
     # Another tab of the same browser.
@@ -170,6 +170,6 @@ def test_the_hint_leads_to_the_first_lesson(serve, open_page):
     page = open_page(f"{serve('app.py')}/{SMALL}")
     state(page, "done")
     page.get_by_role("link", name="Lesson 1").click()
-    expect(page.get_by_role("heading", name="One equilibrium")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", name="Unique fixed point")).to_be_visible(timeout=60_000)
     expect(page.locator("[data-chart=distinct]")).to_be_visible(timeout=60_000)
     assert "lesson=uniqueness" in page.url

@@ -106,7 +106,7 @@ RIGHT = {
     "uniqueness": "As many as before",
     "certificates": "It is never smaller, and never more than 39 times as large",
     "source_condition": "Like √δ",
-    "lower_bound": "The bound is gone, and the error falls far below it",
+    "lower_bound": "It vanishes, and the error is far below it",
     "monotone": "Far from zero",
     "memory": "No more than before",
     "width": "Three to a hundred times as wide",

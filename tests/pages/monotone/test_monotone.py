@@ -51,9 +51,9 @@ def test_the_address_says_which_question():
         ({"question": "life"}, "There is no question 'life'"),
         ({"question": MOL, "version": "best"}, "allowed is"),
         ({"question": MOL, "acceleration": "much"}, "must be a number"),
-        ({"question": MOL, "image": "moon"}, "There is no picture 'moon'"),
-        ({"question": MOL, "other": "brain"}, "two different pictures"),
-        ({**QUICK, "is_breaker": "False"}, "Nothing is asked"),
+        ({"question": MOL, "image": "moon"}, "There is no image 'moon'"),
+        ({"question": MOL, "other": "brain"}, "two different images"),
+        ({**QUICK, "is_breaker": "False"}, "No experiment is selected"),
         ({"question": MOL, "solvers": "picard"}, "'solvers' is unknown"),
     ],
 )
@@ -69,7 +69,7 @@ def test_two_pictures_solve_one_problem_and_the_gain_decides():
     for series, ends in ((example, (0, 1)), (monotone, (0,)), (strict, (0,))):
         small = [t for t, y in zip(series.x, series.y, strict=True) if y < 1e-10]
         assert small == list(ends)
-    assert "Id − 2 tanh∘G: both pictures solve" in chart.sentence
+    assert "Id − 2 tanh∘G: both images are solutions" in chart.sentence
     assert [tile.key for tile in drawn.tiles[:3]] == ["example-first", "example-second", "example-data"]
     assert all(tile.pixels.shape == (1, 24, 24) for tile in drawn.tiles[:3])
     lamps = {row.name: row.lamp for row in drawn.guarantees}
@@ -80,7 +80,7 @@ def test_two_pictures_solve_one_problem_and_the_gain_decides():
     }
     assert (drawn.done, drawn.csv is not None, drawn.json is not None) == (drawn.total, True, True)
     low = replace(setting, gain=1.05)
-    assert "monotone between these two pictures, raise L" in mol_board(finished(low), low).charts[0].sentence
+    assert "monotone between these two images, raise L" in mol_board(finished(low), low).charts[0].sentence
 
 
 def test_steps_have_two_limits_and_a_rule_that_misleads(monkeypatch: pytest.MonkeyPatch):
@@ -128,7 +128,7 @@ def test_the_question_is_opened_changed_and_left():
     settle(at)
     before = study(at).id
     at.toggle(key="cm.is_breaker").set_value(False).run()
-    assert "Nothing is asked" in at.error[0].value
+    assert "No experiment is selected" in at.error[0].value
     assert study(at).id == before
     at.toggle(key="cm.is_breaker").set_value(True).run()
     settle(at)
@@ -138,8 +138,8 @@ def test_the_question_is_opened_changed_and_left():
     assert "question" not in at.query_params
     study(at).stop()
     settle(at)
-    at.button(key="c.preset.Two pictures, one problem").click().run()
-    assert setting(at) == PRESETS["Two pictures, one problem"][1].validated()
+    at.button(key="c.preset.Two solutions of one problem").click().run()
+    assert setting(at) == PRESETS["Two solutions of one problem"][1].validated()
     assert at.selectbox(key="c.question").value == MOL
     study(at).stop()
 
@@ -153,12 +153,12 @@ def test_the_journey(serve, open_page):
     state(page, "done")
     page.get_by_role("link", name="Convergence").click()
     page.wait_for_selector("[data-chart=starts][data-points]", timeout=60_000)
-    page.get_by_role("button", name="Two pictures, one problem").click()
+    page.get_by_role("button", name="Two solutions of one problem").click()
     expect(page).to_have_url(re.compile(r"question=monotone"), timeout=20_000)
     page.wait_for_selector("[data-chart=breaker][data-points]", timeout=60_000)
     state(page, "done")
     expect(page.locator("[data-chart]")).to_have_count(1)
-    expect(page.locator(".dqv-chart").first).to_contain_text("both pictures solve", timeout=20_000)
+    expect(page.locator(".dqv-chart").first).to_contain_text("both images are solutions", timeout=20_000)
     expect(page.locator("table").first).to_contain_text("Uniqueness by m-monotonicity")
     expect(page.locator("table").first).not_to_contain_text("violated")
     assert page.locator(ROOT).get_attribute("data-run")

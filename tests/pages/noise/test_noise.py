@@ -61,13 +61,13 @@ def test_every_setting_survives_its_address(kernel, contraction, truth, rule, p)
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ({"levels": "1e9"}, "Levels must be a number"),
+        ({"levels": "1e9"}, "Noise levels must be a number"),
         ({"levels": "1000"}, "allowed is 7 … 49"),
         ({"problem": "yours"}, "Problem is 'yours'"),
         ({"rule": "guess"}, "There is no 'guess' here"),
         ({"regularizer": "contractive"}, "There is no 'contractive' here"),
         ({"image": "nobody"}, "nobody"),
-        ({"noise": POISSON}, "Poisson noise counts photons"),
+        ({"noise": POISSON}, "Poisson noise needs non-negative data"),
         ({"rule": "best", "truth": PLAIN}, "choose another rule"),
         ({"spice": "hot"}, "'spice' is unknown"),
     ],
@@ -89,7 +89,7 @@ def test_the_default_shows_the_rate_and_its_loss():
     drawn = board(study, setting)
     keys = ["bregman", "error", "tent", "residual", "band", "stability", "gain"]
     assert [chart.key for chart in drawn.charts] == keys
-    assert drawn.charts[0].note == f"slope {held.slope:.2f} · bound 1"
+    assert drawn.charts[0].note == f"order {held.slope:.2f} · bound 1"
     measured = drawn.charts[2].series[1]
     slopes = dict(zip(measured.x, measured.y, strict=True))
     assert max(slopes, key=slopes.__getitem__) == 1
@@ -119,7 +119,7 @@ def test_every_error_lies_in_the_band_that_is_drawn():
     at_truth, at_equilibrium = (np.asarray(series.y) for series in charts["kernel"].series)
     assert np.linalg.norm(at_truth) > 1
     assert np.linalg.norm(at_equilibrium) < 1e-6
-    assert charts["bregman"].note.startswith("slope 0.")
+    assert charts["bregman"].note.startswith("order 0.")
     assert "bound" not in charts["bregman"].note
 
 
@@ -134,13 +134,13 @@ def test_stability_stays_below_its_bounds_and_comes_near_them():
     assert len(worst.x) == len(random.x) == 13
     assert 0.24 < max(worst.y) <= 0.25 * (1 + 1e-6)
     assert max(random.y) < max(worst.y)
-    assert f"with {max(worst.y):.3f} at" in charts["stability"].sentence
+    assert f"tightest ratio {max(worst.y):.3f} at" in charts["stability"].sentence
     bound, worst, random = charts["gain"].series
     # c = 1 − L, and A is too weak in its last directions to do better.
     assert np.asarray(bound.y) == pytest.approx(0.5 / np.sqrt(0.05 * np.asarray(bound.x)), rel=1e-6)
     assert (np.asarray(worst.y) <= np.asarray(bound.y)).all()
     assert (np.asarray(random.y) <= np.asarray(bound.y)).all()
-    assert re.fullmatch(r"slope −0\.\d\d · bound −½", charts["gain"].note)
+    assert re.fullmatch(r"order −0\.\d\d · bound −½", charts["gain"].note)
     lamps = {row.name: row.lamp for row in drawn.guarantees}
     assert {lamps[f"Stability {of}"] for of in ("in the distance", "of the data", "of the picture")} == {
         "holds"
@@ -158,7 +158,7 @@ def test_without_a_certified_c_no_bound_is_drawn_for_the_picture():
     study = finished(setting)
     drawn = board(study, setting)
     charts = {chart.key: chart for chart in drawn.charts}
-    assert [series.name for series in charts["gain"].series] == ["worst found", "random"]
+    assert [series.name for series in charts["gain"].series] == ["largest found (adversarial)", "random"]
     assert charts["gain"].sentence.startswith("No bound is proved here")
     assert {row.lamp for row in drawn.guarantees if row.name == "Stability of the reconstruction"} == {"void"}
     assert "stability" not in {chart.key for chart in board(study, small()).charts}
@@ -187,7 +187,7 @@ def test_noise_that_does_not_fit_is_told_in_its_own_words():
     )
     study = finished(setting)
     assert study.state == "failed"
-    assert "Poisson noise counts photons" in study.snapshot().message
+    assert "Poisson noise needs non-negative data" in study.snapshot().message
 
 
 # ---------------------------------------------------------------- widgets
@@ -222,8 +222,8 @@ def test_a_changed_control_starts_the_next_study_and_stands_in_the_address():
 
 def test_a_preset_fills_the_form():
     at = opened()
-    at.button(key="n.preset.Broken on purpose").click().run()
-    assert setting(at) == PRESETS["Broken on purpose"][1].validated()
+    at.button(key="n.preset.Source condition violated").click().run()
+    assert setting(at) == PRESETS["Source condition violated"][1].validated()
     assert at.selectbox(key="n.truth").value == PLAIN
     at.button(key="n.preset.Source condition holds").click().run()
     assert setting(at) == Setting().validated()
@@ -309,7 +309,7 @@ def test_the_journey(serve, open_page):
     run = page.locator(ROOT).get_attribute("data-run")
     page.get_by_role("link", name="Noise").click()
     page.wait_for_selector("[data-chart=bregman][data-points]", timeout=60_000)
-    page.get_by_role("button", name="Broken on purpose").click()
+    page.get_by_role("button", name="Source condition violated").click()
     expect(page).to_have_url(re.compile(r"/noise\?.*kernel=40"), timeout=20_000)
     expect(page.locator(".dqv-chart").last).to_contain_text("What A cannot see")
     state(page, "done")

@@ -93,7 +93,7 @@ def test_a_damaged_address_gives_sentences_and_defaults() -> None:
 
 
 def test_the_packet_holds_the_scene_and_the_whole_trajectories() -> None:
-    setup = PRESETS["The data decide"][1]
+    setup = PRESETS["Fold bifurcation"][1]
     now, moves = scene(setup.plane, setup.starts, None), sweep(setup.plane, setup.sweep)
     head, blocks = unpack(pack(setup, now, moves, explain(setup, now), ack=3, plotly=None))
     assert head["ack"] == 3
@@ -147,7 +147,7 @@ def test_widgets_change_the_scene_and_the_address() -> None:
 
 def test_presets_fill_the_widgets() -> None:
     at = opened(r="skew")
-    for name in ("Step too long", "The data decide"):
+    for name in ("Step size beyond the limit", "Fold bifurcation"):
         setup = PRESETS[name][1]
         at.button(key=f"playground.preset.{name}").click().run()
         assert not at.exception
@@ -220,7 +220,7 @@ def test_the_journey(serve, open_page):
     expect(root).to_have_attribute("data-starts", "3", timeout=20_000)
     started_at(page, "-1,-1.5")
     page.get_by_role("button", name="Pause").click()
-    page.get_by_role("button", name="Back to the starts").click()
+    page.get_by_role("button", name="Back to the starting points").click()
     expect(root).to_have_attribute("data-k", "0")
     page.get_by_role("button", name="Step", exact=True).click()
     expect(root).to_have_attribute("data-k", "1")
@@ -251,7 +251,7 @@ def test_the_journey(serve, open_page):
     expect(root).to_have_attribute("data-starts", "3", timeout=20_000)
 
     # A preset: three equilibria with their kinds in words, and no lamp that accuses a theorem.
-    page.get_by_role("button", name="The data decide").click()
+    page.get_by_role("button", name="Fold bifurcation").click()
     expect(root).to_have_attribute("data-fixed", "3", timeout=20_000)
     expect(page.locator(".dqv-square svg")).to_contain_text("saddle")
     expect(page.locator("table").last).to_contain_text("void")

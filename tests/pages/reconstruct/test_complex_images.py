@@ -100,7 +100,7 @@ def test_an_npy_file_of_kspace_is_reconstructed():
     assert shot.latest.psnr > shot.setup.measured_psnr + 2
     view = screen.view(at.session_state.job, shot, "", (), 0)
     assert view.explanation is not None
-    assert "your k-space, of which the pattern keeps a part" in view.explanation.text
+    assert "your k-space, undersampled by the pattern" in view.explanation.text
 
 
 def test_slices_of_an_hdf5_file_are_picked():
@@ -127,7 +127,7 @@ def test_slices_of_an_hdf5_file_are_picked():
 
 def test_kspace_with_gaps_has_no_truth_and_the_page_says_so():
     at = drop(settle(opened(DIRECT)), "gaps.npy", npy(gaps()))
-    assert "there is no truth" in notes(at)
+    assert "there is no ground truth" in notes(at)
     job = settle(at).session_state.job
     shot = job.snapshot()
     assert shot.state in ("done", "diverged"), shot.message
@@ -189,7 +189,7 @@ def decibels(page: Page, panel: int) -> float:
 def test_kspace_is_dropped_in_and_seen_at_four_times_fewer_samples(serve, open_page):
     page = open_page(f"{serve('app.py')}/?size=64&method=tikhonov")
     page.wait_for_selector(ROOT, timeout=60_000)
-    page.get_by_text("Use your own picture").click()
+    page.get_by_text("Use your own image").click()
     box = page.locator('input[type="file"]')
 
     def give(name: str, data: bytes) -> None:

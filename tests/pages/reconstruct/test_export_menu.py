@@ -66,8 +66,8 @@ def test_a_run_that_is_over_can_be_taken_away():
         "Script",
         "Iterate",
         "Error",
-        "Truth",
-        "Measured",
+        "Ground truth",
+        "Measurements",
         "All as ZIP",
         *ROW,
         "GIF",
@@ -107,7 +107,7 @@ def test_a_run_that_failed_says_that_there_is_nothing():
     at = settled(opened({"size": "48", "operator": "fourier", "noise": "poisson"}))
     assert at.session_state.job.state == "failed"
     assert buttons(at) == dict.fromkeys(ROW, False)
-    assert "no iterate to take away" in hint(at)
+    assert "no iterate to export" in hint(at)
 
 
 # ---------------------------------------------------------------- in Chromium
@@ -174,7 +174,7 @@ def pixels(data: bytes) -> np.ndarray:
 def test_pictures_are_those_on_the_screen(app):
     page = app()
     panel = box(page, "PNG")
-    shown = {"Iterate": "k30", "Error": "k30-error-x4", "Truth": "truth", "Measured": "measured"}
+    shown = {"Iterate": "k30", "Error": "k30-error-x4", "Ground truth": "truth", "Measurements": "measured"}
     for title, part in shown.items():
         name, data = taken(page, panel.get_by_role("button", name=title, exact=True))
         assert name == f"{NAME}-{part}.png"
@@ -226,8 +226,8 @@ def test_charts_come_as_svg(app):
     page = app()
     for chart, name in (
         ("Fixed-point residual", "residual"),
-        ("Quality", "quality"),
-        ("Path of the iterates", "path"),
+        ("Image quality", "quality"),
+        ("Trajectory of the iterates", "path"),
     ):
         page.locator(f"[data-chart={name}][data-draws]").wait_for(timeout=30_000)
         file, data = taken(page, page.get_by_role("button", name=f"{chart}: download as SVG"))
@@ -240,7 +240,7 @@ def test_charts_come_as_svg(app):
 def test_an_uploaded_picture_goes_with_its_script(app, tmp_path):
     page = app()
     run = page.locator(ROOT).get_attribute("data-run")
-    page.get_by_text("Use your own picture").click()
+    page.get_by_text("Use your own image").click()
     mine = np.random.default_rng(0).random((48, 64), np.float32)
     file = io.BytesIO()
     np.save(file, mine)

@@ -96,7 +96,7 @@ def test_upload_good_and_bad(app):
     page = app(QUICK)
     state(page, "done")
     run = data(page, "run")
-    page.get_by_text("Use your own picture").click()
+    page.get_by_text("Use your own image").click()
     box = page.locator('input[type="file"]')
     box.set_input_files({"name": "bad.png", "mimeType": "image/png", "buffer": b"\x89PNG nothing more"})
     expect(page.get_by_role("alert")).to_be_visible(timeout=10_000)

@@ -201,7 +201,7 @@ def test_noise_that_cannot_be_is_told_by_the_live_view():
 
 def test_a_preset_fills_the_form_and_starts():
     at = settle(opened())
-    at.button(key="preset.Step too long").click().run()
+    at.button(key="preset.Step size beyond the limit").click().run()
     assert not at.exception, at.exception
     params = scenario(at).method.params
     assert params["splitting"] == "explicit"

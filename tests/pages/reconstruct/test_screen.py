@@ -49,7 +49,7 @@ def test_checks_are_no_end_and_say_how_far_they_are():
     x = torch.zeros(1, 1, 4, 4)
     start = Probe("start-zero", "from zero", None, ((0, x), (10, x)))
     said = message(shot("checking", start, message="Arrived."))
-    assert said == "Arrived. What the theorems say: from zero, iteration 10 of about 20 …"
+    assert said == "Arrived. Checking the guarantees: from zero, iteration 10 of about 20 …"
     gap = torch.tensor([[1.0, math.nan], [1.0, 1.0]])
     land = Landscape(plane([x, x + 1, x + 2], x), (0.0, 1.0), gap)
     assert "residual on the plane, 75 %" in message(
@@ -60,4 +60,4 @@ def test_checks_are_no_end_and_say_how_far_they_are():
 def test_a_run_that_is_built_says_what_is_prepared():
     view = screen.view(Job(Scenario().validated()), shot("preparing"), "", (), 0)
     assert view.state == "preparing"
-    assert view.message == "Gaussian blur, the data and the constants of the theorems"
+    assert view.message == "Gaussian blur: computing the operator norm and the constants"

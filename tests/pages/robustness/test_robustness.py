@@ -51,13 +51,13 @@ def test_every_method_of_the_list_can_be_built():
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ({"levels": "1e9"}, "Sizes must be a number"),
+        ({"levels": "1e9"}, "Perturbation sizes ε must be a number"),
         ({"levels": "1"}, "allowed is 2 … 9"),
         ({"restarts": "0"}, "allowed is 1 … 8"),
-        ({"side": "8 px"}, "Size is '8 px'"),
+        ({"side": "8 px"}, "Image size (longer side) is '8 px'"),
         ({"methods": "magic"}, "There is no method 'magic' here"),
         ({"methods": ","}, "At least one method is needed"),
-        ({"methods": "sense,mol,mol_02,mol_30,tv,modl,unet"}, "At most 6 methods"),
+        ({"methods": "sense,mol,mol_02,mol_30,tv,modl,unet"}, "at most 6 methods"),
         ({"operator": "guess"}, "There is no operator 'guess' here"),
         ({"image": "nobody"}, "nobody"),
         ({"spice": "hot"}, "'spice' is unknown"),
@@ -74,10 +74,10 @@ def test_the_board_shows_attack_draws_and_bound_of_every_method():
     charts = {chart.key: chart for chart in drawn.charts}
     assert list(charts) == ["compared", "psnr", "gain-sense", "gain-baseline"]
     lines = {series.name: np.asarray(series.y) for series in charts["gain-sense"].series}
-    assert (lines["random"] <= lines["worst found"]).all()
-    assert (lines["worst found"] <= lines["certified"] * 1.01).all()
+    assert (lines["random perturbation"] <= lines["largest gain found"]).all()
+    assert (lines["largest gain found"] <= lines["certified"] * 1.01).all()
     assert (lines["certified"] < lines["λ/m"]).all()
-    assert lines["local gain"][0] <= lines["certified"][0]
+    assert lines["local Lipschitz constant"][0] <= lines["certified"][0]
     assert "certified" not in {series.name for series in charts["gain-baseline"].series}
     assert charts["gain-baseline"].note == "no bound"
     lamps = {row.name: row.lamp for row in drawn.guarantees}
@@ -87,7 +87,7 @@ def test_the_board_shows_attack_draws_and_bound_of_every_method():
         == lamps["Stability in the data"]
         == "holds"
     )
-    assert lamps["Back-projection"] == "void"
+    assert lamps["Direct inversion"] == "void"
     assert [tile.key for tile in drawn.tiles[:5]] == [
         f"sense.{part}" for part in ("clean", "random", "change", "damaged", "damage")
     ]
@@ -105,7 +105,7 @@ def test_before_the_first_row_all_cards_are_there():
     assert not drawn.tiles
     assert drawn.charts[0].x.low is not None
     assert drawn.explanation is not None
-    assert "3 restarts, 8 steps" in drawn.explanation.text
+    assert "3 restarts, 8 ascent steps" in drawn.explanation.text
 
 
 GUEST = Guest[Setting]("robustness", "r", QUICK)

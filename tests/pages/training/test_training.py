@@ -80,7 +80,7 @@ def test_every_part_of_a_setting_survives_its_address():
         ({"objectives": "range,moon"}, "There is no objective 'moon'"),
         ({"architectures": ","}, "At least one architecture"),
         ({"shown": "FISTA"}, "allowed is Grad or Prox or ADMM"),
-        (dict.fromkeys(("is_lab", "is_depth", "is_adjoint", "is_map"), "False"), "Nothing is asked"),
+        (dict.fromkeys(("is_lab", "is_depth", "is_adjoint", "is_map"), "False"), "No experiment is selected"),
         ({"spice": "hot"}, "'spice' is unknown"),
     ],
 )
@@ -96,11 +96,11 @@ def test_the_lab_draws_every_loss_and_every_bound():
     assert list(charts) == ["losses", "errors", "plateaus", "asymmetries"]
     assert drawn.done == drawn.total == len(shot.lessons) + shot.done == 2 * 90 + 12
     # The order of the legend is that of the colours, whatever was chosen first.
-    assert [s.name for s in charts["losses"].series] == ["Denoising", "Range L_{β}"]
+    assert [s.name for s in charts["losses"].series] == ["Denoising", "Range-condition loss L_{β}"]
     assert all(list(s.x) == list(range(1, 91)) for s in charts["losses"].series)
     assert all(np.mean(s.y[-9:]) < s.y[0] / 3 for s in charts["losses"].series)
     lower, errors = charts["errors"].series[:3], charts["errors"].series[3:]
-    assert [s.name for s in errors] == ["Untrained", "Denoising", "Range L_{β}"]
+    assert [s.name for s in errors] == ["Untrained", "Denoising", "Range-condition loss L_{β}"]
     for below, above in zip(lower, errors, strict=True):
         assert below.role == above.role
         assert (np.asarray(below.y) <= np.asarray(above.y) * (1 + 1e-6)).all()
@@ -189,7 +189,7 @@ def test_the_border_of_the_map_parts_the_points_and_the_window_of_de_prox_closes
         )
         is_closed = kind.name == "DE-Prox"
         assert (len(inside.x) == 0) is is_closed
-        assert ("holds none of them" in chart.sentence) is is_closed
+        assert ("holds for none of them" in chart.sentence) is is_closed
 
 
 # ---------------------------------------------------------------- widgets
@@ -239,7 +239,7 @@ def test_a_damaged_address_opens_and_says_so_and_a_contradiction_waits():
     assert setting(at).objectives == tuple(OBJECTIVES)
     before = study(at).id
     at.toggle(key="t.is_adjoint").set_value(False).run()
-    assert "Nothing is asked" in at.error[0].value
+    assert "No experiment is selected" in at.error[0].value
     assert study(at).id == before
 
 
@@ -256,7 +256,7 @@ def test_the_journey(serve, open_page):
     state(page, "done")
     page.get_by_role("link", name="Training").click()
     page.wait_for_selector("[data-chart=losses][data-points]", timeout=60_000)
-    page.get_by_role("button", name="Window of DE-Prox closes").click()
+    page.get_by_role("button", name="Empty step-size range of DE-Prox").click()
     expect(page).to_have_url(re.compile(r"/training\?.*low=0.032"), timeout=20_000)
     expect(page.locator("[data-chart]")).to_have_count(1, timeout=20_000)
     state(page, "done")
@@ -264,7 +264,7 @@ def test_the_journey(serve, open_page):
     card = page.locator(".dqv-chart").first
     expect(card).to_contain_text("DE-Prox contracts at 0 of 228 points", timeout=20_000)
     page.get_by_role("radio", name="Grad").click()
-    expect(card).to_contain_text("Where DE-Grad contracts", timeout=20_000)
+    expect(card).to_contain_text("Contraction region of DE-Grad", timeout=20_000)
     expect(page).to_have_url(re.compile("shown=Grad"), timeout=20_000)
     expect(page.locator(ROOT)).to_have_attribute("data-run", run or "")
     expect(page.locator("table").first).to_contain_text("228 of 228 below")

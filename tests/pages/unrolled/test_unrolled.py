@@ -40,12 +40,12 @@ def test_a_preset_survives_its_address(name: str):
         ({"rivals": "plain,magic"}, "'magic'"),
         ({"rivals": ""}, "At least one network"),
         ({"rate": "2"}, "0.01 … 0.9"),
-        ({"before": "1"}, "which is noise itself"),
+        ({"before": "1"}, "is noise itself"),
         ({"picture": "nobody"}, "nobody"),
         ({"colour": "nobody"}, "nobody"),
         ({"merit": "beauty"}, "'beauty'"),
-        ({"mask": "AAAA"}, "paint it anew"),
-        ({"mask": "no mask at all"}, "paint it anew"),
+        ({"mask": "AAAA"}, "paint it again"),
+        ({"mask": "no mask at all"}, "paint it again"),
         ({"spice": "hot"}, "unknown"),
     ],
 )
@@ -75,7 +75,7 @@ def test_layers_are_drawn_counted_and_judged():
     names = ["distance", "ratio", "objective", "gradient", "falls", "theorem", "plane"]
     assert [chart.key for chart in view.charts] == names
     distance, ratio, *_, gradient, _, theorem, plane = view.charts
-    assert [series.name for series in distance.series] == ["U", "C", "ISTA", "FISTA", "(1 − ε)ˡ d₀"]
+    assert [series.name for series in distance.series] == ["U", "C", "ISTA", "FISTA", "(1 − ε)^{ℓ} d_{0}"]
     assert "C 0" in ratio.sentence
     assert "U 0" not in ratio.sentence
     assert "ε = 0.298" in gradient.sentence
@@ -98,12 +98,12 @@ def test_layers_are_drawn_counted_and_judged():
 def test_noise_is_attributed_only_where_the_plain_network_is_there():
     setting = Setting(view="Noise", rivals=("noise", "descent_noise"))
     final, gain, profile, mended = board(finished(setting), setting).charts
-    assert "without the plain network" in gain.sentence
+    assert "the ablation needs the plain network" in gain.sentence
     assert len(final.series) == len(profile.series) == len(mended.series) == 3
     setting = Setting(view="Noise", rivals=("plain", "noise", "descent_noise"), deviation=0.2)
     final, gain, *_ = board(finished(setting), setting).charts
     assert 0.2 in list(final.series[0].x)
-    assert "noise alone × " in gain.sentence
+    assert "noise only × " in gain.sentence
     assert "both × " in gain.sentence
 
 
@@ -142,7 +142,7 @@ def test_every_layer_is_a_picture():
     view = board(finished(setting), setting)
     keys = ["noisy0", *(f"C{layer}" for layer in (1, 3, 5, 7, 9, 10)), "LASSO0", "truth"]
     assert [tile.key for tile in view.tiles] == keys
-    assert "with the exact codes" in view.charts[0].sentence
+    assert "with the LASSO solution" in view.charts[0].sentence
     shown = replace(setting, shown="C0")
     assert [tile.key for tile in board(finished(shown), shown).tiles] == keys
     none = replace(setting, rivals=("deep",))
@@ -204,13 +204,13 @@ def test_the_page_opens_what_the_address_says_and_follows_its_controls():
     at.selectbox(key="u.view").set_value("Noise").run()
     assert setting(at).before == 9, "what other views asked is kept"
     at.slider(key="u.before").set_value(1).run()
-    assert "which is noise itself" in at.error[0].value
+    assert "is noise itself" in at.error[0].value
 
 
 def test_what_a_slow_browser_said_before_it_heard_of_a_preset_changes_nothing():
     at = opened()
     heard = at.text_input(key="address.heard").value
-    at.button(key="u.preset.Other signals").click().run()
+    at.button(key="u.preset.Distribution shift").click().run()
     settle(at)
     shown, begun = setting(at), study(at).id
     assert shown.view == "Shift"
@@ -236,14 +236,14 @@ def test_the_journey(serve, open_page):
     expect(page.locator("[data-tile]")).to_have_count(9, timeout=60_000)
     state(page, "done")
     check_looks(page)
-    page.get_by_role("button", name="Train it here").click()
+    page.get_by_role("button", name="Live training").click()
     expect(page.locator("[data-chart=duals]")).to_be_visible(timeout=60_000)
     expect(page.locator(ROOT)).to_have_attribute("data-state", "running", timeout=60_000)
     page.get_by_role("button", name="Pause").click()
     state(page, "paused")
     page.get_by_role("button", name="Stop").click()
     state(page, "stopped")
-    page.get_by_role("button", name="One layer is hit").click()
+    page.get_by_role("button", name="Noise before one layer").click()
     expect(page.locator("[data-chart=mended]")).to_be_visible(timeout=60_000)
     state(page, "done")
     page.mouse.move(720, 2)  # away from the button, whose help is Streamlit's own and in no landmark
@@ -268,7 +268,7 @@ def test_lost_pixels_are_painted(serve, open_page):
     page.mouse.down()
     page.mouse.move(x + 0.7 * w, y + 0.4 * w, steps=4)
     page.mouse.up()
-    expect(page.locator("[data-tile=data]")).to_contain_text("% lost", timeout=60_000)
+    expect(page.locator("[data-tile=data]")).to_contain_text("% of the pixels missing", timeout=60_000)
     state(page, "done")
     text = dict(part.split("=") for part in page.url.partition("?")[2].split("&"))["mask"]
     lost = lost_cells(text)

@@ -220,7 +220,7 @@ class TestBoard:
         state(page, "stopped")
         kept = int(data(page, "done"))
         assert done < kept < 3000
-        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="Resume").click()
         page.wait_for_function(f"document.querySelector('{ROOT}').dataset.done > {kept + 5}")
         assert data(page, "run") == run
         page.get_by_role("button", name="Stop").click()

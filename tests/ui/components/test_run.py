@@ -475,7 +475,7 @@ class TestLive:
         handle.press("ArrowRight")
         expect(handle).to_have_attribute("aria-valuenow", "2")
         page.get_by_label("Compare the iterate with").select_option("truth")
-        expect(handle).to_have_attribute("aria-valuetext", "2 percent iterate, the rest truth")
+        expect(handle).to_have_attribute("aria-valuetext", "2 percent iterate, the rest ground truth")
 
     def test_colour_by_channel_and_gain(self, harness):
         page = harness("n=20&pace=0.01&colour=1")

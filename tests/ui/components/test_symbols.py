@@ -17,7 +17,7 @@ def table(serve, open_page):
     def start(theme: str = "light") -> Page:
         url = serve(HARNESS, DEQVIZ_DOCS="https://example.org/docs")
         page: Page = open_page(f"{url}/?n=5&pace=0.01", theme=theme)
-        expect(page.locator(".dqv-state")).to_contain_text("Done", timeout=90_000)
+        expect(page.locator(".dqv-state")).to_contain_text("Finished", timeout=90_000)
         return page
 
     return start

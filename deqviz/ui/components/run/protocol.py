@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from deqviz.core.guarantee import Curve as GuaranteeCurve
 from deqviz.core.guarantee import Guarantee
+from deqviz.core.numbers import number
 from deqviz.glossary import address, tokens, value
 from deqviz.ui.components.packets import finite, join
 from deqviz.ui.components.run.records import (
@@ -102,19 +103,6 @@ def packed(row: Row) -> list[Any]:
     return [row.name, row.statement, row.lamp, row.measured, row.reason, row.void, symbols]
 
 
-def number(value: float) -> str:
-    """Three significant digits the way the page writes them: 0.812, 15.8, 4.1·10⁻⁶."""
-    if not math.isfinite(value):
-        return "∞" if value > 0 else "−∞" if value < 0 else "not a number"
-    if value == 0:
-        return "0"
-    exponent = math.floor(math.log10(abs(value)))
-    if -3 <= exponent < 5:
-        return f"{value:.{max(0, 2 - exponent)}f}".replace("-", "−")
-    digits = str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{value / 10.0**exponent:.1f}·10{digits}".replace("-", "−")
-
-
 def _pictures(p: Pictures) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     if p.truth is not None and p.truth.shape != p.measured.shape:
         raise ValueError(f"truth {p.truth.shape} and measured {p.measured.shape} are not of one size")
@@ -124,6 +112,7 @@ def _pictures(p: Pictures) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "low": finite(p.low),
         "high": finite(p.high),
         "measured_psnr": finite(p.measured_psnr),
+        "measured_name": p.measured_name,
     }
     blocks = {"measured": checked(p.measured)}
     return head, blocks if p.truth is None else {"truth": checked(p.truth), **blocks}

@@ -40,7 +40,8 @@ class Pictures:
     """The pictures of a run that never change.
 
     `low` and `high` are the values that 0 and 255 stand for: the readout under the pointer uses them.
-    Measured data may have no `truth`, and then there is no error to show.
+    Measured data may have no `truth`, and then there is no error to show. `measured_name` says what is shown
+    for the data, e.g. "Zero-filled".
     """
 
     run: str
@@ -49,6 +50,7 @@ class Pictures:
     low: float = 0.0
     high: float = 1.0
     measured_psnr: float | None = None
+    measured_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Curve:
     x: str = "k"
     log: bool = False
     baseline: float | None = None
-    baseline_label: str = "measured data"
+    baseline_label: str = "direct inversion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ class Trajectory:
     paths: tuple[Path, ...]
     limit: tuple[float, float] | None = None
     shade: Shade | None = None
-    axis: str = "two main directions of the run, log radius"
+    axis: str = "first two principal components, log radius"
 
 
 @dataclass(frozen=True, slots=True)

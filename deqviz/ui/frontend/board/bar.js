@@ -3,11 +3,11 @@
 import { ICONS, download, el, icon, mark, say } from "../shared/dom.js";
 
 const STATES = {
-  preparing: "Preparing", running: "Running", paused: "Paused", done: "Done", stopped: "Stopped", failed: "Failed",
+  preparing: "Preparing", running: "Running", paused: "Paused", done: "Finished", stopped: "Stopped", failed: "Failed",
 };
 /** What the main button does in each state. */
 const PRIMARY = {
-  preparing: ["pause", "Pause"], running: ["pause", "Pause"], paused: ["play", "Play"], stopped: ["play", "Go on"],
+  preparing: ["pause", "Pause"], running: ["pause", "Pause"], paused: ["play", "Play"], stopped: ["play", "Resume"],
   done: ["run", "Run"], failed: ["run", "Run"],
 };
 
@@ -19,7 +19,7 @@ export class Bar {
     this.word = el("span", {}, "Pause");
     this.primary = el("button", { class: "button primary", type: "button", title: "Space does the same", click: () => this.press() },
       this.icon, this.word);
-    this.stop = this.button("stop", "stop", "Stop: end here and keep the rows that came");
+    this.stop = this.button("stop", "stop", "Stop: end here and keep the rows computed so far");
     this.again = this.button("run", "reset", "Run again: from the first row");
     this.track = el("div", { class: "progress", role: "progressbar", "aria-label": "Progress", "aria-valuemin": 0 }, el("i", {}));
     this.done = el("b");

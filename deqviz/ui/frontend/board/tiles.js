@@ -5,7 +5,7 @@ import { paint } from "../shared/pixels.js";
 
 export class Tiles {
   constructor() {
-    this.node = el("section", { class: "tiles", "aria-label": "Pictures", hidden: true });
+    this.node = el("section", { class: "tiles", "aria-label": "Images", hidden: true });
     this.cards = new Map(); // key -> {card, title, note, canvas, said}
   }
 

@@ -4,7 +4,7 @@ import { download, el, icon, ICONS, mark, say, select } from "../shared/dom.js";
 import { nearest } from "../shared/protocol.js";
 import { choices } from "./store.js";
 
-const STATES = { preparing: "Preparing", running: "Running", paused: "Paused", done: "Done", stopped: "Stopped", failed: "Failed" };
+const STATES = { preparing: "Preparing", running: "Running", paused: "Paused", done: "Finished", stopped: "Stopped", failed: "Failed" };
 const GAINS = [1, 2, 4, 8, 16].map((g) => [g, `× ${g}`]);
 
 /** Buttons of which one is pressed, with a name for those who cannot see them. */
@@ -24,7 +24,7 @@ export class CompareBar {
     this.word = el("span", {}, "Play");
     this.primary = el("button", { class: "button primary", type: "button", title: "Space does the same", click: () => this.press() }, this.icon, this.word);
     this.buttons = {
-      stop: this.button("stop", "Stop all: end every run and keep what it found"),
+      stop: this.button("stop", "Stop all: end every run and keep its last iterate"),
       reset: this.button("reset", "Reset all: start every run again"),
     };
     this.range = el("input", {
@@ -36,9 +36,9 @@ export class CompareBar {
     this.state = el("span", { class: "state", role: "status", "aria-live": "polite" });
     this.message = el("span", { class: "message" });
     this.device = el("span");
-    this.mode = switchOf("Pictures", [["iterate", "Iterates"], ["error", "Errors"]], choices.mode, (key) => { choices.mode = key; on.look(); });
+    this.mode = switchOf("Images", [["iterate", "Iterates"], ["error", "Errors"]], choices.mode, (key) => { choices.mode = key; on.look(); });
     this.gain = select("Error gain", GAINS, choices.gain, (value) => { choices.gain = Number(value); on.look(); });
-    this.wipe = el("select", { class: "select", "aria-label": "Wipe with", title: "Lay one picture over all others, and move the edge", change: () => { choices.wipe = this.wipe.value; on.look(); } });
+    this.wipe = el("select", { class: "select", "aria-label": "Wipe with", title: "Wipe between one image and all others", change: () => { choices.wipe = this.wipe.value; on.look(); } });
     this.node = el("section", { class: "card bar", "aria-label": "Transport" },
       el("div", { class: "buttons" }, this.primary, this.buttons.stop, this.buttons.reset),
       el("div", { class: "scrub" }, this.range),
@@ -78,7 +78,7 @@ export class CompareBar {
     const lacks = !now.judged;
     for (const button of this.mode.children) {
       button.disabled = lacks && button.dataset.key === "error";
-      button.title = button.disabled ? "Nobody knows the truth here, so there is no error to show" : "";
+      button.title = button.disabled ? "There is no ground truth here, so there is no error to show" : "";
     }
     this.partners(now.panels);
   }

@@ -8,7 +8,7 @@ import { decibels, number } from "../shared/protocol.js";
 import { blank, HEAT, paint, paintError } from "../shared/pixels.js";
 import { Zoom } from "../shared/zoom.js";
 
-const TITLES = { truth: "Truth", measured: "Measured" };
+const TITLES = { truth: "Ground truth", measured: "Measurements" };
 
 export class ComparePanels {
   /** @param {HTMLElement} grid where the cards go; it carries the zoom */
@@ -81,18 +81,18 @@ export class ComparePanels {
     mark(panel.canvas, "aria-label", name);
     mark(panel.frame, "aria-label", `${name}: plus and minus zoom, arrows move when zoomed`);
     mark(panel.handle, "aria-label", `Wipe over ${name}`);
-    mark(panel.save, "title", "Download this picture as PNG, without loss");
+    mark(panel.save, "title", "Download this image as PNG, lossless");
     mark(panel.save, "aria-label", `${name}: download as PNG`);
   }
 
   addZoom(panel) {
-    this.level = el("button", { class: "small level", type: "button", title: "Show the whole picture", click: () => this.zoom.reset() }, "1×");
+    this.level = el("button", { class: "small level", type: "button", title: "Show the whole image", click: () => this.zoom.reset() }, "1×");
     const by = (text, label, factor) => el("button", { class: "small", type: "button", title: label, "aria-label": label, click: () => this.zoom.by(factor) }, text);
     panel.tools.prepend(by("−", "Zoom out", 1 / 1.5), this.level, by("+", "Zoom in", 1.5));
   }
 
   addScale(panel) {
-    this.scale = el("span", { class: "chip scale", title: "Colour scale of every error", hidden: true }, "0", el("i", { class: "ramp" }), el("span"));
+    this.scale = el("span", { class: "chip scale", title: "Colour scale of all error images", hidden: true }, "0", el("i", { class: "ramp" }), el("span"));
     this.scale.firstElementChild.style.background = `linear-gradient(90deg, ${HEAT.join(",")})`;
     panel.frame.append(this.scale);
   }
@@ -112,8 +112,11 @@ export class ComparePanels {
     if (pictures) {
       this.fill("truth", pictures.truth, false);
       this.fill("measured", pictures.measured, true);
-      say(this.panels.get("truth").note, pictures.truth ? `${pictures.shape[2]} × ${pictures.shape[1]}` : "unknown");
-      say(this.panels.get("measured").note, decibels(pictures.psnr));
+      say(this.panels.get("truth").note, pictures.truth ? `${pictures.shape[2]} × ${pictures.shape[1]}` : "no ground truth");
+      const { title, note } = this.panels.get("measured");
+      say(title, pictures.name || TITLES.measured);
+      title.title = `${TITLES.measured}, as an image`;
+      say(note, decibels(pictures.psnr));
     }
     for (const one of shown) this.drawLane(one);
     this.scale.hidden = !this.isError;

@@ -1,4 +1,4 @@
-// The race: one line for each method, against iterations, seconds or evaluations.
+// Convergence: one line for each method, against iterations, time or evaluations.
 
 import { switchOf } from "./bar.js";
 import { strokeOf, traceOf } from "./marks.js";
@@ -8,12 +8,12 @@ import { finite } from "../shared/figures.js";
 import { csv, number } from "../shared/protocol.js";
 import { baseLayout, PlotCard } from "./plot.js";
 
-const XS = { k: ["iterations", "iteration k"], seconds: ["seconds", "seconds of computing, of this run alone"], evaluations: ["evaluations", "evaluations of the map"] };
-const YS = { residual: ["Residual", "‖T(x) − x‖ / ‖T(x)‖"], psnr: ["PSNR", "PSNR (dB)"], ssim: ["SSIM", "structural similarity"] };
+const XS = { k: ["iterations", "iteration k"], seconds: ["time", "computing time of the run (s)"], evaluations: ["evaluations", "evaluations of T"] };
+const YS = { residual: ["Residual", "‖T(x) − x‖ / ‖T(x)‖"], psnr: ["PSNR", "PSNR (dB)"], ssim: ["SSIM", "SSIM"] };
 
 export class CompareRace extends PlotCard {
   constructor() {
-    super("race", "Race");
+    super("race", "Convergence");
     this.along = switchOf("Horizontal axis", Object.entries(XS).map(([key, [word]]) => [key, word]), choices.x, (key) => { choices.x = key; this.unzoom(); });
     this.measure = select("Measure", Object.entries(YS).map(([key, [word]]) => [key, word]), choices.y, (key) => { choices.y = key; this.unzoom(); });
     this.log = el("button", {
@@ -90,7 +90,7 @@ export class CompareRace extends PlotCard {
       const [x, y] = this.line(i);
       return y.length ? `${lane.name}: ${number(y.at(-1))} at ${number(x.at(-1))}` : `${lane.name}: nothing yet`;
     });
-    return `Race, ${YS[choices.y][0]} against ${XS[choices.x][0]}. ${ends.join("; ")}`;
+    return `Convergence, ${YS[choices.y][0]} against ${XS[choices.x][0]}. ${ends.join("; ")}`;
   }
 
   table() {

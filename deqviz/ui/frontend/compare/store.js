@@ -4,7 +4,7 @@ const RUNS = 18;
 const FRAMES = 120;
 const BYTES = 12e6; // per run
 
-const pictures = new Map(); // comparison -> {truth, measured, shape, psnr}
+const pictures = new Map(); // comparison -> {truth, measured, shape, name, psnr}
 const runs = new Map(); // run -> {frames: Map k -> pixels, ks: ascending}
 const listeners = new Set();
 
@@ -38,7 +38,7 @@ export function keep(id, k, pixels) {
 export function take({ head, blocks }) {
   if (head.kind === "pictures") {
     const { measured, truth = null } = blocks;
-    pictures.set(head.run, { truth, measured, shape: measured.shape, psnr: head.measured_psnr });
+    pictures.set(head.run, { truth, measured, shape: measured.shape, name: head.measured_name, psnr: head.measured_psnr });
     if (pictures.size > RUNS) pictures.delete(pictures.keys().next().value);
   } else {
     head.runs.forEach(([id, ks], i) => {

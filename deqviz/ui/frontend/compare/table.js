@@ -12,12 +12,12 @@ const RANK = { violated: 0, void: 1, estimated: 2, waiting: 3, holds: 4 };
 /** Key, heading, help, value, text, and which end is best: 1 the largest, −1 the smallest, 0 none. */
 const COLUMNS = [
   ["name", "Method", "", (l) => l.name.toLowerCase(), (l) => l.name, 0],
-  ["psnr", "PSNR (dB)", "10 log₁₀(1/mean square error)", (l) => l.psnr, (l) => fixed(2)(l.psnr), 1],
-  ["ssim", "SSIM", "Structural similarity of the last iterate", (l) => l.ssim, (l) => fixed(3)(l.ssim), 1],
-  ["residual", "Residual", "‖T(x) − x‖/‖T(x)‖ of each method's own map: compare its fall, not its size", (l) => l.residual, (l) => number(l.residual), 0],
+  ["psnr", "PSNR (dB)", "10 log₁₀(1/MSE) of the last iterate", (l) => l.psnr, (l) => fixed(2)(l.psnr), 1],
+  ["ssim", "SSIM", "Structural similarity index of the last iterate", (l) => l.ssim, (l) => fixed(3)(l.ssim), 1],
+  ["residual", "Residual", "‖T(x) − x‖/‖T(x)‖ of each method's own map: compare the decrease, not the value", (l) => l.residual, (l) => number(l.residual), 0],
   ["k", "Iterations", "", (l) => l.k, (l) => whole(l.k), 0],
-  ["evaluations", "Evaluations", "Of the method's map", (l) => l.evaluations, (l) => whole(l.evaluations), 0],
-  ["seconds", "Seconds", "Of computing, of this run alone: neither preparation nor waiting", (l) => l.seconds, (l) => number(l.seconds), -1],
+  ["evaluations", "Evaluations of T", "Of the method's fixed-point map", (l) => l.evaluations, (l) => whole(l.evaluations), 0],
+  ["seconds", "Time (s)", "Computing time of this run alone, without preparation and waiting", (l) => l.seconds, (l) => number(l.seconds), -1],
   ["lamp", "Guarantee", "What is proved of this method on these data; hover or focus for all statements", (l) => RANK[l.lamp] ?? -1, null, 0],
 ];
 
@@ -33,7 +33,7 @@ export class CompareTable {
       el("div", { class: "caption" }, el("h2", { class: "panel-title" }, "Results"), el("span", { class: "note" }, "★ best of its column"), el("span", { class: "tools" }, ...this.files)),
       el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Results, scrolls sideways" },
         el("table", { class: "sheet" }, el("thead", {}, el("tr", {}, ...this.heads.map((h) => h.cell))), this.body)),
-      el("p", { class: "sentence" }, "Seconds are of computing, of each run alone. A residual belongs to each method's own map: its fall compares, its size does not."));
+      el("p", { class: "sentence" }, "Time is the computing time of each run alone. A residual belongs to each method's own map: compare the decrease, not the value."));
     this.rows = new Map();
     this.drawSort();
   }

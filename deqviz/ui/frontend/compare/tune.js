@@ -12,14 +12,14 @@ const MOVING = ["preparing", "running"];
 export class CompareTune extends PlotCard {
   /** @param {(name: string, value?: number) => void} command */
   constructor(command) {
-    super("tune", "Best value for this picture");
-    this.which = el("select", { class: "select which", "aria-label": "Number to search for", change: () => { choices.tunable = this.which.value; this.say(); } });
-    this.find = el("button", { class: "button wide", type: "button", click: () => command(this.isMoving ? "untune" : "tune", Number(this.which.value)) }, "Find it");
-    this.take = el("button", { class: "button wide", type: "button", title: "Write the best value into this method's widget and run it", click: () => command("take") }, "Take it");
+    super("tune", "Oracle parameter search");
+    this.which = el("select", { class: "select which", "aria-label": "Parameter to search", change: () => { choices.tunable = this.which.value; this.say(); } });
+    this.find = el("button", { class: "button wide", type: "button", click: () => command(this.isMoving ? "untune" : "tune", Number(this.which.value)) }, "Search");
+    this.take = el("button", { class: "button wide", type: "button", title: "Write the best value into this method's widget and run it", click: () => command("take") }, "Use best value");
     this.words = el("p", { class: "tune-words", role: "status", "aria-live": "polite" });
     this.note = null;
     this.frame.before(el("div", { class: "tune-bar" }, this.which, this.find, this.take));
-    this.node.append(this.words, el("p", { class: "sentence" }, "It uses the truth, which no method may."));
+    this.node.append(this.words, el("p", { class: "sentence" }, "The value with the largest PSNR. It uses the ground truth, so it is not available in practice."));
   }
 
   update(packet, look) {
@@ -56,16 +56,16 @@ export class CompareTune extends PlotCard {
     const { tune } = this;
     const isJudged = tunables.length > 0;
     this.which.hidden = this.find.hidden = this.take.hidden = this.frame.hidden = !isJudged;
-    if (!isJudged) return say(this.words, "Nobody knows the truth here, or no method has a number to choose.");
-    say(this.find, this.isMoving ? "Stop" : tune?.state === "stopped" ? "Go on" : "Find it");
+    if (!isJudged) return say(this.words, "There is no ground truth here, or no method has a parameter to search.");
+    say(this.find, this.isMoving ? "Stop" : tune?.state === "stopped" ? "Resume" : "Search");
     const best = tune?.best ?? null;
     const values = this.packet.blocks.tune;
     const value = best === null || !tune ? null : values[best];
     this.take.disabled = value === null || Math.abs(value - chosen[4]) <= 1e-6 * Math.abs(value);
     mark(this.node, "data-tune", tune?.state ?? "none");
     mark(this.node, "data-tried", tune?.done ?? 0);
-    const progress = tune && tune.state !== "done" ? `${tune.done} of ${tune.total} tried` : "";
-    const said = tune ? [progress, tune.message].filter(Boolean).join(" · ") : `Now ${chosen[2]} = ${number(chosen[4])}. Fifteen runs find the best.`;
+    const progress = tune && tune.state !== "done" ? `${tune.done} of ${tune.total} values tried` : "";
+    const said = tune ? [progress, tune.message].filter(Boolean).join(" · ") : `Now ${chosen[2]} = ${number(chosen[4])}. The search takes fifteen runs.`;
     say(this.words, said);
     if (this.ready) this.refresh(this.file);
   }
@@ -109,7 +109,7 @@ export class CompareTune extends PlotCard {
   }
 
   describe() {
-    return `PSNR against the value. ${this.tune?.message || "Nothing was tried yet"}`;
+    return `PSNR against the value. ${this.tune?.message || "No value was tried yet"}`;
   }
 
   table() {

@@ -6,7 +6,7 @@ import { number } from "../shared/protocol.js";
 const SPEEDS = [[4, "4 steps/s"], [15, "15 steps/s"], [60, "60 steps/s"]];
 const CLEAR = "M3.4 2.3 8 6.9l4.6-4.6 1.1 1.1L9.1 8l4.6 4.6-1.1 1.1L8 9.1l-4.6 4.6-1.1-1.1L6.9 8 2.3 3.4z";
 
-const WORDS = { running: "Running", paused: "Paused", done: "Done", diverged: "Diverged" };
+const WORDS = { running: "Running", paused: "Paused", done: "Finished", diverged: "Diverged" };
 
 export class Bar {
   /** @param {object} on what to call: play(), step(), rewind(), clear(), scrub(k) */
@@ -17,8 +17,8 @@ export class Bar {
     this.primary.append(this.primaryIcon, this.primaryText);
     const button = (d, title, click) => el("button", { class: "button", type: "button", title, "aria-label": title.split(":")[0], click }, icon(d));
     this.step = button(ICONS.step, "Step: one iteration of every trajectory", () => on.step());
-    this.rewind = button(ICONS.reset, "Back to the starts", () => on.rewind());
-    this.clear = button(CLEAR, "Clear: take all trajectories away", () => on.clear());
+    this.rewind = button(ICONS.reset, "Back to the starting points", () => on.rewind());
+    this.clear = button(CLEAR, "Clear: remove all trajectories", () => on.clear());
     this.speed = select("Speed", SPEEDS, 15, () => {});
     this.range = el("input", {
       type: "range", min: 0, max: 1, step: 1, value: 0, class: "range", "aria-label": "Iteration", input: () => on.scrub(Number(this.range.value)),
@@ -27,7 +27,7 @@ export class Bar {
     this.gap = el("b");
     this.state = el("span", { class: "state" });
     this.message = el("span", { class: "message" });
-    this.index = el("span", { title: "How often the field turns along the border: nodes and spirals less saddles (Poincaré and Hopf)" });
+    this.index = el("span", { title: "Rotation number of the vector field along the boundary = number of nodes and spirals − number of saddles (Poincaré–Hopf)" });
     this.node = el("section", { class: "card bar", "aria-label": "Transport" },
       el("div", { class: "buttons" }, this.primary, this.step, this.rewind, this.clear, this.speed),
       el("div", { class: "scrub" }, this.range),
@@ -68,7 +68,7 @@ export class Bar {
 
 function summary(ends) {
   const count = (end) => ends.filter((e) => e === end).length;
-  const words = [[count("arrived"), "arrived"], [count("left"), "left for good"], [count("cut off"), "still on the way after 300 steps"]];
+  const words = [[count("arrived"), "converged"], [count("left"), "diverged"], [count("cut off"), "not converged after 300 iterations"]];
   return words.filter(([n]) => n).map(([n, what]) => `${n} ${what}`).join(", ");
 }
 
@@ -77,5 +77,5 @@ function equilibria({ fixed, turns, kinds }) {
   if (turns === null) return there;
   const [round, saddles] = kinds;
   const sum = saddles ? `${round} − ${saddles}` : `${round}`;
-  return `${there} · index of its border ${turns}${round - saddles === turns ? ` = ${sum}` : `, found ${sum}`}`;
+  return `${there} · Poincaré–Hopf index of the boundary ${turns}${round - saddles === turns ? ` = ${sum}` : `, counted ${sum}`}`;
 }

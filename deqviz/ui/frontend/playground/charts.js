@@ -21,9 +21,9 @@ export function chartsOf({ head, blocks }, paths, steps) {
     lines.forEach((line, j) => { out.blocks[`series:${i}:${j}`] = line[3]; });
   };
   add({
-    key: "residual", title: "Fixed-point residual", note: head.kappa === null ? "no contraction proved" : `κ = ${head.kappa.toPrecision(3)}`,
+    key: "residual", title: "Fixed-point residual", note: head.kappa === null ? "no contraction certified" : `κ = ${head.kappa.toPrecision(3)}`,
     formula: head.kappa === null ? "‖T(x_k) − x_k‖" : "‖T(x_k) − x_k‖ ≤ κᵏ ‖T(x₀) − x₀‖",
-    sentence: head.kappa === null ? "How far T still moves every iterate." : "How far T still moves every iterate; never above the dashed line.", x: ["iteration k", false, null, null], y: ["‖T(x) − x‖", true, null, null],
+    sentence: head.kappa === null ? "Residual of every trajectory." : "Residual of every trajectory; never above the dashed certified bound.", x: ["iteration k", false, null, null], y: ["‖T(x) − x‖", true, null, null],
   }, residuals(head, paths, steps));
   add(sweepChart(head), sweepLines(head, blocks));
   return out;
@@ -39,16 +39,16 @@ function residuals(head, paths, steps) {
     const k = Array.from({ length: last.length / 3 }, (_, j) => j);
     lines.push([`bound of start ${paths.length}`, "predicted", "dashed", block([k, k.map((j) => head.kappa ** j * last[2])])]);
   }
-  return lines.length ? lines : [["nothing started yet", "iterate", "points", block([[], []])]];
+  return lines.length ? lines : [["no trajectory yet", "iterate", "points", block([[], []])]];
 }
 
 function sweepChart(head) {
   const name = LABELS[head.sweep];
   const coordinate = head.coordinate === 0 ? "x₁" : "x₂";
-  const several = head.fixed.length > 1 ? "there are several for every value, and the start decides" : "one for every value";
-  const many = head.folds ? "between two folds there are several, and the way up is not the way down: hysteresis" : several;
+  const several = head.fixed.length > 1 ? "several for every value, and the starting point decides" : "unique for every value";
+  const many = head.folds ? "between two folds there are several, and continuation forward and backward differ: hysteresis" : several;
   return {
-    key: "sweep", title: `Equilibria against ${name}`, formula: "A*(Ax − y) + αR(x) = 0, y = Ap", sentence: `Every equilibrium while ${name} moves: ${many}.`,
+    key: "sweep", title: `Parameter continuation in ${name}`, formula: "A*(Ax − y) + αR(x) = 0, y = Ap", sentence: `Every equilibrium against ${name}: ${many}.`,
     x: [name, head.sweep === "weight", null, null], y: [coordinate, false, -head.reach, head.reach],
   };
 }
@@ -56,10 +56,10 @@ function sweepChart(head) {
 function sweepLines(head, blocks) {
   const now = { first: head.point[0], second: head.point[1], weight: head.weight }[head.sweep];
   return [
-    ["repels", "error", "points", blocks.other],
-    ["attracts", "iterate", "points", blocks.attracting],
-    ["followed up", "start-3", "line", blocks.up],
-    ["followed down", "measured", "dashed", blocks.down],
-    ["now", "truth", "dotted", block([[now, now], [-head.reach, head.reach]])],
+    ["unstable", "error", "points", blocks.other],
+    ["stable", "iterate", "points", blocks.attracting],
+    ["continuation forward", "start-3", "line", blocks.up],
+    ["continuation backward", "measured", "dashed", blocks.down],
+    ["current value", "truth", "dotted", block([[now, now], [-head.reach, head.reach]])],
   ].filter(([, , , values]) => values.shape[1] > 0);
 }

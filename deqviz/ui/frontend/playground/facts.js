@@ -23,7 +23,7 @@ export class Facts {
     this.shown = shown;
     this.body.replaceChildren(...head.fixed.map(row));
     const facts = `R: ‖J − Jᵀ‖/‖J‖ = ${number(head.asymmetry)}, ∮⟨R, dx⟩ = ${number(tiny(head.circulation))} around the unit circle`;
-    this.note.replaceChildren(...formula(`${facts}: ${head.asymmetry < 1e-12 ? "a gradient" : "no gradient"}.`));
+    this.note.replaceChildren(...formula(`${facts}: ${head.asymmetry < 1e-12 ? "conservative (gradient field)" : "not conservative (no potential)"}.`));
   }
 
   /** One sentence for the live region. */
@@ -37,7 +37,7 @@ function row([a, b, flow, attracts, radius, values]) {
   const cell = (...content) => el("td", { role: "cell", class: "measured" }, ...content);
   return el("tr", { role: "row" },
     el("th", { scope: "row", role: "rowheader", class: "measured" }, `(${fixed(a)}, ${fixed(b)})`),
-    cell(flow), cell(eigenvalues(values)), cell(number(radius)), cell(attracts ? "arrive" : "leave"));
+    cell(flow), cell(eigenvalues(values)), cell(number(radius)), cell(attracts ? "converge" : "diverge"));
 }
 
 const fixed = (v) => (Math.abs(v) < 5e-4 ? "0" : v.toFixed(3).replace("-", "−"));

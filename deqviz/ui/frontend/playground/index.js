@@ -18,7 +18,7 @@ import "../shared/protocol.js";
 
 const PATIENCE = 3000; // ms until an unanswered hand is sent again
 const REDRAW = 120; // ms between two drawings of the charts while the iterates move
-const SWEEPS = [["first", "p₁ moves"], ["second", "p₂ moves"], ["weight", "α moves"]];
+const SWEEPS = [["first", "vary p₁"], ["second", "vary p₂"], ["weight", "vary α"]];
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
 class Playground extends View {
@@ -38,7 +38,7 @@ class Playground extends View {
     this.charts = new BoardCharts();
     this.facts = new Facts();
     this.guarantees = new Guarantees();
-    this.sweep = select("What the sweep moves", SWEEPS, "second", (value) => this.setSweep(value));
+    this.sweep = select("Continuation parameter", SWEEPS, "second", (value) => this.setSweep(value));
     const file = (text, label, click) => el("button", { class: "small file", type: "button", title: label, "aria-label": label, click }, text);
     const card = el("figure", { class: "card plane-card" },
       el("div", { class: "caption" }, el("h2", { class: "panel-title" }, "The plane"),

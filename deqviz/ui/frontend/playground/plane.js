@@ -303,7 +303,7 @@ function foot([a, b], degrees) {
 
 /** The kind of an equilibrium in words; the flow and the iteration may differ. */
 export function wordsOf(flow, attracts) {
-  return flow.startsWith("stable") && !attracts ? `${flow}, T leaps away` : flow;
+  return flow.startsWith("stable") && !attracts ? `${flow}, T overshoots` : flow;
 }
 
 function badge(x, y, text, colour, look) {

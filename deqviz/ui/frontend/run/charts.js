@@ -18,8 +18,8 @@ export class Charts {
     this.shadeNote = el("span", { class: "note" });
     this.charts = [
       this.card("residual", "Fixed-point residual", residual),
-      this.card("quality", "Quality", this.quality),
-      this.card("path", "Path of the iterates", this.shadeNote),
+      this.card("quality", "Image quality", this.quality),
+      this.card("path", "Trajectory of the iterates", this.shadeNote),
     ];
     this.node = el("section", { class: "charts", "aria-label": "Charts" }, ...this.charts.map((chart) => chart.card));
     this.resizing = new ResizeObserver(() => this.resize());
@@ -55,7 +55,7 @@ export class Charts {
   async update(view, look, k) {
     Object.assign(this, { view, look, k, due: true });
     this.options(view.head.quality);
-    say(this.shadeNote, view.head.trajectory?.shade ? "shade: residual" : "");
+    say(this.shadeNote, view.head.trajectory?.shade ? "shading: residual" : "");
     if (this.busy) return;
     // Reading plotly.js holds the page for a second: fetched at once, it waits for the first iterate's paint.
     if (!this.Plotly && !this.drawable) return preloadPlotly(view.head.plotly);

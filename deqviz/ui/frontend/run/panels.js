@@ -7,11 +7,11 @@ import { choices } from "./store.js";
 import { Zoom } from "../shared/zoom.js";
 
 const NAMES = ["truth", "measured", "iterate", "error"];
-const TITLES = { truth: "Truth", measured: "Measured", iterate: "Iterate ", error: "Error" };
+const TITLES = { truth: "Ground truth", measured: "Measurements", iterate: "Iterate ", error: "Error" };
 const GAINS = [1, 2, 4, 8, 16].map((g) => [g, `× ${g}`]);
 const CHANNELS = ["RGB", "R", "G", "B"].map((c) => [c, c]);
-const PARTNERS = [["measured", "measured"], ["truth", "truth"]];
-const UNKNOWN = "unknown";
+const PARTNERS = [["measured", "measurements"], ["truth", "ground truth"]];
+const UNKNOWN = "no ground truth";
 
 export class Panels {
   constructor() {
@@ -21,7 +21,7 @@ export class Panels {
     this.panels = Object.fromEntries(NAMES.map((name) => [name, this.panel(name)]));
     this.sub = el("sub");
     this.panels.iterate.title.append("x", this.sub);
-    this.node = el("section", { class: "pictures", "aria-label": "Pictures" }, ...NAMES.map((name) => this.panels[name].card));
+    this.node = el("section", { class: "pictures", "aria-label": "Images" }, ...NAMES.map((name) => this.panels[name].card));
     this.addTools();
     this.addWipe();
     this.zoom = new Zoom(this.node, NAMES.map((name) => this.panels[name].frame), {
@@ -49,13 +49,13 @@ export class Panels {
   addTools() {
     this.channel = select("Colour channel", CHANNELS, choices.channel, (value) => { choices.channel = value; this.redraw(); });
     this.gain = select("Error gain", GAINS, choices.gain, (value) => { choices.gain = Number(value); this.redraw(); });
-    this.level = el("button", { class: "small level", type: "button", title: "Show the whole picture", click: () => this.zoom.reset() }, "1×");
+    this.level = el("button", { class: "small level", type: "button", title: "Show the whole image", click: () => this.zoom.reset() }, "1×");
     const nearer = el("button", { class: "small", type: "button", title: "Zoom in", "aria-label": "Zoom in", click: () => this.zoom.by(1.5) }, "+");
     const farther = el("button", { class: "small", type: "button", title: "Zoom out", "aria-label": "Zoom out", click: () => this.zoom.by(1 / 1.5) }, "−");
     this.panels.truth.tools.append(this.channel);
     this.panels.measured.tools.append(farther, this.level, nearer);
     this.panels.error.title.after(this.gain);
-    this.scale = el("span", { class: "chip scale", title: "Colour scale of the error" }, "0", el("i", { class: "ramp" }), el("span"));
+    this.scale = el("span", { class: "chip scale", title: "Colour scale of the error image" }, "0", el("i", { class: "ramp" }), el("span"));
     this.scale.children[0].style.background = `linear-gradient(90deg, ${HEAT.join(",")})`;
     this.panels.error.frame.append(this.scale);
   }
@@ -72,7 +72,7 @@ export class Panels {
     this.partner.classList.add("dqv-partner");
     this.wipeLabel = el("span", { class: "chip wipe-label", hidden: true }, "iterate");
     this.toggle = el("button", {
-      class: "small", type: "button", title: "Wipe between the iterate and another picture", "aria-label": "Wipe",
+      class: "small", type: "button", title: "Wipe between the iterate and another image", "aria-label": "Wipe",
       "aria-pressed": "false", click: () => { choices.wipe = !choices.wipe; this.drawWipe(); if (choices.wipe) this.handle.focus(); },
     }, icon(ICONS.wipe));
     tools.append(this.toggle);
@@ -92,6 +92,8 @@ export class Panels {
     const [, height, width] = pictures.shape;
     this.node.style.setProperty("--dqv-aspect", `${width} / ${height}`);
     say(this.panels.truth.note, pictures.truth ? `${width} × ${height}` : UNKNOWN);
+    say(this.panels.measured.title, pictures.name || TITLES.measured);
+    this.panels.measured.title.title = `${TITLES.measured}, as an image`;
     say(this.panels.measured.note, decibels(pictures.psnr));
     this.redraw();
   }
@@ -171,7 +173,7 @@ export class Panels {
     choices.split = Math.min(100, Math.max(0, percent));
     this.panels.iterate.frame.style.setProperty("--dqv-split", `${choices.split}%`);
     mark(this.handle, "aria-valuenow", Math.round(choices.split));
-    mark(this.handle, "aria-valuetext", `${Math.round(choices.split)} percent iterate, the rest ${choices.partner}`);
+    mark(this.handle, "aria-valuetext", `${Math.round(choices.split)} percent iterate, the rest ${new Map(PARTNERS).get(choices.partner)}`);
   }
 
   wipeKey(event) {

@@ -10,7 +10,7 @@ const listeners = new Set();
 class Run {
   constructor(id) {
     this.id = id;
-    this.pictures = null; // {truth (null where nobody knows it), measured, shape, low, high, psnr, note}
+    this.pictures = null; // {truth (null where nobody knows it), measured, shape, low, high, name, psnr, note}
     this.frames = new Map(); // k -> {pixels, pinned}
     this.ks = []; // ascending
   }
@@ -62,6 +62,7 @@ export function take({ head, blocks }) {
       shape: blocks.measured.shape,
       low: head.low ?? 0,
       high: head.high ?? 1,
+      name: head.measured_name,
       psnr: head.measured_psnr,
     };
   } else if (blocks.frames) {

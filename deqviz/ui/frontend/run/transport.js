@@ -9,7 +9,7 @@ const WORDS = {
   running: "Running",
   paused: "Paused",
   checking: "Checking",
-  done: "Done",
+  done: "Finished",
   stopped: "Stopped",
   diverged: "Diverged",
   error: "Failed",
@@ -28,7 +28,7 @@ export class Transport {
     this.primary.append(this.primaryIcon, this.primaryText);
     this.buttons = {
       step: this.button("step", "Step: one iteration, then pause"),
-      stop: this.button("stop", "Stop: end this run and keep what it found"),
+      stop: this.button("stop", "Stop: end this run and keep its last iterate"),
       reset: this.button("reset", "Reset: start again from the first iterate"),
     };
     this.speed = select("Speed limit", SPEEDS, 0, (value) => on.command("speed", Number(value)));

@@ -81,12 +81,12 @@ export function residualFigure(view, look) {
     const shown = Array.from(pk).filter((v) => v <= x.range[1]).length;
     const bound = floored(predicted.slice(0, Math.min(predicted.length, shown + 1)));
     traces.push({
-      x: Array.from(pk).slice(0, bound.length), y: bound, name: "predicted ≤", mode: "lines",
+      x: Array.from(pk).slice(0, bound.length), y: bound, name: "certified bound", mode: "lines",
       line: { color: look.predicted, width: 1.6, dash: "dash" }, hovertemplate: "%{y:.2~e}",
     });
   }
   traces.push({
-    x: Array.from(k), y: line, name: "measured", mode: line.length < 2 ? "markers" : "lines",
+    x: Array.from(k), y: line, name: "value", mode: line.length < 2 ? "markers" : "lines",
     line: { color: look.iterate, width: 2.2 }, hovertemplate: "%{y:.2~e}",
   });
   const layout = base(look, view.head.run);

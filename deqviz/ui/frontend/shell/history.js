@@ -7,8 +7,8 @@ import { Zoom } from "../shared/zoom.js";
 
 const PIN = "M5.2 1.5h5.6v1.3l-1 .9v3.4l2.2 2v1.3H8.6v4.1L8 15.5l-.6-1V10.4H4V9.1l2.2-2V3.700l-1-.9z";
 const STATES = {
-  preparing: "being prepared", running: "going on", paused: "paused", checking: "being checked",
-  done: "done", stopped: "stopped", diverged: "diverged", failed: "failed",
+  preparing: "preparing", running: "running", paused: "paused", checking: "checking",
+  done: "finished", stopped: "stopped", diverged: "diverged", failed: "failed",
 };
 const HELP = "Click a run to go back to it; pin two to see them side by side.";
 
@@ -45,10 +45,10 @@ class History {
     run.picture ? el("img", { class: "thumb", src: run.picture, alt: "" }) : el("span", { class: "thumb" }),
     el("span", { class: "lines", id: about },
       el("b", {}, [`no. ${run.number}`, facts[0]].filter(Boolean).join(" · ")),
-      el("span", { class: "mute" }, [facts[1], STATES[run.state], run.current ? "shown above" : run.kept ? "" : "is run again"].filter(Boolean).join(" · ")),
+      el("span", { class: "mute" }, [facts[1], STATES[run.state], run.current ? "shown above" : run.kept ? "" : "not kept: runs again"].filter(Boolean).join(" · ")),
       el("span", { class: "words", title: `${run.words}. ${run.particulars}` }, run.words, run.particulars ? el("i", {}, ` · ${run.particulars}`) : null)));
     const pin = el("button", {
-      class: "pin", type: "button", title: run.pinned ? "Let it go" : "Pin beside another", "aria-label": `Pin no. ${run.number}`, "aria-pressed": String(run.pinned),
+      class: "pin", type: "button", title: run.pinned ? "Unpin" : "Pin for comparison", "aria-label": `Pin no. ${run.number}`, "aria-pressed": String(run.pinned),
       "data-does": `pin ${run.id}`, disabled: !run.picture, click: () => this.post({ name: "pin", run: run.id }),
     }, icon(PIN));
     return el("li", { class: run.current ? "item shown" : "item" }, open, pin);
@@ -67,12 +67,12 @@ class History {
     this.pair.hidden = !pins.length;
     if (!pins.length) return this.pair.replaceChildren();
     const figures = pins.map((run) => this.figure(run));
-    this.level = el("button", { class: "small", type: "button", title: "Show the whole pictures", click: () => this.zoom.reset() }, "1×");
+    this.level = el("button", { class: "small", type: "button", title: "Show the whole images", click: () => this.zoom.reset() }, "1×");
     const button = (sign, label, factor) =>
       el("button", { class: "small", type: "button", title: label, "aria-label": label, click: () => this.zoom.by(factor) }, sign);
     const tools = el("span", { class: "tools" }, button("−", "Reduce both", 1 / 1.5), this.level, button("+", "Enlarge both", 1.5));
     figures.at(-1).caption.append(tools);
-    const missing = el("p", { class: "empty" }, "Pin another run to see it beside this one.");
+    const missing = el("p", { class: "empty" }, "Pin another run to compare it with this one.");
     this.pair.replaceChildren(...figures.map((f) => f.card), ...(pins.length < 2 ? [missing] : []));
     this.zoom = new Zoom(this.pair, figures.map((f) => f.frame), {
       changed: ({ z }) => { say(this.level, z < 10 ? `${Number(z.toFixed(1))}×` : `${Math.round(z)}×`); this.sharpen(pins, z); }, hovered: () => {},
@@ -87,7 +87,7 @@ class History {
     }, el("div", { class: "layer" }, image));
     frame.style.setProperty("--dqv-aspect", `${width} / ${height}`);
     const facts = [
-      run.psnr === null ? "no truth" : decibels(run.psnr), `k = ${run.k}`, run.residual === null ? "" : `residual ${number(run.residual)}`,
+      run.psnr === null ? "no ground truth" : decibels(run.psnr), `k = ${run.k}`, run.residual === null ? "" : `residual ${number(run.residual)}`,
       `${run.evaluations} evaluations`, STATES[run.state],
     ].filter(Boolean);
     const caption = el("div", { class: "caption" }, el("span", { class: "panel-title" }, `No. ${run.number}`), el("span", { class: "note numbers-of" }, facts.join(" · ")));

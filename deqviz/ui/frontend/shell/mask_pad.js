@@ -11,7 +11,7 @@ class Pad {
   constructor(parent) {
     this.root = parent.querySelector(".dqm");
     this.canvas = el("canvas", {
-      width: SIZE, height: SIZE, class: "pad", role: "img", "aria-label": "Paint the lost pixels here",
+      width: SIZE, height: SIZE, class: "pad", role: "img", "aria-label": "Paint the missing pixels here",
       pointerdown: (event) => this.down(event), pointermove: (event) => this.move(event), pointerup: () => this.up(), pointercancel: () => this.up(),
     });
     this.context = this.canvas.getContext("2d");

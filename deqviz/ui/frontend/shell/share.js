@@ -9,7 +9,7 @@ const NAME = /^[a-z0-9_.-]{1,120}$/;
 const PATIENCE = 2500; // ms for which the button says what it did
 const LONG = 60; // letters
 const OWN = /^(upload|kspace)-/;
-const UPLOAD = "Your own picture stays here: whoever opens this link sees the default picture instead.";
+const UPLOAD = "Your own image stays here: whoever opens this link sees the default image instead.";
 const BY_HAND = "The browser keeps the clipboard to itself here: copy the address by hand.";
 
 /** Whether an address names a picture that only this server holds, and only for a while. */

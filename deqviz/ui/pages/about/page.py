@@ -16,7 +16,7 @@ from deqviz.ui.shell import address, session
 
 PAGE = "about"
 _STYLE = Path(__file__).parent / "style.css"
-_TABS = ("Methods and parts", "Weights", "Pictures", "This installation", "Cite and licence")
+_TABS = ("Methods", "Weights", "Images", "This installation", "Cite and licence")
 _SIDE = 256
 """Of the pictures for which device and threads are told."""
 
@@ -40,7 +40,7 @@ def render() -> None:
         for complaint in st.session_state.get("about.complaints", ()):
             st.warning(plain(complaint))
     sought = st.text_input(
-        "Search methods, weights and pictures",
+        "Search methods, weights and images",
         key="about.search",
         placeholder="a name, an author, a licence …",
         max_chars=80,
@@ -102,7 +102,7 @@ def _table(name: str, heads: Sequence[str], rows: Iterable[Sequence[Cell]], soug
     kept = [row for row in all_of if all(word in _plain(row) for word in words)]
     if not kept:
         if all_of:
-            _note(f"{name}: nothing here has “{sought}” in it.")
+            _note(f"{name}: no entry contains “{sought}”.")
         return
     head = "".join(f'<th scope="col">{html.escape(word)}</th>' for word in heads)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in kept)
@@ -166,7 +166,7 @@ def _weights(sought: str) -> None:
                 f"{html.escape(card.data)}<br>recipe <code>{html.escape(one.recipe)}</code>, "
                 f"{html.escape(one.trained)}{notes}",
                 _list(one.metrics),
-                _list(one.constants or "nothing promised"),
+                _list(one.constants or "nothing certified"),
                 f"{size}<br>{digest}<br>{html.escape(card.license)}",
             )
         )
@@ -180,9 +180,9 @@ def _weights(sought: str) -> None:
 
 def _pictures(sought: str) -> None:
     rows = [(_named(s.title, s.file), _text(s.author), _text(s.licence), _text(s.done)) for s in _sources()]
-    _table("Pictures and volumes", ("Picture", "Author and source", "Licence", "What was done"), rows, sought)
+    _table("Images and volumes", ("Image", "Author and source", "Licence", "Processing"), rows, sought)
     _note(
-        "The notices that licences ask for stand in assets/images/SOURCES.md and assets/volumes/SOURCES.md."
+        "The notices required by the licences are in assets/images/SOURCES.md and assets/volumes/SOURCES.md."
     )
 
 
@@ -194,13 +194,13 @@ def _here() -> None:
     _table("Versions", ("Package", "Version"), versions, "")
     machine = [
         ("Device", session.device_name(_SIDE)),
-        ("Threads of a run", f"{thread_count(_SIDE)} on pictures of {_SIDE} × {_SIDE}"),
+        ("Threads of a run", f"{thread_count(_SIDE)} on images of {_SIDE} × {_SIDE}"),
         ("Numbers", "float32 on the Reconstruct page; most experiments in float64"),
         ("CUDA", torch.version.cuda or "not built in"),
     ]
-    _table("Machine", ("What", "Here"), [(_text(a), _text(b)) for a, b in machine], "")
+    _table("Machine", ("Property", "Value"), [(_text(a), _text(b)) for a, b in machine], "")
     added = [(_text(p.package), _text(p.kind), _text(", ".join(p.keys))) for p in plugins.plugins()]
-    _table("Added by packages", ("Package", "Kind", "Keys"), added, "")
+    _table("Plugins", ("Package", "Kind", "Keys"), added, "")
     for said in plugins.failures():
         st.warning(plain(said))
 

@@ -56,7 +56,7 @@ def _guarantees(drawn: Sequence[Line]) -> Iterator[Row]:
         told = f"certified in {counts['certified']} of {len(rows)} cells"
         if counts["estimated"]:
             told += f", estimated in {counts['estimated']}"
-        why = "" if weakest == "certified" else "Open a cell in Reconstruct: there the reason is told."
+        why = "" if weakest == "certified" else "Open a cell in Reconstruct: the reason is given there."
         lamp = _LAMPS[weakest]
         yield Row(line.name, rows[0].guarantee, lamp, told, why)
 
@@ -64,26 +64,28 @@ def _guarantees(drawn: Sequence[Line]) -> Iterator[Row]:
 def _explanation(setting: Setting, rows: Sequence[Measured]) -> Explanation:
     equation = "PSNR = −10 log_{10}(‖x − x†‖²/n)"
     if setting.table:
-        parts = [f"A table of {len(rows)} cells, opened from its file: nothing is run here."]
+        parts = [f"A table of {len(rows)} cells, read from its file: nothing is computed here."]
         if more := hidden(rows, setting.shown or next(iter(operators(rows)), "")):
-            parts.append(f"The six best methods are drawn; {more} more stand in the CSV.")
+            parts.append(f"The six best methods are drawn; {more} more are in the CSV.")
         return Explanation(
             equation, " ".join(parts), "run the same batch with one method more: old cells are kept."
         )
     tuned = [key for key in setting.methods if is_tuned(key, setting.operator)]
     parts = [
-        "Every cell is one run: a picture, its data with one draw of the noise, one method until its "
-        "residual has come down to the tolerance. A point is the mean over pictures and seeds, its whisker "
+        "Every cell is one run: an image, its measurements with one noise realisation, one method until its "
+        "residual is at most the tolerance. A point is the mean over images and seeds, its error bar "
         "the standard deviation.",
     ]
     if setting.strength == "tuned" and tuned:
         titles = ", ".join(setting.title(key) for key in tuned)
         parts.append(
-            f"The strengths of {titles} were tuned on other pictures at one or two noise levels and are "
-            "carried over to the others as a power of the noise; all other methods have their defaults."
+            f"The parameters of {titles} were tuned on other images at one or two noise levels and are "
+            "extrapolated to the others as a power of the noise std; all other methods have their defaults."
         )
     else:
-        parts.append("All methods have their default strengths, whatever the noise: none is tuned to it.")
+        parts.append("All methods have their default parameters at every noise level: none is tuned.")
     return Explanation(
-        equation, " ".join(parts), "set the strengths to defaults and see who depends on tuning."
+        equation,
+        " ".join(parts),
+        "set the regularisation parameters to defaults and see which method depends on tuning.",
     )

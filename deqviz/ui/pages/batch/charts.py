@@ -62,31 +62,31 @@ def _overall(found: Sequence[Group]) -> float:
 def charts(drawn: Sequence[Line]) -> Iterator[Chart]:
     """Quality, gain over the data, similarity, time and iterations against the noise."""
     levels = [g.level for line in drawn for g in line.groups if g.level is not None]
-    axis = Axis("standard deviation of the noise", log=_is_wide(levels))
+    axis = Axis("noise std σ", log=_is_wide(levels))
     whisker = "mean ± standard deviation"
     yield Chart(
         "psnr",
-        "Quality",
+        "PSNR against noise",
         axis,
         Axis("PSNR (dB)"),
         (*_drawn(drawn, lambda row: row.psnr), *_data(drawn)),
         note=whisker,
-        formula="over pictures and seeds",
+        formula="over images and seeds",
         sentence=_best(drawn),
     )
     yield Chart(
         "gain",
-        "Gained over the data",
+        "PSNR gain over direct inversion",
         axis,
-        Axis("PSNR − PSNR of the data (dB)"),
+        Axis("PSNR gain (dB)"),
         tuple(_drawn(drawn, lambda row: row.gain)),
         note=whisker,
-        formula="cell by cell, data back-projected",
-        sentence="Each cell is compared with its own data: 0 is no better than back-projecting them.",
+        formula="PSNR(x) − PSNR(direct inversion), cell by cell",
+        sentence="Each cell is compared with the direct inversion of its own measurements.",
     )
     yield Chart(
         "ssim",
-        "Similarity",
+        "SSIM against noise",
         axis,
         Axis("SSIM", high=1),
         tuple(_drawn(drawn, lambda row: row.ssim)),
@@ -95,19 +95,19 @@ def charts(drawn: Sequence[Line]) -> Iterator[Chart]:
     )
     yield Chart(
         "seconds",
-        "Time",
+        "Computing time",
         axis,
-        Axis("seconds for each picture", log=True),
+        Axis("time per image (s)", log=True),
         tuple(_drawn(drawn, lambda row: row.seconds or None, is_plain=True)),
         note="mean",
-        formula="of the iterations alone",
-        sentence="As it was when the cell was run: other work on the machine is in it.",
+        formula="iterations only, without preparation",
+        sentence="Wall-clock time of the run: other work on the machine is included.",
     )
     yield Chart(
         "iterations",
         "Iterations",
         axis,
-        Axis("until the tolerance", log=True),
+        Axis("to the tolerance", log=True),
         tuple(_drawn(drawn, lambda row: row.iterations or None, is_plain=True)),
         note="mean",
         sentence=_unfinished(drawn),
@@ -162,7 +162,7 @@ def _data(drawn: Sequence[Line]) -> Iterator[Series]:
         values = [v for v in known.values() if v is not None]
         ys.append(sum(values) / len(values) if values else math.nan)
     if xs:
-        yield Series("measured data", xs, ys, "measured", "dashed")
+        yield Series("direct inversion", xs, ys, "measured", "dashed")
 
 
 def _best(drawn: Sequence[Line]) -> str:
@@ -173,7 +173,7 @@ def _best(drawn: Sequence[Line]) -> str:
         if levels
         else []
     )
-    return " ".join(said) or "One point is the mean of all pictures and seeds at one noise."
+    return " ".join(said) or "One point is the mean over all images and seeds at one noise level."
 
 
 def _ahead(drawn: Sequence[Line], level: float) -> str:
@@ -206,16 +206,16 @@ def _unfinished(drawn: Sequence[Line]) -> str:
     told = [
         f"{sum(row.state == state for row in rows)} {word}"
         for state, word in (
-            ("limit", "ran out of iterations"),
+            ("limit", "not converged (max. iterations)"),
             ("diverged", "diverged"),
-            ("refused", "were refused"),
+            ("refused", "rejected"),
             ("failed", "failed"),
         )
         if any(row.state == state for row in rows)
     ]
     if not told:
-        return "Every cell came to its tolerance."
-    return f"Of {len(rows)} cells {', '.join(told)}: their reasons stand in the CSV."
+        return "Every cell converged to its tolerance."
+    return f"Of {len(rows)} cells {', '.join(told)}: the reasons are in the CSV."
 
 
 def means(drawn: Sequence[Line]) -> str:

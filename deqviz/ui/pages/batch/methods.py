@@ -13,17 +13,17 @@ _RIVALS: Mapping[str, Rival] = {rival.key: rival for rival in RIVALS}
 _PLAIN: Mapping[str, tuple[str, Choice]] = {
     "tikhonov": ("Tikhonov", Choice("tikhonov")),
     "iterated_tikhonov": ("Iterated Tikhonov", Choice("iterated_tikhonov")),
-    "quadratic": ("Quadratic equilibrium", Choice("equilibrium", {"regularizer": Choice("quadratic")})),
-    "pnp_fbs": ("Plug-and-play (FBS)", Choice("pnp_fbs")),
-    "pnp_hqs": ("Plug-and-play (HQS)", Choice("pnp_hqs")),
-    "baseline": ("Back-projection", Choice("baseline")),
+    "quadratic": ("Equilibrium, quadratic R", Choice("equilibrium", {"regularizer": Choice("quadratic")})),
+    "pnp_fbs": ("Plug-and-play FBS", Choice("pnp_fbs")),
+    "pnp_hqs": ("Plug-and-play HQS", Choice("pnp_hqs")),
+    "baseline": ("Direct inversion", Choice("baseline")),
 }
 TITLES: Mapping[str, str] = {
     "tv": "Total variation",
-    "convex_ridge": "Convex ridge equilibrium",
-    "contractive": "Contractive equilibrium",
+    "convex_ridge": "Equilibrium, convex ridge R",
+    "contractive": "Equilibrium, contractive R",
     **{key: title for key, (title, _) in _PLAIN.items()},
-    OWN: "A method set here",
+    OWN: "Custom method",
 }
 """The methods by their keys, in their order."""
 

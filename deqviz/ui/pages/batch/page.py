@@ -41,7 +41,7 @@ def describe(setting: Setting) -> str:
         kept = batch_tables.kept(setting.table)
         return f"{kept.name} · {len(kept.rows)} cells"
     pictures = setting.pictures
-    what = picture_title(pictures[0]) if len(pictures) == 1 else f"{len(pictures)} pictures"
+    what = picture_title(pictures[0]) if len(pictures) == 1 else f"{len(pictures)} images"
     degraded = OPERATORS[setting.operator.key].title
     return (
         f"{what} · {degraded} · {_counted(len(setting.levels), 'noise level')} · "
@@ -72,21 +72,23 @@ def form() -> Setting:
 def _asked() -> Setting:
     """The widgets of a batch."""
     plain, values = Setting(), dict[str, Any]()
-    heading("Pictures")
+    heading("Images")
     titles = dict(PICTURES)
-    values["pictures"] = several(titles, "b.pictures", "Pictures", plain.pictures)
+    values["pictures"] = several(titles, "b.pictures", "Images", plain.pictures)
     values["side"] = _own("side")
-    heading("Degradation")
-    values["operator"] = choose(OPERATORS, "b.operator", "Operator", plain.operator.key, is_titled=True)
+    heading("Forward operator")
+    values["operator"] = choose(
+        OPERATORS, "b.operator", "Forward operator", plain.operator.key, is_titled=True
+    )
     heading("Noise")
     levels = {level: level for level in LEVELS}
-    values["levels"] = several(levels, "b.levels", "Standard deviations", plain.levels)
+    values["levels"] = several(levels, "b.levels", "Noise std σ", plain.levels)
     values["seeds"] = _own("seeds")
     heading("Methods")
     values["methods"] = several(TITLES, "b.methods", "Methods", plain.methods)
     values["strength"] = _own("strength")
     if OWN in values["methods"]:
-        values["own"] = choose(METHODS, f"b.{OWN}", "Set here", plain.own.key)
+        values["own"] = choose(METHODS, f"b.{OWN}", "Custom method", plain.own.key)
     else:
         values["own"] = getattr(st.session_state.get("b.setting"), "own", plain.own)
     with st.expander("Advanced"):
@@ -106,8 +108,8 @@ def _opened(now: Setting) -> Setting:
     if len(found) > 1:
         if st.session_state.get("b.shown") not in found:
             st.session_state["b.shown"] = chosen
-        chosen = st.selectbox("Degradation", found, found.index(chosen), key="b.shown")
-    if st.button("Back to a batch of one's own", key="b.back", type="tertiary"):
+        chosen = st.selectbox("Forward operator", found, found.index(chosen), key="b.shown")
+    if st.button("Back to your own batch", key="b.back", type="tertiary"):
         address.ask("batch", {})
         st.rerun()
     _opener()
@@ -155,10 +157,10 @@ def _below() -> None:
     @st.fragment(run_every=session.pace(_REFRESH) if is_moving else None)
     def panel() -> None:
         drawn = shown(PAGE.setting, _rows(session.study("batch")))
-        body = means(drawn) if drawn else "<p>The first row is on its way.</p>"
+        body = means(drawn) if drawn else "<p>The first cell is being computed.</p>"
         st.html(
-            '<div class="deqviz-means"><div tabindex="0" role="region" aria-label="Means of the PSNR">'
-            f"<h2>Means <span>PSNR in dB ± standard deviation; ★ best</span></h2>{body}</div></div>"
+            '<div class="deqviz-means"><div tabindex="0" role="region" aria-label="Mean PSNR">'
+            f"<h2>Mean PSNR <span>dB ± standard deviation; ★ best</span></h2>{body}</div></div>"
         )
 
     with st.container():  # of its own: reconstruct.py says why
@@ -169,7 +171,7 @@ def _below() -> None:
         "deqviz-batch.parquet",
         "application/vnd.apache.parquet",
         key="b.parquet",
-        help="What `deqviz sweep` goes on with, and this page opens",
+        help="`deqviz sweep` resumes from it, and this page opens it",
         on_click="ignore",
     )
 

@@ -23,7 +23,7 @@ CELLS = 1000
 _PICKS: Mapping[str, Any] = {"operator": OPERATORS, OWN: METHODS}
 PICTURES: Mapping[str, str] = {p.key: p.title for p in images.gallery()}
 _SHELVES: Mapping[str, tuple[str, Any]] = {
-    "pictures": ("picture", PICTURES),
+    "pictures": ("image", PICTURES),
     "levels": ("noise level", LEVELS),
     "methods": ("method", TITLES),
 }
@@ -41,15 +41,15 @@ class Setting(StudySetting):
     strength: Annotated[
         Literal["tuned", "defaults"],
         Options(
-            "Strengths",
-            "Tuned once for denoising, blur and Fourier sampling, carried over to other noise; else defaults",
+            "Regularisation parameters",
+            "Tuned once for denoising, blur and Fourier sampling, extrapolated to other noise; else defaults",
         ),
     ] = "tuned"
-    seeds: Annotated[int, Range(1, 10, "Seeds", help="How often the noise is drawn anew")] = 1
-    side: Annotated[Literal["64 px", "128 px", "256 px"], Options("Size")] = "64 px"
-    iterations: Annotated[int, Range(1, 5000, "Iterations at most", log=True, advanced=True)] = 500
+    seeds: Annotated[int, Range(1, 10, "Seeds", help="Noise realisations per cell")] = 1
+    side: Annotated[Literal["64 px", "128 px", "256 px"], Options("Image size (longer side)")] = "64 px"
+    iterations: Annotated[int, Range(1, 5000, "Max. iterations", log=True, advanced=True)] = 500
     tolerance: Annotated[
-        float, Range(1e-8, 1e-2, "Stop at residual", log=True, help="‖T(x) − x‖/‖T(x)‖", advanced=True)
+        float, Range(1e-8, 1e-2, "Tolerance", log=True, help="‖T(x) − x‖/‖T(x)‖", advanced=True)
     ] = 1e-4
     seed: Annotated[int, Range(0, 9000, "First seed", advanced=True)] = 0
     table: str = ""
@@ -67,7 +67,7 @@ class Setting(StudySetting):
 
     def title(self, key: str) -> str:
         """Of one of the methods."""
-        return f"{METHODS[self.own.key].title}, set here" if key == OWN else TITLES[key]
+        return f"{METHODS[self.own.key].title} (custom)" if key == OWN else TITLES[key]
 
     def cells(self) -> tuple[Cell, ...]:
         """Every run: seeds outermost, methods innermost, so that all curves begin early."""
@@ -114,7 +114,7 @@ class Setting(StudySetting):
             picked: Choice = getattr(self, name)
             values[name] = Choice(picked.key, shelf[picked.key].validate(picked.params))
         if len(values["methods"]) > MOST:
-            raise ValueError(f"At most {MOST} methods fit into one batch: leave some out.")
+            raise ValueError(f"A batch takes at most {MOST} methods: remove some.")
         found = replace(self, **values, shown="")
         if found.count > CELLS:
             said = f"These are {found.count} cells, and {CELLS} is the most here"
@@ -162,11 +162,11 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
 
 PRESETS: Mapping[str, tuple[str, Setting]] = {
     "A blur, three methods": (
-        "Three pictures, four noise levels: who is ahead, and by more than the spread?",
+        "Three images, four noise levels: which method is better, and by more than the standard deviation?",
         Setting(),
     ),
     "Denoising": (
-        "Nothing but noise: total variation beside a trained convex regulariser",
+        "Noise only: total variation and a trained convex regulariser",
         Setting(
             operator=Choice("denoising"),
             levels=("0.02", "0.05", "0.1"),
@@ -174,8 +174,8 @@ PRESETS: Mapping[str, tuple[str, Setting]] = {
             seeds=2,
         ),
     ),
-    "How much is luck?": (
-        "One picture, five draws of the noise: the spread that remains is that of the noise alone",
+    "Spread over noise realisations": (
+        "One image, five noise realisations: what spread is due to the noise alone?",
         Setting(pictures=("camera",), methods=("tv", "tikhonov"), seeds=5),
     ),
 }

@@ -36,17 +36,17 @@ def fill(setting: Setting) -> None:
 
 def form() -> Setting:
     """Draw the sidebar's widgets and return what they say, not yet validated as a whole."""
-    heading("Picture")
+    heading("Image")
     image, plain = _picture(), Setting()
-    heading("Degradation")
-    operator = choose(OPERATORS, "cmp.operator", "Operator", plain.operator.key, is_titled=True)
+    heading("Forward operator")
+    operator = choose(OPERATORS, "cmp.operator", "Forward operator", plain.operator.key, is_titled=True)
     heading("Noise")
-    noise = choose(NOISES, "cmp.noise", "Kind", plain.noise.key, is_titled=True)
+    noise = choose(NOISES, "cmp.noise", "Noise model", plain.noise.key, is_titled=True)
     values: dict[str, Any] = {"seed": _own("seed")}
     heading("Methods")
     methods = tuple(_method(i) for i in range(1, st.session_state["cmp.count"] + 1))
     is_full = len(methods) >= MOST
-    said = "Six fit into one comparison: take one away first" if is_full else "Up to six"
+    said = "At most six methods: remove one first" if is_full else "Up to six"
     is_added = st.button("Add a method", key="cmp.add", help=said, disabled=is_full, width="stretch")
     with st.expander("Advanced"):
         for name in ("iterations", "tolerance", "size", "is_checked"):
@@ -72,7 +72,7 @@ def _method(i: int) -> Choice:
     with st.expander(f"{i} · {title}", key=f"cmp.card{i}"):
         choice = choose(METHODS, key, f"Method {i}", Setting().methods[0].key)
         if st.session_state["cmp.count"] > LEAST:
-            st.button("Take it away", key=f"cmp.remove{i}", type="tertiary")
+            st.button("Remove", key=f"cmp.remove{i}", type="tertiary")
     return choice
 
 
@@ -92,13 +92,13 @@ def _picture() -> str:
     try:
         check_picture(now)
     except ValueError:  # uploads are shared, and the least used ones go
-        st.warning(f"Your picture is not kept here any more: {picture_title(Setting.image)} is used instead.")
+        st.warning(f"Your image is not kept here any more: {picture_title(Setting.image)} is used instead.")
         now = st.session_state["cmp.image"] = Setting.image
     picked = gallery(now, key="cmp.gallery")
     if picked is not None and picked != now:
         st.session_state["cmp.image"] = picked
         st.rerun()
-    with st.expander("Use your own picture"):
+    with st.expander("Use your own image"):
         file = st.file_uploader(f"{loader.NAMES}, up to 10 MB", key="cmp.upload", type=list(loader.SUFFIXES))
         if file is not None and st.session_state.get("cmp.uploaded") != file.file_id:
             st.session_state["cmp.uploaded"] = file.file_id

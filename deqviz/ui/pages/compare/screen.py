@@ -26,7 +26,14 @@ def pictures(comparison: Comparison) -> Pictures | None:
     for run in comparison.runs:
         setup = run.snapshot().setup
         if setup is not None:
-            return Pictures(comparison.id, setup.truth, setup.measured, measured_psnr=setup.measured_psnr)
+            operator = OPERATORS[comparison.setting.operator.key].cls
+            return Pictures(
+                comparison.id,
+                setup.truth,
+                setup.measured,
+                measured_psnr=setup.measured_psnr,
+                measured_name=operator.baseline_name,
+            )
     return None
 
 
@@ -66,12 +73,11 @@ def view(comparison: Comparison, device: str, search: Search | None = None) -> V
 def _message(comparison: Comparison) -> str:
     states = [run.state for run in comparison.runs]
     if comparison.state == "preparing":
-        return (
-            f"{OPERATORS[comparison.setting.operator.key].title}, the data and the constants of the theorems"
-        )
+        operator = OPERATORS[comparison.setting.operator.key].title
+        return f"{operator}: computing the operator norm and the constants"
     over = sum(state in OVER for state in states)
     failed = sum(state in ("failed", "diverged") for state in states)
-    said = f"{over} of {len(states)} methods are over"
+    said = f"{over} of {len(states)} methods finished"
     return f"{said}, {failed} of them failed or diverged" if failed else said
 
 

@@ -14,7 +14,7 @@ LEAST, MOST = 2, 6
 """Methods of one comparison; there are six colours."""
 _PLAIN = Scenario()
 _PICKS: Mapping[str, Any] = {"operator": OPERATORS, "noise": NOISES}
-_TITLES: Mapping[str, str] = {"baseline": "Direct", "pnp_fbs": "PnP FBS", "pnp_hqs": "PnP HQS"}
+_TITLES: Mapping[str, str] = {"baseline": "Direct inversion", "pnp_fbs": "PnP FBS", "pnp_hqs": "PnP HQS"}
 _SHORT: Mapping[str, str] = {
     "contractive": "contractive",
     "convex_ridge": "convex ridge",
@@ -37,7 +37,10 @@ class Setting(StudySetting):
     tolerance: float = _PLAIN.tolerance
     is_checked: Annotated[
         bool,
-        Options("Check the theorems", help="After each run: other starts and a disturbed y. Takes longer"),
+        Options(
+            "Check the guarantees",
+            help="After each run: other starting points and perturbed measurements. Takes longer",
+        ),
     ] = False
     methods: tuple[Choice, ...] = (Choice("equilibrium"), Choice("mol"), Choice("tv"), Choice("modl"))
 
@@ -103,7 +106,7 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     except ValueError as error:
         spared = Setting(**{**values, "image": plain.image}, methods=methods).validated()
         return spared, (
-            f"{error} The link is opened with the usual picture.",
+            f"{error} The link is opened with the usual image.",
             *complaints,
             *reader.complaints(),
         )
@@ -118,7 +121,7 @@ def _methods(reader: Reader, plain: Setting) -> tuple[tuple[Choice, ...], tuple[
             found.append(Choice(key, reader.params(name, METHODS[key].params)))
     if len(found) >= LEAST:
         return tuple(found), ()
-    said = ("A comparison needs two methods: those of the page are used.",) if found else ()
+    said = ("A comparison needs two methods: the default ones are used.",) if found else ()
     return plain.methods, said
 
 
@@ -179,8 +182,8 @@ def flat(
 
 
 PRESETS: Mapping[str, tuple[str, Setting]] = {
-    "Five on a blur": (
-        "Two equilibria, total variation, an unrolled network, least squares: who is best, and fastest?",
+    "Five methods on a blur": (
+        "Two equilibria, total variation, an unrolled network, Tikhonov: which is best, which is fastest?",
         Setting(
             methods=(
                 Choice("equilibrium"),
@@ -191,8 +194,8 @@ PRESETS: Mapping[str, tuple[str, Setting]] = {
             )
         ),
     ),
-    "Certified or not": (
-        "A contractive equilibrium against the same kind of network without constraints: look at the lamps",
+    "Certified and uncertified": (
+        "A contractive equilibrium and a network without Lipschitz constraint: compare the guarantees",
         Setting(
             size=128,
             iterations=60,
@@ -204,7 +207,7 @@ PRESETS: Mapping[str, tuple[str, Setting]] = {
         ),
     ),
     "MRI: four networks": (
-        "Four coils, a quarter of the samples: monotone, unrolled twice, and one U-Net",
+        "Four coils, acceleration R = 4: a monotone equilibrium, two unrolled networks, a U-Net",
         Setting(
             image="brain",
             size=128,
@@ -212,8 +215,8 @@ PRESETS: Mapping[str, tuple[str, Setting]] = {
             methods=(Choice("mol"), Choice("modl"), Choice("admm_net"), Choice("unet")),
         ),
     ),
-    "Holes": (
-        "Half of the pixels are missing; a direct answer leaves them black",
+    "Inpainting": (
+        "Half of the pixels are missing; direct inversion fills them with the mean",
         Setting(
             size=128,
             iterations=1000,
@@ -221,8 +224,8 @@ PRESETS: Mapping[str, tuple[str, Setting]] = {
             methods=(Choice("equilibrium"), Choice("mol"), Choice("tv"), Choice("baseline")),
         ),
     ),
-    "One method, four strengths": (
-        "The same equilibrium with α from 0.005 to 0.3: too little keeps the noise, too much the blur",
+    "One method, four parameters": (
+        "The same equilibrium with α from 0.005 to 0.3: too small keeps the noise, too large the blur",
         Setting(
             size=128,
             methods=tuple(Choice("equilibrium", {"weight": w}) for w in (0.005, 0.02, 0.08, 0.3)),

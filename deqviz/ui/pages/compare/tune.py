@@ -77,7 +77,7 @@ def plan(setting: Setting, target: Target, device: str = "cpu") -> Generator[obj
     yield
     problem, truth = setting.scenario(target.lane).posed(device)
     if truth is None:
-        raise ValueError("Nobody knows the truth of this k-space, so there is no best value to search for.")
+        raise ValueError("This k-space has no ground truth, so there is no best value to search for.")
     return Tuning(problem, truth, target.knob, target.scale, setting.iterations, setting.tolerance)
 
 

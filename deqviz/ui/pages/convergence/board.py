@@ -21,7 +21,7 @@ def board(study: Study, setting: Setting) -> Board:
         shot,
         unit="steps",
         progress=cells_done(shot),
-        preparing="the operator and the starts",
+        preparing="computing the operator norm and the starting points",
         charts=charts(setting, shot),
         tiles=_tiles(setting, shot),
         guarantees=_guarantees(shot),
@@ -35,13 +35,13 @@ def _tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
     if experiment is None:
         return
     for start in experiment.starts:
-        yield Tile(f"start-{start.key}", f"From: {start.title}", to_bytes(start.x), "start")
+        yield Tile(f"start-{start.key}", f"Start: {start.title}", to_bytes(start.x), "start")
     rows = [row for row in shot.of("starts") if row.limit is not None]
     for limit in sorted({row.limit for row in rows}):
         image = shot.view(f"limit-{limit}", "starts")
         if image is not None:
             count = sum(row.limit == limit for row in rows)
-            yield Tile(f"limit-{limit}", f"Limit {limit + 1}", to_bytes(image), f"{count} runs end here")
+            yield Tile(f"limit-{limit}", f"Limit {limit + 1}", to_bytes(image), f"limit of {count} runs")
     if setting.crossing != THREE:
         yield from _past(shot)
 
@@ -71,21 +71,19 @@ def _guarantees(shot: Shot) -> Iterator[Row]:
 def _explanation(setting: Setting, shot: Shot) -> Explanation:
     experiment: Uniqueness | None = shot.experiment("starts")
     parts = [
-        "An equilibrium is a picture at which the pull of the data and that of R cancel. If R = Id − N "
-        "and N contracts by L < 1, there is exactly one, and the map T, repeated, comes nearer to it by "
-        "the factor κ at least, wherever it starts."
+        "An equilibrium is an image at which the data-fidelity and the regularisation term balance. If "
+        "R = Id − N and N has the Lipschitz constant L < 1, it is unique, and the fixed-point iteration of T "
+        "converges to it from every starting point, with the contraction factor κ or faster."
     ]
     c = 1.0 if experiment is None else experiment.equation.monotonicity
     if c <= 0:
-        parts.append(
-            "Here that is not known: the equation may have several solutions, or the runs may go away."
-        )
+        parts.append("This is not known here: there may be several fixed points, or the runs may diverge.")
     if setting.crossing == THREE:
         parts.append(
-            "The example A = [1, 0] sees one axis only. Along the other R pulls back for L ≤ 1, and pushes "
-            "away from 0 past it: three equilibria, for all data and every α."
+            "In the example A = [1, 0] the axis x₁ = 0 is the null space. On it R is monotone for L ≤ 1; "
+            "for L > 1 it is not, and there are three equilibria, for all data and every α."
         )
     if setting.is_gradient:
-        parts.append("Nothing of this needs R to be a gradient.")
-    hint = "raise L past 1, or the explicit step past 1, and watch the lamps."
+        parts.append("None of this needs R to be conservative (a gradient field).")
+    hint = "raise L above 1, or the explicit step size above 1, and watch the guarantees."
     return Explanation("A*(Ax − y) + αR(x) = 0", " ".join(parts), hint)

@@ -39,9 +39,9 @@ def _starts(setting: Setting, rows: Sequence[UniquenessRow]) -> Chart:
     lines: list[Series] = []
     proved, line = _largest(mine, "certified"), _largest(mine, "line")
     if line[1]:
-        lines.append(Series("certified line", *line, "predicted", "dashed"))
+        lines.append(Series("certified bound κᵏ", *line, "predicted", "dashed"))
     if proved[1]:
-        lines.append(Series("proved by the gap", *proved, "truth", "dotted"))
+        lines.append(Series("a-posteriori bound", *proved, "truth", "dotted"))
     for colour, key in _coloured(STARTS, setting.used_starts):
         of = [row for row in mine if row.start == key]
         y = [_or_nan(row.residual if is_lost else row.distance) for row in of]
@@ -49,12 +49,12 @@ def _starts(setting: Setting, rows: Sequence[UniquenessRow]) -> Chart:
     factor = next((row.factor for row in mine if row.factor is not None), None)
     return Chart(
         "starts",
-        "Residual, by start" if is_lost else "Distance to the limit, by start",
+        "Residual by starting point" if is_lost else "Distance to the limit by starting point",
         Axis("iteration k"),
         Axis("‖T(x) − x‖/‖T(x)‖" if is_lost else DISTANCE, log=True),
         tuple(lines),
         note="" if factor is None else f"{ROUTES[first].title}, κ ≤ {number(factor)}",
-        formula="no limit was found to measure the distance from"
+        formula="no limit was found"
         if is_lost
         else "‖x_{k} − x*‖ ≤ κ^{k} ‖x_{0} − x*‖ and ≤ E ‖T(x_{k}) − x_{k}‖",
         sentence=_where_to(rows),
@@ -80,11 +80,11 @@ def _where_to(rows: Sequence[UniquenessRow]) -> str:
     """How many runs ended, and where."""
     ends = [row for row in rows if row.state != "going"]
     if not ends:
-        return "Every run starts from another picture; where they end is counted below."
+        return "Every run has another starting point; the limits are counted below."
     limits = {row.limit for row in ends if row.limit is not None}
     arrived = sum(row.state == "arrived" for row in ends)
-    parts = [f"{arrived} of {len(ends)} runs arrived" + _at(len(limits))]
-    for state, word in (("stopped", "ran out of steps"), ("diverged", "went away")):
+    parts = [f"{arrived} of {len(ends)} runs converged" + _at(len(limits))]
+    for state, word in (("stopped", "reached max. iterations"), ("diverged", "diverged")):
         count = sum(row.state == state for row in ends)
         if count:
             parts.append(f"{count} {word}")
@@ -96,9 +96,9 @@ def _at(count: int) -> str:
         case 0:
             return ""
         case 1:
-            return " at one limit"
+            return " to one limit"
         case _:
-            return f" at {count} different limits"
+            return f" to {count} different limits"
 
 
 def _solvers(setting: Setting, rows: Sequence[UniquenessRow]) -> Chart:
@@ -112,13 +112,13 @@ def _solvers(setting: Setting, rows: Sequence[UniquenessRow]) -> Chart:
         lines.append(Series(ROUTES[key].title, list(values), list(values.values()), colour))
     return Chart(
         "solvers",
-        "Residual, by solver",
+        "Residual by solver",
         Axis("evaluations of T", log=True),
         Axis("‖T(x) − x‖/‖T(x)‖", log=True),
         tuple(lines),
-        note="slowest start of each",
+        note="slowest starting point of each",
         formula="‖T(x) − x‖ = 0 exactly at the equilibria",
-        sentence="Solvers and splittings change the way, not the equilibrium: the fixed points are the same.",
+        sentence="Solvers and splittings change the path, not the fixed points.",
     )
 
 
@@ -126,44 +126,43 @@ def _crossing(setting: Setting, rows: Sequence[CrossingRow]) -> Iterator[Chart]:
     """Contraction and the number of limits against L or the step."""
     is_step = setting.crossing.startswith("step")
     x = Axis(
-        "step, as a share of the longest certified" if is_step else "L",
+        "step size τ / largest certified τ" if is_step else "L",
         low=0.0,
         high=2.0 if is_step else 1.55,
     )
-    where = "A = [1, 0], R₂(x₂) = x₂ − L tanh x₂" if setting.crossing == THREE else "this picture"
+    where = "A = [1, 0], R₂(x₂) = x₂ − L tanh x₂" if setting.crossing == THREE else "this image"
     values = [row.value for row in rows]
     top = max([1.3, *(v for row in rows for v in (row.factor, row.expansion) if v is not None)]) * 1.06
     limit = Series("limit of the theorem", [1, 1], [0, top], "truth", "dotted")
     yield Chart(
         "contraction",
-        "Contraction, past the limit",
+        "Contraction factor against the parameter",
         x,
-        Axis("factor per step", low=0.0, high=top),
+        Axis("contraction factor per step", low=0.0, high=top),
         (
             limit,
             Series("certified κ", values, [_or_nan(row.factor) for row in rows], "predicted", "dashed"),
-            Series("largest seen", values, [_or_nan(row.expansion) for row in rows], "iterate", "points"),
-            Series("at the end", values, [_or_nan(row.rate) for row in rows], "start-3", "both"),
+            Series(
+                "largest factor seen", values, [_or_nan(row.expansion) for row in rows], "iterate", "points"
+            ),
+            Series("asymptotic factor", values, [_or_nan(row.rate) for row in rows], "start-3", "both"),
         ),
         note=where,
         formula="‖T(x) − T(z)‖ ≤ κ ‖x − z‖",
-        sentence="What is seen may never exceed what is certified. Past the limit runs may go away, or may "
-        "not.",
+        sentence="No observed factor may exceed the certified κ. Past the limit runs may diverge.",
     )
     most = max([3, *(row.distinct for row in rows), *(row.diverged for row in rows)])
     yield Chart(
         "distinct",
-        "Number of limits",
+        "Number of distinct limits",
         x,
-        Axis("found from all starts", low=-0.2, high=most + 0.4),
+        Axis("from all starting points", low=-0.2, high=most + 0.4),
         (
             Series("limit of the theorem", [1, 1], [0, most], "truth", "dotted"),
             Series("distinct limits", values, [row.distinct for row in rows], "iterate"),
+            Series("diverged runs", values, [row.diverged or math.nan for row in rows], "error", "points"),
             Series(
-                "runs that went away", values, [row.diverged or math.nan for row in rows], "error", "points"
-            ),
-            Series(
-                "runs without an end", values, [row.stopped or math.nan for row in rows], "measured", "points"
+                "runs not converged", values, [row.stopped or math.nan for row in rows], "measured", "points"
             ),
         ),
         note=where,
@@ -178,11 +177,13 @@ def _counted(rows: Sequence[CrossingRow], name: str) -> str:
     parts: list[str] = []
     if several:
         first = min(several, key=lambda row: row.value)
-        parts.append(f"From {name} = {first.value:g} on there is more than one limit: the start decides.")
+        parts.append(
+            f"From {name} = {first.value:g} on there are several limits, and the starting point decides."
+        )
     if away:
         first = min(away, key=lambda row: row.value)
-        parts.append(f"From {name} = {first.value:g} on runs go away.")
-    return " ".join(parts) or "One limit wherever the runs ended so far."
+        parts.append(f"From {name} = {first.value:g} on runs diverge.")
+    return " ".join(parts) or "One limit for all runs so far."
 
 
 def _gradient(shot: Shot) -> Iterator[Chart]:
@@ -195,7 +196,7 @@ def _gradient(shot: Shot) -> Iterator[Chart]:
     x = Axis("regulariser, in the order of the legend", low=0.4, high=max(len(named), 1) + 0.6)
     yield Chart(
         "asymmetry",
-        "Is R a gradient?",
+        "Asymmetry of the Jacobian of R",
         x,
         Axis("‖J − Jᵀ‖/‖J‖", log=True, low=SHOWN / 3, high=10.0),
         (
@@ -203,15 +204,15 @@ def _gradient(shot: Shot) -> Iterator[Chart]:
                 Series(title, [n], [max(row.asymmetry, SHOWN)], colour, "points")
                 for (n, title, row), colour in zip(places, COLOURS, strict=False)
             ),
-            Series("any J, on average", [0.4, len(named) + 0.6], [2**0.5, 2**0.5], "truth", "dotted"),
+            Series("random J, on average", [0.4, len(named) + 0.6], [2**0.5, 2**0.5], "truth", "dotted"),
         ),
-        note="0 for a gradient",
+        note="0: conservative (gradient field)",
         formula="‖J − J^{T}‖_{F}/‖J‖_{F} by random probes, J = R′(x)",
         sentence=_told(places),
     )
     yield Chart(
         "circulation",
-        "Work around a loop",
+        "Circulation of R around a loop",
         x,
         Axis("∮⟨R, dx⟩ / ∮‖R − R(x₀)‖ds", log=True, low=SHOWN / 3, high=10.0),
         (
@@ -220,16 +221,16 @@ def _gradient(shot: Shot) -> Iterator[Chart]:
                 for (n, title, row), colour in zip(places, COLOURS, strict=False)
             ),
             Series(
-                "error of the quadrature",
+                "quadrature error",
                 [n for n, _, _ in places],
                 [max(row.doubt, SHOWN) for _, _, row in places],
                 "truth",
                 "points",
             ),
         ),
-        note="0 for a gradient",
-        formula="∮⟨R(x), dx⟩ around a small hexagon where R turns most",
-        sentence="A gradient does no work around a closed loop; what is left is the error of the quadrature.",
+        note="0: conservative (gradient field)",
+        formula="∮⟨R(x), dx⟩ around a small hexagon where the skew part is largest",
+        sentence="A gradient field has no circulation; what remains is the quadrature error.",
     )
 
 
@@ -240,10 +241,10 @@ def _told(places: Sequence[tuple[int, str, GradientRow]]) -> str:
         if row.asymmetry > 1e-9
     ]
     if not places:
-        return "J is the derivative of R at the picture; a gradient has a symmetric one."
+        return "J is the Jacobian of R at the image; a gradient field has a symmetric one."
     if not turning:
-        return "All derivatives so far are symmetric to rounding."
-    return f"Not symmetric, hence no gradient: {'; '.join(turning)}."
+        return "All Jacobians so far are symmetric up to rounding."
+    return f"Not conservative: {'; '.join(turning)}."
 
 
 def _or_nan(value: float | None) -> float:

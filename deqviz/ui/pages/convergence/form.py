@@ -42,20 +42,20 @@ def form() -> Setting:
     """Draw the sidebar's widgets and return what they say, not yet validated as a whole."""
     values: dict[str, Any] = {}
     heading("Equation")
-    values["image"] = picture_box("c.image", "Picture", Setting.image)
+    values["image"] = picture_box("c.image", "Image", Setting.image)
     values["side"] = _own("side")
     values["operator"] = _choice("operator", "Operator")
     values["regularizer"] = _choice("regularizer", "Regulariser")
     values["weight"] = _own("weight")
     heading("Starts")
-    values["starts"] = _several("starts", "Where to start")
-    values["another"] = picture_box("c.another", "Another picture", Setting.another)
+    values["starts"] = _several("starts", "Starting points")
+    values["another"] = picture_box("c.another", "Another image", Setting.another)
     values["mine"] = _mine()
     heading("Solvers")
-    values["solvers"] = _several("solvers", "The first one is drawn by start")
+    values["solvers"] = _several("solvers", "Solvers (the first one is shown by start)")
     values["splitting"] = _own("splitting")
     values["step"] = _own("step")
-    heading("More questions")
+    heading("Experiments")
     for name in ("crossing", "is_race", "is_gradient"):
         values[name] = _own(name)
     with st.expander("Advanced"):
@@ -70,7 +70,7 @@ def _several(name: str, label: str) -> tuple[str, ...]:
 
 def _mine() -> str:
     """A picture of the user's to start from: its key, empty while there is none."""
-    with st.expander("Your picture"):
+    with st.expander("Your image"):
         file = st.file_uploader(f"{loader.NAMES}, up to 10 MB", key="c.upload", type=list(loader.SUFFIXES))
         if file is not None and st.session_state.get("c.uploaded") != file.file_id:
             st.session_state["c.uploaded"] = file.file_id
@@ -83,7 +83,7 @@ def _mine() -> str:
         if error := st.session_state.get("c.upload_error"):
             st.error(error)
         elif st.session_state.get("c.mine"):
-            st.caption("Choose “Your picture” among the starts above.")
+            st.caption("Choose “Your image” among the starts above.")
     return st.session_state.get("c.mine", "")
 
 

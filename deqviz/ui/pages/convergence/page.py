@@ -20,6 +20,7 @@ from deqviz.ui.pages.monotone.setting import MolSetting
 from deqviz.ui.shell.study_page import StudyPage
 
 LIMITS, MOL = "limits and speed", convergence_mol_setting.QUESTION
+_TITLES = {LIMITS: "Uniqueness and rates of equilibria", MOL: "Monotone operator learning (MOL)"}
 Asked = Setting | MolSetting
 """What the page asks: the class tells which question."""
 
@@ -58,7 +59,7 @@ def _form() -> Asked:
 
 
 def _title(question: str) -> str:
-    return f"{question[:1].upper()}{question[1:]}"
+    return _TITLES[question]
 
 
 def _describe(setting: Asked) -> str:

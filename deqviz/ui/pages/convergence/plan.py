@@ -125,5 +125,5 @@ def _named(setting: Setting) -> tuple[Named, ...]:
     chosen = {setting.regularizer.key: setting.regularizer.params}
     return (
         *(Named(e.key, e.title, e.build(chosen.get(e.key, {}))) for e in SHELVES["regularizer"].values()),
-        Named("rotating", "Rotating, in the plane", Rotating(), point),
+        Named("rotating", "Skew part (rotation), in the plane", Rotating(), point),
     )

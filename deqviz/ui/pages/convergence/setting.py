@@ -15,10 +15,10 @@ from deqviz.ui.shell.study_setting import StudySetting
 THREE, OVER_L, OVER_STEP = "L, three equilibria", "L, this picture", "step, this picture"
 STARTS: Mapping[str, str] = {
     "zero": "Zero",
-    "data": "Back-projection",
+    "data": "Direct inversion",
     "noise": "Noise",
-    "another": "Another picture",
-    "mine": "Your picture",
+    "another": "Another image",
+    "mine": "Your image",
 }
 """The starts by their keys, in their order."""
 ROUTES: Mapping[str, Route] = {route.key: route for route in routes()}
@@ -33,8 +33,8 @@ def _entry(entry: Entry[Any]) -> Entry[Any]:
 
 
 SHELVES: Mapping[str, Mapping[str, Entry[Any]]] = {
-    "operator": {entry.key: entry for entry in OPERATORS},
-    "regularizer": {entry.key: _entry(entry) for entry in REGULARIZERS},
+    "operator": {key: OPERATORS[key] for key in OPERATORS.menu()},
+    "regularizer": {key: _entry(REGULARIZERS[key]) for key in REGULARIZERS.menu()},
 }
 """What each choice can be."""
 
@@ -44,22 +44,22 @@ class Setting(StudySetting):
     """One question of the page; equal settings give equal numbers, but for the seconds of the race."""
 
     image: str = "camera"
-    side: Annotated[Literal["16 px", "32 px", "64 px"], Options("Size")] = "32 px"
+    side: Annotated[Literal["16 px", "32 px", "64 px"], Options("Image size (longer side)")] = "32 px"
     operator: Choice = Choice("inpainting")
     regularizer: Choice = Choice("contractive")
-    weight: Annotated[float, Range(1e-3, 10.0, "Weight α", log=True, symbol="α")] = 1.0
+    weight: Annotated[float, Range(1e-3, 10.0, "Regularisation parameter α", log=True, symbol="α")] = 1.0
     splitting: Annotated[
         Literal["implicit", "explicit"],
-        Options("Splitting", "What Anderson, Broyden and conjugate gradients accelerate"),
+        Options("Splitting", "The fixed-point map that Anderson, Broyden and conjugate gradients accelerate"),
     ] = "implicit"
     step: Annotated[
         float,
         Range(
             0.05,
             1.95,
-            "Explicit step",
+            "Step size (explicit)",
             symbol="s",
-            help="As a share of the longest step with a guarantee; above 1 it ends",
+            help="As a fraction of the largest certified step size; above 1 nothing is certified",
         ),
     ] = 0.5
     starts: tuple[str, ...] = ("zero", "data", "noise", "another")
@@ -68,12 +68,23 @@ class Setting(StudySetting):
     solvers: tuple[str, ...] = tuple(ROUTES)
     crossing: Annotated[
         Literal["L, three equilibria", "L, this picture", "step, this picture"],
-        Options("Past the limit of", "L of the example A = [1, 0], R₂ = x₂ − L tanh x₂, or of this picture"),
+        Options(
+            "Parameter continuation",
+            "Past the limit of the theorem: L of the example A = [1, 0], R₂ = x₂ − L tanh x₂, or here",
+            texts={"L, this picture": "L, this image", "step, this picture": "step, this image"},
+        ),
     ] = THREE
-    is_race: Annotated[bool, Options("Solver race", "Six runners from one start, against the clock")] = True
-    is_gradient: Annotated[bool, Options("Is R a gradient?", "Asymmetry and circulation of each R")] = True
-    max_steps: Annotated[int, Range(20, 1000, "Steps at most", log=True, advanced=True)] = 200
-    seed: Annotated[int, Range(0, 9999, "Seed", help="Draws the noise and the masks", advanced=True)] = 0
+    is_race: Annotated[
+        bool, Options("Solver comparison", "Six solvers from one starting point, by evaluations and by time")
+    ] = True
+    is_gradient: Annotated[
+        bool,
+        Options(
+            "Is R conservative (a gradient field)?", "Asymmetry of the Jacobian and circulation of each R"
+        ),
+    ] = True
+    max_steps: Annotated[int, Range(20, 1000, "Max. iterations", log=True, advanced=True)] = 200
+    seed: Annotated[int, Range(0, 9999, "Seed", help="Of the noise and the masks", advanced=True)] = 0
 
     def validated(self) -> "Setting":
         """The same with every default written out; raises ValueError with a sentence for what is wrong."""
@@ -89,7 +100,9 @@ class Setting(StudySetting):
         values["solvers"] = some("solver", ROUTES)(",".join(self.solvers))
         found = replace(self, **values)
         if found.crossing == OVER_L and "contraction" not in found.regularizer.params:
-            raise ValueError("L belongs to the contractive network: choose it, or go past another limit.")
+            raise ValueError(
+                "L is a constant of the contractive network: choose that regulariser, or another parameter."
+            )
         return found
 
     @property
@@ -139,16 +152,19 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
         return Setting(**values).validated(), reader.complaints()
     except ValueError as error:
         spared = Setting(**{**values, "crossing": THREE}).validated()
-        return spared, (f"{error} The link is opened with the three equilibria.", *reader.complaints())
+        return spared, (
+            f"{error} The link is opened with the example of three equilibria.",
+            *reader.complaints(),
+        )
 
 
 PRESETS: Mapping[str, tuple[str, Setting]] = {
-    "All roads lead here": (
-        "L = 0.8: every start and every solver must end at one picture, below the certified line",
+    "Unique limit from all starts": (
+        "L = 0.8: every start and every solver converges to one fixed point, at the certified rate or faster",
         Setting(),
     ),
-    "Contraction lost": (
-        "L = 1.05: nothing is proved, runs go away, and past L = 1 the example has three equilibria",
+    "L > 1: no contraction": (
+        "L = 1.05: nothing is certified, runs diverge, and for L > 1 the example has three fixed points",
         Setting(
             side="16 px",
             operator=Choice("fourier"),
@@ -157,12 +173,12 @@ PRESETS: Mapping[str, tuple[str, Setting]] = {
             is_gradient=False,
         ),
     ),
-    "Not a gradient": (
-        "No function is being minimised, and all roads lead to one picture none the less",
+    "Not conservative (no potential)": (
+        "R is no gradient, so no functional is minimised, and the fixed point is unique all the same",
         Setting(side="16 px", regularizer=Choice("contractive", {"contraction": 0.95}), is_race=False),
     ),
-    "Step too long": (
-        "An explicit step past its limit: the runs go away, the implicit ones do not",
+    "Step size beyond the limit": (
+        "An explicit step size beyond its limit: these runs diverge, the implicit ones do not",
         Setting(
             operator=Choice("gaussian_blur"),
             regularizer=Choice("quadratic"),

@@ -20,24 +20,24 @@ def race_charts(shot: Shot) -> Iterator[Chart]:
     fewest = min(ends, key=lambda row: row.needed or 0, default=None)
     yield Chart(
         "race_evaluations",
-        "Race by evaluations",
+        "Convergence by evaluations",
         Axis("evaluations of T"),
         Axis(DISTANCE, log=True),
         _lines(rows, titles, "evaluations"),
-        note="" if fewest is None else f"first: {titles[fewest.route]}, {fewest.needed}",
-        formula="s = 1/(‖A‖² + αβ) certified, s = 2/(‖A‖² + σ_{min}² + 2αβ) best",
+        note="" if fewest is None else f"fewest: {titles[fewest.route]}, {fewest.needed}",
+        formula="τ = 1/(‖A‖² + αβ) certified, τ = 2/(‖A‖² + σ_{min}² + 2αβ) optimal",
         sentence="" if fewest is None else _needed(ends, titles),
     )
     best = min(ends, key=lambda row: row.seconds, default=None)
     yield Chart(
         "race",
-        "Race by seconds",
-        Axis("seconds of computing", log=True),
+        "Convergence by time",
+        Axis("computing time (s)", log=True),
         Axis(DISTANCE, log=True),
         _lines(rows, titles, "seconds"),
-        note="" if best is None else f"first: {titles[best.route]}, {number(best.seconds)} s",
-        formula="the same runs against the clock",
-        sentence="A step of the implicit splitting inverts A*A + αβ and may cost more than an explicit one.",
+        note="" if best is None else f"fastest: {titles[best.route]}, {number(best.seconds)} s",
+        formula="the same runs by computing time",
+        sentence="An implicit step inverts A*A + αβ and may cost more than an explicit one.",
     )
     yield _factors(rows, titles)
 
@@ -61,7 +61,7 @@ def _needed(ends: Sequence[RaceRow], titles: Mapping[str, str]) -> str:
 
 def _factors(rows: Sequence[RaceRow], titles: Mapping[str, str]) -> Chart:
     """Below the diagonal is faster than proved; above it would contradict the theorem, for the map itself."""
-    lines = [Series("measured = certified", [0, 1.05], [0, 1.05], "predicted", "dashed")]
+    lines = [Series("estimate = certified bound", [0, 1.05], [0, 1.05], "predicted", "dashed")]
     ends = {row.route: row for row in rows if row.state != "going"}
     for colour, key in zip(COLOURS, titles, strict=False):
         row = ends.get(key)
@@ -70,11 +70,11 @@ def _factors(rows: Sequence[RaceRow], titles: Mapping[str, str]) -> Chart:
         lines.append(Series(titles[key], [v or 0.0 for v in x], [v or 0.0 for v in y], colour, "points"))
     return Chart(
         "factors",
-        "Measured against certified",
+        "Contraction factor κ: estimate and certified bound",
         Axis("certified κ", low=0.0, high=1.05),
-        Axis("factor per step, measured", low=0.0, high=1.05),
+        Axis("contraction factor per step, estimated", low=0.0, high=1.05),
         tuple(lines),
-        note="over the last half of each run",
+        note="from the second half of each run",
         formula="(‖x_{k} − x*‖/‖x_{m} − x*‖)^{1/(k − m)} ≤ κ",
-        sentence="Every step of the map itself contracts by κ at least; acceleration may do better than κ.",
+        sentence="Each step of the map contracts by κ or less; accelerated solvers may be faster.",
     )

@@ -32,14 +32,14 @@ SHARES = {
 ENOUGH = 0.05
 """Share of the work after which the time left is told."""
 DOING = {
-    "phase": "the phase diagram",
+    "phase": "interpolation threshold",
     "certified": "singular values of wide networks",
-    "run": "one width on its way",
-    "split": "what is recovered",
-    "gap": "networks beside Landweber",
-    "momentum": "step and momentum",
-    "hump": "an untrained network and one picture",
-    "impedance": "the same network and four targets",
+    "run": "gradient flow at one width",
+    "split": "recovery error",
+    "gap": "distance to Landweber",
+    "momentum": "step size and momentum",
+    "hump": "deep image prior",
+    "impedance": "impedance: four targets",
 }
 
 
@@ -51,7 +51,7 @@ def board(study: Study, setting: Setting) -> Board:
         shot,
         unit="cells",
         progress=cells_done(shot)._replace(left=_left(shot)),
-        preparing="the problems and the networks",
+        preparing="computing the problems and the networks",
         doing=_doing(shot),
         charts=charts(setting, shot),
         tiles=picture_tiles(setting, shot),
@@ -84,7 +84,9 @@ def _guarantees(shot: Shot) -> Iterator[Row]:
     if split:
         worst = max(abs(r.error / r.limit - 1) for r in split)
         (found,) = split[-1].guarantees
-        yield replace(row(found), measured=f"at most {number(100 * worst)} % from it, over {len(split)} m")
+        yield replace(
+            row(found), measured=f"deviation at most {number(100 * worst)} % over {len(split)} values of m"
+        )
     for guarantee in panel(shot.of("momentum")):
         yield verdict(guarantee)
     hump: tuple[HumpRow, ...] = shot.of("hump")
@@ -97,7 +99,11 @@ def _run(rows: Sequence[RunRow]) -> Iterator[Row]:
     for guarantee in panel(rows):
         yield verdict(replace(guarantee, reason=rows[0].why))
     worst = max(r.above for r in rows)
-    told = f"{worst} of {rows[0].draws} draws above it" if worst else f"no draw of {rows[0].draws} above it"
+    told = (
+        f"exceeded by {worst} of {rows[0].draws} draws"
+        if worst
+        else f"holds for {rows[0].draws} of {rows[0].draws} draws"
+    )
     sharp = Guarantee(
         "sharp",
         "A-priori linear rate by the tangent kernel",
@@ -115,7 +121,7 @@ def _phase(rows: Sequence[WidthRow]) -> Iterator[Row]:
             known = [r for r in rows if r.feasible is not None]
             kept = sum(r.fitted <= (r.feasible or 0.0) for r in known)
             lag = max((r.feasible or 0.0) - r.fitted for r in known)
-            told = f"{kept} of {len(known)} cells below, the largest distance {number(lag)}"
+            told = f"holds at {kept} of {len(known)} cells, largest gap {number(lag)}"
             yield replace(row(rows[-1].guarantees[1]), measured=told)
         else:
             yield verdict(guarantee)
@@ -130,36 +136,36 @@ def _phase(rows: Sequence[WidthRow]) -> Iterator[Row]:
             f"exact in the mean; the shares of {count} draws scatter by up to {number(0.5 / count**0.5)}",
             paper="deep inverse prior",
         )
-        yield replace(row(wendel), measured=f"at most {number(off)} apart in {len(laws)} cells")
+        yield replace(row(wendel), measured=f"deviation at most {number(off)} over {len(laws)} cells")
 
 
 def _explanation(setting: Setting) -> Explanation:
-    parts = ["A network g with random weights is fitted to one set of data, and to nothing else."]
+    parts = ["An untrained network g with random weights is fitted to one measurement vector."]
     if setting.is_theory:
         parts.append(
-            "With two layers and a fixed V all gradients have rank one, so that the whole training is a flow "
-            "of k numbers z: that is what runs here, exactly, for many draws at once."
+            "With two layers and fixed V all gradients have rank one, so training is exactly a flow of k "
+            "numbers z; this is what is computed here, for many draws at once."
         )
     if setting.is_phase:
         parts.append(
-            "Three widths answer “how wide is wide enough”: where the theorem certifies it, where a zero of "
-            "the loss exists at all, and where gradient descent finds one."
+            "Three widths are compared: where the theorem certifies zero loss, where zero loss is "
+            "attainable, and where gradient descent attains it (interpolation threshold)."
         )
     if setting.is_run:
-        parts.append("Where R′ < R the residual must fall at least as fast as its envelope, which is slow.")
+        parts.append("Where R′ < R the residual decays at least as fast as its envelope, a pessimistic rate.")
     if setting.is_recovery:
         parts.append(
-            "What is reached is no better than Landweber's iteration: the kernel of wide two-layer networks "
-            "is a multiple of the identity, hence no prior for pictures."
+            "The limit is that of the Landweber iteration: the NTK of wide two-layer networks is a multiple "
+            "of the identity, hence no prior for images."
         )
     if setting.is_momentum:
-        parts.append("The kernel hardly moves, so that momentum helps as for a quadratic: √κ steps, not κ.")
+        parts.append("The NTK is almost constant, so momentum acts as for a quadratic: √κ steps, not κ.")
     if setting.is_picture:
         parts.append(
             "No theorem covers the convolutional network: Adam, normalisation, leaky ReLU, input noise and "
             "convolutions are outside the hypotheses. Its kernel is not isotropic as that of the two layers: "
-            "it fits what resembles itself nearby first, and that is the prior. So it must be stopped in "
-            "time. “Oracle” marks what was picked with the truth, which no method has."
+            "smooth and self-similar parts are fitted first, which is the prior (spectral bias); early "
+            "stopping is needed. “Oracle” is the best iterate by the ground truth, not available in practice."
         )
     equation = "ż = −φ′(z) ⊙ B*(Bφ(z) − y), B = AV/√k"
     if not setting.is_theory:
@@ -169,15 +175,13 @@ def _explanation(setting: Setting) -> Explanation:
 
 def _hint(setting: Setting) -> str:
     if setting.is_phase and not setting.is_both:
-        return "train both layers: the boundary vanishes."
+        return "train both layers: the interpolation threshold vanishes."
     if setting.is_run:
-        return "double the width until R′ < R, and watch the lamps."
+        return "double the width until R′ < R, and watch the guarantees."
     if setting.is_picture:
-        return "lower σ to 0.02: the hump is gone, and the rules have nothing to find."
+        return "lower σ to 0.02: no semiconvergence, and no early stopping is needed."
     if setting.is_momentum:
-        return "a step of 4/L: the residual jumps higher first, and arrives no sooner."
+        return "a step size of 4/L: the residual grows more at first, and converges no sooner."
     if setting.is_recovery:
-        return (
-            "switch the centred start off: the first picture stays in the null space, and is worse than none."
-        )
-    return "fix V again, and see the boundary come back."
+        return "switch the centred initialisation off: the initial null-space component remains as an error."
+    return "fix V again: the interpolation threshold returns."

@@ -16,8 +16,8 @@ EDGE = 1.25
 """Factor by which the diagram is wider than its cells."""
 _GROUPS: tuple[tuple[str, Role, Callable[[float], bool]], ...] = (
     ("all draws", "iterate", lambda share: share == 1),
-    ("half or more", "start-5", lambda share: 0.5 <= share < 1),
-    ("fewer", "start-4", lambda share: 0 < share < 0.5),
+    ("at least half", "start-5", lambda share: 0.5 <= share < 1),
+    ("less than half", "start-4", lambda share: 0 < share < 0.5),
     ("none", "error", lambda share: share == 0),
 )
 
@@ -78,11 +78,11 @@ def _diagram(setting: Setting, shot: Shot) -> Chart:
         drawn.append(Series(name, [r.measured for r in mine], [r.width for r in mine], role, "points"))
     return Chart(
         "phase",
-        "Which widths reach the data",
+        "Interpolation threshold",
         Axis("measurements m", low=ms[0] - 0.9, high=ms[1] + 0.9),
         Axis("width k", log=True, low=low, high=high),
         tuple(drawn),
-        note=f"{setting.draws} draws in a cell" + (", V trained too" if setting.is_both else ""),
+        note=f"{setting.draws} draws per cell" + (", V trained too" if setting.is_both else ""),
         formula="‖r‖ ≤ 0.003‖y‖ within 1,200 steps",
         sentence=_boundary(setting, rows, (m, k)),
     )
@@ -90,20 +90,20 @@ def _diagram(setting: Setting, shot: Shot) -> Chart:
 
 def _law(setting: Setting) -> str:
     factor = number(_factor(setting))
-    return f"k = {factor} m: zero loss exists" + (", V fixed" if setting.is_both else "")
+    return f"k = {factor} m: zero loss attainable" + (", V fixed" if setting.is_both else "")
 
 
 def _boundary(setting: Setting, rows: Sequence[WidthRow], line: Line) -> str:
     if not rows:
-        return "Each mark is a cell: networks of one width k on problems with m measurements."
+        return "Each mark is a cell: networks of width k on problems with m measurements."
     if setting.is_both:
         whole = sum(row.fitted == 1 for row in rows)
-        return f"With V trained too {whole} of {len(rows)} cells reach the data in every draw: no boundary."
+        return f"With V trained too {whole} of {len(rows)} cells interpolate in every draw: no threshold."
     ratios = [k / m for m, k in zip(*line, strict=True)]
     if len(ratios) < 2:
-        return "The boundary shows once two columns have widths on both of its sides."
+        return "The threshold is drawn once two columns have widths on both sides of it."
     low, high = number(min(ratios)), number(max(ratios))
-    return f"Half of the draws arrive at k = {low} m to {high} m (shaded: more than half)."
+    return f"Half of the draws interpolate at k = {low} m to {high} m (shaded: more than half)."
 
 
 def _widths(setting: Setting, shot: Shot) -> Chart:
@@ -127,7 +127,7 @@ def _widths(setting: Setting, shot: Shot) -> Chart:
     top = max([1.3 * most, *(1.5 * k for k in formula[1])])
     return Chart(
         "widths",
-        "How wide is wide enough?",
+        "Required width: certified, feasible, observed",
         Axis("measurements m"),
         Axis("width k for half of the draws", log=True, low=2.0, high=top),
         drawn,
@@ -152,9 +152,9 @@ def _apart(certified: Line, observed: Line, wide: Sequence[CertifiedRow], most: 
         m, sure, seen = both[-1]
         times = number(sure / seen)
         return (
-            f"At m = {m:g} half of the draws arrive from k = {seen:.0f} on, and are certified from "
+            f"At m = {m:g} half of the draws interpolate from k = {seen:.0f} on, and are certified from "
             f"{sure:,.0f} on: {times} times as wide."
         )
     if wide and max(row.width for row in wide) == most:
         return f"Fewer than half of the draws are certified at any width up to {most:,}."
-    return "Certified needs no training: R′ and R are singular values of the first network."
+    return "The certificate needs no training: R′ and R are computed from the initial network."

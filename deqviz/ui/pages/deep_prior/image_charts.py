@@ -32,10 +32,10 @@ def _marks(rows: Sequence[HumpRow]) -> Iterator[tuple[str, int, float, Role]]:
         return
     known, last = {row.k: row for row in rows}, rows[-1]
     if last.stopped is not None and last.kept is not None:
-        yield "variance rule keeps", last.kept, last.kept_psnr, "start-3"
+        yield "variance rule", last.kept, last.kept_psnr, "start-3"
     if last.discrepancy is not None:
-        yield "discrepancy stops", last.discrepancy, known[last.discrepancy].psnr, "measured"
-    yield "oracle: best by the truth", last.oracle, known[last.oracle].psnr, "error"
+        yield "discrepancy principle", last.discrepancy, known[last.discrepancy].psnr, "measured"
+    yield "oracle (uses the ground truth)", last.oracle, known[last.oracle].psnr, "error"
 
 
 def _hump(setting: Setting, rows: Sequence[HumpRow]) -> Chart:
@@ -43,34 +43,34 @@ def _hump(setting: Setting, rows: Sequence[HumpRow]) -> Chart:
     top = max((max(row.psnr, row.average_psnr) for row in rows), default=30.0)
     drawn = [
         Series("network", x, [row.psnr for row in rows], "iterate", "line"),
-        Series("its average", x, [row.average_psnr for row in rows], "predicted", "dashed"),
+        Series("running average", x, [row.average_psnr for row in rows], "predicted", "dashed"),
     ]
     drawn += [Series(name, [k], [psnr], role, "points") for name, k, psnr, role in _marks(rows)]
     return Chart(
         "hump",
-        "PSNR rises, and falls again",
+        "PSNR against iteration (semiconvergence)",
         Axis("iteration", low=0.0, high=float(setting.iterations)),
-        Axis("PSNR in dB", low=top - FALL, high=top + 0.6),
+        Axis("PSNR (dB)", low=top - FALL, high=top + 0.6),
         tuple(drawn),
-        note=f"σ = {pretty(setting.sigma)}, no theorem",
-        formula="min ½‖A g(u, θ) − y‖² over θ, from random weights",
+        note=f"σ = {pretty(setting.sigma)}, not covered by the theorem",
+        formula="min ½‖A g(u, θ) − y‖² over θ, random initialisation",
         sentence=_told(rows),
     )
 
 
 def _told(rows: Sequence[HumpRow]) -> str:
     if len(rows) < 2:
-        return "Pictures are fitted before noise is: whoever goes on too long fits the noise."
+        return "The image is fitted before the noise: early stopping is needed."
     known, last = {row.k: row for row in rows}, rows[-1]
     best = known[last.oracle].psnr
-    told = [f"oracle {best:.1f} dB at {last.oracle}"]
+    told = [f"oracle {best:.1f} dB at iteration {last.oracle}"]
     if last.stopped is not None and last.kept is not None:
         lost = _signed(last.kept_psnr - best)
         told.append(f"the variance rule stops at {last.stopped} and keeps {last.kept}: {lost} dB")
     if last.discrepancy is not None:
         lost = _signed(known[last.discrepancy].psnr - best)
-        told.append(f"the discrepancy rule stops at {last.discrepancy}: {lost} dB")
-    told.append(f"picture {last.k}: {last.psnr:.1f} dB")
+        told.append(f"the discrepancy principle stops at {last.discrepancy}: {lost} dB")
+    told.append(f"iterate {last.k}: {last.psnr:.1f} dB")
     text = "; ".join(told)
     return f"{text[:1].upper()}{text[1:]}."
 
@@ -82,7 +82,7 @@ def _signed(value: float) -> str:
 def _variance(setting: Setting, rows: Sequence[HumpRow]) -> Chart:
     own = [(row.k, row.variance) for row in rows if row.variance is not None]
     drawn = [
-        Series(f"last {setting.window} pictures", [k for k, _ in own], [v for _, v in own], "iterate", "line")
+        Series(f"last {setting.window} iterates", [k for k, _ in own], [v for _, v in own], "iterate", "line")
     ]
     last = rows[-1] if rows else None
     known = dict(own)
@@ -92,14 +92,14 @@ def _variance(setting: Setting, rows: Sequence[HumpRow]) -> Chart:
         drawn.append(Series("stops", [last.stopped] * 2, ends, "truth", "dotted"))
     return Chart(
         "variance",
-        "Rule 1: least variance",
+        "Stopping rule 1: smallest variance",
         Axis("iteration", low=0.0, high=float(setting.iterations)),
-        Axis("variance of the window", log=True),
+        Axis("variance over the window", log=True),
         tuple(drawn),
         note=f"W = {setting.window}, P = {setting.patience}",
-        formula="VAR = mean ‖x_{i} − x̄‖² over the last W pictures",
-        sentence="The mean of the window that varies least is kept; the rule stops when none varied less for "
-        "P iterations. It knows neither the noise nor the truth.",
+        formula="VAR = mean ‖x_{i} − x̄‖² over the last W iterates",
+        sentence="The mean of the window with the smallest variance is kept; the rule stops after "
+        "P iterations without a smaller one. It uses neither σ nor the ground truth.",
     )
 
 
@@ -107,19 +107,19 @@ def _misfit(setting: Setting, rows: Sequence[HumpRow]) -> Chart:
     last = rows[-1] if rows else None
     known = {row.k: row.misfit for row in rows}
     drawn = [Series("‖Ax − y‖/√m", list(known), list(known.values()), "iterate", "line")]
-    drawn.append(Series("noise level σ", [0, setting.iterations], [setting.sigma] * 2, "predicted", "dashed"))
+    drawn.append(Series("noise std σ", [0, setting.iterations], [setting.sigma] * 2, "predicted", "dashed"))
     if last is not None and last.discrepancy is not None:
         at = last.discrepancy
         drawn.append(Series("stops", [at], [known[at]], "measured", "points"))
     return Chart(
         "misfit",
-        "Rule 2: discrepancy",
+        "Stopping rule 2: discrepancy principle",
         Axis("iteration", low=0.0, high=float(setting.iterations)),
-        Axis("misfit per datum", log=True),
+        Axis("residual ‖Ax − y‖/√m", log=True),
         tuple(drawn),
         note="needs σ",
         formula="stop where ‖Ax − y‖/√m ≤ σ",
-        sentence="Below the line the network fits noise. The rule has to know how loud the noise is.",
+        sentence="Below σ the network fits the noise. The rule needs σ.",
     )
 
 
@@ -134,15 +134,15 @@ def _impedance(setting: Setting, rows: Sequence[ImpedanceRow]) -> Chart:
             told.append(f"{name} {half}")
     return Chart(
         "impedance",
-        "What it fits first",
+        "Spectral bias: loss by target",
         Axis("iteration", low=0.0, high=float(setting.iterations)),
         Axis("relative loss", log=True),
         tuple(drawn),
         note="one network, four targets",
         formula="‖x_{k} − t‖²/‖t − mean‖²",
-        sentence=f"Iterations to a tenth: {', '.join(told)}."
+        sentence=f"Iterations to a loss of 0.1: {', '.join(told)}."
         if told
-        else "A wide layer of the theorem would fit all four alike: its kernel is isotropic.",
+        else "The wide two-layer network of the theorem would fit all four alike: its kernel is isotropic.",
     )
 
 
@@ -158,8 +158,8 @@ def picture_tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
     asked: Hump | None = shot.experiment("hump")
     if asked is None:
         return
-    yield Tile("truth", "Truth", to_bytes(asked.picture), "never seen by the network")
-    yield Tile("data", "Data", _data(setting), "what is fitted")
+    yield Tile("truth", "Ground truth", to_bytes(asked.picture), "not used by the network")
+    yield Tile("data", "Measurements", _data(setting), "fitted by the network")
     rows: tuple[HumpRow, ...] = shot.of("hump")
     known = {row.k: row for row in rows}
     seen = [view for view in shot.views if view.part == "hump"]
@@ -169,7 +169,7 @@ def picture_tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
         note = f"{known[k].psnr:.2f} dB" if k in known else ""
         yield Tile("current", f"Network, iteration {k}", to_bytes(newest["current"].image), note)
         note = f"{known[k].average_psnr:.2f} dB" if k in known else ""
-        yield Tile("average", "Its average", to_bytes(newest["average"].image), note)
+        yield Tile("average", "Running average", to_bytes(newest["average"].image), note)
     for name, title in (
         ("kept", "Variance rule"),
         ("discrepancy", "Discrepancy"),

@@ -16,11 +16,11 @@ _own = SettingWidgets("d", Setting)
 _PROBLEM = ("activation", "unknowns", "rows", "is_unit", "is_centred", "noise")
 _PICTURE = ("image", "operator", "sigma", "network", "iterations", "jitter", "window", "patience")
 _GROUPS = (
-    ("How wide", "is_phase", ("draws", "is_both")),
-    ("One run", "is_run", ("measured", "width", "rule", "steps")),
-    ("Beyond the data", "is_recovery", ()),
-    ("How fast", "is_momentum", ("rank", "longest")),
-    ("A picture", "is_picture", (*_PICTURE, "is_impedance")),
+    ("Overparametrisation", "is_phase", ("draws", "is_both")),
+    ("Gradient flow at one width", "is_run", ("measured", "width", "rule", "steps")),
+    ("Recovery error", "is_recovery", ()),
+    ("Step size and momentum", "is_momentum", ("rank", "longest")),
+    ("Deep image prior", "is_picture", (*_PICTURE, "is_impedance")),
 )
 """A heading, the question under it, and what is asked only with it."""
 
@@ -30,9 +30,9 @@ def describe(setting: Setting) -> str:
     asked = {
         "phase diagram" + (", both layers" if setting.is_both else ""): setting.is_phase,
         f"k = {setting.width:,} on {setting.measured} measurements": setting.is_run,
-        "what is recovered": setting.is_recovery,
-        "step and momentum": setting.is_momentum,
-        f"{picture_title(setting.image).lower()} by an untrained network": setting.is_picture,
+        "recovery error": setting.is_recovery,
+        "step size and momentum": setting.is_momentum,
+        f"{picture_title(setting.image).lower()} by deep image prior": setting.is_picture,
     }
     theory = [setting.activation] if setting.is_theory else []
     return " · ".join([*theory, *(name for name, is_on in asked.items() if is_on)])
@@ -63,9 +63,9 @@ def form() -> Setting:
 
 def _widget(name: str) -> Any:
     if name == "image":
-        return picture_box("d.image", "Picture", Setting.image)
+        return picture_box("d.image", "Image", Setting.image)
     if name == "operator":
-        return pick(SHELF, "d.operator", "Data", Setting.operator).key
+        return pick(SHELF, "d.operator", "Forward operator", Setting.operator).key
     return _own(name)
 
 

@@ -23,22 +23,22 @@ def recovery_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
 def _split(setting: Setting, rows: Sequence[RecoveryRow]) -> Chart:
     x = [row.measured / row.unknowns for row in rows]
     drawn = (
-        Series("null space", x, [row.kernel for row in rows], "truth", "dotted"),
+        Series("null-space part", x, [row.kernel for row in rows], "truth", "dotted"),
         Series("noise", x, [row.noise for row in rows], "measured", "dotted"),
-        Series("both: the wide limit", x, [row.limit for row in rows], "predicted", "dashed"),
+        Series("both parts: infinite-width limit", x, [row.limit for row in rows], "predicted", "dashed"),
         Series("Landweber", x, [row.landweber for row in rows], "start-3", "line"),
         Series("network", x, [row.error for row in rows], "iterate", "points"),
     )
     width = rows[0].width if rows else 1024
     return Chart(
         "split",
-        "What is recovered",
-        Axis("share m/n of what is measured", low=0.0, high=1.05 if setting.is_orthonormal else 2.1),
+        "Recovery error split",
+        Axis("sampling ratio m/n", low=0.0, high=1.05 if setting.is_orthonormal else 2.1),
         Axis("‖x − x†‖/‖x†‖", low=0.0, high=_roof(rows)),
         drawn,
         note=f"n = {setting.unknowns}, k = {width:,}",
         formula="‖x(∞) − x†‖² = ‖P_{ker A}(g_{0} − x†)‖² + ‖A^{†}ε‖²",
-        sentence="Wide two-layer networks bring no prior: in the null space of A their first picture stays.",
+        sentence="Wide two-layer networks are no prior: the null-space component stays at its initial value.",
     )
 
 
@@ -60,12 +60,12 @@ def _way(asked: LandweberGap | None, widths: Sequence[int], rows: Sequence[GapRo
     drawn.append(Series("Landweber", x, y, "predicted", "dashed"))
     return Chart(
         "way",
-        "Landweber's way",
+        "Landweber trajectory",
         Axis("steps", log=True),
         Axis("‖x − x†‖/‖x†‖"),
         tuple(drawn),
-        note="" if asked is None else f"a blur of {asked.deviation:g} samples, m = n",
-        formula="ẋ = −C_{φ′}²A*(Ax − y) in the wide limit",
+        note="" if asked is None else f"blur width w = {asked.deviation:g} samples, m = n",
+        formula="ẋ = −C_{φ′}²A*(Ax − y) in the infinite-width limit",
         sentence=_hump(rows, widths),
     )
 
@@ -73,23 +73,23 @@ def _way(asked: LandweberGap | None, widths: Sequence[int], rows: Sequence[GapRo
 def _hump(rows: Sequence[GapRow], widths: Sequence[int]) -> str:
     mine = [row for row in rows if widths and row.width == widths[-1]]
     if len(mine) < 2 or mine[-1].number < 0.9 * max(row.number for row in rows):
-        return "With noise both come near the truth first and leave it again: only stopping keeps it out."
+        return "Semiconvergence: with noise the error of both first decreases, then increases again."
     best, end = min(mine, key=lambda row: row.error), mine[-1]
     if best.number > 0.8 * end.number:
         return (
             f"k = {end.width:,}: {number(end.error)} after {end.number} steps, and Landweber at "
-            f"{number(end.landweber)}: with so little noise there is no hump yet."
+            f"{number(end.landweber)}: no semiconvergence at this noise level yet."
         )
     return (
         f"k = {end.width:,}: {number(best.error)} at step {best.number}, {number(end.error)} after "
-        f"{end.number}; Landweber ends at {number(end.landweber)}. Steps fit the noise last."
+        f"{end.number}; Landweber ends at {number(end.landweber)}. The noise is fitted last."
     )
 
 
 def _gap(widths: Sequence[int], rows: Sequence[GapRow]) -> Chart:
     found = [(k, max((row.gap for row in rows if row.width == k), default=0.0)) for k in widths]
     found = [(k, gap) for k, gap in found if gap > 0]
-    drawn = [Series("largest distance", [k for k, _ in found], [gap for _, gap in found], "iterate")]
+    drawn = [Series("max. distance", [k for k, _ in found], [gap for _, gap in found], "iterate")]
     if found:
         k, gap = found[0]
         line = [gap * (k / v) ** 0.5 for v, _ in found]
@@ -97,15 +97,13 @@ def _gap(widths: Sequence[int], rows: Sequence[GapRow]) -> Chart:
     told = ", ".join(f"{number(gap)} at k = {k:,}" for k, gap in found)
     return Chart(
         "gap",
-        "Distance to Landweber",
+        "Distance to the Landweber trajectory",
         Axis("width k", log=True),
         Axis("max_{t} ‖x(t) − x_{L}(t)‖/‖x†‖", log=True),
         tuple(drawn),
         note="mean of 4 draws",
         formula="JJ* → C_{φ′}² Id as k → ∞",
-        sentence=f"{told}."
-        if told
-        else "The wider, the less the network is anything but Landweber's iteration.",
+        sentence=f"{told}." if told else "The network converges to the Landweber iteration as k → ∞.",
     )
 
 
@@ -124,7 +122,7 @@ def momentum_charts(shot: Shot) -> Iterator[Chart]:
     note = "" if asked is None else f"m = {asked.measured}, n = 20, k = {asked.width}"
     yield Chart(
         "momentum",
-        "Step and momentum",
+        "Step size and momentum",
         Axis("steps", log=True),
         Axis("‖r‖/‖r_{0}‖, median", log=True),
         tuple(drawn),
@@ -138,7 +136,7 @@ def momentum_charts(shot: Shot) -> Iterator[Chart]:
 def _needed(rows: Sequence[MomentumRow], names: Sequence[str]) -> str:
     known = {row.way: row.needed for row in rows if row.needed is not None}
     told = "; ".join(f"{name} {known[name]}" for name in names if name in known)
-    return f"Steps to 10⁻⁴, median: {told}." if told else "The same draws, trained in every way."
+    return f"Steps to 10⁻⁴, median: {told}." if told else "The same draws for every optimiser."
 
 
 def _peaks(rows: Sequence[MomentumRow], names: Sequence[str]) -> Chart:
@@ -154,13 +152,13 @@ def _peaks(rows: Sequence[MomentumRow], names: Sequence[str]) -> Chart:
             told.append(f"{name} {number(peak)}")
     return Chart(
         "peaks",
-        "Up before down",
+        "Largest residual (catapult)",
         Axis("steps", low=0.0, high=40.0),
         Axis("‖r‖/‖r_{0}‖, largest", log=True),
         tuple(drawn),
-        note="the worst draw",
+        note="worst of all draws",
         formula="‖r_{τ + 1}‖ ≤ ‖r_{τ}‖ is certified for γ ≤ 1/ℓ only",
-        sentence=f"Largest ‖r‖/‖r_{{0}}‖ on the way: {'; '.join(told)}."
+        sentence=f"Largest ‖r‖/‖r_{{0}}‖: {'; '.join(told)}."
         if told
-        else "No draw rises above its first residual.",
+        else "No residual exceeds its initial value.",
     )

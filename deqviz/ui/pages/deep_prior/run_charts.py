@@ -42,13 +42,13 @@ def _residual(
     drawn = (
         Series(f"all {draws} draws", time, most, "iterate", "band", least),
         Series("one draw", time, one, "iterate", "line"),
-        Series("its envelope", time, [row.envelope for row in rows], "predicted", "dashed"),
-        Series("by λ_{min}(K_{0}), estimated", time, [row.sharp for row in rows], "start-3", "dotted"),
-        Series("a draw above its λ_{min} line", *_flags(flagged), "error", "points"),
+        Series("certified envelope", time, [row.envelope for row in rows], "predicted", "dashed"),
+        Series("NTK rate λ_{min}(K_{0}), estimated", time, [row.sharp for row in rows], "start-3", "dotted"),
+        Series("draw above its NTK rate", *_flags(flagged), "error", "points"),
     )
     return Chart(
         "residual",
-        "Residual under its envelope",
+        "Residual and certified envelope",
         _time(is_flow),
         Axis("‖r(t)‖/‖r_{0}‖", log=True),
         tuple(s for s in drawn if s.style != "points" or len(s.x)),
@@ -64,8 +64,8 @@ def _flags(rows: Sequence[RunRow]) -> tuple[list[float], list[float]]:
 
 def _lamp(rows: Sequence[RunRow]) -> str:
     if not rows:
-        return "Known before training: σ_{A}, σ_{0} = σ_{min}(J_{0}), and a Lipschitz constant of J."
-    state = "Certified" if rows[0].certified else "Void"
+        return "Computed before training: σ_{A}, σ_{0} = σ_{min}(J_{0}), and a Lipschitz constant of J."
+    state = "Certified" if rows[0].certified else "Not applicable"
     return f"{state}: {rows[0].why}."
 
 
@@ -76,12 +76,14 @@ def _distance(rows: Sequence[RunRow], time: Sequence[float], is_flow: bool) -> C
     first = rows[0] if rows else None
     if first is not None:
         if first.radius is not None:
-            drawn.append(Series(f"{name}: no further", ends, [first.radius] * 2, "predicted", "dashed"))
+            drawn.append(Series(f"{name}: certified bound", ends, [first.radius] * 2, "predicted", "dashed"))
         if first.ball > 0:
-            drawn.append(Series("R: the ball of the proof", ends, [first.ball] * 2, "truth", "line"))
+            drawn.append(
+                Series("R: radius of the ball in the proof", ends, [first.ball] * 2, "truth", "line")
+            )
     return Chart(
         "distance",
-        "How far the weights go",
+        "Distance from initialisation",
         _time(is_flow),
         Axis("‖W(t) − W_{0}‖", log=True),
         tuple(drawn),
@@ -102,16 +104,16 @@ def _compared(row: RunRow | None, name: str) -> str:
 
 def _used(rows: Sequence[RunRow], name: str) -> str:
     if not rows or rows[0].radius is None or rows[-1].moved == 0:
-        return "Without full row rank of J₀ no distance is promised."
+        return "Without full row rank of J₀ there is no bound."
     share = number(rows[-1].moved / rows[0].radius)
-    return f"The draw ends {number(rows[-1].moved)} from its start: {share} times {name}."
+    return f"Final distance {number(rows[-1].moved)}: {share} times {name}."
 
 
 def _jacobian(rows: Sequence[RunRow], time: Sequence[float]) -> Chart:
     top = max((row.jacobian for row in rows), default=1.0)
     return Chart(
         "jacobian",
-        "The Jacobian keeps its rank",
+        "Smallest singular value of the Jacobian",
         Axis("time t"),
         Axis("σ_{min}(J(t))", low=0.0, high=1.15 * top if top > 0 else 1.0),
         (
@@ -126,12 +128,12 @@ def _jacobian(rows: Sequence[RunRow], time: Sequence[float]) -> Chart:
 
 def _kept(rows: Sequence[RunRow]) -> str:
     if not rows:
-        return "J is the derivative of the picture by the weights; where it keeps its rank, descent goes on."
+        return "J is the Jacobian in the weights; while it has full rank, the loss decreases."
     first, low = rows[0].jacobian, min(row.jacobian for row in rows)
     if first == 0:
-        return "σ_{0} = 0: the theorem has nothing to begin with."
+        return "σ_{0} = 0: the theorem is not applicable."
     kept = math.floor(1000 * low / first) / 10
-    return f"It keeps at least {kept:g} % of its first value; the proof allows for a half."
+    return f"At least {kept:g} % of the initial value; the proof needs one half."
 
 
 def _clean(rows: Sequence[RunRow], time: Sequence[float], is_flow: bool) -> Chart:
@@ -146,7 +148,7 @@ def _clean(rows: Sequence[RunRow], time: Sequence[float], is_flow: bool) -> Char
             drawn.append(Series(name, [first.arrival] * 2, span, "truth", "line"))
     return Chart(
         "clean",
-        "Twice the noise",
+        "Early-stopping bound 2‖ε‖",
         _time(is_flow),
         Axis("‖Ag(t) − Ax†‖/‖r_{0}‖", log=True),
         tuple(drawn),
@@ -159,7 +161,7 @@ def _clean(rows: Sequence[RunRow], time: Sequence[float], is_flow: bool) -> Char
 def _early(rows: Sequence[RunRow], name: str) -> str:
     hit = next((row.time for row in rows if row.clean <= 2 * row.noise), None)
     if hit is None:
-        return f"From {name} on the clean data are fitted to twice the noise."
+        return f"From {name} on the clean data are fitted to 2‖ε‖."
     told = f"2‖ε‖ is reached at t = {number(hit)}"
     arrival = rows[0].arrival
-    return f"{told}, proved from {name} = {number(arrival)} on." if arrival is not None else f"{told}."
+    return f"{told}, certified from {name} = {number(arrival)} on." if arrival is not None else f"{told}."

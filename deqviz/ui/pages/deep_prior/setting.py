@@ -16,7 +16,9 @@ THEORY = ("is_phase", "is_run", "is_recovery", "is_momentum")
 VIEWS = (*THEORY, "is_picture")
 """The questions; at least one is asked."""
 SHELF: Mapping[str, Entry[Any]] = {
-    entry.key: entry for entry in OPERATORS if not getattr(entry.cls, "complex_pictures", False)
+    key: OPERATORS[key]
+    for key in OPERATORS.menu()
+    if not getattr(OPERATORS[key].cls, "complex_pictures", False)
 }
 """What can be done to a grey picture."""
 
@@ -34,65 +36,97 @@ class Setting(StudySetting):
     is_unit: Annotated[bool, Options("‖x†‖ = 1", "Otherwise the entries of x† are N(0, 1)")] = True
     is_centred: Annotated[
         bool,
-        Options("Centred start", "Units in pairs of both signs: g = 0 at first, and the width k is even"),
+        Options(
+            "Centred initialisation",
+            "Units in pairs of opposite sign: g = 0 initially, and the width k is even",
+        ),
     ] = True
     noise: Annotated[
         float,
-        Range(0.0, 0.3, "Noise", symbol="±", help="Uniform in every datum; the phase diagram has none"),
+        Range(0.0, 0.3, "Noise", symbol="±", help="Uniform in every measurement; the phase diagram has none"),
     ] = 0.03
     is_phase: Annotated[
-        bool, Options("Phase diagram", "For which m and k does gradient descent reach the data?")
+        bool, Options("Phase diagram", "For which m and k does gradient descent interpolate the data?")
     ] = True
-    draws: Annotated[int, Range(4, 48, "Draws in a cell")] = 24
+    draws: Annotated[int, Range(4, 48, "Draws per cell")] = 24
     is_both: Annotated[
-        bool, Options("Train both layers", "Also V: the boundary vanishes, and so do R′ and R")
+        bool,
+        Options(
+            "Train both layers", "Train V too: there is no interpolation threshold, and R′, R are not defined"
+        ),
     ] = False
-    is_run: Annotated[bool, Options("One width, on its way", "The residual under its envelope")] = True
+    is_run: Annotated[
+        bool, Options("Residual decay", "The residual and its certified envelope at one width")
+    ] = True
     measured: Annotated[int, Range(1, 60, "Measurements", symbol="m")] = 10
     width: Annotated[int, Range(1, 8192, "Width", symbol="k", help="Hidden units; even if centred")] = 2048
     rule: Annotated[
         Literal["flow", "gradient descent"],
-        Options("Trained by", "Gradient descent is certified where 2R′ < R, the flow where R′ < R"),
+        Options(
+            "Optimiser",
+            "Gradient descent is certified where 2R′ < R, gradient flow where R′ < R",
+            texts={"flow": "gradient flow"},
+        ),
     ] = "flow"
-    steps: Annotated[int, Range(40, 440, "Steps", help="Of 1/ℓ; the flow takes steps of half of it")] = 120
+    steps: Annotated[int, Range(40, 440, "Steps", help="Step size 1/ℓ; half of it for the gradient flow")] = (
+        120
+    )
     is_recovery: Annotated[
-        bool, Options("What is recovered", "Null space, noise, and Landweber's iteration beside the network")
+        bool,
+        Options(
+            "Recovery error split", "Null-space and noise part of the error, and the Landweber iteration"
+        ),
     ] = True
     is_momentum: Annotated[
-        bool, Options("Step and momentum", "Long steps and momentum on m of 20 unknowns, A Gaussian")
+        bool, Options("Step size and momentum", "Large steps and momentum on m of 20 unknowns, A Gaussian")
     ] = False
     rank: Annotated[int, Range(2, 20, "Measurements of 20", symbol="m")] = 14
     longest: Annotated[
-        float, Range(1.0, 4.0, "Longest step", unit="1/L", help="L is the largest eigenvalue of the kernel")
+        float,
+        Range(1.0, 4.0, "Largest step size", unit="1/L", help="L is the largest eigenvalue of the kernel"),
     ] = 2.2
     is_picture: Annotated[
-        bool, Options("Picture prior", "A convolutional network without training; no theorem covers it")
+        bool, Options("Deep image prior", "An untrained convolutional network; not covered by the theorem")
     ] = False
     image: str = "camera"
     operator: str = "denoising"
-    sigma: Annotated[float, Range(0.01, 0.3, "Noise of the picture", symbol="σ", log=True)] = 0.1
+    sigma: Annotated[float, Range(0.01, 0.3, "Noise std", symbol="σ", log=True)] = 0.1
     network: Annotated[
         Literal["skip", "decoder", "deep decoder"],
-        Options("Network", "Skip: an hourglass. Decoder: it only grows. Deep decoder: mixes channels only"),
+        Options(
+            "Network",
+            "Skip: hourglass with skip connections. Decoder: upsampling. Deep decoder: 1 × 1 convolutions",
+        ),
     ] = "skip"
     iterations: Annotated[
-        int, Range(50, 450, "Iterations", help="Nothing stops them: rules only say where")
+        int,
+        Range(50, 450, "Iterations", help="The run does not stop early: the stopping rules are only marked"),
     ] = 400
     jitter: Annotated[
-        float, Range(0.0, 0.1, "Input noise", help="New in every iteration: the hump comes later and flatter")
+        float,
+        Range(0.0, 0.1, "Input noise", help="New in every iteration: the PSNR peak is later and flatter"),
     ] = 0.0
     window: Annotated[
-        int, Range(2, 100, "Window", symbol="W", help="Pictures whose variance the first rule takes")
+        int,
+        Range(
+            2, 100, "Window", symbol="W", help="Iterates over which the variance rule computes the variance"
+        ),
     ] = 30
     patience: Annotated[
         int,
-        Range(5, 200, "Patience", symbol="P", help="Iterations without a smaller variance: then it stops"),
+        Range(
+            5,
+            200,
+            "Patience",
+            symbol="P",
+            help="The variance rule stops after so many iterations without a smaller variance",
+        ),
     ] = 75
     is_impedance: Annotated[
-        bool, Options("Impedance", "The same network asked for the picture, and for noise: four more runs")
+        bool, Options("Impedance", "The same network fitted to the image, and to noise: four more runs")
     ] = True
     seed: Annotated[
-        int, Range(0, 9999, "Seed", help="Draws A, x†, the noise and the first weights", advanced=True)
+        int, Range(0, 9999, "Seed", help="Of A, x†, the noise and the initial weights", advanced=True)
     ] = 0
 
     @property
@@ -122,7 +156,7 @@ class Setting(StudySetting):
         """The same with every value checked; raises ValueError with a sentence for what is wrong."""
         found = replace(self, **{p.name: p.check(getattr(self, p.name)) for p in params_of(type(self))})
         if not any(getattr(found, name) for name in VIEWS):
-            raise ValueError("Nothing is asked: switch on one of the questions.")
+            raise ValueError("No experiment is selected: switch on one.")
         images.check(found.image)
         known("operator", SHELF)(found.operator)
         if found.is_run:
@@ -152,7 +186,7 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     except ValueError as error:
         names = (*VIEWS, "unknowns", "measured", "width", "rows", "is_centred")
         spared = replace(Setting(**values), **{name: getattr(Setting, name) for name in names})
-        said = f"{error} The link is opened with the page's own questions and sizes."
+        said = f"{error} The link is opened with the default experiments and sizes."
         return spared.validated(), (said, *reader.complaints())
 
 
@@ -160,42 +194,45 @@ _NOTHING = Setting(is_phase=False, is_run=False, is_recovery=False)
 _RUN = replace(_NOTHING, is_run=True)
 _PAPER = replace(_NOTHING, is_phase=True, rows=GAUSSIAN, is_unit=False, is_centred=False)
 PRESETS: Mapping[str, tuple[str, Setting]] = {
-    "Certified": (
-        "Softplus, k = 4096: R′ < R holds in every draw, and no draw may leave its envelope",
+    "Certified decay": (
+        "Softplus, k = 4096: R′ < R holds in every draw, so every residual stays below its envelope",
         replace(_RUN, activation="softplus", width=4096),
     ),
-    "Far too narrow": (
-        "k = 64: nothing is certified, and gradient descent reaches the data all the same",
+    "No certificate: small width": (
+        "k = 64: nothing is certified, and gradient descent interpolates the data all the same",
         replace(_RUN, width=64, is_centred=False, rule="gradient descent"),
     ),
-    "A red flag": (
-        "Sigmoid, k = 32: draws cross the line of their first kernel, so that its rate is no bound",
+    "NTK rate violated": (
+        "Sigmoid, k = 32: residuals exceed the rate of the initial NTK, so that rate is no bound",
         replace(_RUN, activation="sigmoid", width=32, is_centred=False, rule="gradient descent", steps=400),
     ),
     "Gaussian problems": (
-        "A and x† Gaussian, tanh: zero loss exists from k = 2.96 m on, and is proved far beyond",
+        "A and x† Gaussian, tanh: zero loss is attainable from k = 2.96 m on, and certified far beyond",
         _PAPER,
     ),
-    "Softplus and Wendel": (
-        "Zero loss exists where y is in the cone of k random columns: Wendel's law, half at k = 2m",
+    "Softplus and Wendel's law": (
+        "Zero loss is attainable where y is in the cone of k random columns: Wendel's law, half at k = 2m",
         replace(_PAPER, activation="softplus"),
     ),
     "Train both layers": (
-        "V is trained too: one hidden unit is enough, and no boundary is left",
+        "V is trained too: one hidden unit suffices, no interpolation threshold",
         replace(_PAPER, is_both=True),
     ),
-    "Noise and 2‖ε‖": (
-        "When the data are fitted to twice the noise, when that is proved, and what more steps recover",
+    "Early-stopping bound 2‖ε‖": (
+        "When the clean data are fitted to 2‖ε‖, when that is certified, and the recovery error",
         replace(_RUN, noise=0.1, is_recovery=True),
     ),
-    "Picture prior": (
-        "An untrained convolutional network: the hump, two rules that stop before noise is fitted, and why",
+    "Deep image prior": (
+        "An untrained convolutional network: semiconvergence of the PSNR, two stopping rules, impedance",
         replace(_NOTHING, is_picture=True),
     ),
     "Catapult": (
-        "Three times the usual step: the residual jumps up first, and arrives all the same",
+        "Three times the usual step size: the residual grows first, and converges all the same",
         replace(_NOTHING, is_momentum=True, longest=3.0),
     ),
-    "The four theory views": ("The page as it opens, and step and momentum", Setting(is_momentum=True)),
+    "All four theory experiments": (
+        "The default experiments, and step size and momentum",
+        Setting(is_momentum=True),
+    ),
 }
 """Settings worth a click: name, what to look at, the setting."""

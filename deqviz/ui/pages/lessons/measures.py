@@ -215,7 +215,7 @@ _LAYERS: Mapping[str, Measure] = {
     name: measure
     for rival, title in RIVALS.items()
     for name, measure in (
-        (f"away_{rival}", Measure(f"layers of {title} that lead away from y*", _away(rival))),
+        (f"away_{rival}", Measure(f"layers of {title} with ratio > 1", _away(rival))),
         (f"half_{rival}", Measure(f"mean distance of {title} to y* after layer 5", _after(rival, 5))),
         (
             f"end_{rival}",
@@ -225,26 +225,26 @@ _LAYERS: Mapping[str, Measure] = {
 }
 MEASURES: Mapping[str, Mapping[str, Measure]] = {
     "convergence": {
-        "limits": Measure("distinct limits of all runs that arrived", _limits),
+        "limits": Measure("distinct limits of all converged runs", _limits),
         "runs": Measure("runs, one for each start and solver", lambda shot: float(len(_ends(shot))) or None),
         "kappa": Measure("the certified factor κ of the implicit map", _kappa),
-        "factor": Measure("the largest factor per step of ‖x − x*‖, implicit map", _factor),
+        "factor": Measure("the largest contraction factor per step of ‖x − x*‖, implicit map", _factor),
         "steps": Measure("steps of the slowest run of the implicit map", _steps("implicit")),
         "steps_anderson": Measure("steps of the slowest run by Anderson", _steps("anderson")),
-        "least_share": Measure("the least certificate/distance, implicit map", _certificate(_least)),
-        "most_share": Measure("the largest certificate/distance, implicit map", _certificate(_most)),
+        "least_share": Measure("the least a-posteriori bound/distance, implicit map", _certificate(_least)),
+        "most_share": Measure("the largest a-posteriori bound/distance, implicit map", _certificate(_most)),
         "equilibria": Measure(
             "the most limits at any L or step tried", lambda s: _most(float(r.distinct) for r in _crossed(s))
         ),
         "edge": Measure("the least L or step with more than one limit", _edge),
         "second_residual": Measure(
-            "residual of the first F at the second picture", _pair("example", lambda r: r.residual)
+            "residual of the first F at the second image", _pair("example", lambda r: r.residual)
         ),
         "product": Measure(
             "⟨F(x) − F(z), x − z⟩/‖x − z‖² of the first F", _pair("example", lambda r: r.product)
         ),
         "monotone_residual": Measure(
-            "residual of Id − 0.9 tanh∘G at the second picture", _pair("monotone", lambda r: r.residual)
+            "residual of Id − 0.9 tanh∘G at the second image", _pair("monotone", lambda r: r.residual)
         ),
         "monotone_needed": Measure(
             "m‖x − z‖ of Id − 0.9 tanh∘G, below which it cannot be",
@@ -254,25 +254,27 @@ MEASURES: Mapping[str, Mapping[str, Measure]] = {
     "noise": {
         "slope_distance": Measure("exponent of D in δ", _slope("sweep", "bregman")),
         "slope_error": Measure("exponent of ‖x − x†‖ in δ", _slope("sweep", "error")),
-        "slope_broken": Measure("exponent of D with the condition broken", _slope("contrast", "bregman")),
+        "slope_broken": Measure(
+            "exponent of D with the source condition violated", _slope("contrast", "bregman")
+        ),
         "tightness": Measure("the largest D/bound", _tightness),
-        "lower": Measure("the lower bound ‖P_ker R(x†)‖/ℓ", _band(lambda r: r.lower, _most)),
+        "lower": Measure("the lower bound ‖P_ker R(x†)‖/L_R", _band(lambda r: r.lower, _most)),
         "least_error": Measure("the least error over all α of the band", _band(lambda r: r.error, _least)),
         "least_upper": Measure(
             "the least upper bound over all α of the band", _band(lambda r: r.upper, _least)
         ),
     },
     "memory": {
-        "unrolled": Measure("MiB held by the deepest unrolled run", _bytes("unrolled")),
-        "equilibrium": Measure("MiB held through the equilibrium, at most", _bytes("equilibrium")),
+        "unrolled": Measure("MiB stored by the deepest unrolled run", _bytes("unrolled")),
+        "equilibrium": Measure("MiB stored by implicit differentiation, at most", _bytes("equilibrium")),
         "iterations": Measure("iterations of the deepest unrolled run", _depth),
         "gradient_error": Measure("relative difference of the gradients at the largest K", _agreement),
     },
     "deep_prior": {
-        "fitted": Measure("width at which half of the draws arrive", _width("phase", "fitted")),
-        "feasible": Measure("width at which a zero of the loss exists for half", _width("phase", "feasible")),
+        "fitted": Measure("width at which half of the draws interpolate", _width("phase", "fitted")),
+        "feasible": Measure("width at which zero loss is attainable for half", _width("phase", "feasible")),
         "certified": Measure("width at which half are certified", _width("certified", "share")),
-        "reached": Measure("share of the cells in which every draw arrives", _reached),
+        "reached": Measure("share of the cells in which every draw interpolates", _reached),
     },
     "unrolled": _LAYERS,
     "robustness": {},

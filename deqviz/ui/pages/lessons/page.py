@@ -102,7 +102,7 @@ def _switched() -> None:
 
 
 def _list(shelf: Sequence[Lesson | Damaged]) -> None:
-    _head("Lessons", "where do I start? One theorem each: a page of text, a live view, one thing to try")
+    _head("Lessons", "where do I start? One theorem each: a page of text, a live view, one experiment")
     with st.container():
         for complaint in st.session_state.get("lesson.complaints", ()):
             st.warning(plain(complaint))
@@ -194,13 +194,11 @@ def _ask(lesson: Lesson) -> None:
         right = [n for n, answer in enumerate(asked.answers) if answer.when.holds(numbers)]
         told = filled(asked.explanation, numbers)
         if len(right) != 1:
-            st.warning(
-                f"The numbers of this run decide for {len(right)} of these answers, not for one. {told}"
-            )
+            st.warning(f"The results of this run support {len(right)} of these answers, not one. {told}")
         elif said == right[0]:
-            st.success(f"**Right, say the data.** {told}")
+            st.success(f"**Correct.** {told}")
         else:
-            st.error(f"**The data say otherwise:** {texts[right[0]].rstrip('.')}. {told}")
+            st.error(f"**The results say otherwise:** {texts[right[0]].rstrip('.')}. {told}")
 
 
 def _waiting(lesson: Lesson, lacking: Sequence[str]) -> str:
@@ -209,9 +207,7 @@ def _waiting(lesson: Lesson, lacking: Sequence[str]) -> str:
     begun = {name.partition(".")[0] for name in lessons_view.numbers(lesson)}
     if views & begun:
         words = MEASURES[lesson.page][lacking[0].partition(".")[2]].words
-        return f"This run did not measure {words}: run it again, or read the charts."
+        return f"This run did not compute {words}: run it again, or read the charts."
     if "tried" in views and st.session_state.get("lesson.view") != "tried":
-        return (
-            f"The data will answer: choose “{lesson.tried.label}” above the view, and wait until it is done."
-        )
-    return "The data will answer as soon as the view is done."
+        return f"The results will answer: choose “{lesson.tried.label}” above the view, and let it finish."
+    return "The results will answer as soon as the run is finished."

@@ -32,7 +32,7 @@ def board(study: Study, setting: Setting) -> Board:
     return study_board(
         study,
         shot,
-        preparing="the scan and the network",
+        preparing="computing the scan and the network",
         doing=_doing(shot),
         charts=charts(setting, shot),
         stacks=_stacks(setting, shot),
@@ -46,10 +46,10 @@ def _doing(shot: Shot) -> str:
     if shot.state != "running":
         return ""
     names = {
-        "bytes": "saved bytes",
+        "bytes": "activation memory",
         "runs": "reconstructions",
         "gradient": "gradients in double precision",
-        "process": "a process of its own",
+        "process": "peak RSS",
     }
     for part, rows in zip(shot.parts, shot.rows, strict=True):
         if len(rows) < len(part.experiment.cells):
@@ -64,10 +64,10 @@ def _stacks(setting: Setting, shot: Shot) -> Stacks | None:
         return None
     frame, cut = _WORDS[setting.dimension]
     mask = shot.view("mask", "runs")
-    items = [Stack("truth", "Truth", _grey(truth), "magnitude")]
+    items = [Stack("truth", "Ground truth", _grey(truth), "magnitude")]
     if mask is not None:
         axes = "slices × rows" if setting.dimension == "3D" else "frames × rows"
-        words = f"Mask, {axes}: {100 * float(mask.mean()):.0f} % measured"
+        words = f"Mask, {axes}: {100 * float(mask.mean()):.0f} % sampled"
         items[0] = replace(items[0], extra=_grey(mask)[0], words=words)
     found: dict[str, RunRow] = {r.method: r for r in shot.of("runs")}
     for method in METHODS:
@@ -98,26 +98,27 @@ def _guarantees(shot: Shot) -> Iterator[Row]:
     grown = [g for r in shot.of("process") for g in r.guarantees]
     for guarantee in grown[-1:]:
         worst = max(g.measured for g in grown if isinstance(g.measured, float))
-        yield replace(row(guarantee), measured=f"at most {number(100 * worst)} % off")
+        yield replace(row(guarantee), measured=f"deviation at most {number(100 * worst)} %")
 
 
 def _explanation(setting: Setting) -> Explanation:
     parts = [
-        "A network of K unrolled iterations keeps what every one of them will need on the way back. At a "
-        "fixed point x = T(x) the gradient needs one graph of T only, however many steps led there: its "
-        "adjoint is a fixed point itself. The solve of the data step is one operation whose backward step "
-        "is the same solve, so coils and conjugate gradients keep nothing.",
+        "Backpropagation through K unrolled iterations stores the activations of all of them. At a fixed "
+        "point x = T(x) implicit differentiation needs one evaluation of T only, however many iterations led "
+        "there: the adjoint is a fixed point itself. The backward pass of the data-consistency solve is the "
+        "same solve, so coils and conjugate gradients store no activations.",
     ]
     if setting.has_pictures:
         parts.append(
-            "The same scan is reconstructed here; SENSE has the best of four weights. Slices of this slab "
-            "are in no training set, but other slices of the same head are."
+            "The same scan is reconstructed; SENSE has the best of four regularisation parameters. Slices of "
+            "this slab are in no training set, but other slices of the same head are."
             if setting.dimension == "3D"
-            else "The same film is reconstructed here; SENSE has the best of four weights. A profile shows "
-            "one row of all frames: what beats is a wave there, and what stands still is straight."
+            else "The same series is reconstructed; SENSE has the best of four regularisation parameters. A "
+            "profile shows one row of all frames: motion appears as a wave, static tissue as straight lines."
         )
     return Explanation(
         "s = 4[(2 + (L − 1)c)P + (L − 1)cN] + 32N bytes",
-        " ".join(parts) + " N are the cells, P those of the grid padded by one cell on each side.",
-        "double the width, and the slope doubles; double the coils, and nothing happens.",
+        " ".join(parts)
+        + " N is the number of grid cells, P that of the grid padded by one cell on each side.",
+        "double the width: the slope doubles; double the coils: it stays.",
     )

@@ -41,9 +41,9 @@ def _bytes(setting: Setting, rows: Sequence[MemoryRow]) -> Chart:
     ]
     return Chart(
         "bytes",
-        "Held for the backward pass",
-        Axis("iterations", low=0.0, high=1.03 * setting.iterations),
-        Axis("MiB", low=0.0, high=1.05 * setting.iterations * s / MIB),
+        "Activation memory",
+        Axis("iterations K", low=0.0, high=1.03 * setting.iterations),
+        Axis("activation memory (MiB)", low=0.0, high=1.05 * setting.iterations * s / MIB),
         tuple(series),
         note=f"{written(setting.scan.shape)}, c = {setting.width}",
         formula=f"s = {_mib(s)} MiB per iteration by the formula",
@@ -64,16 +64,16 @@ def _compared(setting: Setting, unrolled: Sequence[MemoryRow], solved: Sequence[
     told: list[str] = []
     depth, asked = unrolled_depth(setting), setting.iterations
     if depth < asked:
-        told.append(f"The unrolled run ends at {depth} iterations, before it would hold more than 750 MB.")
+        told.append(f"The unrolled run ends at {depth} iterations, before it would need more than 750 MB.")
     if unrolled and solved:
         last, held = unrolled[-1], max(row.saved for row in solved)
         told.append(
-            f"{last.iterations} iterations hold {_mib(last.saved)} MiB unrolled, and {_mib(held)} MiB "
-            f"through the equilibrium: {number(last.saved / held)} times less."
+            f"{last.iterations} iterations store {_mib(last.saved)} MiB unrolled, and {_mib(held)} MiB "
+            f"by implicit differentiation: {number(last.saved / held)} times less."
         )
         fits = CARD * 2**30 // per_iteration(setting.scan)
         told.append(f"{CARD} GiB would be full after {fits:,} iterations of this size.")
-    return " ".join(told) or "Unrolled, every iteration keeps what its own backward step will need."
+    return " ".join(told) or "Unrolled, every iteration stores its activations for the backward pass."
 
 
 def _processes(setting: Setting, rows: Sequence[ProcessRow]) -> Chart:
@@ -89,19 +89,19 @@ def _processes(setting: Setting, rows: Sequence[ProcessRow]) -> Chart:
     series.append(Series("slope of the formula", ends[: len(line)], line, "predicted", "dashed"))
     top = max([depth * s / MIB, *(row.grown / MIB for row in rows)])
     told = (
-        f"{_mib(found)} MiB per unrolled iteration, {number(found / s)} times the formula. Where the line "
-        "begins are buffers of the kernels and of the solve: there are as many of them at any depth."
+        f"{_mib(found)} MiB per unrolled iteration, {number(found / s)} times the formula. The offset "
+        "is due to buffers of the kernels and of the solve, independent of the depth."
         if found
-        else "The system counts pages, and what kernels need for a moment: coarser than the hooks."
+        else "RSS counts pages and temporary buffers: coarser than the hooks."
     )
     return Chart(
         "processes",
-        "A fresh process",
-        Axis("iterations", low=0.0, high=1.03 * depth),
-        Axis("growth in MiB", low=0.0, high=1.08 * top),
+        "Peak RSS of a new process",
+        Axis("iterations K", low=0.0, high=1.03 * depth),
+        Axis("growth of the RSS (MiB)", low=0.0, high=1.08 * top),
         tuple(series),
         note="on the CPU",
-        formula="largest size − size before training",
+        formula="peak RSS − RSS before training",
         sentence=told,
     )
 
@@ -114,18 +114,18 @@ def _gradients(asked: GradientAgreement | None, rows: Sequence[AgreementRow]) ->
         Series("gradient: relative error", x, [row.error for row in rows], "error"),
         Series("gradient: 1 − cos", x, [row.angle for row in rows], "start-3"),
     )
-    told = "Both gradients in all parameters, of ½‖x − x†‖²; the deeper it is unrolled, the nearer they come."
+    told = "Gradients of ½‖x − x†‖² with respect to all parameters; they converge as K grows."
     if rows:
         last = rows[-1]
         told = (
-            f"At K = {last.depth} the gradients differ by {number(last.error)} of their size, "
-            f"and the cosine between them is 1 − {number(last.angle)}."
+            f"At K = {last.depth} the relative difference of the gradients is {number(last.error)}, "
+            f"and their cosine similarity 1 − {number(last.angle)}."
         )
     return Chart(
         "gradients",
-        "Unrolled against implicit gradient",
+        "Unrolled and implicit gradient",
         Axis("unrolled depth K", log=True),
-        Axis("relative", log=True),
+        Axis("relative error", log=True),
         series,
         note="" if asked is None else f"{written(asked.scan.shape)}, float64",
         formula="∂L/∂θ = (∂_{θ}T)* u,  u = J*u + x − x†",

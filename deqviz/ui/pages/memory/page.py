@@ -15,7 +15,7 @@ _own = SettingWidgets("m", Setting)
 _GROUPS = (
     ("Scan", ("dimension", "size", "coils", "acceleration")),
     ("Network", ("width", "layers", "iterations")),
-    ("Beside it", ("is_gradient", "is_fresh", "is_run")),
+    ("Experiments", ("is_gradient", "is_fresh", "is_run")),
 )
 
 

@@ -47,7 +47,7 @@ def missing_weights(setting: Setting) -> str:
         load(WEIGHTS[setting.dimension])
     except WeightsError:
         key = WEIGHTS[setting.dimension]
-        return f"MOL is not shown: its weights {key} are not in this installation."
+        return f"MOL is not shown: its weights {key} are not installed."
     return ""
 
 

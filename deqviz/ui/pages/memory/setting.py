@@ -27,31 +27,45 @@ class Setting(StudySetting):
     """One question of the page; equal settings give equal numbers."""
 
     dimension: Annotated[
-        Dimension, Options("Scan", "A slice, a volume, or a film; the network convolves over all its axes")
+        Dimension,
+        Options(
+            "Scan", "A slice, a volume, or a dynamic (2D + time) series; the network convolves over all axes"
+        ),
     ] = "2D"
     size: Annotated[
         Size, Options("Size", "2D: 64², 128², 256². 3D: 8 to 20 slices of a head. 2D+time: 8 to 20 frames")
     ] = "medium"
-    coils: Annotated[int, Range(1, 16, "Coils", help="The solve of the data step keeps nothing of them")] = 8
+    coils: Annotated[
+        int, Range(1, 16, "Coils", help="The data-consistency solve stores no activations of them")
+    ] = 8
     acceleration: Annotated[
-        float, Range(1.0, 8.0, "Acceleration", symbol="R", help="1 of R coefficients is measured")
+        float, Range(1.0, 8.0, "Acceleration", symbol="R", help="1 of R coefficients is sampled")
     ] = 4.0
     width: Annotated[
         Literal["8", "16", "32", "64"], Options("Width c", "Channels between the network's convolutions")
     ] = "32"
     layers: Annotated[int, Range(2, 8, "Layers", symbol="L", help="Convolutions of the network")] = 5
     iterations: Annotated[
-        int, Range(5, 80, "Iterations", symbol="K", help="Unrolled, and steps to the equilibrium and back")
+        int,
+        Range(
+            5,
+            80,
+            "Iterations",
+            symbol="K",
+            help="Unrolled iterations, and iterations of the forward and backward solve",
+        ),
     ] = 40
     is_fresh: Annotated[
-        bool, Options("Fresh processes", "The cross-check: how a new process grows, as the system counts it")
+        bool, Options("Peak RSS of a new process", "Cross-check: resident memory of a new process")
     ] = True
     is_gradient: Annotated[
         bool,
-        Options("Gradient agreement", "Unrolled against implicit, in double precision on a smaller scan"),
+        Options(
+            "Gradient agreement", "Unrolled and implicit gradient, in double precision on a smaller scan"
+        ),
     ] = True
     is_run: Annotated[
-        bool, Options("Reconstruct", "Volumes and films: zero-filled, SENSE and MOL, with a scrubber")
+        bool, Options("Reconstruct", "Volumes and dynamic series: zero-filled, SENSE and MOL")
     ] = True
     margin: Annotated[
         float,
@@ -60,13 +74,11 @@ class Setting(StudySetting):
             0.5,
             "Margin",
             symbol="m",
-            help="Of the strict network with random filters: Lip(H) ≤ 1 − m",
+            help="Monotonicity margin of the strict network: Lip(H) ≤ 1 − m",
             advanced=True,
         ),
     ] = 0.1
-    seed: Annotated[
-        int, Range(0, 9999, "Seed", help="Draws filters, mask, phase and noise", advanced=True)
-    ] = 0
+    seed: Annotated[int, Range(0, 9999, "Seed", help="Of filters, mask, phase and noise", advanced=True)] = 0
 
     @property
     def scan(self) -> Scan:
@@ -125,17 +137,17 @@ def written(shape: tuple[int, ...]) -> str:
 
 
 PRESETS: Mapping[str, tuple[str, Setting]] = {
-    "A slice": ("128 × 128, 32 channels, 8 coils: 40 iterations against one graph", Setting()),
+    "A slice": ("128 × 128, 32 channels, 8 coils: 40 unrolled iterations and one implicit layer", Setting()),
     "A volume": (
-        "A slab of a head: what one iteration keeps grows with the volume; with the reconstruction",
+        "A slab of a head: the memory per iteration grows with the volume; with the reconstruction",
         Setting(dimension="3D", width="16", coils=4, iterations=20),
     ),
-    "A film": (
-        "A beating heart, lines drawn anew for every frame; with the reconstruction and its x-t profile",
+    "A dynamic series": (
+        "A beating heart, another sampling mask for every frame; with the reconstruction and its x-t profile",
         Setting(dimension="2D+time", width="16", coils=4, iterations=20),
     ),
     "Twice as wide": (
-        "64 channels on 64 × 64: the slope follows the width, the coils cost nothing",
+        "64 channels on 64 × 64: the slope is proportional to the width, and independent of the coils",
         Setting(size="small", width="64", coils=4),
     ),
 }

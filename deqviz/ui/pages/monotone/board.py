@@ -28,7 +28,7 @@ def mol_board(study: Study, setting: MolSetting) -> Board:
         shot,
         unit="steps",
         progress=cells_done(shot),
-        preparing="the pictures and the networks",
+        preparing="computing the constants of the networks",
         charts=_charts(setting, shot),
         tiles=_tiles(shot),
         guarantees=_guarantees(shot),
@@ -57,7 +57,7 @@ def _tiles(shot: Shot) -> Iterator[Tile]:
             continue
         for name, title, note in (
             ("first", "x", "solves"),
-            ("second", "z", "solves too"),
+            ("second", "z", "solution too"),
             ("data", "b", "data"),
         ):
             image = _view(shot, "breaker", contender.key, name)
@@ -70,7 +70,7 @@ def _depths(shot: Shot) -> Iterator[Tile]:
     experiment: BeyondDepth | None = shot.experiment("depth")
     if experiment is None:
         return
-    yield Tile("truth", "Truth", to_bytes(experiment.truth), "never seen by a method")
+    yield Tile("truth", "Ground truth", to_bytes(experiment.truth), "not used by any method")
     rows: tuple[DepthRow, ...] = shot.of("depth")
     found = {(row.method, row.k): row.psnr for row in rows}
     for runner in experiment.runners:
@@ -129,17 +129,18 @@ def _named(guarantee: Guarantee, names: dict[str, str]) -> Guarantee:
 
 def _explanation(setting: MolSetting) -> Explanation:
     parts = [
-        "MOL looks for the picture at which the pull of the data and F = Id − H cancel, with a learned H. If "
-        "Lip(H) ≤ 1 − m, F is m-monotone: there is one solution, the map contracts for every α < 2/(2 − m), "
-        "and the length of the residual over m bounds the distance to it. That is sufficient, not necessary."
+        "MOL solves for the image at which the data-fidelity term and F = Id − H balance, with a learned H. "
+        "If Lip(H) ≤ 1 − m, F is m-monotone: the solution is unique, the map contracts for every "
+        "α < 2/(2 − m), and the norm of the residual over m bounds the distance to the solution. That is "
+        "sufficient, not necessary."
     ]
-    hint = "choose the unconstrained network, and watch which lamps stay."
+    hint = "choose the unconstrained network, and see which guarantees remain."
     if setting.is_breaker:
         parts.append(
-            "Where F is not monotone between two pictures, some A and b have both as solutions, so that no "
-            "promise of one picture for all problems can do without monotonicity."
+            "Where F is not monotone between two images, some A and b have both as solutions, so that no "
+            "guarantee of a unique solution for all problems is possible without monotonicity."
         )
-        hint = "lower the gain L to 1: the example becomes monotone, and its second solution is gone."
+        hint = "lower L to 1: the example becomes monotone, and its solution unique."
     if setting.is_depth:
-        parts.append("An unrolled network was asked for its 8th iterate; nobody asked for the others.")
+        parts.append("An unrolled network is trained for its 8th iterate only.")
     return Explanation("λA*(Ax − y) + x − H(x) = 0", " ".join(parts), hint)

@@ -43,16 +43,16 @@ def _factors(net: Example | None, rows: Sequence[StepRow]) -> Chart:
     seen, other = _ends(rows, "network"), _ends(rows, "turning")
     lines = [] if margin is None else list(_bounds(margin))
     marks: tuple[tuple[str, list[StepRow], Role], ...] = (
-        ("network, largest seen", seen, "iterate"),
-        ("F = mId + K, largest seen", other, "start-2"),
+        ("network, largest value", seen, "iterate"),
+        ("F = mId + K, largest value", other, "start-2"),
     )
     for name, of, role in marks:
         factors = [min(row.factor or 0.0, TOP) for row in of]
         lines.append(Series(name, [row.step for row in of], factors, role, "points"))
     return Chart(
         "factors",
-        "Factor per step against α",
-        Axis("step α", log=True, low=0.015, high=2.2),
+        "Contraction factor against the step size α",
+        Axis("step size α", log=True, low=0.015, high=2.2),
         Axis("‖xₖ₊₁ − x*‖ / ‖xₖ − x*‖", low=0.0, high=TOP),
         tuple(lines),
         note="" if margin is None else f"{_held(margin)} m = {number(margin.monotonicity)}",
@@ -62,7 +62,7 @@ def _factors(net: Example | None, rows: Sequence[StepRow]) -> Chart:
 
 
 def _held(margin: Margin) -> str:
-    return "certified" if margin.is_certified else "only hoped for:"
+    return "certified" if margin.is_certified else "not certified:"
 
 
 def _bounds(margin: Margin) -> Iterator[Series]:
@@ -76,7 +76,7 @@ def _bounds(margin: Margin) -> Iterator[Series]:
     ends = [margin.first_limit, *([] if margin.second_limit is None else [margin.second_limit])]
     x = [v for end in ends for v in (end, end, math.nan)]
     y = [v for _ in ends for v in (0.0, TOP, math.nan)]
-    yield Series("their limits", x, y, "truth", "dotted")
+    yield Series("step-size limits", x, y, "truth", "dotted")
 
 
 def _cut(values: Sequence[float]) -> list[float]:
@@ -85,8 +85,8 @@ def _cut(values: Sequence[float]) -> list[float]:
 
 def _limits(margin: Margin | None) -> str:
     if margin is None:
-        return "Nothing is known of this network, so that no step is known to be short enough."
-    first = f"With m and Lip(F) alone α < 2m/(2 − m)² = {number(margin.first_limit)} is needed"
+        return "No constant of this network is known, so no step size is certified."
+    first = f"With m and Lip(F) alone α < 2m/(2 − m)² = {number(margin.first_limit)} is required"
     if margin.second_limit is None:
         return f"{first}."
     return f"{first}; Lip(H) ≤ 1 − m allows α < 2/(2 − m) = {number(margin.second_limit)}."
@@ -101,13 +101,13 @@ def _about(turning: Example | None, rows: Sequence[StepRow]) -> Chart:
     ):
         of = [row for row in rows if row.step == step]
         y = [math.nan if row.distance is None else row.distance for row in of]
-        title = f"{name} it, α = {number(step)}"
+        title = f"{name} the limit, α = {number(step)}"
         lines.append(Series(title, [row.k for row in of], y, role, "line" if role == "iterate" else "dashed"))
     ends = _ends(rows, "turning")
     said = "; ".join(_per_step(row.step, row.factor or 0.0) for row in ends)
     return Chart(
         "exact",
-        "The first limit is exact",
+        "The first step-size limit is sharp",
         Axis("iteration k"),
         Axis("‖xₖ − x*‖ / ‖x*‖", log=True),
         tuple(lines),
@@ -115,7 +115,7 @@ def _about(turning: Example | None, rows: Sequence[StepRow]) -> Chart:
         formula="F = m Id + K, K skew, Lip(F) = 2 − m",
         sentence=f"The distance at {said}."
         if said
-        else "Of this F nothing is true but m and Lip(F), and A is blind to most of it.",
+        else "For F = m Id + K only m and Lip(F) matter, and A has a large null space.",
     )
 
 
@@ -136,15 +136,15 @@ def _runs(net: Example | None, rows: Sequence[StepRow]) -> Chart:
     quick = min(arrived, key=lambda row: row.k, default=None)
     return Chart(
         "runs",
-        "Distance to the solution, by α",
+        "Distance to the solution by step size α",
         Axis("iteration k"),
         Axis("‖xₖ − x*‖ / ‖x*‖", log=True),
         tuple(lines),
         note="" if net is None else net.title,
         formula="(I + αλA*A)x_{k+1} = (1 − α)x_{k} + αH(x_{k}) + αλA*y",
-        sentence="Every α has the same solution."
+        sentence="The solution does not depend on α."
         if quick is None
-        else f"Every α has the same solution; α = {quick.step:g} is there first, after {quick.k} steps.",
+        else f"The solution does not depend on α; α = {quick.step:g} is fastest, {quick.k} iterations.",
     )
 
 
@@ -155,16 +155,16 @@ def _misleading(rows: Sequence[StepRow]) -> Chart:
     ks = [row.k for row in of]
     stopped = next((row for row in of if row.moved is not None and row.moved < USUAL), None)
     lines = [
-        Series("certificate ‖R‖/m", ks, _numbers(of, "certified"), "predicted", "dashed"),
+        Series("a-posteriori bound ‖R‖/m", ks, _numbers(of, "certified"), "predicted", "dashed"),
         Series("true distance", ks, _numbers(of, "distance"), "iterate", "line"),
-        Series("length of the step", ks, _numbers(of, "moved"), "error", "line"),
+        Series("step length", ks, _numbers(of, "moved"), "error", "line"),
         Series("10⁻⁴", [0, max(ks, default=1)], [USUAL, USUAL], "truth", "dotted"),
     ]
     return Chart(
         "stopping",
-        "Where to stop, at a small α",
+        "Stopping criterion at a small α",
         Axis("iteration k"),
-        Axis("share of ‖x*‖", log=True),
+        Axis("relative to ‖x*‖", log=True),
         tuple(lines),
         note="" if math.isnan(slow) else f"α = {slow:g}",
         formula="‖x − x*‖ ≤ ‖λA*(Ax − y) + F(x)‖/m",
@@ -174,11 +174,15 @@ def _misleading(rows: Sequence[StepRow]) -> Chart:
 
 def _misled(row: StepRow | None) -> str:
     if row is None or row.distance is None or row.moved is None:
-        return "The length of a step is no distance to the solution: at a small α every step is short."
-    certified = "" if row.certified is None else f", which the certificate bounds by {number(row.certified)}"
+        return (
+            "The step length does not bound the distance to the solution: at a small α every step is short."
+        )
+    certified = (
+        "" if row.certified is None else f", which the a-posteriori bound limits to {number(row.certified)}"
+    )
     return (
         f"Steps are below 10⁻⁴ from k = {row.k} on, where the error is {number(row.distance)}: "
-        f"{number(row.distance / row.moved)} times the step{certified}."
+        f"{number(row.distance / row.moved)} times the step length{certified}."
     )
 
 
@@ -199,11 +203,11 @@ def breaker_charts(shot: Shot) -> Iterator[Chart]:
         lines.append(Series(contender.title, [row.t for row in of], y, colour, "both"))
     yield Chart(
         "breaker",
-        "Residual on the line through two pictures",
+        "Residual on the line through two images",
         Axis("t in x + t(z − x)", low=-0.5, high=1.5),
         Axis("‖λA*(Ax − b) + F(x)‖ / ‖x‖", log=True, low=FLOOR / 3, high=10.0),
         tuple(lines),
-        note="0: first picture, 1: second",
+        note="0: first image, 1: second",
         formula="λA² = uu^{T}/⟨u,v⟩ + I − vv^{T}/‖v‖², v = x − z, u = F(z) − F(x)",
         sentence=_solving(experiment, rows),
     )
@@ -211,7 +215,7 @@ def breaker_charts(shot: Shot) -> Iterator[Chart]:
 
 def _solving(experiment: Breaker | None, rows: Sequence[BreakerRow]) -> str:
     if experiment is None or not rows:
-        return "Where F is not monotone between two pictures, some A and b make solutions of both."
+        return "Where F is not monotone between two images, some A and b make solutions of both."
     ends = {row.contender: row for row in rows if row.t == 1}
     parts: list[str] = []
     for contender in experiment.contenders:
@@ -220,11 +224,11 @@ def _solving(experiment: Breaker | None, rows: Sequence[BreakerRow]) -> str:
             continue
         if row.is_joined == "yes":
             apart = f", {number(100 * row.apart)} % of ‖x‖ apart" if contender.is_searched else ""
-            parts.append(f"{contender.title}: both pictures solve{apart}")
+            parts.append(f"{contender.title}: both images are solutions{apart}")
         elif contender.is_searched:
             parts.append(f"{contender.title}: no pair was found")
         elif row.margin <= 0:
-            parts.append(f"{contender.title}: monotone between these two pictures, raise L")
+            parts.append(f"{contender.title}: monotone between these two images, raise L")
         else:
-            parts.append(f"{contender.title}: only the first")
+            parts.append(f"{contender.title}: only the first image is a solution")
     return f"{'. '.join(parts)}."

@@ -45,9 +45,9 @@ def panel_charts(shot: Shot) -> Iterator[Chart]:
     lines.append(Series("1 − m", *limits, "predicted", "points"))
     yield Chart(
         "panel",
-        "Lip(H), from below and from above",
+        "Lipschitz constant of H: lower and upper bounds",
         Axis("1 to 3 strict, 4 approximate, 5 unconstrained", low=0.4, high=max(len(networks), 1) + 0.6),
-        Axis("Lipschitz constant", log=True),
+        Axis("Lip(H)", log=True),
         tuple(lines),
         note="secant ≤ derivative ≤ bound",
         formula="Lip(H) ≤ (1 − m)(1 − t + t ∏‖W_{i}‖)",
@@ -58,10 +58,8 @@ def panel_charts(shot: Shot) -> Iterator[Chart]:
 
 def _badges(experiment: LipschitzPanel | None, rows: Sequence[LipschitzRow]) -> str:
     if experiment is None or not rows:
-        return (
-            "Numbers from below prove nothing; a bound from above proves all the theorems, if it is below 1."
-        )
-    words = {"certified": "certified", "estimated": "estimated only", "none": "nothing asked"}
+        return "Lower bounds prove nothing; an upper bound below 1 certifies all guarantees."
+    words = {"certified": "certified", "estimated": "estimated only", "none": "no claim"}
     known = {row.network: row.badge for row in rows}
     parts = [
         f"{named.title}: {words[known[named.key]]}" for named in experiment.networks if named.key in known
@@ -78,13 +76,13 @@ def _layers(experiment: LipschitzPanel | None, rows: Sequence[LipschitzRow]) -> 
         lines.append(Series(named.title, x, [row.value for row in of], colour))
     return Chart(
         "layers",
-        "Norms of the layers",
+        "Operator norms of the layers",
         Axis("layer", low=0.6, high=5.4),
-        Axis("‖Wᵢ‖, from above", log=True),
+        Axis("‖Wᵢ‖, upper bound", log=True),
         tuple(lines),
-        note="for every grid",
+        note="valid for every grid",
         formula="‖W‖ = max_{ω} ‖Ŵ(ω)‖ of a periodic convolution",
-        sentence="The strict networks keep every layer at 1 or below; the others do what they like.",
+        sentence="The strict networks keep every layer norm at most 1; the others are not constrained.",
     )
 
 
@@ -103,11 +101,11 @@ def depth_charts(shot: Shot) -> Iterator[Chart]:
         steps.append(Series(runner.title, ks, [row.gap or math.nan for row in of], colour, "line"))
         line = [_or_nan(row.line) for row in of]
         if any(not math.isnan(v) for v in line) and runner.key == "strict":
-            steps.append(Series("certified line", ks, line, "predicted", "dashed"))
+            steps.append(Series("certified bound κᵏ", ks, line, "predicted", "dashed"))
     seen = [row.psnr for row in rows if row.psnr is not None and row.k > 0]
     low, high = (min(seen), max(seen)) if seen else (20.0, 40.0)
     room = 0.08 * (high - low) + 0.05
-    mark = Series("depth of training", [TRAINED, TRAINED], [low - room, high + room], "truth", "dotted")
+    mark = Series("training depth", [TRAINED, TRAINED], [low - room, high + room], "truth", "dotted")
     yield Chart(
         "depth",
         "PSNR beyond the training depth",
@@ -115,18 +113,18 @@ def depth_charts(shot: Shot) -> Iterator[Chart]:
         Axis("PSNR (dB)", low=max(low - room, 0.0), high=high + room),
         (*quality, mark),
         note=f"trained for {TRAINED}",
-        formula="the same data, the same solver of the data step, in training and here",
+        formula="same measurements and same data-consistency solver as in training",
         sentence=_changes(experiment, rows),
     )
     yield Chart(
         "settling",
-        "Does it settle?",
+        "Step length ‖xₖ₊₁ − xₖ‖",
         Axis("iteration k", low=0, high=depth),
         Axis("‖xₖ₊₁ − xₖ‖", log=True),
         tuple(steps),
         note="",
         formula="‖x_{k+1} − x_{k}‖ ≤ κ^{k}‖x_{1} − x_{0}‖ where Lip(H) ≤ 1 − m",
-        sentence="Lines end where a step is 0: what the solve is asked for is already there.",
+        sentence="Lines end where the step length is 0 up to the accuracy of the inner solver.",
     )
 
 
@@ -140,7 +138,7 @@ def _changes(experiment: BeyondDepth | None, rows: Sequence[DepthRow]) -> str:
         if then is not None and now is not None:
             parts.append(f"{runner.title} {then:.2f} → {now:.2f}")
     if not parts:
-        return "Unrolled networks were asked for one iterate only; a fixed point stays where it is."
+        return "Unrolled networks are trained for one iterate only; a fixed point does not move."
     return f"In dB, from iteration {TRAINED} to {5 * TRAINED}: {', '.join(parts)}."
 
 

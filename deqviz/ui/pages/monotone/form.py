@@ -29,13 +29,13 @@ def mol_form() -> MolSetting:
     """Draw the sidebar's widgets and return what they say, not yet validated as a whole."""
     values: dict[str, Any] = {}
     heading("Equation")
-    values["image"] = picture_box("cm.image", "Picture", MolSetting.image)
+    values["image"] = picture_box("cm.image", "Image", MolSetting.image)
     for name in ("side", "acceleration", "version"):
         values[name] = _own(name)
-    heading("Panels")
+    heading("Experiments")
     for name in ("is_steps", "is_depth", "is_panel", "is_breaker"):
         values[name] = _own(name)
-    values["other"] = picture_box("cm.other", "Second picture of the breaker", MolSetting.other)
+    values["other"] = picture_box("cm.other", "Second image of the counterexample", MolSetting.other)
     values["gain"] = _own("gain")
     with st.expander("Advanced"):
         for name in ("coils", "seed"):

@@ -141,7 +141,7 @@ def _panel(setting: MolSetting) -> LipschitzPanel:
     for version, title in TITLES.items():
         key = weights_key(task, version)
         names.setdefault(key, Named(key, title, hoped(key, version)))
-    return LipschitzPanel(tuple(names.values()), (("the picture", x), ("noise", noise)))
+    return LipschitzPanel(tuple(names.values()), (("the image", x), ("noise", noise)))
 
 
 def _depth(setting: MolSetting) -> BeyondDepth:

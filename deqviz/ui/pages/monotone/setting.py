@@ -21,44 +21,51 @@ class MolSetting(StudySetting):
     image: str = "brain"
     side: Annotated[
         Literal["32 px", "64 px", "128 px"],
-        Options("Size", "Beyond the training depth; what needs many digits is done at 32 px, the pair at 24"),
+        Options(
+            "Image size (longer side)",
+            "Beyond the training depth; experiments in double precision use 32 px and 24 px",
+        ),
     ] = "64 px"
     acceleration: Annotated[
-        float, Range(2.0, 8.0, "Acceleration", symbol="R", help="1 of R Fourier coefficients is measured")
+        float, Range(2.0, 8.0, "Acceleration", symbol="R", help="1 of R Fourier coefficients is sampled")
     ] = 4.0
     version: Annotated[
         Version,
         Options(
             "Network",
-            "Strict: Lip(H) ≤ 1 − m is certified. Approximate: only estimated. Unconstrained: no promise.",
+            "Strict: Lip(H) ≤ 1 − m is certified. Approximate: only estimated. Unconstrained: no guarantee.",
         ),
     ] = "strict m = 0.1"
     is_steps: Annotated[
-        bool, Options("Step limits", "How long α may be, for two hypotheses, and when to stop")
+        bool,
+        Options("Step-size limits", "Largest step size α under two hypotheses, and the stopping criterion"),
     ] = True
-    is_breaker: Annotated[bool, Options("Uniqueness breaker", "Two pictures that both solve one problem")] = (
-        True
-    )
+    is_breaker: Annotated[
+        bool, Options("Uniqueness counterexample", "Two images that are both solutions of one problem")
+    ] = True
     gain: Annotated[
         float,
         Range(
             0.5,
             3.0,
-            "Gain of the example",
+            "Lipschitz constant of the example",
             symbol="L",
             help="F(x) = x − L tanh(Gx) with a blur G is monotone for L ≤ 1",
         ),
     ] = 2.0
     other: str = "camera"
     is_panel: Annotated[
-        bool, Options("Lipschitz panel", "Lip(H) from below and from above, for every network")
+        bool, Options("Lipschitz constants", "Lower and upper bounds of Lip(H) for every network")
     ] = True
     is_depth: Annotated[
-        bool, Options("Beyond the training depth", "PSNR to five times the 8 iterations of unrolled networks")
+        bool,
+        Options(
+            "Beyond the training depth", "PSNR up to five times the 8 iterations of the unrolled networks"
+        ),
     ] = True
     coils: Annotated[int, Range(1, 8, "Coils", advanced=True)] = 4
     seed: Annotated[
-        int, Range(0, 9999, "Seed", help="Draws the phase, the pattern and the noise", advanced=True)
+        int, Range(0, 9999, "Seed", help="Of the phase, the sampling pattern and the noise", advanced=True)
     ] = 0
 
     def validated(self) -> "MolSetting":
@@ -68,9 +75,9 @@ class MolSetting(StudySetting):
             images.check(image)
         found = replace(self, **values)
         if not (found.is_steps or found.is_breaker or found.is_panel or found.is_depth):
-            raise ValueError("Nothing is asked: switch on one of the four questions.")
+            raise ValueError("No experiment is selected: switch on one of the four.")
         if found.is_breaker and found.image == found.other:
-            raise ValueError("The breaker needs two different pictures: choose another second one.")
+            raise ValueError("The counterexample needs two different images: choose another second one.")
         return found
 
     @property
@@ -106,16 +113,16 @@ def from_query(query: Mapping[str, str]) -> tuple[MolSetting, tuple[str, ...]]:
 
 _NOTHING = MolSetting(is_steps=False, is_breaker=False, is_panel=False, is_depth=False)
 PRESETS: Mapping[str, tuple[str, MolSetting]] = {
-    "Two limits of the step": (
-        "MOL: what a certified network allows, what its m alone would, and a stopping rule that misleads",
+    "Two step-size limits": (
+        "MOL: the limit by Lip(H) ≤ 1 − m, the one by m alone, and a misleading stopping criterion",
         replace(_NOTHING, is_steps=True),
     ),
-    "Two pictures, one problem": (
-        "MOL: an F that is not monotone, and an A and b for which two given pictures both solve",
+    "Two solutions of one problem": (
+        "MOL: an F that is not monotone, and A, b for which two given images are both solutions",
         replace(_NOTHING, is_breaker=True),
     ),
-    "Past the training depth": (
-        "MOL: unrolled networks and equilibria, to five times the iterations that were trained",
+    "Beyond the training depth": (
+        "MOL: unrolled networks and equilibria, up to five times the trained iterations",
         replace(_NOTHING, is_depth=True, is_panel=True),
     ),
 }

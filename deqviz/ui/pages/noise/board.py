@@ -19,8 +19,8 @@ from deqviz.ui.pages.noise.setting import Setting
 from deqviz.ui.shell.study_board import study_board
 
 _HINTS = {
-    True: "let the truth be the picture itself and run again: the slope falls to almost nothing.",
-    False: "choose a truth for which the source condition holds.",
+    True: "choose the image itself as ground truth and run again: the order drops to almost 0.",
+    False: "choose a ground truth for which the source condition holds.",
 }
 
 
@@ -31,7 +31,9 @@ def board(study: Study, setting: Setting) -> Board:
         study,
         shot,
         unit="equilibria",
-        preparing="a truth with R(x†) = A*w" if setting.has_source else "the operator and the truth",
+        preparing="computing a ground truth with R(x†) = A*w"
+        if setting.has_source
+        else "computing the operator norm and the constants",
         charts=charts(setting, shot),
         tiles=_tiles(setting, shot),
         guarantees=_guarantees(shot),
@@ -43,18 +45,25 @@ def _tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
     sweep: NoiseSweep | None = shot.experiment("sweep")
     if setting.is_model or sweep is None:
         return
-    held = "R(x†) = A*w" if setting.has_source else "the picture itself"
-    yield Tile("truth", "Truth x†", to_bytes(sweep.truth.x), held)
+    held = "R(x†) = A*w" if setting.has_source else "the image itself"
+    yield Tile("truth", "Ground truth x†", to_bytes(sweep.truth.x), held)
     contrast: NoiseSweep | None = shot.experiment("contrast")
     if contrast is not None:
-        yield Tile("contrast", "The picture", to_bytes(contrast.truth.x), "without a w")
+        yield Tile(
+            "contrast",
+            "Ground truth without source condition",
+            to_bytes(contrast.truth.x),
+            "no w with R(x†) = A*w",
+        )
     before, after = shot.view("kernel_truth", "band"), shot.view("kernel", "band")
     if before is None or after is None:
         return
     # One scale for both, grey is zero: only so can they be compared by eye. Rounding is not worth a look.
     most = max(float(before.abs().max()), float(after.abs().max()), 1e-6)
-    yield Tile("kernel_truth", "P_{ker} R(x†)", _signed(before, most), f"norm {number(float(before.norm()))}")
-    yield Tile("kernel", "P_{ker} R(x_{α})", _signed(after, most), f"norm {number(float(after.norm()))}")
+    yield Tile(
+        "kernel_truth", "P_{ker A} R(x†)", _signed(before, most), f"norm {number(float(before.norm()))}"
+    )
+    yield Tile("kernel", "P_{ker A} R(x_{α})", _signed(after, most), f"norm {number(float(after.norm()))}")
 
 
 def _signed(image: Image, most: float) -> Picture:
@@ -72,27 +81,25 @@ def _guarantees(shot: Shot) -> Iterator[Row]:
     for guarantee in broken[:1]:
         found = slope(shot.of("contrast"), "bregman")
         told = verdict(replace(guarantee, name="Bregman distance, source condition violated"))
-        yield replace(told, measured="not applicable" if found is None else f"slope {found.slope:.2f}")
+        yield replace(told, measured="no value" if found is None else f"order {found.slope:.2f}")
 
 
 def _explanation(setting: Setting, shot: Shot) -> Explanation:
     sweep: NoiseSweep | None = shot.experiment("sweep")
-    parts = [
-        "Every point is an equilibrium, a picture at which the pull of the data and the pull of R cancel."
-    ]
+    parts = ["Every point is an equilibrium: the data-fidelity and the regularisation term balance."]
     if setting.has_source:
         parts.append(
-            "When the truth satisfies R(x†) = A*w and α shrinks like the noise, the distance between "
-            "reconstruction and truth shrinks at least as fast as the noise. Too little or too much "
-            "smoothing loses the rate."
+            "When the ground truth satisfies the source condition R(x†) = A*w and α ∝ δ, the Bregman "
+            "distance between reconstruction and ground truth is O(δ). Under- and over-regularisation lose "
+            "the rate."
         )
     else:
         parts.append(
-            "This truth was not made to satisfy R(x†) = A*w, so nothing is proved about a rate, and where "
-            "R(x†) has a part that A cannot see, the error stays above a bound whatever the noise and α."
+            "This ground truth need not satisfy R(x†) = A*w, so no convergence rate is proved, and where "
+            "R(x†) has a component in the null space of A, the error stays above a bound for every δ and α."
         )
     if sweep is not None and isinstance(sweep.rule, Fixed):
-        parts.append("With α fixed the bias stays however small the noise.")
+        parts.append("With fixed α the regularisation error (bias) remains however small the noise.")
     parts += _turning(setting, shot)
     if sweep is not None and isinstance(sweep.rule, Power):
         factor, p = sweep.rule.factor, sweep.rule.exponent
@@ -100,8 +107,8 @@ def _explanation(setting: Setting, shot: Shot) -> Explanation:
         parts.append(f"Here α = {power}." if factor == 1 else f"Here α = {pretty(factor)} {power}.")
     if setting.is_stability:
         parts.append(
-            "A change Δy of the data, however it points, moves the equilibrium by a distance D of at most "
-            "‖Δy‖²/4α and, where c > 0, by at most ‖Δy‖/(2√(αc)): a small α costs stability."
+            "A perturbation Δy of the data, in any direction, moves the equilibrium by a Bregman distance "
+            "D ≤ ‖Δy‖²/4α and, where c > 0, by ‖Δx‖ ≤ ‖Δy‖/(2√(αc)): a small α costs stability."
         )
     return Explanation("A*(Ax − y) + αR(x) = 0", " ".join(parts), _HINTS[setting.has_source])
 
@@ -109,11 +116,11 @@ def _explanation(setting: Setting, shot: Shot) -> Explanation:
 def _turning(setting: Setting, shot: Shot) -> Iterator[str]:
     """How far R is from a gradient, as measured at the truth."""
     if setting.regularizer.key == "rotating":
-        yield "R rotates: it is the gradient of nothing, and no functional is being minimised."
+        yield "R has a skew part: it is not conservative (no potential), and no functional is minimised."
     rows: Sequence[GradientRow] = shot.of("gradient")
-    place = "At the truth" if setting.is_model else "At the truth, reduced to 32 px,"
+    place = "At the ground truth" if setting.is_model else "At the ground truth, reduced to 32 px,"
     for row in rows:
         yield (
-            f"{place} its derivative J has ‖J − Jᵀ‖/‖J‖ = {number(row.asymmetry)} ± {row.error:.1g} "
-            f"by {row.probes} random probes, where a gradient has 0."
+            f"{place} its Jacobian J has ‖J − Jᵀ‖/‖J‖ = {number(row.asymmetry)} ± {row.error:.1g} "
+            f"by {row.probes} random probes, where a gradient field has 0."
         )

@@ -17,7 +17,7 @@ from deqviz.ui.pages.noise.plan import BAND_LEVEL, TENT
 from deqviz.ui.pages.noise.setting import Setting
 from deqviz.ui.pages.noise.stability_charts import stability_charts
 
-DELTA = "noise δ = ‖e‖"
+DELTA = "noise norm δ = ‖e‖"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
         lambda row: row.bregman_bound,
     )
     yield _rate(
-        _Question("error", "Error", "‖x − x†‖", "‖x − x†‖ ≤ (δ + α‖w‖)/(2√(αc))"),
+        _Question("error", "Error in the norm", "‖x − x†‖", "‖x − x†‖ ≤ (δ + α‖w‖)/(2√(αc))"),
         (rows, contrast),
         (setting, axis),
         half,
@@ -121,7 +121,7 @@ def _sweep_lines(
     bound: Callable[[NoiseRow], float | None],
 ) -> Iterator[Series]:
     """The bound, the spread over the seeds and the mean of their logarithms."""
-    name, role = ("source condition", "iterate") if is_held else ("none", "error")
+    name, role = ("source condition", "iterate") if is_held else ("without source condition", "error")
     levels = sorted({row.level for row in rows}, reverse=True)
     groups = [[row for row in rows if row.level == level] for level in levels]
     x = [group[0].delta for group in groups]
@@ -155,7 +155,7 @@ def _fit_line(rows: Sequence[NoiseRow], quantity: Quantity, fitted: Fit) -> Seri
 
 
 def _note(fitted: Fit | None, proved: float | None) -> str:
-    found = "" if fitted is None else f"slope {fitted.slope:.2f}"
+    found = "" if fitted is None else f"order {fitted.slope:.2f}"
     return " · ".join(part for part in (found, "" if proved is None else f"bound {_plain(proved)}") if part)
 
 
@@ -165,13 +165,13 @@ def _plain(value: float) -> str:
 
 def _rate_sentence(symbol: str, fitted: Fit | None, proved: float | None, broken: Fit | None) -> str:
     if fitted is None:
-        return "The slope is fitted once three noise levels inside the outer decades have come."
+        return "The order is fitted once three noise levels inside the outer decades are computed."
     fit_range = f"{number(fitted.low)} ≤ δ ≤ {number(fitted.high)}"
-    text = f"{symbol} falls like δ^{{{fitted.slope:.2f}}}, fitted on {fit_range}"
+    text = f"{symbol} decreases like δ^{{{fitted.slope:.2f}}}, fitted on {fit_range}"
     if proved is not None:
-        text += f"; its bound falls like δ^{{{_plain(proved)}}}"
+        text += f"; its bound decreases like δ^{{{_plain(proved)}}}"
     if broken is not None:
-        text += f". Without the source condition it is δ^{{{broken.slope:.2f}}}"
+        text += f". Without source condition it is δ^{{{broken.slope:.2f}}}"
     return f"{text}."
 
 
@@ -184,21 +184,20 @@ def _tent(setting: Setting, shot: Shot) -> Chart:
     ]
     known = [(p, f.slope) for p, f in found if f is not None]
     lines = [Series("measured", [p for p, _ in known], [s for _, s in known], "iterate", "points")]
-    sentence = "Too little or too much smoothing loses the rate; D falls fastest at p = 1."
+    sentence = "Under- and over-regularisation lose the rate; the order is largest at p = 1."
     if setting.has_source:
         lines.insert(0, Series("theory", [0, 1, 2], [0, 1, 0], "predicted", "dashed"))
     else:
-        sentence = "Without the source condition no exponent p brings the rate back."
+        sentence = "Without source condition no exponent p restores the rate."
     if known:
         best = max(known, key=lambda pair: pair[1])
-        sentence += f" Steepest so far: {best[1]:.2f} at p = {best[0]:g}."
+        sentence += f" Largest order so far: {best[1]:.2f} at p = {best[0]:g}."
     return Chart(
         "tent",
-        "Slope against p",
+        "Convergence order against p",
         Axis("exponent p in α = cδ^{p}", low=0.0, high=2.1),
-        Axis("fitted slope of D", low=-0.05, high=1.3),
+        Axis("fitted order of D in δ", low=-0.05, high=1.3),
         tuple(lines),
-        note="the tent",
         formula="D = O(δ^{min(p, 2 − p)})" if setting.has_source else "",
         sentence=sentence,
     )
@@ -219,16 +218,18 @@ def _residual(rows: Sequence[NoiseRow], axis: Axis, *, is_held: bool) -> Chart:
     lines.append(Series("‖A(x − x†)‖", x, [r.data_error for r in rows], "iterate", "points"))
     worst = max((r.identity for r in rows if r.identity is not None), default=None)
     told = (
-        "" if worst is None else f" αD + ‖q‖² = ⟨e − αw, q⟩ to {number(worst)}, so the equilibria are solved."
+        ""
+        if worst is None
+        else f" αD + ‖q‖² = ⟨e − αw, q⟩ to {number(worst)}, so the equilibria are solved accurately."
     )
     return Chart(
         "residual",
         "Residual",
         axis,
-        Axis("in the data", log=True),
+        Axis("in data space", log=True),
         tuple(lines),
         formula="‖Ax − y‖ ≤ √(δ² + α²‖w‖²)" if is_held else "‖Ax − y‖",
-        sentence=f"How well the equilibrium fits the noisy data and the clean ones.{told}",
+        sentence=f"Residual against the noisy data, and against the clean data.{told}",
     )
 
 
@@ -245,22 +246,22 @@ def _band(rows: Sequence[BandRow]) -> Chart:
         if row.upper is None or row.error <= row.upper * (1 + 1e-9)
     )
     lines = [
-        Series("certified band", x, upper, "predicted", "band", floor),
+        Series("certified bounds", x, upper, "predicted", "band", floor),
         Series("true error", x, [row.error for row in rows], "iterate"),
     ]
     if any(row.lower > 0 for row in rows):
-        lines.append(Series("‖P_{ker} R(x†)‖/ℓ", x, [row.lower for row in rows], "truth", "dotted"))
+        lines.append(Series("‖P_{ker A} R(x†)‖/L_{R}", x, [row.lower for row in rows], "truth", "dotted"))
     return Chart(
         "band",
-        "Certificate band",
-        Axis("weight α", log=True, low=6e-7, high=1.6),
+        "Two-sided error bounds",
+        Axis("regularisation parameter α", log=True, low=6e-7, high=1.6),
         Axis("‖x − x†‖", log=True),
         tuple(lines),
         note=f"δ = {pretty(BAND_LEVEL)} ‖Ax†‖",
-        formula="d_ρ/ℓ ≤ ‖x − x†‖ ≤ d_ρ/c + (δ + αρ)/(2√(αc))",
-        sentence=f"{inside} of {len(rows)} errors lie in the band that R, A and the truth alone decide."
+        formula="d_ρ/L_{R} ≤ ‖x − x†‖ ≤ d_ρ/c + (δ + αρ)/(2√(αc))",
+        sentence=f"{inside} of {len(rows)} errors lie within the bounds, which R, A and x† determine."
         if rows
-        else "The band comes after the sweeps.",
+        else "Computed after the sweeps.",
     )
 
 
@@ -268,8 +269,8 @@ def _unseen(shot: Shot) -> Chart:
     """P_ker R at the truth and at the equilibrium, entry by entry."""
     lines: list[Series] = []
     named: tuple[tuple[str, str, Role], ...] = (
-        ("kernel_truth", "P_{ker} R(x†)", "truth"),
-        ("kernel", "P_{ker} R(x_{α})", "iterate"),
+        ("kernel_truth", "P_{ker A} R(x†)", "truth"),
+        ("kernel", "P_{ker A} R(x_{α})", "iterate"),
     )
     # Rounding is not worth a look: the axis never shows less than this.
     most = 1e-6
@@ -280,10 +281,10 @@ def _unseen(shot: Shot) -> Chart:
         lines.append(Series(label, np.arange(len(values)), values, role, "line"))
     return Chart(
         "kernel",
-        "What A cannot see",
-        Axis("entry"),
-        Axis("P_{ker} R", low=-1.08 * most, high=1.08 * most),
+        "Null-space component of R",
+        Axis("null-space index"),
+        Axis("P_{ker A} R", low=-1.08 * most, high=1.08 * most),
         tuple(lines),
-        formula="P_ker R(x_α) = 0 for every α, δ and noise",
-        sentence="At equilibria A misses nothing of R; what it misses at the truth keeps the error up.",
+        formula="P_{ker A} R(x_{α}) = 0 for every α, δ and noise",
+        sentence="R(x_{α}) ∈ ran A* at equilibria; P_{ker A} R(x†) bounds the error from below.",
     )

@@ -17,11 +17,17 @@ _own = SettingWidgets("n", Setting)
 
 
 def describe(setting: Setting) -> str:
-    """The setting in a line: problem, regulariser, truth, noise."""
+    """The setting in a line: problem, regulariser, ground truth, noise."""
     shelf = shelves(setting.is_model)
-    where = "the model" if setting.is_model else shelf["operator"][setting.operator.key].title
+    where = "model problem" if setting.is_model else shelf["operator"][setting.operator.key].title
+    noise = f"{_own.specs['noise'].text(setting.noise)} noise"
     return " · ".join(
-        (where, shelf["regularizer"][setting.regularizer.key].title, setting.truth, f"{setting.noise} noise")
+        (
+            where,
+            shelf["regularizer"][setting.regularizer.key].title,
+            _own.specs["truth"].text(setting.truth),
+            noise,
+        )
     )
 
 
@@ -42,11 +48,11 @@ def form() -> Setting:
     if is_model:
         values["kernel"] = _own("kernel")
     else:
-        values["image"] = picture_box("n.image", "Picture", Setting.image, is_upload_kept=True)
+        values["image"] = picture_box("n.image", "Image", Setting.image, is_upload_kept=True)
         values["operator"] = _choice("operator", is_model, "Operator")
         values["side"] = _own("side")
     values["regularizer"] = _choice("regularizer", is_model, "Regulariser")
-    heading("Truth")
+    heading("Ground truth")
     values["truth"] = _titled("truth")
     if values["truth"] == SOURCE:
         if not is_model:
@@ -55,8 +61,8 @@ def form() -> Setting:
     heading("Noise")
     values["noise"] = _titled("noise")
     values["levels"], values["seeds"] = _own("levels"), _own("seeds")
-    heading("Strength")
-    values["rule"] = _choice("rule", is_model, "Rule for α", is_titled=True)
+    heading("Regularisation parameter")
+    values["rule"] = _choice("rule", is_model, "Parameter choice rule", is_titled=True)
     values["is_tent"], values["is_stability"] = _own("is_tent"), _own("is_stability")
     with st.expander("Advanced"):
         values["seed"] = _own("seed")
@@ -72,7 +78,14 @@ def _titled(name: str) -> str:
         st.session_state[key] = parameter.default
     index = options.index(st.session_state[key])
     label = parameter.label or name.capitalize()
-    return st.selectbox(label, options, index, key=key, label_visibility="collapsed", format_func=_capital)
+    return st.selectbox(
+        label,
+        options,
+        index,
+        key=key,
+        label_visibility="collapsed",
+        format_func=lambda o: _capital(parameter.text(o)),
+    )
 
 
 def _capital(text: str) -> str:

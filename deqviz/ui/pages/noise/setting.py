@@ -16,12 +16,14 @@ MODEL, PICTURE = "model, five decades", "a picture"
 SOURCE, PLAIN = "source condition holds", "the picture itself"
 WHITE, WORST, POISSON = "white", "worst direction", "Poisson"
 
-ROTATING = Entry("rotating", "Rotating (no gradient)", Rotating, params_of(Rotating))
+ROTATING = Entry("rotating", "Skew part (not conservative)", Rotating, params_of(Rotating))
 RULES: Mapping[str, Entry[Any]] = {
-    "power": Entry("power", "α = c δᵖ", Power, params_of(Power)),
-    "best": Entry("best", "α = δ/‖w‖", Best, params_of(Best)),
-    "fixed": Entry("fixed", "α fixed", Fixed, params_of(Fixed)),
-    "discrepancy": Entry("discrepancy", "discrepancy principle", Discrepancy, params_of(Discrepancy)),
+    "power": Entry("power", "a priori: α = c δᵖ", Power, params_of(Power)),
+    "best": Entry("best", "a priori: α = δ/‖w‖", Best, params_of(Best)),
+    "fixed": Entry("fixed", "fixed α", Fixed, params_of(Fixed)),
+    "discrepancy": Entry(
+        "discrepancy", "a posteriori: discrepancy principle", Discrepancy, params_of(Discrepancy)
+    ),
 }
 
 
@@ -29,41 +31,72 @@ RULES: Mapping[str, Entry[Any]] = {
 class Setting(StudySetting):
     """One question of the page; equal settings give equal numbers."""
 
-    problem: Annotated[Literal["model, five decades", "a picture"], Options("Problem")] = MODEL
+    problem: Annotated[
+        Literal["model, five decades", "a picture"],
+        Options(
+            "Problem",
+            texts={
+                "model, five decades": "model problem",
+                "a picture": "image",
+            },
+        ),
+    ] = MODEL
     kernel: Annotated[
-        int, Range(0, 120, "Null space", unit="of 160", help="How many directions the model cannot see")
+        int,
+        Range(
+            0,
+            120,
+            "Null space dimension",
+            unit="of 160",
+            help="Dimension of the null space of A in the model",
+        ),
     ] = 0
     image: str = "camera"
-    side: Annotated[Literal["64 px", "128 px"], Options("Size")] = "64 px"
+    side: Annotated[Literal["64 px", "128 px"], Options("Image size (longer side)")] = "64 px"
     operator: Choice = Choice("gaussian_blur")
     regularizer: Choice = Choice("rotating")
-    truth: Annotated[Literal["source condition holds", "the picture itself"], Options("Truth")] = SOURCE
+    truth: Annotated[
+        Literal["source condition holds", "the picture itself"],
+        Options("Ground truth", texts={"the picture itself": "the image itself"}),
+    ] = SOURCE
     element: Annotated[
         float,
         Range(
             1e-4,
             10.0,
-            "Truth smoothed with",
+            "Ground truth regularised with",
             log=True,
             symbol="α",
             help="x† is the equilibrium of the clean data at this α: R(x†) = A*w with w = (y − Ax†)/α",
         ),
     ] = 1e-2
     is_contrasted: Annotated[
-        bool, Options("Beside it, the condition broken", "The same sweep for a truth without a w")
+        bool,
+        Options(
+            "Also without source condition",
+            "The same sweep for a ground truth that violates the source condition",
+        ),
     ] = True
-    noise: Annotated[Literal["white", "worst direction", "Poisson"], Options("Kind")] = WORST
-    levels: Annotated[int, Range(7, 49, "Levels", help="From ‖e‖ = ‖Ax†‖/10 down over six decades")] = 19
+    noise: Annotated[
+        Literal["white", "worst direction", "Poisson"],
+        Options(
+            "Noise model", texts={"white": "white Gaussian", "worst direction": "adversarial (worst-case)"}
+        ),
+    ] = WORST
+    levels: Annotated[
+        int, Range(7, 49, "Noise levels", help="Noise levels from ‖e‖ = ‖Ax†‖/10 down, over six decades")
+    ] = 19
     seeds: Annotated[int, Range(1, 8, "Seeds")] = 3
     rule: Choice = Choice("power")
     is_tent: Annotated[
-        bool, Options("Slopes over p", "Eight more sweeps with α = cδ^p: the tent min(p, 2 − p)")
+        bool, Options("Order against p", "Eight more sweeps with α = cδ^p; theory: order min(p, 2 − p)")
     ] = True
     is_stability: Annotated[
-        bool, Options("Stability", "How far a change of the data moves the equilibrium, for every α")
+        bool, Options("Stability", "Change of the equilibrium per change of the data, for every α")
     ] = True
     seed: Annotated[
-        int, Range(0, 9999, "Seed", help="Draws the model, its truth and the first noise", advanced=True)
+        int,
+        Range(0, 9999, "Seed", help="Of the model, its ground truth and the noise", advanced=True),
     ] = 0
 
     @property
@@ -87,9 +120,9 @@ class Setting(StudySetting):
             values[name] = Choice(choice.key, shelf[choice.key].validate(choice.params))
         found = replace(self, **values)
         if found.rule.key == "best" and not found.has_source:
-            raise ValueError("α = δ/‖w‖ needs a truth with a source condition: choose another rule.")
+            raise ValueError("α = δ/‖w‖ needs a ground truth with a source condition: choose another rule.")
         if found.is_model and found.noise == POISSON:
-            raise ValueError("Poisson noise counts photons, and the model's data have both signs.")
+            raise ValueError("Poisson noise needs non-negative data, and the model's data have both signs.")
         return found
 
     @property
@@ -119,9 +152,9 @@ class Setting(StudySetting):
 def shelves(is_model: bool) -> dict[str, Mapping[str, Entry[Any]]]:
     """What each choice can be; the learned networks want pictures, and the model is a row of numbers."""
     small = {key: REGULARIZERS[key] for key in ("quadratic", "smoothed_tv")}
-    registered = {entry.key: entry for entry in REGULARIZERS}
+    registered = {key: REGULARIZERS[key] for key in REGULARIZERS.menu()}
     return {
-        "operator": {entry.key: entry for entry in OPERATORS},
+        "operator": {key: OPERATORS[key] for key in OPERATORS.menu()},
         "regularizer": {"rotating": ROTATING, **small} if is_model else registered,
         "rule": RULES,
     }
@@ -148,7 +181,7 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
         return Setting(**values).validated(), reader.complaints()
     except ValueError as error:
         spared = Setting(**{**values, "truth": SOURCE, "noise": WHITE})
-        said = f"{error} The link is opened with white noise and a truth that has one."
+        said = f"{error} The link is opened with white noise and a ground truth that has one."
         return spared.validated(), (said, *reader.complaints())
 
 
@@ -162,19 +195,19 @@ def _known(shelf: Mapping[str, Entry[Any]]) -> Any:
 
 PRESETS: Mapping[str, tuple[str, Setting]] = {
     "Source condition holds": (
-        "R(x†) = A*w: the distance shrinks with the noise, best at p = 1",
+        "R(x†) = A*w: convergence rate O(δ) of the Bregman distance, best at p = 1",
         Setting(),
     ),
-    "Broken on purpose": (
-        "Nobody chose this truth for the rate, and part of it lies where A sees nothing: the error stays",
+    "Source condition violated": (
+        "R(x†) has a component in the null space of A: the error does not vanish with the noise",
         Setting(truth=PLAIN, kernel=40, is_tent=False),
     ),
-    "Not a gradient": (
-        "L = 0.95: almost nothing but rotation, and the rates hold all the same",
+    "Not conservative (no potential)": (
+        "L = 0.95: R is almost skew, and the rates hold all the same",
         Setting(regularizer=Choice("rotating", {"contraction": 0.95})),
     ),
-    "A learned network on a picture": (
-        "The contractive network, a blur and a picture that satisfies the source condition",
+    "A learned network on an image": (
+        "The contractive network, a blur and an image that satisfies the source condition",
         Setting(
             problem=PICTURE,
             regularizer=Choice("contractive", {"contraction": 0.8}),

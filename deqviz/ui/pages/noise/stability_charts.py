@@ -19,7 +19,7 @@ Form = Literal["σ", "c", "none"]
 
 def stability_charts(rows: Sequence[StabilityRow]) -> Iterator[Chart]:
     """The distance and the picture, each against α; both cards are there before the first row."""
-    weight = Axis("weight α", log=True, low=6e-7, high=1.6)
+    weight = Axis("regularisation parameter α", log=True, low=6e-7, high=1.6)
     yield _distance(rows, weight)
     yield _picture(rows, weight)
 
@@ -29,23 +29,26 @@ def _distance(rows: Sequence[StabilityRow], weight: Axis) -> Chart:
     # The axis grows with a ratio above ¼, which must be seen.
     high = 1.08 * max(QUARTER, 0.0 if most is None else most.ratio)
     if most is None:
-        sentence = "The stability comes after the certificate band."
+        sentence = "Computed after the two-sided error bounds."
     else:
-        kept, kind = sum(row.ratio <= QUARTER for row in rows), "random" if _is_random(most) else "worst"
+        kept, kind = (
+            sum(row.ratio <= QUARTER for row in rows),
+            "a random" if _is_random(most) else "an adversarial",
+        )
         sentence = (
-            f"{kept} of {len(rows)} changes of the data stay below ¼, the closest with {number(most.ratio)} "
-            f"at α = {pretty(most.weight)} in a {kind} direction."
+            f"{kept} of {len(rows)} perturbations satisfy the bound ¼; tightest ratio {number(most.ratio)} "
+            f"at α = {pretty(most.weight)} in {kind} direction."
         )
     return Chart(
         "stability",
-        "Stability of the distance",
+        "Stability in the Bregman distance",
         weight,
         Axis("αD/‖Δy‖²", low=min([0.0, *(1.08 * row.ratio for row in rows)]), high=high),
         (
             Series("bound ¼", [weight.low or 0.0, weight.high or 0.0], [QUARTER] * 2, "predicted", "dashed"),
             *_lines(rows, lambda row: row.ratio),
         ),
-        note="" if most is None else f"up to {number(most.ratio)}",
+        note="" if most is None else f"max. {number(most.ratio)}",
         formula="αD/‖Δy‖² ≤ ¼,  D = ⟨R(x_{2}) − R(x_{1}), x_{2} − x_{1}⟩",
         sentence=sentence,
     )
@@ -59,7 +62,7 @@ def _picture(rows: Sequence[StabilityRow], weight: Axis) -> Chart:
     form, found = _form(rows), fit(_worst(rows, lambda row: row.gain))
     return Chart(
         "gain",
-        "Stability of the picture",
+        "Stability in the norm",
         weight,
         Axis("‖Δx‖/‖Δy‖", log=True),
         tuple(lines),
@@ -88,22 +91,22 @@ def _form(rows: Sequence[StabilityRow]) -> Form:
 def _note(form: Form, found: Fit | None) -> str:
     if found is None:
         return ""
-    return f"slope {_signed(found.slope)}{' · bound −½' if form == 'c' else ''}"
+    return f"order {_signed(found.slope)}{' · bound −½' if form == 'c' else ''}"
 
 
 def _sentence(rows: Sequence[StabilityRow], form: Form, found: Fit | None) -> str:
     if not rows:
-        return "How far the equilibrium moves when the data change, the less the larger α."
+        return "Gain ‖Δx‖/‖Δy‖ of the equilibrium; it decreases with α."
     shares = [(row.gain / row.gain_bound, row) for row in rows if row.gain_bound]
-    text = "No bound is proved here: R is not known to be strongly monotone, nor A to be injective."
+    text = "No bound is proved here: neither is R known to be strongly monotone nor A to be injective."
     if shares:
         share, row = max(shares, key=lambda pair: pair[0])
         text = (
-            f"Closest {number(share)} of the bound at α = {pretty(row.weight)}, where a change of the data "
-            f"moves the picture by {number(row.gain)} times its size."
+            f"Tightest ratio gain/bound {number(share)} at α = {pretty(row.weight)}, where a perturbation of "
+            f"the data has the gain {number(row.gain)}."
         )
     if found is not None:
-        text += f" The worst found grows like α^{{{_signed(found.slope)}}}"
+        text += f" The largest gain found grows like α^{{{_signed(found.slope)}}}"
         text += ", the bound like α^{−½}." if form == "c" else "."
     return text
 
@@ -111,7 +114,7 @@ def _sentence(rows: Sequence[StabilityRow], form: Form, found: Fit | None) -> st
 def _lines(rows: Sequence[StabilityRow], value: Callable[[StabilityRow], float]) -> Iterator[Series]:
     """The largest of the worst directions, and the random ones."""
     worst = _worst(rows, value)
-    yield Series("worst found", [a for a, _ in worst], [v for _, v in worst], "iterate")
+    yield Series("largest found (adversarial)", [a for a, _ in worst], [v for _, v in worst], "iterate")
     random = [row for row in rows if _is_random(row)]
     yield Series("random", [row.weight for row in random], [value(row) for row in random], "measured")
 

@@ -113,7 +113,7 @@ def _keep(setup: Setup) -> None:
 
 def _form(setup: Setup) -> Setup:
     """Draw the sidebar's widgets and return what they say; starts and sweep belong to the plane."""
-    heading("What is measured")
+    heading("Forward operator")
     _measured()
     values = {name: _widget(name, setup) for name in ("first", "second", "angle")}
     heading("Regulariser R")
@@ -150,7 +150,7 @@ def _widget(name: str, setup: Setup) -> float | str:
 def _measured() -> None:
     """The picker of A, which always names what the sliders below it say."""
     now = (st.session_state[f"{_W}.first"], st.session_state[f"{_W}.second"])
-    kind = next((name for name, values in KINDS.items() if values == now), "Your own")
+    kind = next((name for name, values in KINDS.items() if values == now), "Custom")
     st.session_state[f"{_W}.kind"] = kind
     st.selectbox("A", list(KINDS), list(KINDS).index(kind), key=f"{_W}.kind", on_change=_measure)
 
@@ -171,20 +171,20 @@ def _presets() -> None:
 def explain(setup: Setup, now: Scene) -> Explanation:
     """What one sees, in the words of this very scene."""
     seen = (
-        "A sees one axis: every point of the dashed line has the same data, and R decides between them."
+        "A has rank one: every point of the dashed line has the same data, and R decides between them."
         if setup.plane.operator.rows == 1
-        else "The ellipse holds the points whose data are as near to y: where it is long, R decides."
+        else "On the ellipse ‖Ax − y‖ is constant: where it is long, R decides."
     )
-    arrows = "The arrows are −(A*(Ax − y) + αR(x)), the pull of data and regulariser together"
+    arrows = "The arrows are the vector field −(A*(Ax − y) + αR(x))"
     shape = (
         f"{arrows}; the level sets are those of ½‖Ax − y‖² + αΨ(x), R = ∇Ψ."
         if now.energy is not None
-        else f"{arrows}; R is no gradient, so there are no level sets to draw."
+        else f"{arrows}; R is not conservative (no potential), so there are no level sets."
     )
     rule = (
-        f"T contracts by κ = {now.kappa:.3g}: every trajectory ends there, at least as fast as the line."
+        f"T contracts by κ = {now.kappa:.3g}: every trajectory converges, below the dashed bound."
         if now.kappa is not None
-        else "No contraction is proved here: what the iterates do is seen, not known."
+        else "No contraction is proved here."
     )
     hint = PRESET_HINTS.get(setup.entry.key, "Drag the data and click into the plane.")
     return Explanation("A*(Ax − y) + αR(x) = 0", f"{shape} {seen} {_count(now.found)} {rule}", hint)
@@ -200,11 +200,11 @@ def _count(found: tuple[FixedPoint, ...]) -> str:
 
 
 PRESET_HINTS = {
-    "residual": "Raise L past 1 and watch the equilibria split.",
-    "quadratic": "Turn A, or make the second singular value small: the flow becomes slow along one axis.",
-    "absolute": "Lower ε: the pull becomes the same everywhere, and nothing contracts far from 0.",
-    "rotating": "Turn θ back to 0: the level sets return and the spirals unwind.",
-    "skew": "Choose the implicit splitting: the same single equilibrium, and now the iterates run away.",
-    "bistable": "Drag the data across the ridge: who started first decides where one ends.",
+    "residual": "Raise L above 1 and watch the bifurcation.",
+    "quadratic": "Rotate A, or make the second singular value small: slow convergence along one axis.",
+    "absolute": "Lower ε: R approaches the sign function, and there is no contraction far from 0.",
+    "rotating": "Set θ back to 0: R is a gradient again, with level sets and no spirals.",
+    "skew": "Choose the implicit splitting: the same unique equilibrium, and the iterates diverge.",
+    "bistable": "Drag the data across the ridge: the starting point decides the limit.",
 }
 """One thing to try for every R."""

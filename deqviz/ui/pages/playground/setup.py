@@ -16,9 +16,9 @@ MOST = 8
 
 KINDS: Mapping[str, tuple[float, float] | None] = {
     "Identity": (1.0, 1.0),
-    "Sees one axis": (1.0, 0.0),
+    "Rank one": (1.0, 0.0),
     "Ill-conditioned": (1.0, 0.2),
-    "Your own": None,
+    "Custom": None,
 }
 """The singular values of A by the names of the picker."""
 
@@ -32,22 +32,36 @@ class Setup:
     regularizer: Planar = field(default_factory=Residual)
     first: Annotated[float, Range(0.1, 1.5, "First singular value", symbol="σ₁")] = 1.0
     second: Annotated[
-        float, Range(0.0, 1.5, "Second singular value", symbol="σ₂", help="At 0, A sees one axis only")
+        float, Range(0.0, 1.5, "Second singular value", symbol="σ₂", help="At 0, A has rank one")
     ] = 0.0
     angle: Annotated[
-        float, Range(-90.0, 90.0, "Angle of the first axis", unit="°", help="Turns what A sees")
+        float,
+        Range(-90.0, 90.0, "Angle of the first axis", unit="°", help="Rotates the singular vectors of A"),
     ] = 0.0
     weight: Annotated[
         float,
-        Range(0.01, 10.0, "Weight", log=True, symbol="α", help="Trust in R against trust in the data"),
+        Range(
+            0.01,
+            10.0,
+            "Regularisation parameter",
+            log=True,
+            symbol="α",
+            help="Regularisation against data fidelity",
+        ),
     ] = 0.5
     splitting: Annotated[
         Literal["implicit", "explicit"],
-        Options("Splitting", "Implicit inverts A*A + αβ in every step; explicit takes a gradient step"),
+        Options("Splitting", "Implicit: inverts A*A + αβ in every step. Explicit: a forward step"),
     ] = "implicit"
     step: Annotated[
         float,
-        Range(0.05, 1.5, "Explicit step", symbol="s", help="As a share of the longest step with a guarantee"),
+        Range(
+            0.05,
+            1.5,
+            "Step size (explicit)",
+            symbol="s",
+            help="As a fraction of the largest certified step size",
+        ),
     ] = 0.5
     horizontal: Annotated[float, Range(-REACH, REACH, "Data", symbol="p₁", help="y = A p")] = 1.5
     vertical: Annotated[float, Range(-REACH, REACH, "Data", symbol="p₂", help="y = A p")] = 0.5
@@ -97,7 +111,7 @@ class Setup:
         values: dict[str, Any] = _read(PARAMS, own, complaints)
         values["regularizer"] = entry.cls(**_read(entry.params, inner, complaints))
         unknown = sorted(query.keys() - _NAMES - {"r", "starts"} - {f"r.{n}" for n in inner})
-        complaints += [f"The address has {n[:40]!r}, which means nothing here." for n in unknown[:3]]
+        complaints += [f"The address has the unknown name {n[:40]!r}." for n in unknown[:3]]
         if "starts" in query:
             values["starts"] = _points(query["starts"], complaints)
         return cls(**values), tuple(complaints)
@@ -142,7 +156,9 @@ def _points(text: str, complaints: list[str]) -> tuple[Point, ...]:
     points = [(float(m[1]), float(m[2])) for m in found if m]
     inside = tuple(p for p in points if max(abs(p[0]), abs(p[1])) <= REACH)
     if len(inside) < len(found):
-        complaints.append(f"Some starts were not understood: they are pairs like 1.2,−0.5 within ±{REACH:g}.")
+        complaints.append(
+            f"Some starting points are invalid: they are pairs like 1.2,−0.5 within ±{REACH:g}."
+        )
     return inside[-MOST:]
 
 
@@ -156,28 +172,28 @@ def is_point(value: object) -> bool:
 
 
 PRESETS: Mapping[str, tuple[str, Setup]] = {
-    "One equilibrium": (
-        "L < 1: every start leads to the same point, at least as fast as the dashed line",
+    "Unique fixed point": (
+        "L < 1: every starting point leads to the same limit, at least as fast as the dashed bound",
         Setup(),
     ),
-    "Contraction lost": (
-        "L = 1.5: three equilibria, and the start decides which one is found",
+    "L > 1: no contraction": (
+        "L = 1.5: three equilibria, and the starting point decides which one is the limit",
         Setup(Bistable(1.5), starts=((-2.0, 2.2), (2.4, -1.8), (2.6, 0.3), (-2.6, -0.2))),
     ),
-    "Not a gradient": (
-        "R turns: there is no landscape to descend, and the iterates spiral in",
+    "Not conservative (no potential)": (
+        "R has a skew part: no potential, and the iterates spiral in",
         Setup(Rotating(0.95, 90.0), 0.3, 0.3, weight=1.0, horizontal=1.0, starts=((2.4, 1.6), (-2.2, -2.0))),
     ),
     "Monotone, not contractive": (
-        "Id − R doubles lengths, yet there is one equilibrium: contraction is enough, not needed",
+        "Lip(Id − R) = 2, yet the equilibrium is unique: contraction is sufficient, not necessary",
         Setup(Skew(2.0), splitting="explicit"),
     ),
-    "Step too long": (
-        "Past the longest step with a guarantee the iterates leap over the equilibrium and away",
+    "Step size beyond the limit": (
+        "Above the largest certified step size the iterates overshoot and diverge",
         Setup(Quadratic(1.0), 1.0, 0.4, splitting="explicit", step=1.08, starts=((0.6, 0.9), (1.5, -1.2))),
     ),
-    "The data decide": (
-        "A sees a little of the second axis: drag the data up and down, and equilibria merge and vanish",
+    "Fold bifurcation": (
+        "σ₂ is small: drag the data up and down, and equilibria merge and vanish",
         Setup(
             Bistable(1.6),
             second=0.3,

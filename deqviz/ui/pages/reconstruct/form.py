@@ -21,8 +21,8 @@ _PARTS: Mapping[str, Registry[Any]] = {"operator": OPERATORS, "noise": NOISES, "
 _OWN = {p.name: p for p in params_of(Scenario)}
 
 PRESETS: Mapping[str, tuple[str, Scenario]] = {
-    "Contraction lost": (
-        "L = 1.2: the network may expand, the guarantees end, several limits become possible",
+    "L > 1: no contraction": (
+        "L = 1.2: the network may expand, no guarantee holds, several fixed points are possible",
         Scenario(
             method=Choice(
                 "equilibrium",
@@ -30,8 +30,8 @@ PRESETS: Mapping[str, tuple[str, Scenario]] = {
             )
         ),
     ),
-    "Step too long": (
-        "An explicit step beyond the certified limit",
+    "Step size beyond the limit": (
+        "An explicit step size beyond the certified limit: watch the iteration diverge",
         Scenario(
             method=Choice(
                 "equilibrium",
@@ -44,12 +44,12 @@ PRESETS: Mapping[str, tuple[str, Scenario]] = {
             )
         ),
     ),
-    "Nothing to hide": (
-        "The same network without constraints, plug-and-play: no guarantee, watch what happens",
+    "PnP with an unconstrained denoiser": (
+        "The same network without Lipschitz constraint, plug-and-play: no guarantee, watch what happens",
         Scenario(method=Choice("pnp_fbs", {"denoiser": "unconstrained"})),
     ),
     "Sparse-view CT": (
-        "60 views, convex ridge regulariser",
+        "60 projection angles, convex ridge regulariser",
         Scenario(
             image="phantom",
             operator=Choice("tomography"),
@@ -72,12 +72,12 @@ def fill(scenario: Scenario) -> None:
 
 def form() -> Scenario:
     """Draw the sidebar's widgets and return what they say, not yet validated as a whole."""
-    heading("Picture")
+    heading("Image")
     _picture()
-    heading("Degradation")
-    operator = _part("operator", "Operator")
+    heading("Forward operator")
+    operator = _part("operator", "Forward operator")
     heading("Noise")
-    noise = _part("noise", "Kind")
+    noise = _part("noise", "Noise model")
     seed = widget(_OWN["seed"], "w.seed")
     heading("Method")
     entry = pick(METHODS, "w.method", "Method", Scenario().method.key, is_titled=True)
@@ -114,7 +114,7 @@ def _picture() -> None:
         st.rerun()
     if lost := st.session_state.get("lost"):
         st.warning(lost)
-    with st.expander("Use your own picture"):
+    with st.expander("Use your own image"):
         file = st.file_uploader(
             f"{loader.NAMES}, up to 10 MB; or complex k-space, coil × ky × kx, as NPY or HDF5; or the "
             "settings of a run as JSON",
@@ -153,7 +153,7 @@ def _replace_lost() -> None:
         title = next(p.title for p in images.gallery() if p.key == default)
         _choose(default)
         st.session_state.lost = (
-            f"Your picture is not kept here any more: {title} is used until you upload it again."
+            f"Your image is not kept here any more: {title} is used until you upload it again."
         )
 
 
@@ -217,8 +217,8 @@ def _receive_kspace(data: bytes, file_id: str, number: int | None) -> None:
     if found.slices > 1:
         parts.insert(0, f"slice {found.number} of {found.slices}")
     scan = kspace.scan(key)
-    full, gaps = "fully sampled", "sampled with gaps, so that there is no truth and its own pattern is used"
-    parts.append(full if scan.is_full else gaps)
+    gaps = "undersampled: there is no ground truth, and its own sampling pattern is used"
+    parts.append("fully sampled" if scan.is_full else gaps)
     st.session_state.received = (found.size, tuple(scan.mask.shape), "; ".join(parts))
     st.rerun()
 

@@ -72,7 +72,7 @@ def _follow(job: Job, draft: Scenario | None) -> Job:
         st.session_state.complaints = ()
         return session.start(draft)
     left, right = st.columns([4, 1], vertical_alignment="center")
-    left.info("A run is going on. Your new settings wait until you press Run.")
+    left.info("A run is active. Your new settings wait until you press Run.")
     if right.button("Run", type="primary", key="run", width="stretch"):
         session.start(draft)
         st.rerun()

@@ -49,7 +49,14 @@ def pictures(job: Job, shot: Snapshot) -> Pictures | None:
     """What never changes in a run; None while the problem is being built."""
     if shot.setup is None:
         return None
-    return Pictures(job.id, shot.setup.truth, shot.setup.measured, measured_psnr=shot.setup.measured_psnr)
+    setup, operator = shot.setup, OPERATORS[job.scenario.operator.key].cls
+    return Pictures(
+        job.id,
+        setup.truth,
+        setup.measured,
+        measured_psnr=setup.measured_psnr,
+        measured_name=operator.baseline_name,
+    )
 
 
 def frames(job: Job, shot: Snapshot) -> Frames:
@@ -89,11 +96,11 @@ def view(
 def _message(job: Job, shot: Snapshot) -> str:
     if shot.state == "preparing":
         operator = OPERATORS[job.scenario.operator.key].title
-        return f"{operator}, the data and the constants of the theorems"
+        return f"{operator}: computing the operator norm and the constants"
     if shot.state == "running":
         return _time_left(job.scenario.iterations - (shot.marks[-1].k if shot.marks else 0), shot.rate)
     if shot.state == "checking":
-        return f"{shot.message} What the theorems say: {_progress(shot)} …".strip()
+        return f"{shot.message} Checking the guarantees: {_progress(shot)} …".strip()
     return shot.message
 
 
@@ -111,7 +118,7 @@ def _time_left(steps: int, rate: float) -> str:
 def _progress(shot: Snapshot) -> str:
     """Which check is under way, and how far it is where that is known without asking it."""
     if not shot.probes:
-        return "other starts"
+        return "other starting points"
     probe = shot.probes[-1]
     if probe.landscape is not None:
         return f"{probe.title}, {100 * np.isfinite(probe.landscape.gap.numpy()).mean():.0f} %"
@@ -131,17 +138,17 @@ def _explanation(job: Job) -> Explanation:
         parts.append(f"Here {_decapitalised(REGULARIZERS[regularizer.key].summary)}")
     operator = OPERATORS[scenario.operator.key]
     if kspace.is_key(scenario.image) and issubclass(operator.cls, ParallelMri):
-        parts.append(f"The data: {_measured(scenario)}")
+        parts.append(f"The measurements: {_measured(scenario)}")
     else:
-        parts.append(f"The data: {_decapitalised(operator.summary)}")
+        parts.append(f"The measurements: {_decapitalised(operator.summary)}")
     return Explanation(entry.cls.equation, " ".join(parts), entry.cls.hint)
 
 
 def _measured(scenario: Scenario) -> str:
     maps = "the coil maps come from its fully sampled centre"
     if scenario.is_judged:
-        return f"your k-space, of which the pattern keeps a part; {maps}, and all of it is the truth."
-    return f"your k-space as it is; {maps}, and nobody knows the truth."
+        return f"your k-space, undersampled by the pattern; {maps}; the full k-space is the ground truth."
+    return f"your k-space as it is; {maps}, and there is no ground truth."
 
 
 def _decapitalised(text: str) -> str:
@@ -185,7 +192,7 @@ def _curves(marks: Sequence[Mark]) -> tuple[str, ...]:
 
 def _quality(shot: Snapshot) -> tuple[Curve, ...]:
     is_judged = shot.setup is None or shot.setup.truth is not None
-    curves = _judged(shot) if is_judged else [Curve("residual", "Residual", "residual", log=True)]
+    curves = _judged(shot) if is_judged else [Curve("residual", "Residual", "relative residual", log=True)]
     if shot.marks and shot.marks[0].objective is not None:
         curves.append(Curve("objective", "Objective", "objective"))
     for name in _curves(shot.marks):
@@ -200,9 +207,9 @@ def _judged(shot: Snapshot) -> list[Curve]:
     base = shot.setup.measured_psnr if shot.setup else None
     curves = [Curve("psnr", "PSNR", "PSNR (dB)", baseline=base)]
     if shot.ssim:
-        curves.append(Curve("ssim", "SSIM", "structural similarity", x="ssim_k"))
+        curves.append(Curve("ssim", "SSIM", "SSIM", x="ssim_k"))
     error = None if base is None or not math.isfinite(base) else 10 ** (-base / 20)
-    return [*curves, Curve("error", "Error", "root mean square error", log=True, baseline=error)]
+    return [*curves, Curve("error", "RMSE", "RMSE", log=True, baseline=error)]
 
 
 def _trajectory(chart: Chart | None) -> Trajectory | None:

@@ -25,7 +25,7 @@ def board(study: Study, setting: Setting) -> Board:
     return study_board(
         study,
         shot,
-        preparing="the operator and the data",
+        preparing="computing the operator norm and the constants",
         doing=_doing(setting, shot),
         charts=charts(setting, shot),
         tiles=_tiles(setting, shot),
@@ -102,19 +102,20 @@ def _explanation(setting: Setting, shot: Shot) -> Explanation:
     spent = sum(row.evaluations for row in rows)
     budget = setting.budget
     parts = [
-        "The data are changed by δ on measured entries, with ‖δ‖ fixed, and δ climbs where the picture moves "
-        "furthest: through an equilibrium by implicit differentiation, through a few steps by all of them. "
-        "What is found is a lower bound of the worst case; the largest is kept.",
-        f"Budget for each size and method: {budget.restarts} restarts, {budget.steps} steps, {budget.draws} "
-        f"random draws; {spent} evaluations so far, each on all restarts at once.",
+        "The data are perturbed by δ on measured entries, with ‖δ‖ fixed, and projected gradient ascent "
+        "maximises ‖Δx‖: through an equilibrium by implicit differentiation, through an unrolled network by "
+        "backpropagation. The largest gain found is a lower bound of the Lipschitz constant.",
+        f"Budget for each size and method: {budget.restarts} restarts, {budget.steps} ascent steps, "
+        f"{budget.draws} random perturbations; {spent} evaluations so far, each on all restarts at once.",
         "Where F is monotone with m, λA*(Ax − y) + F(x) = 0 gives m‖Δx‖² + λ‖AΔx‖² ≤ λ⟨AΔx, δ⟩, so that "
-        "‖Δx‖ ≤ ½√(λ/m) ‖δ‖, and by way of A* only ‖Δx‖ ≤ (λ/m) ‖δ‖. The first is attained by H = (1 − m)Id.",
+        "‖Δx‖ ≤ ½√(λ/m) ‖δ‖, and through ‖A*δ‖ only ‖Δx‖ ≤ (λ/m) ‖δ‖. The first bound is sharp, attained by "
+        "H = (1 − m)Id.",
     ]
     estimated = [r for r in rows if r.status == "estimated"]
     if estimated:
-        parts.append("An estimate takes m from one picture; it may be exceeded, and is drawn as what it is.")
+        parts.append("An estimated bound takes m from one image, and may be exceeded.")
     return Explanation(
         "max ‖x(y + δ) − x(y)‖ over ‖δ‖ = ε‖y‖",
         " ".join(parts),
-        "compare m = 0.02 with m = 0.3: what is won in the bound is paid in the undisturbed picture.",
+        "compare m = 0.02 with m = 0.3: a better bound costs PSNR on clean data.",
     )

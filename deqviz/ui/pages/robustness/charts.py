@@ -29,7 +29,9 @@ def charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
 def size_axis(setting: Setting) -> Axis:
     """The whole range from the start, so that the axis stands still while rows arrive."""
     sizes = setting.sizes
-    return Axis("‖δ‖ / ‖y‖", log=True, low=sizes[0] / 1.25, high=sizes[-1] * 1.25)
+    return Axis(
+        "relative perturbation size ε = ‖δ‖/‖y‖", log=True, low=sizes[0] / 1.25, high=sizes[-1] * 1.25
+    )
 
 
 def _compared(setting: Setting, rows: dict[str, tuple[RobustnessRow, ...]], axis: Axis) -> Chart:
@@ -40,24 +42,22 @@ def _compared(setting: Setting, rows: dict[str, tuple[RobustnessRow, ...]], axis
         lines.append(Series(setting.title(key), _x(found), [r.attack for r in found], colour))
         if found and found[0].bound is not None and found[0].status == "certified":
             lines.append(Series("", _ends(axis), [found[0].bound] * 2, colour, "dashed"))
-    told = (
-        "Each point is the largest change of the picture that was found, per size of the change of the data."
-    )
+    told = "Largest gain ‖Δx‖/‖δ‖ found per perturbation size: a lower bound of the Lipschitz constant."
     last = [found[-1] for found in rows.values() if found]
     if len(last) > 1:
         most, least = max(last, key=lambda r: r.attack), min(last, key=lambda r: r.attack)
         told = (
-            f"Furthest moves {setting.title(most.method)}, {number(most.attack)} times the change of data; "
-            f"least {setting.title(least.method)}, {number(least.attack)} times."
+            f"Largest gain found: {setting.title(most.method)}, {number(most.attack)}; "
+            f"smallest: {setting.title(least.method)}, {number(least.attack)}."
         )
     return Chart(
         "compared",
-        "Worst found",
+        "Largest gain found (adversarial)",
         axis,
         Axis(GAIN, log=True),
         tuple(lines),
-        note="dashed: proved",
-        formula="max ‖x(y + δ) − x(y)‖ / ‖δ‖ from below",
+        note="dashed: certified bound",
+        formula="max ‖x(y + δ) − x(y)‖ / ‖δ‖, lower bound",
         sentence=told,
     )
 
@@ -73,16 +73,18 @@ def _quality(setting: Setting, rows: dict[str, tuple[RobustnessRow, ...]], axis:
             if found[0].psnr_clean is not None:
                 clean.append(f"{setting.title(key)} {found[0].psnr_clean:.1f}")
     told = (
-        f"Undisturbed, in dB: {', '.join(clean)}." if clean else "How good the disturbed pictures still are."
+        f"PSNR (dB) on clean data: {', '.join(clean)}."
+        if clean
+        else "PSNR of the reconstructions from perturbed data."
     )
     return Chart(
         "psnr",
-        "Quality under attack",
+        "PSNR under attack",
         axis,
-        Axis("PSNR in dB"),
+        Axis("PSNR (dB)"),
         tuple(lines),
-        note="dotted: random",
-        formula="of x(y + δ) against the truth",
+        note="dotted: random perturbation",
+        formula="of x(y + δ) against the ground truth",
         sentence=told,
     )
 
@@ -97,10 +99,10 @@ def _one(title: str, key: str, rows: Sequence[RobustnessRow], axis: Axis) -> Cha
         lines.append(Series(name, _ends(axis), [first.bound] * 2, "predicted", "dashed"))
     if first is not None and first.paper is not None:
         lines.append(Series("λ/m", _ends(axis), [first.paper] * 2, "predicted", "dotted"))
-    lines.append(Series("worst found", x, [r.attack for r in rows], "error"))
+    lines.append(Series("largest gain found", x, [r.attack for r in rows], "error"))
     if first is not None and first.local is not None:
-        lines.append(Series("local gain", _ends(axis), [first.local] * 2, "truth", "dotted"))
-    lines.append(Series("random", x, [r.random for r in rows], "measured"))
+        lines.append(Series("local Lipschitz constant", _ends(axis), [first.local] * 2, "truth", "dotted"))
+    lines.append(Series("random perturbation", x, [r.random for r in rows], "measured"))
     return Chart(
         f"gain-{key}",
         title,
@@ -123,25 +125,25 @@ def _note(row: RobustnessRow | None) -> str:
 
 def _told(rows: Sequence[RobustnessRow]) -> str:
     if not rows:
-        return "Its rows come in turn with those of the other methods."
+        return "Computed in turn with the other methods."
     most = max(rows, key=lambda r: r.attack)
     ways = {
         "implicit": "through the equilibrium",
-        "through all steps": "through all its steps",
-        "none": "at random only, for it has no derivative: this says little",
+        "through all steps": "through all iterations",
+        "none": "by random search only (no derivative), hence weak",
     }
     text = (
-        f"Ascent {ways[most.derivative]} moves it by {number(most.attack)} ‖δ‖, random noise by "
-        f"{number(max(r.random for r in rows))} ‖δ‖."
+        f"Ascent {ways[most.derivative]} finds the gain {number(most.attack)}, random perturbations "
+        f"{number(max(r.random for r in rows))}."
     )
     if (worst := max(r.residual for r in rows)) > UNSETTLED:
-        text += f" Its pictures settled to a residual of {number(worst)} only."
+        text += f" Its reconstructions have a residual of up to {number(worst)}."
     if most.bound is not None and most.status == "certified":
         text += f" That is {100 * most.attack / most.bound:.0f} % of the bound."
     elif most.status == "void":
-        text += f" Nothing is proved: {most.reason}."
+        text += f" No certified bound: {most.reason}."
     else:
-        text += f" The line is an estimate: {most.reason}."
+        text += f" The bound is estimated: {most.reason}."
     return text
 
 

@@ -38,17 +38,17 @@ def form() -> Setting:
     values: dict[str, Any] = {}
     plain = Setting()
     heading("Problem")
-    values["image"] = picture_box("r.image", "Picture", Setting.image, is_upload_kept=True)
+    values["image"] = picture_box("r.image", "Image", Setting.image, is_upload_kept=True)
     values["side"] = _own("side")
-    values["operator"] = choose(OPERATORS, "r.operator", "Operator", plain.operator.key)
-    values["noise"] = choose(NOISES, "r.noise", "Noise in the data", plain.noise.key)
+    values["operator"] = choose(OPERATORS, "r.operator", "Forward operator", plain.operator.key)
+    values["noise"] = choose(NOISES, "r.noise", "Noise model", plain.noise.key)
     heading("Methods")
-    values["methods"] = several(TITLES, "r.methods", "Compared", plain.methods)
+    values["methods"] = several(TITLES, "r.methods", "Methods", plain.methods)
     if "sense" in values["methods"]:
         values["weight"] = _own("weight")
     if OWN in values["methods"]:
-        values[OWN] = choose(METHODS, f"r.{OWN}", "Method set here", plain.own.key)
-    heading("Attack")
+        values[OWN] = choose(METHODS, f"r.{OWN}", "Custom method", plain.own.key)
+    heading("Adversarial attack")
     for name in ("levels", "restarts", "steps", "shown"):
         values[name] = _own(name)
     with st.expander("Advanced"):

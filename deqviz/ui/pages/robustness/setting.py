@@ -25,16 +25,16 @@ _OTHERS: Mapping[str, tuple[str, Choice]] = {
     "unet": ("U-Net after SENSE", Choice("unet")),
     "contractive": ("Equilibrium, contractive", Choice("equilibrium")),
     "tv": ("Total variation", Choice("tv")),
-    "pnp_fbs": ("Plug-and-play (FBS)", Choice("pnp_fbs")),
-    "pnp_hqs": ("Plug-and-play (HQS)", Choice("pnp_hqs")),
+    "pnp_fbs": ("Plug-and-play FBS", Choice("pnp_fbs")),
+    "pnp_hqs": ("Plug-and-play HQS", Choice("pnp_hqs")),
     "iterated_tikhonov": ("Iterated Tikhonov", Choice("iterated_tikhonov")),
-    "baseline": ("Back-projection", Choice("baseline")),
+    "baseline": ("Direct inversion", Choice("baseline")),
 }
 TITLES: Mapping[str, str] = {
     "sense": "SENSE (Tikhonov)",
     **{key: title for key, (title, _) in _MOL.items()},
     **{key: title for key, (title, _) in _OTHERS.items()},
-    OWN: "A method set here",
+    OWN: "Custom method",
 }
 """The methods by their keys, in their order."""
 _SHORT: Mapping[str, str] = {
@@ -43,7 +43,7 @@ _SHORT: Mapping[str, str] = {
     "mol_02": "MOL m = 0.02",
     "mol_30": "MOL m = 0.3",
     "mol_lr": "MOL approx.",
-    "mol_free": "MOL free",
+    "mol_free": "MOL unconstr.",
     "modl": "MoDL",
     "admm_net": "ADMM-Net",
     "unet": "U-Net",
@@ -51,9 +51,9 @@ _SHORT: Mapping[str, str] = {
     "tv": "TV",
     "pnp_fbs": "PnP FBS",
     "pnp_hqs": "PnP HQS",
-    "iterated_tikhonov": "Iterated",
-    "baseline": "Projection",
-    OWN: "Yours",
+    "iterated_tikhonov": "It. Tikhonov",
+    "baseline": "Direct",
+    OWN: "Custom",
 }
 _PICKS: Mapping[str, Any] = {"operator": OPERATORS, "noise": NOISES, OWN: METHODS}
 MOST = 6
@@ -65,24 +65,39 @@ class Setting(StudySetting):
     """One question of the page; equal settings give equal numbers."""
 
     image: str = "brain"
-    side: Annotated[Literal["64 px", "96 px", "128 px"], Options("Size")] = "64 px"
+    side: Annotated[Literal["64 px", "96 px", "128 px"], Options("Image size (longer side)")] = "64 px"
     operator: Choice = Choice("parallel_mri")
     noise: Choice = Choice("gaussian")
     methods: tuple[str, ...] = ("sense", "mol", "mol_lr", "modl")
     own: Choice = Choice("equilibrium")
     weight: Annotated[
-        float, Range(1e-4, 1.0, "Weight of SENSE", log=True, symbol="α", help="(A*A + α)x = A*y")
+        float,
+        Range(1e-4, 1.0, "Regularisation parameter of SENSE", log=True, symbol="α", help="(A*A + α)x = A*y"),
     ] = 0.02
     levels: Annotated[
-        int, Range(2, 9, "Sizes", help="Of ‖δ‖, from 0.5 % to 10 % of ‖y‖, equal steps of its logarithm")
+        int,
+        Range(
+            2,
+            9,
+            "Perturbation sizes ε",
+            help="Number of sizes ε = ‖δ‖/‖y‖, from 0.5 % to 10 % on a logarithmic scale",
+        ),
     ] = 4
     restarts: Annotated[
-        int, Range(1, 8, "Restarts", help="One from the direction of the local gain, the others at random")
+        int,
+        Range(
+            1, 8, "Restarts", help="One from the direction of the local Lipschitz constant, the others random"
+        ),
     ] = 3
-    steps: Annotated[int, Range(1, 40, "Ascent steps", help="At most; it ends where nothing is gained")] = 8
-    shown: Annotated[int, Range(1, 9, "Pictures of size", help="1 is the smallest ‖δ‖ of the sweep")] = 3
+    steps: Annotated[
+        int,
+        Range(
+            1, 40, "Gradient-ascent steps", help="At most; the ascent stops when the gain no longer increases"
+        ),
+    ] = 8
+    shown: Annotated[int, Range(1, 9, "Show images for size", help="1 is the smallest ε")] = 3
     seed: Annotated[
-        int, Range(0, 9999, "Seed", help="Draws noise, phase and the random changes", advanced=True)
+        int, Range(0, 9999, "Seed", help="Of noise, phase and random perturbations", advanced=True)
     ] = 0
 
     def validated(self) -> "Setting":
@@ -90,11 +105,11 @@ class Setting(StudySetting):
         values: dict[str, Any] = {p.name: p.check(getattr(self, p.name)) for p in params_of(type(self))}
         values["methods"] = some("method", TITLES)(",".join(self.methods))
         if len(values["methods"]) > MOST:
-            raise ValueError(f"At most {MOST} methods fit into one comparison: leave some out.")
+            raise ValueError(f"A comparison takes at most {MOST} methods: remove some.")
         values[OWN] = Choice(self.own.key, METHODS[self.own.key].validate(self.own.params))
         asked = self.scenario.validated()
         if not asked.is_judged:
-            raise ValueError("Measured k-space with gaps has no truth to compare with: choose a picture.")
+            raise ValueError("Undersampled k-space has no ground truth: choose an image.")
         return replace(self, **values, operator=asked.operator, noise=asked.noise)
 
     @property
@@ -184,21 +199,21 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
         return Setting(**values).validated(), reader.complaints()
     except ValueError as error:
         spared = Setting(**{**values, "image": plain.image, "methods": plain.methods}).validated()
-        said = f"{error} The link is opened with the usual picture and methods."
+        said = f"{error} The link is opened with the default image and methods."
         return spared, (said, *reader.complaints())
 
 
 PRESETS: Mapping[str, tuple[str, Setting]] = {
     "MRI, four methods": (
-        "SENSE, MOL with and without a proof, and an unrolled network: who moves furthest?",
+        "SENSE, MOL certified and unconstrained, and an unrolled network: which has the largest gain?",
         Setting(),
     ),
-    "What a guarantee costs": (
-        "MOL with m = 0.3, 0.1 and 0.02: a smaller m lets the bound and the picture go further",
+    "Robustness against PSNR": (
+        "MOL with m = 0.3, 0.1 and 0.02: a smaller m raises the PSNR and the Lipschitz bound",
         Setting(methods=("mol_30", "mol", "mol_02")),
     ),
     "A blur": (
-        "Equilibrium, total variation and plug-and-play on a blurred picture: one of them has a bound",
+        "Equilibrium, total variation and plug-and-play on a blurred image: one has a certified bound",
         Setting(
             image="camera",
             operator=Choice("gaussian_blur"),

@@ -21,7 +21,7 @@ SLOW = 9.0
 ENOUGH = 0.05
 """Share of the work after which the time left is told."""
 REASONS = {
-    "lab": "N is linear: c and ℓ are eigenvalues, exact for every objective",
+    "lab": "N is linear: c and L_{R} are eigenvalues, exact for every loss",
     "map": "Id + M is linear with ‖M‖ = ε, and μ ≤ λ(A*A) ≤ ℓ",
 }
 """For all rows of a part together, whose own reasons name the numbers of one."""
@@ -37,7 +37,7 @@ def board(study: Study, setting: Setting) -> Board:
         progress=Progress(
             len(shot.lessons) + shot.done, sum(_lessons(shot).values()) + shot.total, _left(shot)
         ),
-        preparing="the signals and the operators",
+        preparing="computing the signals and the operators",
         charts=charts(setting, shot),
         guarantees=_guarantees(setting, shot),
         explanation=_explanation(setting),
@@ -93,27 +93,28 @@ def _apart(rows: tuple[Measured, ...]) -> dict[str, tuple[Measured, ...]]:
 
 def _explanation(setting: Setting) -> Explanation:
     parts: list[str] = []
-    hint = "choose DE-Grad for the map: its window stays open where that of DE-Prox has closed."
+    hint = "choose DE-Grad for the contraction map: it has admissible step sizes where DE-Prox has none."
     if setting.is_lab:
         parts.append(
-            "An equilibrium cannot be near the truth unless R(x) is nearly A*w, and is near it if it is. So "
-            "R = Id − N can be trained on that alone: no data, no noise and no equilibrium is needed, and "
-            "the value of the loss bounds the error. Denoising knows nothing of A; end to end knows all."
+            "The range condition R(x) ≈ A*w is necessary and sufficient for a small error. So R = Id − N can "
+            "be trained on it alone, without data, noise or equilibria, and the value of the loss bounds the "
+            "error. The denoising loss does not use A; end-to-end training uses A, the noise and the "
+            "equilibrium."
         )
-        hint = "lower β: the plateau falls, and the error at high noise goes back to where L₀ has it."
+        hint = "lower β: the plateau decreases, and the error at high noise approaches that of L₀."
     if setting.is_depth:
         parts.append(
-            "A network trained through its fixed point stays there however long it goes on; one trained "
-            "for K steps was asked for the K-th only. Free weights may give it the better picture at K."
+            "An equilibrium network keeps its PSNR however long it iterates; one unrolled for K iterations "
+            "is trained for the K-th only. Weights of its own per iteration may give a better image at K."
         )
     if setting.is_adjoint:
         parts.append(
-            "The gradient through a fixed point solves a linear fixed point that contracts by the same L."
+            "The gradient through a fixed point solves a linear fixed-point equation with the same factor L."
         )
     if setting.is_map:
         parts.append(
             "Networks are written Id + M here, Lip(M) ≤ ε. DE-Prox then needs a smallest eigenvalue μ > 0 "
-            "of A*A: for an A with a kernel its window is empty."
+            "of A*A: for an A with a null space no step size is admissible."
         )
     equation = "A*(Ax − y) + α(x − Nx) = 0" if setting.is_lab else "x = T(x), T made of A, y and a network"
     return Explanation(equation, " ".join(parts), hint)

@@ -78,13 +78,13 @@ def _losses(lines: Sequence[Line], lessons: Sequence[Lesson[LossRow]]) -> Chart:
         "losses",
         "Training loss",
         Axis("training step"),
-        Axis("loss of the step's examples", log=True),
+        Axis("training loss of the batch", log=True),
         tuple(drawn),
-        note="each has units of its own",
+        note="each loss has its own units",
         formula="L_{β} = E min_{w} ‖R(x) − A*w‖² + β‖w‖²",
         sentence=f"First step → mean of the last tenth: {told}."
         if told
-        else "The range losses need clean signals only: no data, no noise and no equilibrium.",
+        else "The range-condition losses need clean signals only: no data, no noise, no equilibrium.",
     )
 
 
@@ -99,12 +99,12 @@ def _errors(lines: Sequence[Line]) -> Chart:
         drawn.append(Series(line.title, x, y, line.colour))
     return Chart(
         "errors",
-        "Error against noise",
-        Axis("noise δ = ‖e‖ = α", log=True),
+        "Error against noise norm",
+        Axis("noise norm δ = ‖e‖ = α", log=True),
         Axis("√(E‖x_{α} − x‖²)", log=True),
         tuple(drawn),
         note="dotted: certified lower bound",
-        formula="√L₀/ℓ ≤ √(E‖x_{α} − x‖²) for every δ and α",
+        formula="√L₀/L_{R} ≤ √(E‖x_{α} − x‖²) for every δ and α",
         sentence=_best(lines),
     )
 
@@ -113,12 +113,12 @@ def _best(lines: Sequence[Line]) -> str:
     """Which objective is best where the noise is large, and where it is gone."""
     whole = [line for line in lines if line.rows]
     if len(whole) < 2:
-        return "One curve for each N, solved on the same test signals with the same noise."
+        return "One curve per N, on the same test signals and the same noise."
     loud = min(whole, key=lambda line: _first(line).error)
     quiet = min(whole, key=lambda line: line.last.error)
     top, low = _first(loud), quiet.last
     return (
-        f"Least error at δ = {pretty(top.level)}: {loud.title}, {number(top.error)}; "
+        f"Smallest error at δ = {pretty(top.level)}: {loud.title}, {number(top.error)}; "
         f"at δ = {pretty(low.level)}: {quiet.title}, {number(low.error)}."
     )
 
@@ -140,16 +140,16 @@ def _plateaus(lines: Sequence[Line]) -> Chart:
     level = min((line.last.level for line in whole), default=math.nan)
     return Chart(
         "plateaus",
-        "Plateau and its bounds",
+        "Error plateau and its bounds",
         _places(lines),
         Axis("√(E‖x_{α} − x‖²)", log=True),
         (
-            Series("proved by the loss", x, y, "truth", "line"),
+            Series("certified by the loss", x, y, "truth", "line"),
             Series("", *ends, "truth", "points"),
             *points,
         ),
         note=f"δ = α = {pretty(level)}" if whole else "",
-        formula="√L₀/ℓ ≤ √(E‖x_{α} − x‖²) ≤ min_{β} bound(L_{β})",
+        formula="√L₀/L_{R} ≤ √(E‖x_{α} − x‖²) ≤ min_{β} bound(L_{β})",
         sentence=_compared(whole),
     )
 
@@ -159,10 +159,10 @@ def _compared(whole: Sequence[Line]) -> str:
     denoiser = next((line for line in whole if line.key == "denoising"), None)
     others = [line for line in whole if line.key not in ("denoising", "untrained")]
     if denoiser is None or not others:
-        return "What the error does not fall below as the noise vanishes, beside what the loss said before."
+        return "Error as δ → 0, and the bounds computed from the loss."
     base = denoiser.last.error
     shares = ", ".join(f"{line.title} {number(line.last.error / base)}" for line in others)
-    return f"The denoiser's plateau is {number(base)}. As a share of it: {shares}."
+    return f"Plateau of the denoising loss: {number(base)}. Relative to it: {shares}."
 
 
 def _asymmetries(lines: Sequence[Line]) -> Chart:
@@ -175,20 +175,20 @@ def _asymmetries(lines: Sequence[Line]) -> Chart:
     told = ", ".join(turning)
     return Chart(
         "asymmetries",
-        "Is what was learnt a gradient?",
+        "Asymmetry of the learned N",
         _places(lines),
         Axis("‖N − N*‖/‖N‖", low=-0.05, high=1.6),
-        (*points, Series("any N, on average", ends, [GENERIC, GENERIC], "truth", "dotted")),
-        note="0 for a gradient",
+        (*points, Series("random N, on average", ends, [GENERIC, GENERIC], "truth", "dotted")),
+        note="0: conservative (gradient field)",
         formula="‖N − N*‖_{F}/‖N‖_{F}, exact since N is linear",
-        sentence=f"Not symmetric, so that R is no gradient: {told}."
+        sentence=f"Not symmetric, so R is not conservative: {told}."
         if told
-        else "R is a gradient exactly where N is symmetric; nothing in the theory asks for it.",
+        else "R is conservative if and only if N is symmetric; the theory does not require it.",
     )
 
 
 def _places(lines: Sequence[Line]) -> Axis:
-    return Axis("objective, in the order of the legend", low=0.4, high=max(len(lines), 1) + 0.6)
+    return Axis("training loss, in the order of the legend", low=0.4, high=max(len(lines), 1) + 0.6)
 
 
 def _shown(value: float) -> float:

@@ -58,15 +58,15 @@ def _training(names: Sequence[str], lessons: Sequence[Lesson[DepthRow]]) -> Char
     told = "; ".join(ends)
     return Chart(
         "training",
-        "Training of the networks",
+        "Training curves",
         Axis("training step"),
-        Axis("PSNR of the step's examples, dB"),
+        Axis("PSNR of the batch (dB)"),
         tuple(drawn),
         note="live",
         formula="u = J*u + ∇ℓ, ∇_{θ}ℓ = (∂_{θ}T)*u at the fixed point",
         sentence=f"Mean of the last tenth of the steps: {told}."
         if told
-        else "The equilibria are differentiated at their end alone, so memory does not grow with depth.",
+        else "Implicit differentiation at the fixed point: memory does not grow with depth.",
     )
 
 
@@ -91,13 +91,13 @@ def _beyond(names: Sequence[str], rows: Sequence[DepthRow]) -> Chart:
         "depth",
         "Beyond the training depth",
         Axis("evaluations of T"),
-        Axis("PSNR in dB", low=low - 0.3 if rows else None, high=top + 0.3 if rows else None),
+        Axis("PSNR (dB)", low=low - 0.3 if rows else None, high=top + 0.3 if rows else None),
         tuple(drawn),
         note="dotted: training depth",
         formula="‖T(a) − T(b)‖ ≤ κ‖a − b‖, κ < 1 if bounded",
         sentence=f"{'; '.join(told)}."
         if told
-        else "Each network is trained first; then its map goes on, five times as far and more.",
+        else "Each network is trained first, then iterated at least five times beyond its depth.",
     )
 
 
@@ -120,15 +120,15 @@ def _adjoints(rows: Sequence[AdjointRow]) -> Chart:
             told.append(f"{name} {number(found)} ≤ L = {number(own[0].factor)}")
     return Chart(
         "adjoint",
-        "Backward steps",
-        Axis("products with J*, K"),
+        "Truncated backward pass",
+        Axis("truncation K (products with J*)"),
         Axis("relative error", log=True, low=ROUNDING, high=2.0),
         tuple(drawn),
         note="dashed: L^{K + 1}, slope log L",
         formula="‖u_{K} − u‖ ≤ L^{K + 1}‖u‖, u_{K} = Σ_{j ≤ K} (J*)^{j} g",
-        sentence=f"Factor of the adjoint's error per product: {'; '.join(told)}."
+        sentence=f"Convergence factor of the adjoint iteration: {'; '.join(told)}."
         if told
-        else "K = 0 leaves the derivative of the map out altogether.",
+        else "K = 0 is the Jacobian-free gradient.",
     )
 
 
@@ -154,19 +154,19 @@ def _window(setting: Setting, shot: Shot) -> Chart:
     if rows:
         window, formula = _borders(setting.drawn, rows[0].low, rows[0].high, span)
         x, low, high = window
-        drawn.append(Series("published window", x, high, "predicted", "band", low))
+        drawn.append(Series("published condition", x, high, "predicted", "band", low))
         x, low, high = formula
         edge = ([*x, *reversed(x)], [*_inner(low, span), *reversed(_inner(high, span))])
         drawn.append(Series("κ = 1 by the formula", *edge, "truth", "line"))
     drawn += [
-        Series("contracts", *_places(contracting), "iterate", "points"),
-        Series("does not", *_places(expanding), "error", "points"),
+        Series("contraction", *_places(contracting), "iterate", "points"),
+        Series("no contraction", *_places(expanding), "error", "points"),
     ]
     return Chart(
         "window",
-        f"Where {setting.drawn} contracts",
+        f"Contraction region of {setting.drawn}",
         Axis("ε, Lipschitz constant of the residual M", low=0.0, high=1.3),
-        Axis("step η", log=True, low=span[0], high=span[1]),
+        Axis("step size η", log=True, low=span[0], high=span[1]),
         tuple(drawn),
         note=f"μ = {number(setting.low)}, ℓ = 1",
         formula=next(kind for kind in KINDS if kind.name == setting.drawn).statement,
@@ -181,19 +181,19 @@ def _places(rows: Sequence[ContractionRow]) -> tuple[list[float], list[float]]:
 def _counted(name: str, rows: Sequence[ContractionRow]) -> str:
     """How the measured points agree with the formula and with the window."""
     if not rows:
-        return "At every ε and η the worst of all linear networks Id + M is looked for, ‖M‖ = ε."
+        return "Worst case over linear networks Id + M with ‖M‖ = ε, for every ε and η."
     contracting = [row for row in rows if row.worst < 1]
     promised = sum(row.predicted < 1 for row in rows)
     inside = [row for row in rows if row.is_in_window]
     kept = sum(row.worst < 1 for row in inside)
     window = (
-        f"all {len(inside)} points of the published window contract"
+        f"all {len(inside)} points of the published condition contract"
         if kept == len(inside)
-        else f"{kept} of the {len(inside)} points of the published window contract"
+        else f"{kept} of the {len(inside)} points of the published condition contract"
     )
     return (
-        f"{name} contracts at {len(contracting)} of {len(rows)} points; the formula promises {promised}; "
-        + (window if inside else "the published window holds none of them")
+        f"{name} contracts at {len(contracting)} of {len(rows)} points; the formula certifies {promised}; "
+        + (window if inside else "the published condition holds for none of them")
         + "."
     )
 

@@ -22,10 +22,10 @@ _TITLES: Mapping[str, Mapping[str, str]] = {
 def describe(setting: Setting) -> str:
     """What is asked, in a line."""
     asked = {
-        f"{len(setting.objectives)} objectives": setting.is_lab,
-        "networks beyond their depth": setting.is_depth,
-        "backward steps": setting.is_adjoint,
-        f"map of {setting.drawn}": setting.is_map,
+        f"{len(setting.objectives)} training losses": setting.is_lab,
+        "beyond the training depth": setting.is_depth,
+        "truncated backward pass": setting.is_adjoint,
+        f"contraction map of {setting.drawn}": setting.is_map,
     }
     return " · ".join(name for name, is_on in asked.items() if is_on)
 
@@ -40,13 +40,13 @@ def fill(setting: Setting) -> None:
 def form() -> Setting:
     """Draw the sidebar's widgets and return what they say, not yet validated as a whole."""
     values: dict[str, Any] = {}
-    heading("Loss lab")
+    heading("Training losses")
     values["is_lab"] = _own("is_lab")
-    values["objectives"] = _several("objectives", "What N is trained by")
+    values["objectives"] = _several("objectives", "Losses that train N")
     for name in ("limit", "beta", "dimension", "steps"):
         values[name] = _own(name)
     heading("Deep equilibria")
-    values["architectures"] = _several("architectures", "Architectures, the first one also unrolled")
+    values["architectures"] = _several("architectures", "Architectures (the first is also unrolled)")
     for name in ("is_depth", "depth", "net_steps", "is_adjoint"):
         values[name] = _own(name)
     heading("Contraction")

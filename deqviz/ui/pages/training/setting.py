@@ -14,9 +14,9 @@ from deqviz.ui.shell.study_setting import StudySetting
 OBJECTIVES: Mapping[str, str] = {
     "untrained": "Untrained",
     "denoising": "Denoising",
-    "range": "Range L₀",
-    "weighted": "Range Lᵦ",
-    "equilibrium": "End to end",
+    "range": "Range-condition loss L₀",
+    "weighted": "Range-condition loss Lᵦ",
+    "equilibrium": "End-to-end",
 }
 """What N is trained by, in the order of the colours."""
 ARCHITECTURES: Mapping[str, Architecture] = {
@@ -31,14 +31,18 @@ ARCHITECTURES: Mapping[str, Architecture] = {
 class Setting(StudySetting):
     """One question of the page; equal settings give equal numbers."""
 
-    is_lab: Annotated[bool, Options("Loss lab", "One small linear N, trained by each of the objectives")] = (
-        True
-    )
+    is_lab: Annotated[
+        bool, Options("Compare training losses", "One small linear N, trained with each of the losses")
+    ] = True
     objectives: tuple[str, ...] = tuple(OBJECTIVES)
     limit: Annotated[
         float,
         Range(
-            0.0, 0.99, "‖N‖ at most", symbol="L", help="Kept after every training step; below 1, N contracts"
+            0.0,
+            0.99,
+            "Bound of ‖N‖",
+            symbol="L",
+            help="Enforced after every training step; N is a contraction for L < 1",
         ),
     ] = 0.95
     beta: Annotated[
@@ -53,35 +57,52 @@ class Setting(StudySetting):
         ),
     ] = 1e-2
     dimension: Annotated[
-        int, Range(1, 32, "Dimension of the signals", help="Of 64; A sees 40 directions, its kernel has 24")
+        int,
+        Range(
+            1, 32, "Dimension of the signals", help="Of 64; A has rank 40 and a null space of dimension 24"
+        ),
     ] = 6
     steps: Annotated[
-        int, Range(30, 400, "Training steps", help="End to end takes a third of them: each costs more")
+        int,
+        Range(30, 400, "Training steps", help="End-to-end training takes a third of them: each costs more"),
     ] = 300
     architectures: tuple[str, ...] = tuple(ARCHITECTURES)
     is_depth: Annotated[
-        bool, Options("Beyond the training depth", "Train networks through a fixed point, then go on")
+        bool, Options("Beyond the training depth", "Train equilibrium networks, then iterate further")
     ] = True
     depth: Annotated[
-        int, Range(2, 20, "Unrolled depth", symbol="K", help="Of the first architecture, with free weights")
+        int,
+        Range(
+            2,
+            20,
+            "Unrolled depth",
+            symbol="K",
+            help="Of the first architecture, with weights of its own in every iteration",
+        ),
     ] = 10
     net_steps: Annotated[int, Range(10, 300, "Training steps of a network")] = 100
     is_adjoint: Annotated[
-        bool, Options("Backward steps", "The error of a gradient whose adjoint is cut off after K products")
+        bool,
+        Options(
+            "Truncated backward pass",
+            "Gradient error when the adjoint iteration is truncated after K products",
+        ),
     ] = True
     is_map: Annotated[
-        bool, Options("Where they contract", "The plane of ε and η, measured beside the formula")
+        bool,
+        Options("Contraction region", "The (ε, η) plane: contraction factors and the published condition"),
     ] = True
     shown: Annotated[
         Literal["Grad", "Prox", "ADMM"],
-        Options("Map of DE-", "All three are measured: this only chooses which one is drawn"),
+        Options("Contraction map of DE-", "All three are computed: this chooses the one to show"),
     ] = "Prox"
     low: Annotated[
         float,
         Range(1e-3, 1.0, "Smallest eigenvalue of A*A", log=True, symbol="μ", help="The largest is ℓ = 1"),
     ] = 0.32
     seed: Annotated[
-        int, Range(0, 9999, "Seed", help="Draws A, the signals, the noise and first weights", advanced=True)
+        int,
+        Range(0, 9999, "Seed", help="Of A, the signals, the noise and the initial weights", advanced=True),
     ] = 0
 
     def validated(self) -> "Setting":
@@ -91,7 +112,7 @@ class Setting(StudySetting):
         values["architectures"] = some("architecture", ARCHITECTURES)(",".join(self.architectures))
         found = replace(self, **values)
         if not (found.is_lab or found.is_depth or found.is_adjoint or found.is_map):
-            raise ValueError("Nothing is asked: switch on one of the four questions.")
+            raise ValueError("No experiment is selected: switch on one of the four.")
         return found
 
     @property
@@ -127,27 +148,27 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
         return Setting(**values).validated(), reader.complaints()
     except ValueError as error:
         spared = Setting(**{**values, "is_lab": True}).validated()
-        return spared, (f"{error} The link is opened with the loss lab.", *reader.complaints())
+        return spared, (f"{error} The link is opened with the training losses.", *reader.complaints())
 
 
 _NOTHING = Setting(is_lab=False, is_depth=False, is_adjoint=False, is_map=False)
 PRESETS: Mapping[str, tuple[str, Setting]] = {
-    "Loss lab": (
-        "One N, five objectives: what the error falls to as the noise vanishes, and what bounds it",
+    "Training losses": (
+        "One N, five losses: error plateau as δ → 0, and its bounds",
         replace(_NOTHING, is_lab=True),
     ),
     "Beyond the training depth": (
-        "Networks trained through a fixed point stay where they are; one trained for K steps does not",
+        "Equilibrium networks keep their PSNR; one unrolled for K iterations does not",
         replace(_NOTHING, is_depth=True),
     ),
-    "How many backward steps": (
-        "A gradient whose adjoint is cut off: its error falls at least like L^(K + 1)",
+    "Truncated backward pass": (
+        "A truncated adjoint iteration: the gradient error is O(L^(K + 1))",
         replace(_NOTHING, is_adjoint=True),
     ),
-    "Window of DE-Prox closes": (
-        "μ = 0.032: no η is left at which DE-Prox must contract; draw DE-Grad beside it",
+    "Empty step-size range of DE-Prox": (
+        "μ = 0.032: no step size η for which DE-Prox is certified to contract; compare DE-Grad",
         replace(_NOTHING, is_map=True, low=0.032),
     ),
-    "All four": ("Everything, in about twenty seconds", Setting()),
+    "All four": ("All experiments, in about twenty seconds", Setting()),
 }
 """Settings worth a click: name, what to look at, the setting."""

@@ -19,14 +19,14 @@ from deqviz.ui.shell.study_board import Progress, study_board
 
 CLASSICAL = ("ISTA", "FISTA")
 REASONS = {
-    "envelope": "by summation, with the worst slack ζ that was measured: true of every network with its own"
+    "envelope": "by summation, with the largest measured slack ζ: holds for every network with its own ζ"
 }
 """For all rows together, whose own reasons name the numbers of one."""
 _DOING: Mapping[View, str] = {
     "Layers": "layers",
-    "Noise": "runs with noise",
-    "Shift": "codes of moved signals",
-    "Training": "codes to learn from, then training",
+    "Noise": "runs with injected noise",
+    "Shift": "codes of shifted signals",
+    "Training": "LASSO solutions, then training",
     "Pictures": "patches",
     "Inpainting": "flows",
 }
@@ -119,58 +119,58 @@ def _observed(name: str, found: Sequence[Guarantee]) -> Row:
         for g in found
         if isinstance(g.predicted, float) and isinstance(g.measured, float) and g.predicted > 0
     ]
-    closest = f", closest {number(max(shares))}" if shares else ""
-    return replace(told, measured=f"{kept} of {len(found)} below{closest}")
+    closest = f", tightest ratio {number(max(shares))}" if shares else ""
+    return replace(told, measured=f"holds at {kept} of {len(found)} points{closest}")
 
 
-_CODES = "y_l = S(W₁y_l₋₁ + W₂x, θ), l = 1 … 10"
+_CODES = "y_ℓ = S(W₁y_ℓ₋₁ + W₂x, θ), ℓ = 1 … 10"
 _WORDS: Mapping[View, tuple[str, str, str]] = {
     "Layers": (
         _CODES,
-        "LISTA is ISTA with free matrices in every layer, trained so that the last one returns the minimiser "
-        "y* of ½‖x − Dy‖² + α‖y‖₁. Nothing asks the layers before to come nearer, and a plain network (U) "
-        "mostly leads away until its last layer jumps. The constraint c_l ≤ 0 asks every layer, on average, "
-        "to take the share ε of the distance away; primal-dual steps train it (C0), together with noise on "
-        "what layers see (C). UN has the noise alone, DSN a loss on every layer.",
-        "raise ε to 0.4: the shipped networks were asked for 0.2, and the table says who still keeps it.",
+        "LISTA is ISTA with learned matrices in every layer, trained so that the last one returns the LASSO "
+        "solution y* of ½‖x − Dy‖² + α‖y‖₁. The loss does not constrain the earlier layers, and in a plain "
+        "network (U) most of them increase the distance to y*. The descent constraint c_ℓ ≤ 0 requires every "
+        "layer to decrease the mean distance by the factor 1 − ε; it is trained by a primal-dual method "
+        "(C0), and with noise injected into the layers (C). UN has the noise only, DSN deep supervision and "
+        "noise.",
+        "raise ε to 0.4: the shipped networks were trained with 0.2; see which still satisfy it.",
     ),
     "Noise": (
         _CODES,
-        "The same white noise falls on what the layers of every network are given. What makes a network "
-        "robust: the constraint, or the noise in its training? The plain network with noise (UN) and the "
-        "constraint without (C0) tell them apart.",
-        "put noise before layer 9 only: who has learned to mend in one layer?",
+        "The same white Gaussian noise is injected into the layers of every network. What makes a network "
+        "robust: the descent constraint, or the noise in training? Compare noise without constraint (UN) and "
+        "constraint without noise (C0).",
+        "inject noise before layer 9 only: which network recovers in one layer?",
     ),
     "Shift": (
         _CODES,
-        "Signals with more noise than any in training, and the codes solved anew for them: how far is the "
-        "last layer from the new code? Descent carries over up to a term that grows with the distance "
-        "between the two laws of signals.",
-        "look at ISTA: it has learned nothing, so nothing can be taken from it.",
+        "Distribution shift: signals with more noise than in training, with their own LASSO solutions. How "
+        "far is the last layer from them? Descent carries over up to a term that grows with the distance "
+        "between the two distributions.",
+        "compare ISTA: it is not trained, so it has no training distribution.",
     ),
     "Training": (
-        "min_W max_{λ ≥ 0} ½E‖y_L − y*‖² + Σ λ_l c_l(W)",
-        "Every step moves the weights down and the duals λ_l up where a constraint is broken. A dual is the "
-        "price of its constraint: it rises until the layer pays, and falls back to 0 once it would descend "
-        "anyway.",
-        "choose the gradient with ε = 0.05: its norm falls at every layer, the distance to y* does not.",
+        "min_W max_{λ ≥ 0} ½E‖y_K − y*‖² + Σ λ_ℓ c_ℓ(W)",
+        "Primal-dual training: gradient descent in the weights W, gradient ascent in the dual variables λ_ℓ. "
+        "A dual variable increases while its constraint is violated, and decreases to 0 where the constraint "
+        "is inactive.",
+        "choose the gradient with ε = 0.05: its norm decreases at every layer, the distance to y* does not.",
     ),
     "Pictures": (
         "x ≈ Dy: 8 × 8 patches, 77 atoms, α = 1.5σ",
-        "The same networks, trained on patches of pictures for a learned dictionary. All overlapping patches "
-        "are coded at once; each layer's codes make a picture. The constraint speaks of codes and not of "
-        "pixels, so that early layers may look worse than what they were given; but the plain network has "
-        "no picture before its last layer.",
-        "show U instead of C: what does its ninth layer make of the picture?",
+        "The same networks, trained on patches of images for a learned dictionary. All overlapping patches "
+        "are coded in one batch; the codes of each layer give an image. The constraint concerns codes, not "
+        "pixels, so early layers may have a lower PSNR than the noisy image; the plain network has no useful "
+        "image before its last layer.",
+        "show U instead of C: look at its ninth layer.",
     ),
     "Inpainting": (
-        "x ← x + μ_l A*(y − Ax), z = f_l(x), x ← f_l⁻¹(z/(1 + λ_l))",
-        "GLOW-Prox: five layers, each with a normalising flow of its own. A step towards the data, then the "
-        "proximal step of ½λ‖z‖² in the flow's latent space; the flow is inverted exactly. With the "
-        "constraints the latents shrink from layer to layer, on average over many pictures; each flow may "
-        "choose the scale of its latents, so that this alone says little of the picture, which is as good "
-        "either way.",
-        "raise the noise to ten times that of the training.",
+        "x ← x + μ_ℓ A*(y − Ax), z = f_ℓ(x), x ← f_ℓ⁻¹(z/(1 + λ_ℓ))",
+        "GLOW-Prox: five layers, each with a normalising flow of its own. A gradient step on the data term, "
+        "then the proximal step of ½λ‖z‖² in the latent space of the flow, which is inverted exactly. With "
+        "the constraints the latent norm decreases from layer to layer, on average over many images; as each "
+        "flow may scale its latent variables, this says little about image quality, which is the same.",
+        "raise the injected noise to ten times the training level.",
     ),
 }
 

@@ -19,7 +19,7 @@ from deqviz.ui.pages.unrolled.setting import LAYERS, SHORT, Setting
 FAR = 40
 """Layers for which the theorem is drawn: it speaks of a limit that no trained network reaches."""
 RISING = 1.0
-"""d_l/d_{l−1} from which a layer leads away."""
+"""d_ℓ/d_{ℓ−1} from which a layer increases the distance."""
 # Two families of LISTA share the last colour; ALISTA is dashed.
 _ROLES: Mapping[str, Role] = dict(zip(SHORT.values(), (*COLOURS, COLOURS[-1]), strict=True))
 
@@ -60,21 +60,21 @@ def layer_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
     yield _plane(shot.experiment("plane"), shot.of("plane"))
 
 
-def distances(rows: Sequence[LayerRow], rate: float, note: str = "2,000 unseen signals") -> Chart:
+def distances(rows: Sequence[LayerRow], rate: float, note: str = "2,000 test signals") -> Chart:
     """E‖y_l − y*‖ and the envelope."""
     drawn = list(lines(rows, _layer, lambda row: row.distance))
     first = next((row.start for row in rows), None)
     if first is not None:
         line = envelope(first, rate, 0.0, LAYERS).tolist()
-        drawn.append(Series("(1 − ε)ˡ d₀", list(range(LAYERS + 1)), line, "predicted", "dashed"))
+        drawn.append(Series("(1 − ε)^{ℓ} d_{0}", list(range(LAYERS + 1)), line, "predicted", "dashed"))
     return Chart(
         "distance",
-        "Distance to the code",
-        Axis("layer l", low=0, high=LAYERS),
-        Axis("d_{l} = E‖y_{l} − y*‖", log=True),
+        "Distance to the LASSO solution",
+        Axis("layer ℓ", low=0, high=LAYERS),
+        Axis("d_{ℓ} = E‖y_{ℓ} − y*‖", log=True),
         tuple(drawn),
         note=note,
-        formula="c_{l} ≤ 0 for all l ⟹ d_{l} ≤ (1 − ε)^{l} d_{0}",
+        formula="c_{ℓ} ≤ 0 for all l ⟹ d_{ℓ} ≤ (1 − ε)^{ℓ} d_{0}",
         sentence=_stopped(rows),
     )
 
@@ -88,8 +88,8 @@ def _stopped(rows: Sequence[LayerRow]) -> str:
         if role_of(title) != "truth" and half in at and LAYERS in at:
             told.append(f"{title} {number(at[half])} → {number(at[LAYERS])}")
     if not told:
-        return "y* solves the LASSO of each signal; every run begins at the same noise y₀."
-    return f"Stopped after layer {half} → at the end: {', '.join(told)}."
+        return "y* is the LASSO solution of each signal; every run starts at the same random y₀."
+    return f"After layer {half} → after the last layer: {', '.join(told)}."
 
 
 def ratios(rows: Sequence[LayerRow], rate: float) -> Chart:
@@ -103,13 +103,13 @@ def ratios(rows: Sequence[LayerRow], rate: float) -> Chart:
     )
     return Chart(
         "ratio",
-        "What a layer leaves of it",
-        Axis("layer l", low=1, high=LAYERS),
-        Axis("d_{l}/d_{l−1}", low=0),
+        "Contraction factor per layer",
+        Axis("layer ℓ", low=1, high=LAYERS),
+        Axis("d_{ℓ}/d_{ℓ−1}", low=0),
         tuple(drawn),
-        note="above 1: a layer leads away",
-        formula="asked for: d_{l} ≤ (1 − ε) d_{l−1}",
-        sentence=f"Layers that lead away, of {LAYERS}: {told}." if told else "",
+        note="> 1: increase",
+        formula="constraint: d_{ℓ} ≤ (1 − ε) d_{ℓ−1}",
+        sentence=f"Layers with ratio > 1, of {LAYERS}: {told}." if told else "",
     )
 
 
@@ -131,12 +131,12 @@ def _objectives(rows: Sequence[LayerRow]) -> Chart:
     return Chart(
         "objective",
         "Objective above its minimum",
-        Axis("layer l", low=0, high=LAYERS),
-        Axis("E f(y_{l}) − E f(y*)", log=True),
+        Axis("layer ℓ", low=0, high=LAYERS),
+        Axis("E f(y_{ℓ}) − E f(y*)", log=True),
         tuple(drawn),
         note="bounds: ISTA and FISTA",
         formula="f(y) = ½‖x − Dy‖² + α‖y‖₁",
-        sentence="Nothing is proved of a trained network here; of the two iterations the dotted lines are.",
+        sentence="The dotted bounds are proved for ISTA and FISTA, not for trained networks.",
     )
 
 
@@ -145,21 +145,21 @@ def _gradients(rows: Sequence[LayerRow]) -> Chart:
     networks = [row for row in rows if role_of(row.rival) != "truth"]
     drawn = list(lines(networks, _layer, lambda row: row.gradient))
     start = next((row for row in networks if row.layer == 0), None)
-    sentence = "A gradient that falls does not bring y to y*: its floor is where y* lies."
+    sentence = "A decreasing gradient norm does not imply y → y*: its value at y* is not 0."
     if start is not None:
         floor = start.gradient_floor
         drawn.append(Series("at y*", [0, LAYERS], [floor] * 2, "truth", "dotted"))
         most = steepest(start.gradient, floor, LAYERS)
         sentence = (
-            f"{LAYERS} layers that end there can take at most ε = {number(most)} each: more is infeasible."
+            f"{LAYERS} layers that end there can have at most ε = {number(most)} each: more is infeasible."
         )
     return Chart(
         "gradient",
-        "Gradient of the smooth part",
-        Axis("layer l", low=0, high=LAYERS),
-        Axis("E‖D*(Dy_{l} − x)‖", log=True),
+        "Gradient norm of the smooth part",
+        Axis("layer ℓ", low=0, high=LAYERS),
+        Axis("E‖D*(Dy_{ℓ} − x)‖", log=True),
         tuple(drawn),
-        formula="ε_{max} = 1 − (m*/m_{0})^{1/L}",
+        formula="ε_{max} = 1 − (m*/m_{0})^{1/K}",
         sentence=sentence,
     )
 
@@ -168,12 +168,12 @@ def _falls(rows: Sequence[LayerRow]) -> Chart:
     drawn = lines([row for row in rows if row.layer], _layer, lambda row: 100 * (row.falls or 0.0))
     return Chart(
         "falls",
-        "Signals that come nearer",
-        Axis("layer l", low=1, high=LAYERS),
+        "Share of signals with decrease",
+        Axis("layer ℓ", low=1, high=LAYERS),
         Axis("%", low=0, high=105),
         tuple(drawn),
-        formula="share with ‖y_{l} − y*‖ < ‖y_{l−1} − y*‖",
-        sentence="The constraint speaks of the mean: single signals may still be led away.",
+        formula="share with ‖y_{ℓ} − y*‖ < ‖y_{ℓ−1} − y*‖",
+        sentence="The constraint concerns the mean: the distance may increase for single signals.",
     )
 
 
@@ -201,13 +201,13 @@ def _theorem(setting: Setting, rows: Sequence[LayerRow]) -> Chart:
         )
     return Chart(
         "theorem",
-        "The theorem, with δ and M",
+        "Bound of the theorem with δ and M",
         Axis("layers", low=0, high=FAR),
-        Axis("E‖y_{l} − y*‖", log=True),
+        Axis("E‖y_{ℓ} − y*‖", log=True),
         tuple(drawn),
         note=f"δ = {setting.risk:g}, M = {setting.bound:g}, ζ = {number(excess)}",
-        formula="ρ^{l}d_{0} + ((1 − δ)ζ + δM)(1 − ρ^{l})/(1 − ρ), ρ = (1 − δ)(1 − ε)",
-        sentence=f"A bound, no prediction: it ends below (ζ + δM/(1 − δ))/ε = {number(radius)}.",
+        formula="ρ^{ℓ}d_{0} + ((1 − δ)ζ + δM)(1 − ρ^{ℓ})/(1 − ρ), ρ = (1 − δ)(1 − ε)",
+        sentence=f"An upper bound; its limit is (ζ + δM/(1 − δ))/ε = {number(radius)}.",
     )
 
 
@@ -233,13 +233,13 @@ def _plane(experiment: PlanarUnrolling | None, rows: Sequence[PointRow]) -> Char
     layers = 0 if experiment is None else experiment.layers
     return Chart(
         "plane",
-        "Two atoms: layers in the plane",
+        "Two atoms: iterates in the plane",
         Axis("y_{1}"),
         Axis("y_{2}"),
         tuple(drawn),
-        note="trained here",
+        note="trained live",
         formula="dotted: level sets of f(y) = ½‖x − Dy‖² + α‖y‖₁",
-        sentence=f"Distance after {layers} layers: {', '.join(ends)}." if ends else "",
+        sentence=f"Distance to y* after {layers} layers: {', '.join(ends)}." if ends else "",
     )
 
 

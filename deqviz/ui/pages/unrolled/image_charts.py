@@ -40,15 +40,15 @@ def patch_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
         (
             Chart(
                 "psnr",
-                "The picture, layer by layer",
-                Axis("layer l", low=1, high=LAYERS),
-                Axis("PSNR in dB"),
+                "PSNR by layer",
+                Axis("layer ℓ", low=1, high=LAYERS),
+                Axis("PSNR (dB)"),
                 tuple(drawn),
                 note=f"σ = {setting.level:g}/255",
-                formula="each patch: x ≈ Dy_{L}, averaged where patches overlap",
-                sentence=f"After the last layer, in dB: {told}; with the exact codes {at[SOLVED]:.2f}."
+                formula="each patch: x ≈ Dy_{K}, averaged where patches overlap",
+                sentence=f"PSNR (dB) after the last layer: {told}; with the LASSO solution {at[SOLVED]:.2f}."
                 if told and SOLVED in at
-                else "All 8 × 8 patches of the picture are coded at once.",
+                else "All 8 × 8 patches of the image are coded in one batch.",
             ),
         )
     )
@@ -66,13 +66,13 @@ def patch_tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
         if row in seen and row in psnr:
             yield Tile(f"{row[0]}{row[1]}", title, to_bytes(seen[row]), f"{psnr[row]:.2f} dB")
 
-    yield from tile((NOISY, 0), "Noisy")
+    yield from tile((NOISY, 0), "Noisy image")
     names = [rival.title for rival in experiment.rivals]
     shown = setting.shown if setting.shown in names else names[-1]
     for layer in STRIP:
         yield from tile((shown, layer), f"{shown}, layer {layer}")
-    yield from tile((SOLVED, 0), "Exact codes")
-    yield Tile("truth", "Truth", to_bytes(experiment.truth))
+    yield from tile((SOLVED, 0), "LASSO solution")
+    yield Tile("truth", "Ground truth", to_bytes(experiment.truth))
 
 
 def strip_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
@@ -81,27 +81,27 @@ def strip_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
     at = [row for row in rows if row.factor == setting.factor and row.training in _NAMES]
     yield _quality(setting, rows, at)
     yield _layers(
-        "latent", "Norm of the latents", "E‖z_{l}‖", at, "z ← z/(1 + λ) on every level", _shrink(at)
+        "latent", "Norm of the latent variables", "E‖z_{ℓ}‖", at, "z ← z/(1 + λ) on every level", _shrink(at)
     )
     yield _layers(
         "gradient",
-        "Gradient of the data term",
+        "Gradient norm of the objective",
         "E‖∇_{x}f‖",
         [row for row in at if row.layer],
         "f = 100‖y − Ax‖² + ½‖z‖²",
-        "0 at layer 0, where x₀ = y: constraints begin at layer 2.",
+        "0 at layer 0, where x₀ = y; constraints begin at layer 2.",
     )
     ends = [*shot.of("sweep"), *rows]
     ends = sorted((row for row in ends if row.layer == _DEPTH), key=lambda row: row.factor)
     ends = [row for row in ends if row.training in _NAMES and row.factor > 0]
     yield Chart(
         "factor",
-        "Noise on what the layers see",
-        Axis("times the noise of the training", log=True),
-        Axis("PSNR of the hole in dB"),
+        "Noise injected into the layers",
+        Axis("noise level / training noise level", log=True),
+        Axis("PSNR on the missing pixels (dB)"),
         tuple(_lines(ends, "factor", "psnr")),
-        formula="x ← x + k·η/(l‖η‖)",
-        sentence="Two curves apart by training noise and two by the constraint: which pair is wider?",
+        formula="x ← x + k·η/(ℓ‖η‖)",
+        sentence="The networks differ in training noise and in the constraint: which has more effect?",
     )
 
 
@@ -115,12 +115,12 @@ def _quality(setting: Setting, rows: Sequence[HoleRow], at: Sequence[HoleRow]) -
     others = ", ".join(f"{name} {value:.2f}" for name, value in plain.items())
     return Chart(
         "hole",
-        "The hole, layer by layer",
-        Axis("layer l", low=0, high=_DEPTH),
-        Axis("PSNR of lost pixels in dB"),
+        "PSNR on the missing pixels by layer",
+        Axis("layer ℓ", low=0, high=_DEPTH),
+        Axis("PSNR on the missing pixels (dB)"),
         tuple(drawn),
         note=f"{setting.hole}, noise × {setting.factor:g}",
-        sentence=f"At the end, in dB: {ends}. Without training: {others}." if ends else "",
+        sentence=f"PSNR (dB) at the last layer: {ends}. Without training: {others}." if ends else "",
     )
 
 
@@ -128,7 +128,7 @@ def _layers(key: str, title: str, axis: str, rows: Sequence[HoleRow], formula: s
     return Chart(
         key,
         title,
-        Axis("layer l", low=0, high=_DEPTH),
+        Axis("layer ℓ", low=0, high=_DEPTH),
         Axis(axis, log=True),
         tuple(_lines([row for row in rows if getattr(row, key) is not None], "layer", key)),
         formula=formula,
@@ -153,7 +153,9 @@ def _shrink(rows: Sequence[HoleRow]) -> str:
             fall = sum((row.latent or 0.0) < (row.latent_before or 0.0) for row in pairs)
             told.append(f"{name} {fall} of {len(pairs)}")
     return (
-        f"Layers at which they shrink: {', '.join(told)}." if told else "Every level of the flow is shrunk."
+        f"Layers with decrease: {', '.join(told)}."
+        if told
+        else "The proximal step shrinks every level of the flow."
     )
 
 
@@ -164,7 +166,12 @@ def strip_tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
         return
     data = shot.view("data", "strip")
     if data is not None:
-        yield Tile("data", "Data", to_bytes(data), f"{100 * float(1 - experiment.mask.mean()):.0f} % lost")
+        yield Tile(
+            "data",
+            "Measurements",
+            to_bytes(data),
+            f"{100 * float(1 - experiment.mask.mean()):.0f} % of the pixels missing",
+        )
     training = TRAININGS[setting.shown]
     quality = {row.key: row.psnr for row in shot.of("strip")}
     seen = {view.row: view.image for view in shot.views if view.name == "picture"}
@@ -172,8 +179,12 @@ def strip_tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
         key = (training, setting.factor, layer)
         if key in seen and key in quality:
             title = f"{setting.shown}, layer {layer}"
-            yield Tile(f"layer{layer}", title, to_bytes(seen[key]), f"hole {number(quality[key])} dB")
+            yield Tile(
+                f"layer{layer}", title, to_bytes(seen[key]), f"{number(quality[key])} dB on missing pixels"
+            )
     key = ("biharmonic", 0.0, 0)
     if key in seen and key in quality:
-        yield Tile("biharmonic", "Biharmonic", to_bytes(seen[key]), f"hole {number(quality[key])} dB")
-    yield Tile("truth", "Truth", to_bytes(experiment.truth))
+        yield Tile(
+            "biharmonic", "Biharmonic", to_bytes(seen[key]), f"{number(quality[key])} dB on missing pixels"
+        )
+    yield Tile("truth", "Ground truth", to_bytes(experiment.truth))

@@ -21,34 +21,34 @@ def noise_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
     ends = [row for row in rows if row.layer == LAYERS]
     yield Chart(
         "final",
-        "At the end, against the noise",
-        Axis("standard deviation s per entry", log=True),
-        Axis("E‖y_{L} − y*‖", log=True),
+        "Distance to the LASSO solution against injected noise",
+        Axis("injected noise std σ", log=True),
+        Axis("E‖y_{K} − y*‖", log=True),
         tuple(
             lines([row for row in ends if row.deviation], lambda row: row.deviation, lambda row: row.distance)
         ),
         note=where,
-        formula="y_{l} ← y_{l} + sη, η ~ N(0, Id)",
+        formula="y_{ℓ} ← y_{ℓ} + ση, η ~ N(0, Id)",
         sentence=_best(ends, s),
     )
     yield _gains(ends, s)
     yield Chart(
         "profile",
-        f"Layer by layer at s = {s:g}",
-        Axis("layer l", low=1, high=LAYERS),
-        Axis("E‖y_{l} − y*‖", log=True),
+        f"Distance to the LASSO solution by layer, σ = {s:g}",
+        Axis("layer ℓ", low=1, high=LAYERS),
+        Axis("E‖y_{ℓ} − y*‖", log=True),
         tuple(lines(at, lambda row: row.layer, lambda row: row.distance)),
         note=where,
-        sentence="What each layer returns, before the next noise.",
+        sentence="Output of each layer, before the next noise.",
     )
     yield Chart(
         "mended",
-        f"Signals that a layer brings nearer at s = {s:g}",
-        Axis("layer l", low=1, high=LAYERS),
+        f"Share of signals with decrease, σ = {s:g}",
+        Axis("layer ℓ", low=1, high=LAYERS),
         Axis("%", low=0, high=105),
         tuple(lines(at, lambda row: row.layer, lambda row: 100 * row.falls)),
-        formula="nearer to y* than what the layer was given, noise and all",
-        sentence="A layer that mends what the noise did brings nearly all of them nearer.",
+        formula="output nearer to y* than the noisy input",
+        sentence="A layer that removes the noise decreases the distance for nearly all signals.",
     )
 
 
@@ -57,7 +57,7 @@ def _best(ends: Sequence[NoiseRow], s: float) -> str:
     if not at:
         return "Each point is a run of all layers on the same signals with the same noise."
     told = ", ".join(f"{title} {number(value)}" for title, value in at.items())
-    return f"At s = {s:g}: {told}."
+    return f"At σ = {s:g}: {told}."
 
 
 def _gains(ends: Sequence[NoiseRow], s: float) -> Chart:
@@ -74,23 +74,23 @@ def _gains(ends: Sequence[NoiseRow], s: float) -> Chart:
         drawn.append(Series("U", x, [1.0, 1.0], role_of("U"), "dashed"))
     at = {row.rival: plain[s] / row.distance for row in others if row.deviation == s}
     names = {
-        "UN": "noise alone",
-        "C0": "the constraint alone",
+        "UN": "noise only",
+        "C0": "constraint only",
         "C": "both",
         "DSN": "deep supervision and noise",
     }
     told = ", ".join(f"{names[t]} × {number(v)}" for t, v in at.items() if t in names)
     return Chart(
         "gain",
-        "What the robustness comes from",
-        Axis("standard deviation s per entry", log=True),
-        Axis("d_{L}(U)/d_{L}", low=0),
+        "Robustness relative to the plain network (ablation)",
+        Axis("injected noise std σ", log=True),
+        Axis("d_{K}(U)/d_{K}", low=0),
         tuple(drawn),
-        note="above 1: nearer than the plain network",
-        formula="E‖y_{L} − y*‖ of U over that of each other",
-        sentence=f"At s = {s:g}: {told}."
+        note="above 1: better than the plain network U",
+        formula="E‖y_{K} − y*‖ of U divided by that of each network",
+        sentence=f"At σ = {s:g}: {told}."
         if told
-        else "Choose U and others: without the plain network nothing can be attributed.",
+        else "Choose U and others: the ablation needs the plain network.",
     )
 
 
@@ -104,26 +104,26 @@ def shift_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
 
     yield Chart(
         "moved",
-        "Distance to the code of the moved signal",
+        "Distance to the LASSO solution of the shifted signal",
         axis,
-        Axis("E‖y_{L} − y*(x + pη)‖", log=True),
+        Axis("E‖y_{K} − y*(x + pη)‖", log=True),
         tuple(lines(rows, p, lambda row: row.distance)),
-        note="codes solved anew",
+        note="LASSO solved for the shifted signals",
         sentence=_at(rows, setting.shift),
     )
     yield Chart(
         "above",
         "Objective above its minimum",
         axis,
-        Axis("E f(y_{L}) − E f(y*)", log=True),
+        Axis("E f(y_{K}) − E f(y*)", log=True),
         tuple(lines(rows, p, lambda row: max(row.objective - row.optimum, 1e-9))),
-        formula="both of the moved signal",
-        sentence="Stronger noise makes codes denser than any in training.",
+        formula="both for the shifted signal",
+        sentence="Stronger noise makes the codes denser than in training.",
     )
     yield _slacks(rows)
     yield Chart(
         "drift",
-        "How far the codes move",
+        "Change of the LASSO solution",
         axis,
         Axis("E‖y*(x + pη) − y*(x)‖"),
         tuple(_drift(rows)),
@@ -141,13 +141,13 @@ def _slacks(rows: Sequence[ShiftRow]) -> Chart:
     drawn.append(Series(f"bound for {mine}", [row.shift for row in own], bound, "predicted", "dashed"))
     return Chart(
         "slack",
-        "Worst slack of the layers",
+        "Largest constraint slack ζ",
         Axis("shift p: x + pη"),
-        Axis("ζ = max_{l} d_{l} − (1 − ε)d_{l−1}"),
+        Axis("ζ = max_{ℓ} d_{ℓ} − (1 − ε)d_{ℓ−1}"),
         tuple(drawn),
-        note="0 and below: every layer descends",
+        note="ζ ≤ 0: every layer satisfies the constraint",
         formula="ζ(p) ≤ ζ(0) + (2 − ε) M d(𝒟, 𝒟̃)",
-        sentence="The theorem takes the worst of all y at once; layers meet only some of them.",
+        sentence="The theorem takes the worst case over all y; the layers meet only some of them.",
     )
 
 
@@ -165,5 +165,5 @@ def _growth(rows: Sequence[ShiftRow]) -> str:
 def _at(rows: Sequence[ShiftRow], p: float) -> str:
     at = {row.rival: row.distance for row in rows if row.shift == p}
     if not at:
-        return "The signals and starts are the same at every p."
+        return "The signals and initial codes are the same at every p."
     return f"At p = {p:g}: {', '.join(f'{title} {number(v)}' for title, v in at.items())}."

@@ -37,13 +37,13 @@ def describe(setting: Setting) -> str:
             where = f"before layer {setting.before}" if setting.before else "before every layer"
             return f"{len(setting.rivals)} networks · noise {where}"
         case "Shift":
-            return f"{len(setting.rivals)} networks · signals x + pη"
+            return f"{len(setting.rivals)} networks · shifted signals x + pη"
         case "Training":
             return f"{setting.merit}, {setting.form} · ε = {setting.rate:g} · {setting.steps} steps"
         case "Pictures":
             return f"{picture_title(setting.picture)} · noise {setting.level:g}/255 · 8 × 8 patches"
         case "Inpainting":
-            return f"{picture_title(setting.colour)} · {setting.hole} lost · GLOW-Prox"
+            return f"{picture_title(setting.colour)} · mask: {setting.hole} · GLOW-Prox"
 
 
 def fill(setting: Setting) -> None:
@@ -62,14 +62,14 @@ def form() -> Setting:
     values: dict[str, Any] = {}
     now = st.session_state.get("u.setting", Setting())
     values["view"] = _own("view")
-    heading(values["view"])
+    heading(_own.specs["view"].text(values["view"]))
     for name in _FORMS[values["view"]]:
         # The session forgets widgets that were not drawn.
         st.session_state.setdefault(f"u.{name}", getattr(now, name))
         if name == "rivals":
             values[name] = several(RIVALS, "u.rivals", "Networks", now.rivals)
         elif name in _PICTURES:
-            values[name] = picture_box(f"u.{name}", "Picture", getattr(now, name))
+            values[name] = picture_box(f"u.{name}", "Image", getattr(now, name))
         else:
             values[name] = _own(name)
         if name == "hole" and values[name] == "painted":

@@ -82,7 +82,7 @@ def plan(setting: Setting) -> Generator[object, None, tuple[Part, ...]]:
             keys = [key for key in setting.rivals if key in PATCHED]
             if not keys:
                 names = ", ".join(SHORT[key] for key in PATCHED)
-                raise ValueError(f"For pictures {names} were trained: choose at least one of them.")
+                raise ValueError(f"Only {names} are trained for images: choose at least one of them.")
             truth = grey(setting.picture)
             strip = PatchStrip(
                 truth, patch_problem(), shipped("lista_patch_", keys), setting.level / 255, seed=seed

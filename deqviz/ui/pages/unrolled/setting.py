@@ -39,65 +39,98 @@ class Setting(StudySetting):
 
     view: Annotated[
         View,
-        Options("View", "What the layers do; noise between them; other signals; training; pictures"),
+        Options(
+            "Experiment",
+            "Descent by layer; injected noise; distribution shift; training; images",
+            texts={
+                "Layers": "Descent by layer",
+                "Noise": "Injected noise",
+                "Shift": "Distribution shift",
+                "Pictures": "Image denoising",
+            },
+        ),
     ] = "Layers"
     rivals: tuple[str, ...] = FIVE
     rate: Annotated[
         float,
-        Range(0.01, 0.9, "Descent asked of a layer", symbol="ε", help="The shipped ones were asked for 0.2"),
+        Range(
+            0.01,
+            0.9,
+            "Required decrease per layer",
+            symbol="ε",
+            help="The shipped networks were trained with 0.2",
+        ),
     ] = 0.2
     risk: Annotated[
         float,
-        Range(0.0, 0.5, "Risk", symbol="δ", help="With which a constraint may fail on unseen signals"),
+        Range(0.0, 0.5, "Failure probability", symbol="δ", help="Of a constraint on unseen signals"),
     ] = 0.05
     bound: Annotated[
-        float, Range(0.1, 30.0, "Bound of the merit", symbol="M", log=True, help="Where a constraint fails")
+        float,
+        Range(
+            0.1, 30.0, "Upper bound of the merit", symbol="M", log=True, help="Where a constraint is violated"
+        ),
     ] = 10.0
     deviation: Annotated[
         float,
-        Range(0.01, 1.0, "Noise", symbol="s", log=True, help="Added to every entry of what a layer is given"),
+        Range(
+            0.01,
+            1.0,
+            "Injected noise std",
+            symbol="σ",
+            log=True,
+            help="Of every entry of the input of a layer",
+        ),
     ] = 0.1
-    before: Annotated[int, Range(0, LAYERS, "Only before layer", help="From 2 on; 0: before all of them")] = 0
+    before: Annotated[
+        int, Range(0, LAYERS, "Only before layer ℓ", help="From 2 on; 0: before all layers")
+    ] = 0
     shift: Annotated[
-        float, Range(0.0, 1.0, "Shift", symbol="p", help="Signals x + pη with η white, codes solved anew")
+        float,
+        Range(
+            0.0,
+            1.0,
+            "Shift",
+            symbol="p",
+            help="Signals x + pη with white Gaussian η, and their LASSO solutions",
+        ),
     ] = 0.3
-    merit: Annotated[
-        Merit, Options("What must fall", "The distance to y*, a gradient's length, or the objective")
-    ] = "distance"
-    form: Annotated[Form, Options("In which sense", "Neither of the first two follows from the other")] = (
+    merit: Annotated[Merit, Options("Merit function", "Distance to y*, gradient norm, or objective")] = (
+        "distance"
+    )
+    form: Annotated[Form, Options("Form of the constraint", "Neither of the first two implies the other")] = (
         "difference of means"
     )
     is_noisy: Annotated[
-        bool, Options("Noise in training", "The rule of the paper, on all layers but one")
+        bool, Options("Noise in training", "As in the paper, on all layers but the first")
     ] = True
     steps: Annotated[int, Range(100, 10_000, "Training steps", log=True)] = 3000
     dual_rate: Annotated[
-        float, Range(1e-4, 1.0, "Dual step", symbol="η", log=True, help="λ ← max(λ + ηc, 0)")
+        float, Range(1e-4, 1.0, "Dual step size", symbol="η", log=True, help="λ ← max(λ + ηc, 0)")
     ] = 1e-2
-    is_rival: Annotated[
-        bool, Options("A plain one beside it", "The same network, signals and steps, no constraint")
-    ] = True
+    is_rival: Annotated[bool, Options("Also without constraints", "Same network, signals and steps")] = True
     is_at_ista: Annotated[
-        bool, Options("Begin at ISTA", "Instead of small random weights: then descent comes by itself")
+        bool,
+        Options("Initialise at ISTA", "Instead of small random weights: then every layer descends already"),
     ] = False
     picture: str = "camera"
     colour: str = "astronaut"
-    level: Annotated[
-        float, Range(5.0, 60.0, "Noise of the picture", unit="/255", help="Trained for 10 to 50")
-    ] = 25.0
+    level: Annotated[float, Range(5.0, 60.0, "Noise std σ", unit="/255", help="Trained for 10 to 50")] = 25.0
     shown: Annotated[
         Literal["U", "UN", "C0", "C"],
-        Options("Pictures of", "All are measured: this only chooses whose are shown; no C0 for patches"),
+        Options("Show images of", "All are computed: this chooses the one to show; no C0 for patches"),
     ] = "C"
     hole: Annotated[
         Literal["centre", "boxes", "strokes", "pixels", "painted"],
-        Options("Lost pixels", "A square, boxes, strokes of a pen, single ones, or what you paint"),
+        Options("Mask", "Missing pixels: a square, boxes, strokes, random ones, or painted by hand"),
     ] = "centre"
     mask: str = FIRST
     factor: Annotated[
-        float, Range(0.0, 20.0, "Noise on the layers", unit="× training", help="Directions of norm 1/l")
+        float, Range(0.0, 20.0, "Injected noise", unit="× training", help="Directions of norm 1/ℓ")
     ] = 0.0
-    seed: Annotated[int, Range(0, 9999, "Seed", help="Draws signals, starts and noise", advanced=True)] = 0
+    seed: Annotated[
+        int, Range(0, 9999, "Seed", help="Of signals, initial codes and noise", advanced=True)
+    ] = 0
 
     def validated(self) -> "Setting":
         """The same with every key checked; raises ValueError with a sentence for what is wrong."""
@@ -107,7 +140,7 @@ class Setting(StudySetting):
         check_picture(self.colour)
         drawn_mask.check(self.mask)
         if self.before == 1:
-            raise ValueError("Layer 1 is given y₀, which is noise itself: choose 0 or a later layer.")
+            raise ValueError("The input y₀ of layer 1 is noise itself: choose 0 or a later layer.")
         return replace(self, **values)
 
     @property
@@ -174,37 +207,40 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
 
 PRESETS: Mapping[str, tuple[str, Setting]] = {
     "Every layer descends": (
-        "Five ways of training one network: with the constraint every layer comes nearer, without it few do",
+        "Five ways to train one network: with the constraint every layer decreases the distance",
         Setting(),
     ),
     "LISTA-CP and ALISTA": (
-        "Matrices coupled by D, and two numbers a layer: structure instead of a constraint",
+        "Weights coupled by D, and two parameters per layer: structure instead of a constraint",
         Setting(rivals=("plain", "descent_noise", "coupled", "analytic")),
     ),
     "Noise or constraint?": (
-        "How much of the robustness comes from the noise in training, and how much from the constraint",
+        "Ablation: robustness by noise in training, and by the constraint",
         Setting(view="Noise"),
     ),
-    "One layer is hit": (
-        "Noise before layer 9 only: who is left with one layer to mend it?",
+    "Noise before one layer": (
+        "Noise before layer 9 only: which network recovers in one layer?",
         Setting(view="Noise", before=9, deviation=0.3),
     ),
-    "Other signals": ("Noisier signals than any in training, codes solved anew", Setting(view="Shift")),
-    "Train it here": (
-        "3,000 steps of LISTA with its constraints: slacks, duals, and what every layer learned",
+    "Distribution shift": (
+        "Noisier signals than in training, with their own LASSO solutions",
+        Setting(view="Shift"),
+    ),
+    "Live training": (
+        "3,000 steps of LISTA with its constraints: slacks, dual variables, and the distance by layer",
         Setting(view="Training"),
     ),
-    "The gradient falls, the distance does not": (
-        "ε = 0.05 of the gradient: its norm falls from layer to layer, the distance to y* need not",
+    "Descent of the gradient norm": (
+        "ε = 0.05 for the gradient norm: it decreases from layer to layer, the distance to y* need not",
         Setting(view="Training", merit="gradient", form="mean of ratios", rate=0.05, is_rival=False),
     ),
-    "A picture, patch by patch": (
-        "The same networks on 8 × 8 patches with a learned dictionary, every layer a picture",
+    "Patch-based denoising": (
+        "The same networks on 8 × 8 patches with a learned dictionary, an image for every layer",
         Setting(view="Pictures"),
     ),
-    "Fill a hole": ("GLOW-Prox: a normalising flow in every layer", Setting(view="Inpainting")),
-    "Strokes and noise": (
-        "Noise of ten times the training's size on what the layers are given",
+    "Inpainting": ("GLOW-Prox: a normalising flow in every layer", Setting(view="Inpainting")),
+    "Inpainting with injected noise": (
+        "Injected noise of ten times the training level",
         Setting(view="Inpainting", hole="strokes", factor=10.0),
     ),
 }

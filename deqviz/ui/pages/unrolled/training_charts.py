@@ -26,8 +26,8 @@ def training_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
     yield _duals(constrained)
     yield _products(constrained)
     rows: tuple[LayerRow, ...] = shot.of("teaching")
-    yield _learned("distance", "Distance to the code", "E‖y_{l} − y*‖", rows)
-    yield _learned("gradient", "Gradient of the smooth part", "E‖D*(Dy_{l} − x)‖", rows)
+    yield _learned("distance", "Distance to the LASSO solution", "E‖y_{ℓ} − y*‖", rows)
+    yield _learned("gradient", "Gradient norm of the smooth part", "E‖D*(Dy_{ℓ} − x)‖", rows)
 
 
 def _losses(lessons: Sequence[Taught]) -> Chart:
@@ -39,11 +39,11 @@ def _losses(lessons: Sequence[Taught]) -> Chart:
         "loss",
         "Training loss",
         Axis("training step"),
-        Axis("½E‖y_{L} − y*‖²", log=True),
+        Axis("½E‖y_{K} − y*‖²", log=True),
         tuple(line for line in drawn if len(line.x)),
-        note="of the step's 256 signals",
-        formula="min_{W} max_{λ ≥ 0} ½E‖y_{L} − y*‖² + Σ_{l} λ_{l}c_{l}(W)",
-        sentence="A plateau, a fall: layers that begin to work together show in the loss of the last.",
+        note="on the batch of 256 signals",
+        formula="min_{W} max_{λ ≥ 0} ½E‖y_{K} − y*‖² + Σ_{ℓ} λ_{ℓ}c_{ℓ}(W)",
+        sentence="A plateau, then a drop: the layers begin to cooperate.",
     )
 
 
@@ -51,7 +51,7 @@ def _of_layers(lessons: Sequence[Taught], name: str) -> Iterator[Series]:
     for role, layer in zip(COLOURS, SHOWN, strict=True):
         values = [getattr(t, name) for t in lessons]
         y = [v[layer - 1] if layer <= len(v) else math.nan for v in values]
-        yield Series(f"l = {layer}", [t.step for t in lessons], y, role, "line")
+        yield Series(f"ℓ = {layer}", [t.step for t in lessons], y, role, "line")
 
 
 def _slacks(lessons: Sequence[Taught], setting: Setting) -> Chart:
@@ -62,22 +62,22 @@ def _slacks(lessons: Sequence[Taught], setting: Setting) -> Chart:
         drawn.append(Series("", [lessons[0].step, lessons[-1].step], [0.0, 0.0], "truth", "dotted"))
     return Chart(
         "slacks",
-        "Slack of the constraints",
+        "Constraint slack",
         Axis("training step"),
-        Axis("c_{l}"),
+        Axis("c_{ℓ}"),
         tuple(drawn),
         note=f"{setting.merit}, {setting.form}",
         formula=_FORMULAS[setting.form],
-        sentence=f"{kept} of {len(last)} are kept on this step's signals; the largest is {number(max(last))}."
+        sentence=f"{kept} of {len(last)} are satisfied on this batch; largest slack {number(max(last))}."
         if last
-        else "A layer keeps its constraint where its slack is not positive.",
+        else "A constraint is satisfied where its slack is not positive.",
     )
 
 
 _FORMULAS = {
-    "difference of means": "c_{l} = E m_{l} − (1 − ε) E m_{l−1}",
-    "mean of ratios": "c_{l} = E[m_{l}/m_{l−1}] − (1 − ε)",
-    "ratio of means": "c_{l} = E m_{l}/E m_{l−1} − (1 − ε)",
+    "difference of means": "c_{ℓ} = E m_{ℓ} − (1 − ε) E m_{ℓ−1}",
+    "mean of ratios": "c_{ℓ} = E[m_{ℓ}/m_{ℓ−1}] − (1 − ε)",
+    "ratio of means": "c_{ℓ} = E m_{ℓ}/E m_{ℓ−1} − (1 − ε)",
 }
 
 
@@ -87,13 +87,13 @@ def _duals(lessons: Sequence[Taught]) -> Chart:
         "duals",
         "Dual variables",
         Axis("training step"),
-        Axis("λ_{l}", low=0),
+        Axis("λ_{ℓ}", low=0),
         tuple(_of_layers(lessons, "duals")),
-        note="they rise exactly while c_{l} > 0",
-        formula="λ_{l} ← max(λ_{l} + ηc_{l}, 0)",
-        sentence=f"The largest is {number(max(last))} now."
+        note="increase exactly while c_{ℓ} > 0",
+        formula="λ_{ℓ} ← max(λ_{ℓ} + ηc_{ℓ}, 0)",
+        sentence=f"Largest dual variable: {number(max(last))}."
         if last
-        else "The price of each constraint: 0 where it would be kept anyway.",
+        else "The multiplier of each constraint: 0 where it is inactive.",
     )
 
 
@@ -104,10 +104,10 @@ def _products(lessons: Sequence[Taught]) -> Chart:
         "complementary",
         "Complementary slackness",
         Axis("training step"),
-        Axis("max_{l} |λ_{l}c_{l}|", log=True),
+        Axis("max_{ℓ} |λ_{ℓ}c_{ℓ}|", log=True),
         (Series("measured", [t.step for t in lessons if t.slacks], y, "measured", "line"),),
         formula="0 at a saddle point",
-        sentence="It falls as duals of constraints that are kept go back to 0.",
+        sentence="It decreases as the dual variables of inactive constraints go to 0.",
     )
 
 
@@ -122,12 +122,12 @@ def _learned(name: str, title: str, axis: str, rows: Sequence[LayerRow]) -> Char
         told.append(f"{who} at {rises}")
     return Chart(
         name,
-        f"{title}, learned",
-        Axis("layer l", low=0, high=LAYERS),
+        f"{title} after training",
+        Axis("layer ℓ", low=0, high=LAYERS),
         Axis(axis, log=True),
         tuple(drawn),
-        note="1,000 unseen signals",
-        sentence=f"It rises: {', '.join(told)} of {LAYERS} layers."
+        note="1,000 test signals",
+        sentence=f"Layers with increase: {', '.join(told)} of {LAYERS} layers."
         if told
-        else "Measured when the training is over.",
+        else "Computed after training.",
     )
