@@ -13,7 +13,7 @@ import deqviz.scenario as scenario
 from deqviz import foreign
 from deqviz.core.catalog import METHODS
 from deqviz.core.denoiser import Denoiser
-from deqviz.core.records import Evidence, Mark, Problem
+from deqviz.core.records import Evidence, Problem, Scalars
 from deqviz.core.registry import Choice
 from deqviz.core.space import Space, inner, norm
 
@@ -85,7 +85,7 @@ def test_nothing_is_certified_of_what_is_only_tried(key: str, rng: torch.Generat
         problem = Problem(A := foreign.operator(space, shaken, norm=bound), A(truth), 0.0)
         run = list(itertools.islice(method.iterates(problem), 12))
         assert all(bool(iterate.x.isfinite().all()) for iterate in run)
-        found = method.guarantees(problem, Evidence([Mark.of(iterate) for iterate in run]))
+        found = method.guarantees(problem, Evidence([Scalars.of(iterate) for iterate in run]))
         assert {g.status for g in found} <= {"estimated", "void"}
         said[how] = " ".join(g.reason for g in found if g.status == "estimated")
         assert "random images, which proves neither" in said[how]

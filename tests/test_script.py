@@ -188,7 +188,7 @@ NAMES += ["upload", "kspace", "kspace with gaps"]
 @pytest.mark.parametrize("name", NAMES)
 def test_a_script_gives_the_numbers_of_the_app(played, name):
     record, script = played[name].record, played[name].script
-    mark, (k, x) = record.shot.marks[-1], record.path[-1]
+    mark, (k, x) = record.snapshot.marks[-1], record.path[-1]
     assert script["k"] == mark.k == k
     np.testing.assert_allclose(script["residual"], mark.residual, rtol=CLOSE)
     quality = np.nan if record.truth is None else psnr(x, record.truth)
@@ -197,15 +197,15 @@ def test_a_script_gives_the_numbers_of_the_app(played, name):
 
 
 def test_runs_that_end_in_every_way_are_among_them(played):
-    said = {name: p.record.shot.message for name, p in played.items()}
+    said = {name: p.record.snapshot.message for name, p in played.items()}
     assert "has ended" in said["modl"]
     assert "below" in said["tikhonov"]
     assert "All 25 iterations" in said["tv"]
-    assert played["diverging"].record.shot.state == "diverged"
-    assert played["stopped"].record.shot.state == "paused"
+    assert played["diverging"].record.snapshot.state == "diverged"
+    assert played["stopped"].record.snapshot.state == "paused"
     assert {name: p.record.ended_at for name, p in played.items() if p.record.ended_at is not None} == {
         "stopped": 6,
-        "diverging": played["diverging"].record.shot.marks[-1].k,
+        "diverging": played["diverging"].record.snapshot.marks[-1].k,
     }
 
 
@@ -215,11 +215,11 @@ def test_a_script_runs_by_itself_in_a_fresh_process(tmp_path, played):
     said = execute(tmp_path, "", "again.py")
     found = re.fullmatch(r"k = (\d+), residual (\S+), PSNR (\S+) dB\n", said)
     assert found is not None, said
-    mark = record.shot.marks[-1]
+    mark = record.snapshot.marks[-1]
     assert int(found[1]) == mark.k
     # The script prints nine digits.
     assert float(found[2]) == pytest.approx(mark.residual, rel=CLOSE)
-    assert float(found[3]) == pytest.approx(record.shot.psnr[-1], abs=CLOSE)
+    assert float(found[3]) == pytest.approx(record.snapshot.psnr[-1], abs=CLOSE)
 
 
 # ---------------------------------------------------------------- the text

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from deqviz.bench.rows import Row
 from deqviz.core.catalog import METHODS
 from deqviz.core.registry import Choice
-from deqviz.experiments.robustness.attack import Budget, Contestant, Robustness
+from deqviz.experiments.robustness.attack import Budget, NamedMethod, Robustness
 from deqviz.scenario import Scenario
 
 SIDE = 128
@@ -28,7 +28,7 @@ def rows(device: str) -> Iterator[Row]:
     }
     budget = Budget()
     for title, method in methods.items():
-        attack = Robustness(problem, (Contestant("one", title, method),), (LEVEL,), budget=budget)
+        attack = Robustness(problem, (NamedMethod("one", title, method),), (LEVEL,), budget=budget)
         start = time.perf_counter()
         found = [progress.row for progress in attack.run() if progress.row is not None]
         spent = time.perf_counter() - start

@@ -59,7 +59,7 @@ CASES = (
 
 
 @dataclass(frozen=True)
-class Rival:
+class Baseline:
     """A method with the parameters that are tuned: the strength α and, where it has one, the level σ."""
 
     key: str
@@ -80,9 +80,9 @@ class Rival:
 
 
 RIVALS = (
-    Rival("tv", "total variation", level=False),
-    Rival("convex_ridge", "convex ridge equilibrium", level=True),
-    Rival("contractive", "contractive equilibrium", level=True),
+    Baseline("tv", "total variation", level=False),
+    Baseline("convex_ridge", "convex ridge equilibrium", level=True),
+    Baseline("contractive", "contractive equilibrium", level=True),
 )
 
 
@@ -111,7 +111,7 @@ def problem(case: Case, truth: Image, seed: int) -> Problem:
 
 def quality(
     case: Case,
-    rival: Rival,
+    rival: Baseline,
     weight: float,
     level: float,
     truths: Sequence[Image],

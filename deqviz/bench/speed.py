@@ -17,7 +17,7 @@ from deqviz.bench.clock import REPEATS, one_thread, pull, ratio, seconds, whole
 from deqviz.bench.rows import Row
 from deqviz.core.catalog import METHODS, OPERATORS, SOLVERS
 from deqviz.core.machine import processor, thread_count, tune_allocator
-from deqviz.core.records import Evidence, Mark, Problem
+from deqviz.core.records import Evidence, Problem, Scalars
 from deqviz.core.registry import Choice
 from deqviz.core.space import Space
 from deqviz.methods.pnp_hqs import PnpHqs
@@ -213,7 +213,7 @@ def _guarantees(device: str) -> Iterator[Row]:
     slowest = 0.0
     for entry in METHODS:
         method = entry.build({})
-        marks = [Mark.of(iterate) for iterate in islice(method.iterates(blur), 4)]
+        marks = [Scalars.of(iterate) for iterate in islice(method.iterates(blur), 4)]
         last = marks[-1]
         marks += [replace(last, k=k, gap=1e-3 / k, residual=1e-2 / k) for k in range(len(marks), 1000)]
         evidence = Evidence(marks, {"spread": 1.0, "gain": 1.0, "expansion": 0.5})

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from deqviz.bench.cases import CASES, RIVALS, TUNED, VALIDATION, Case, Rival, pictures, quality
+from deqviz.bench.cases import CASES, RIVALS, TUNED, VALIDATION, Baseline, Case, pictures, quality
 from deqviz.bench.rows import Row
 
 STARTS = {
@@ -49,7 +49,7 @@ def rows(data: Path, device: str, only: str) -> Iterator[Row]:
             for level in levels:
 
                 def score(
-                    weight: float, level: float = level, case: Case = case, rival: Rival = rival
+                    weight: float, level: float = level, case: Case = case, rival: Baseline = rival
                 ) -> float:
                     return quality(case, rival, weight, level, truths, device)
 

@@ -8,7 +8,7 @@ from deqviz.bench.clock import one_thread
 from deqviz.bench.rows import Row
 from deqviz.core.space import Image
 from deqviz.experiments._rows import only_rows
-from deqviz.experiments.unrolled.baselines import Rival
+from deqviz.experiments.unrolled.baselines import Baseline
 from deqviz.experiments.unrolled.layer_descent import LayerDescent, LayerRow
 from deqviz.experiments.unrolled.layer_noise import LayerNoise
 from deqviz.experiments.unrolled.layer_shift import LayerShift
@@ -42,16 +42,16 @@ def rows(data: Path, only: str) -> Iterator[Row]:
                 yield from make()
 
 
-def shipped(prefix: str = "lista_") -> tuple[Rival, ...]:
+def shipped(prefix: str = "lista_") -> tuple[Baseline, ...]:
     """The networks of this family by the names of their trainings."""
-    found: list[Rival] = []
+    found: list[Baseline] = []
     known = {card.key for card in _weights.cards()}
     names = {key: teaching.name for key, teaching in TEACHINGS.items()}
     for key, name in (names | {"coupled": "LISTA-CP", "analytic": "ALISTA"}).items():
         if prefix + key in known:
             net = _weights.load(prefix + key)
             assert isinstance(net, UnrolledSparseCoder)
-            found.append(Rival(name, net=net))
+            found.append(Baseline(name, net=net))
     return tuple(found)
 
 

@@ -82,7 +82,7 @@ class Iterate:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Scalars:
     """The scalars of an Iterate as plain floats: what is kept of every iterate."""
 
     k: int
@@ -93,7 +93,7 @@ class Mark:
     scalars: Mapping[str, float] = field(default_factory=dict[str, float])
 
     @classmethod
-    def of(cls, iterate: Iterate) -> "Mark":
+    def of(cls, iterate: Iterate) -> "Scalars":
         """The scalars of `iterate`; waits for the device."""
         return cls(
             iterate.k,
@@ -113,7 +113,7 @@ class Evidence:
     (‖x₁ − x₂‖/‖y₁ − y₂‖ for one perturbation), "expansion" (local ‖J_T‖ by power iteration, a lower bound).
     """
 
-    marks: Sequence[Mark] = ()
+    marks: Sequence[Scalars] = ()
     probes: Mapping[str, float] = field(default_factory=dict[str, float])
 
 

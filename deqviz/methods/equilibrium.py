@@ -11,7 +11,7 @@ from deqviz.core.records import Evidence, Map, Problem
 from deqviz.core.registry import Options, Pick, Range
 from deqviz.core.regularizer import Constants, Regularizer
 from deqviz.core.space import Batch, Image, norm
-from deqviz.methods import _panel, _theory
+from deqviz.methods import _guarantees, _theory
 from deqviz.methods._base import FixedPointMethod
 from deqviz.methods._resolvent import tikhonov_step
 from deqviz.regularizers.contractive import Contractive
@@ -193,4 +193,4 @@ class Equilibrium(FixedPointMethod):
             "whether R(x†) ∈ ran A* is a question about the ground truth, which a method never sees",
             void="not verifiable",
         )
-        return (*_panel.panel(self.theory(problem), self.solver, evidence), source)
+        return (*_guarantees.table(self.theory(problem), self.solver, evidence), source)

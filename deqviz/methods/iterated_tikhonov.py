@@ -7,7 +7,7 @@ from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Map, Problem, Solver
 from deqviz.core.registry import Pick, Range
 from deqviz.core.space import Batch, Image, norm
-from deqviz.methods import _panel, _theory
+from deqviz.methods import _guarantees, _theory
 from deqviz.methods._base import FixedPointMethod
 from deqviz.methods._resolvent import tikhonov_step
 from deqviz.solvers.picard import Picard
@@ -70,4 +70,4 @@ class IteratedTikhonov(FixedPointMethod):
             gain_statement="‖x₁ − x₂‖ ≤ ‖y₁ − y₂‖/σ_min",
             noun="least-squares solution",
         )
-        return _panel.panel(theory, self.solver, evidence)
+        return _guarantees.table(theory, self.solver, evidence)

@@ -9,10 +9,10 @@ import torch
 
 from deqviz.core.catalog import METHODS
 from deqviz.core.guarantee import Curve, Guarantee
-from deqviz.core.records import Evidence, Map, Mark, Problem
+from deqviz.core.records import Evidence, Map, Problem, Scalars
 from deqviz.core.registry import Options, Range
 from deqviz.core.space import Image
-from deqviz.methods import _panel, _theory
+from deqviz.methods import _guarantees, _theory
 from deqviz.methods._base import FixedPointMethod
 from deqviz.methods._resolvent import tikhonov_step
 from deqviz.methods._tasks import automatic
@@ -137,13 +137,13 @@ class Mol(FixedPointMethod):
         """The panel of the map, what was trained for where it is not proved, and the paper's own rate."""
         theory = self.theory(problem)
         return (
-            *_panel.panel(theory, self.solver, evidence),
+            *_guarantees.table(theory, self.solver, evidence),
             *self._trained_rate(problem, theory, evidence.marks),
             self._paper_rate(problem, theory, evidence.marks),
         )
 
     def _trained_rate(
-        self, problem: Problem, theory: _theory.Theory, marks: Sequence[Mark]
+        self, problem: Problem, theory: _theory.Theory, marks: Sequence[Scalars]
     ) -> tuple[Guarantee, ...]:
         """κᵏ with the Lip(H) ≤ 1 − m that the approximate version was trained for, as an estimate."""
         if self.version != "approximate" or theory.is_contraction:
@@ -160,11 +160,11 @@ class Mol(FixedPointMethod):
         factor = self.solver.contraction(kappa)
         if factor is None:
             return (Guarantee("rate", name, statement, "estimated", reason, paper=PAPER),)
-        seen = _panel.above(marks, 2 * theory.floor / (1 - kappa))
-        predicted = _panel.line(marks, lambda k: factor**k)
+        seen = _guarantees.above(marks, 2 * theory.floor / (1 - kappa))
+        predicted = _guarantees.line(marks, lambda k: factor**k)
         return (Guarantee("rate", name, statement, "estimated", reason, predicted, seen, paper=PAPER),)
 
-    def _paper_rate(self, problem: Problem, theory: _theory.Theory, marks: Sequence[Mark]) -> Guarantee:
+    def _paper_rate(self, problem: Problem, theory: _theory.Theory, marks: Sequence[Scalars]) -> Guarantee:
         """√(1 − 2αm + α²(2 − m)²)/(1 + αλσ_min²), all that follows from m and Lip(F) ≤ 2 − m."""
         row = Guarantee(
             "paper_rate",
@@ -193,6 +193,6 @@ class Mol(FixedPointMethod):
         if self.solver.contraction(kappa) is None:
             return replace(row, status="estimated", reason="a rate of the plain iteration; choose Picard")
         factor = self.solver.contraction(kappa) or kappa
-        seen = _panel.above(marks, 2 * theory.floor / (1 - kappa))
-        predicted: Curve | None = _panel.line(marks, lambda k: factor**k)
+        seen = _guarantees.above(marks, 2 * theory.floor / (1 - kappa))
+        predicted: Curve | None = _guarantees.line(marks, lambda k: factor**k)
         return replace(row, status="certified", reason=reason, predicted=predicted, measured=seen)

@@ -11,7 +11,7 @@ from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Map, Problem, Solver
 from deqviz.core.registry import Options, Pick, Range
 from deqviz.core.space import Image
-from deqviz.methods import _denoisers, _panel, _theory
+from deqviz.methods import _denoisers, _guarantees, _theory
 from deqviz.methods._base import FixedPointMethod
 from deqviz.solvers.picard import Picard
 
@@ -115,4 +115,4 @@ class PnpFbs(FixedPointMethod):
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
         """The panel of the map."""
-        return _panel.panel(self.theory(problem), self.solver, evidence)
+        return _guarantees.table(self.theory(problem), self.solver, evidence)

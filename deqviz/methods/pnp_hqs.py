@@ -7,7 +7,7 @@ from deqviz.core.denoiser import Denoiser
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Map, Problem, Solver
 from deqviz.core.registry import Options, Pick, Range
-from deqviz.methods import _denoisers, _panel, _theory
+from deqviz.methods import _denoisers, _guarantees, _theory
 from deqviz.methods._base import FixedPointMethod
 from deqviz.methods._resolvent import tikhonov_step
 from deqviz.solvers.picard import Picard
@@ -107,4 +107,4 @@ class PnpHqs(FixedPointMethod):
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
         """The panel of the map."""
-        return _panel.panel(self.theory(problem), self.solver, evidence)
+        return _guarantees.table(self.theory(problem), self.solver, evidence)

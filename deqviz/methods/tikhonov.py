@@ -11,7 +11,7 @@ from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Iterate, Method, Problem, Scalar, relative
 from deqviz.core.registry import Options, Range
 from deqviz.core.space import Batch, Image, inner, norm
-from deqviz.methods import _panel, _theory
+from deqviz.methods import _guarantees, _theory
 from deqviz.methods._base import DISTANCE, gap_and_residual
 
 
@@ -94,15 +94,15 @@ class Tikhonov(Method):
             noun="minimiser",
         )
         rows = [
-            _panel.uniqueness(theory, evidence),
-            _panel.a_posteriori(theory, evidence.marks),
-            _panel.stability(theory, evidence),
+            _guarantees.uniqueness(theory, evidence),
+            _guarantees.a_posteriori(theory, evidence.marks),
+            _guarantees.stability(theory, evidence),
         ]
         if self.mode == "conjugate gradients":
             root = math.sqrt(high / low)
             # ‖r_k‖ ≤ √λ_max ‖e_k‖_H and ‖e₀‖_H ≤ ‖r₀‖/√λ_min turn the energy norm into the residual's.
-            line = _panel.line(evidence.marks, lambda k: 2 * root * ((root - 1) / (root + 1)) ** k)
-            seen = _panel.above(evidence.marks, bound.rounding * high / low)
+            line = _guarantees.line(evidence.marks, lambda k: 2 * root * ((root - 1) / (root + 1)) ** k)
+            seen = _guarantees.above(evidence.marks, bound.rounding * high / low)
             statement = "‖r_k‖ ≤ 2√χ ((√χ − 1)/(√χ + 1))ᵏ ‖r₀‖, χ = (‖A‖² + α)/(σ_min² + α)"
             rate = Guarantee(
                 "rate", "A-priori linear rate (Chebyshev)", statement, "certified", because, line, seen

@@ -13,7 +13,7 @@ from deqviz.core.guarantee import Curve, Guarantee
 from deqviz.core.records import Evidence, Iterate, Method, Problem
 from deqviz.core.registry import Range
 from deqviz.core.space import Batch, Image, extent, norm
-from deqviz.methods import _panel, _theory
+from deqviz.methods import _guarantees, _theory
 
 GAP = "duality gap"
 
@@ -124,7 +124,7 @@ class Tv(Method):
             room = 500 * bound.rounding * abs(least)
             predicted = Curve([m.k for m in seen], [m.scalars[GAP] + room for m in seen])
             measured = Curve([m.k for m in seen], [(m.objective or math.nan) - least for m in seen])
-        limit, residual = _panel.never_grows(marks, bound.rounding)
+        limit, residual = _guarantees.never_grows(marks, bound.rounding)
         spread = evidence.probes.get("spread")
         reason = "A may annihilate differences of minimisers, and total variation is not strictly convex"
         rows = (

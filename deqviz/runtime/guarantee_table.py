@@ -8,7 +8,7 @@ from deqviz.core.records import Evidence, Method, Problem
 from deqviz.runtime.logbook import Logbook
 
 
-class Panel:
+class GuaranteeTable:
     """The guarantees of one method on one problem beside what its logbook says."""
 
     def __init__(self, method: Method, problem: Problem, log: Logbook) -> None:

@@ -15,13 +15,13 @@ import torch
 
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Iterate
-from deqviz.core.referee import Referee, exhausted
+from deqviz.core.stopping_rule import StoppingRule, exhausted
 from deqviz.experiments.probe import Probe, probes
 from deqviz.runtime import faults
 from deqviz.runtime.export_record import Record
-from deqviz.runtime.guarantee_table import Panel
+from deqviz.runtime.guarantee_table import GuaranteeTable
 from deqviz.runtime.logbook import Frame, Logbook
-from deqviz.runtime.run_snapshot import OVER, Setup, Snapshot, State
+from deqviz.runtime.run_snapshot import OVER, RunSnapshot, Setup, State
 from deqviz.runtime.trajectory_chart import Chart, draw
 from deqviz.scenario import Scenario
 
@@ -45,7 +45,7 @@ class Job:
         self._state: State = "preparing"
         self._message, self._speed = "", math.inf
         self._credit, self._not_before, self._running = 0, 0.0, 0.0
-        self._referee = Referee(self.scenario.tolerance)
+        self._referee = StoppingRule(self.scenario.tolerance)
         self._probes: list[Probe] = []
         self._latest: Frame | None = None
         self._setup: Setup | None = None
@@ -55,7 +55,7 @@ class Job:
         self._checks: Iterator[Probe] | None = None
         self._current: Iterate | None = None
         self._chart: Chart | None = None
-        self._panel: Panel | None = None
+        self._panel: GuaranteeTable | None = None
 
     def play(self) -> None:
         """Go on."""
@@ -170,7 +170,7 @@ class Job:
         # The constants of the theorems may take a moment; here nobody waits for them.
         method.guarantees(problem, Evidence())
         self._log = Logbook(truth, measured.device.type)
-        self._panel = Panel(method, problem, self._log)
+        self._panel = GuaranteeTable(method, problem, self._log)
         self._stream = method.iterates(problem)
         setup = Setup.of(measured, truth)
         with self._lock:
@@ -270,7 +270,7 @@ class Job:
         self._chart = draw(self._log.path, tuple(self._probes), is_final=is_final)
         self._chart_due = now + max(0.5, 40 * (time.monotonic() - now))
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> RunSnapshot:
         """The run as it is now; also asks the worker for a fresh image."""
         log = self._log
         with self._lock:
@@ -278,7 +278,7 @@ class Job:
             state, message, found, latest = self._state, self._message, tuple(self._probes), self._latest
         marks, quality = log.marks_and_quality() if log else ((), ())
         more = (log.ssim, latest, log.frames, log.rate()) if log else ({}, latest, (), 0.0)
-        return Snapshot(state, message, marks, quality, *more, found, self._setup)
+        return RunSnapshot(state, message, marks, quality, *more, found, self._setup)
 
     def record(self) -> Record | None:
         """The run in full precision as it is now; None before there is an iterate."""

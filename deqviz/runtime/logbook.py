@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from deqviz.core.metrics import decibels, largest_error, psnr, squared_error, ssim
-from deqviz.core.records import Iterate, Mark
+from deqviz.core.records import Iterate, Scalars
 from deqviz.core.space import Image, magnitude
 from deqviz.experiments.probe import Path
 
@@ -54,7 +54,7 @@ class Logbook:
         self._truth = truth
         self._is_on_cpu = device == "cpu"
         self._lock = threading.Lock()
-        self._marks: list[Mark] = []
+        self._marks: list[Scalars] = []
         self._psnr: list[float] = []
         self._ssim: dict[int, float] = {}
         self._frames: list[Frame] = []
@@ -87,10 +87,10 @@ class Logbook:
         """Whether the pending numbers should be taken off the device: at once where that costs nothing."""
         return self._is_on_cpu or len(self._pending) >= CHUNK
 
-    def flush(self) -> list[Mark]:
+    def flush(self) -> list[Scalars]:
         """Take the pending numbers off the device; waits for it."""
         pending, self._pending = self._pending, []
-        fresh = [(Mark.of(i), math.nan if e is None else decibels(float(e))) for i, e in pending]
+        fresh = [(Scalars.of(i), math.nan if e is None else decibels(float(e))) for i, e in pending]
         with self._lock:
             self._marks += [mark for mark, _ in fresh]
             self._psnr += [quality for _, quality in fresh]
@@ -130,12 +130,12 @@ class Logbook:
         return self._truth
 
     @property
-    def marks(self) -> tuple[Mark, ...]:
+    def marks(self) -> tuple[Scalars, ...]:
         """The numbers of all iterates so far."""
         with self._lock:
             return tuple(self._marks)
 
-    def marks_and_quality(self) -> tuple[tuple[Mark, ...], tuple[float, ...]]:
+    def marks_and_quality(self) -> tuple[tuple[Scalars, ...], tuple[float, ...]]:
         """The numbers and the PSNR in dB of all iterates, equally long; NaN where it was not computed."""
         with self._lock:
             return tuple(self._marks), tuple(self._psnr)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from deqviz.core.metrics import psnr
-from deqviz.core.records import Mark
+from deqviz.core.records import Scalars
 from deqviz.core.space import Image
 from deqviz.experiments.probe import Probe
 from deqviz.runtime.logbook import Frame, to_bytes
@@ -36,12 +36,12 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class RunSnapshot:
     """Everything that a page needs, immutable; `marks` and `psnr` are as long as each other."""
 
     state: State
     message: str
-    marks: tuple[Mark, ...]
+    marks: tuple[Scalars, ...]
     psnr: tuple[float, ...]
     ssim: Mapping[int, float]
     latest: Frame | None

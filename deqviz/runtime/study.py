@@ -12,9 +12,9 @@ from typing import Any, Literal
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments._training_progress import Lesson
 from deqviz.runtime import faults
-from deqviz.runtime.study_snapshot import OVER, Part, Seen, Shot, State
+from deqviz.runtime.study_snapshot import OVER, Part, RowImage, State, StudySnapshot
 
-__all__ = ["OVER", "Part", "Plan", "Seen", "Shot", "Study"]
+__all__ = ["OVER", "Part", "Plan", "RowImage", "Study", "StudySnapshot"]
 
 VIEWS = 64
 """Images of rows that are kept, the newest: 64 of 128 × 128 in float64 take 8 MB."""
@@ -45,7 +45,7 @@ class Study:
         self._message = ""
         self._parts: tuple[Part, ...] = ()
         self._rows: list[dict[Key, Row]] = []
-        self._views: dict[tuple[str, Key, str], Seen] = {}
+        self._views: dict[tuple[str, Key, str], RowImage] = {}
         self._lessons: dict[tuple[str, int], Lesson[Any]] = {}
         self._plan: Plan | None = None
         self._stream: Iterator[Progress[Any]] | None = None
@@ -174,7 +174,7 @@ class Study:
                 for name, image in progress.views.items():
                     key = (part.key, progress.row.key, name)
                     self._views.pop(key, None)
-                    self._views[key] = Seen(*key, image)
+                    self._views[key] = RowImage(*key, image)
                 for old in list(self._views)[: max(0, len(self._views) - VIEWS)]:
                     del self._views[old]
 
@@ -200,20 +200,20 @@ class Study:
 
     def text(self, form: Literal["csv", "json"]) -> str | None:
         """All rows as a file, written once, while the study rests; None while it moves or has none."""
-        shot = self.snapshot()
-        if not self.is_settled or not shot.done:
+        snapshot = self.snapshot()
+        if not self.is_settled or not snapshot.done:
             return None
-        if self._written[0] != shot.done:
-            self._written = (shot.done, {})
+        if self._written[0] != snapshot.done:
+            self._written = (snapshot.done, {})
         texts = self._written[1]
         if form not in texts:
-            texts[form] = shot.written(form)
+            texts[form] = snapshot.written(form)
         return texts[form]
 
-    def snapshot(self) -> Shot:
+    def snapshot(self) -> StudySnapshot:
         """The study as it is now."""
         with self._lock:
-            return Shot(
+            return StudySnapshot(
                 self._state,
                 self._message,
                 self._count(),

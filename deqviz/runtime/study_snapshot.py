@@ -25,7 +25,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RowImage:
     """An image that came with a row."""
 
     part: str
@@ -35,7 +35,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class StudySnapshot:
     """A study at one moment, immutable; `rows` has one entry for each of `parts`, `lessons` are of all."""
 
     state: State
@@ -46,7 +46,7 @@ class Shot:
     left: float | None
     parts: tuple[Part, ...]
     rows: tuple[tuple[Row, ...], ...]
-    views: tuple[Seen, ...]
+    views: tuple[RowImage, ...]
     lessons: tuple[Lesson[Any], ...] = ()
 
     def of(self, part: str) -> tuple[Any, ...]:

@@ -10,9 +10,9 @@ import torch
 from deqviz import __version__
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.metrics import psnr, ssim
-from deqviz.core.records import Evidence, Iterate, Mark, Method, Problem
-from deqviz.core.referee import Referee, exhausted
+from deqviz.core.records import Evidence, Iterate, Method, Problem, Scalars
 from deqviz.core.space import Image
+from deqviz.core.stopping_rule import StoppingRule, exhausted
 from deqviz.sweep.row import Cell, Measured, State, label
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ def _settling(
 ) -> Generator[int, None, tuple[Iterate, State, str, float]]:
     """The last iterate, how it ended, and the seconds that the iterates took."""
     scenario, seconds = cell.scenario, 0.0
-    referee = Referee(scenario.tolerance)
+    referee = StoppingRule(scenario.tolerance)
     last: Iterate | None = None
     while True:
         begun = time.perf_counter()
@@ -71,7 +71,7 @@ def _settling(
             if last is None:
                 raise ValueError("the method gives no image")
             return last, "ended", "", seconds
-        mark = Mark.of(iterate)
+        mark = Scalars.of(iterate)
         seconds += time.perf_counter() - begun
         last = iterate
         if (verdict := referee.judge(mark)) is not None:
@@ -115,7 +115,7 @@ def _judged(
 
 def _main(method: Method, problem: Problem, last: Iterate) -> Guarantee | None:
     """The theorem that a method is known by: uniqueness of its limit, or else the first that it states."""
-    found = method.guarantees(problem, Evidence((Mark.of(last),)))
+    found = method.guarantees(problem, Evidence((Scalars.of(last),)))
     return next((g for g in found if g.key == "uniqueness"), found[0] if found else None)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS, REGULARIZERS, SOLVERS, discover
 from deqviz.core.guarantee import Guarantee
-from deqviz.core.records import Evidence, Mark, Problem
+from deqviz.core.records import Evidence, Problem, Scalars
 from deqviz.core.registry import Choice, Entry
 from deqviz.core.space import Space, norm
 from deqviz.methods._base import FixedPointMethod
@@ -75,7 +75,7 @@ def test_records_are_in_order(method):
     assert all(a.evaluations <= b.evaluations for a, b in pairwise(records))
     assert records[0].evaluations <= 1
     for r in records:
-        mark = Mark.of(r)
+        mark = Scalars.of(r)
         assert r.x.shape == (1, *p.operator.image.shape)
         assert not r.x.requires_grad
         assert math.isfinite(mark.gap)
@@ -161,7 +161,7 @@ def test_every_operator_is_reconstructed(entry, subtests):
         with subtests.test(operator=operator.key):
             p = problem(operator.key, (1, 12, 12), torch.float32)
             records = take(method, p, 20)
-            rows = method.guarantees(p, Evidence([Mark.of(r) for r in records]))
+            rows = method.guarantees(p, Evidence([Scalars.of(r) for r in records]))
             assert all(bool(torch.isfinite(r.x).all()) for r in records)
             assert not [g for g in rows if g.lamp == "violated"]
 
@@ -219,9 +219,9 @@ def test_guarantees_are_complete_from_the_first_mark_to_the_thousandth(method):
         assert g.statement
         assert g.lamp in {"waiting", "estimated", "void", "holds"}
         assert g.status != "void" or g.predicted is None
-    marks = [Mark.of(r) for r in take(method, p, 4)]
+    marks = [Scalars.of(r) for r in take(method, p, 4)]
     scalars = marks[-1].scalars
-    long = [*marks, *(Mark(k, 1e-3 / k, 1e-2 / k, k, 1.0, scalars) for k in range(len(marks), 1000))]
+    long = [*marks, *(Scalars(k, 1e-3 / k, 1e-2 / k, k, 1.0, scalars) for k in range(len(marks), 1000))]
     after = method.guarantees(p, Evidence(long, {"spread": 1.0, "gain": 1.0, "expansion": 0.5}))
     assert [g.key for g in after] == keys
     [(g.lamp, g.holds) for g in after]

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from deqviz import images
 from deqviz.bench import picture_prior
 from deqviz.core.catalog import METHODS, OPERATORS, discover
-from deqviz.core.records import Evidence, Mark, Problem
+from deqviz.core.records import Evidence, Problem, Scalars
 from deqviz.core.registry import Choice
 from deqviz.core.space import Space, norm
 from deqviz.experiments._rows import only_rows, read, recorded
@@ -293,7 +293,7 @@ def test_pictures_of_a_batch_stop_by_themselves():
 
 def test_no_theorem_is_claimed():
     p = noisy(16)
-    marks = [Mark.of(it) for it in islice(SMALL.iterates(p), 4)]
+    marks = [Scalars.of(it) for it in islice(SMALL.iterates(p), 4)]
     rows = SMALL.guarantees(p, Evidence(marks, {"gain": 0.5}))
     assert {g.lamp for g in rows} == {"void"}
     assert "Adam" in rows[0].reason

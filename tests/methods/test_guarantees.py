@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from deqviz.core.catalog import METHODS, OPERATORS, discover
 from deqviz.core.linalg import power_iteration
-from deqviz.core.records import Evidence, Mark, Problem
+from deqviz.core.records import Evidence, Problem, Scalars
 from deqviz.core.registry import Choice
 from deqviz.core.space import Space, inner, norm
 from deqviz.core.stop import settle
@@ -49,7 +49,7 @@ def build(R="contractive", solver="picard", r=None, **params) -> Any:
 
 def run(method, p, count=40, probes=None, start=None) -> dict[str, Any]:
     """The guarantees by key after `count` iterates."""
-    marks = [Mark.of(r) for r in islice(method.iterates(p, start), count)]
+    marks = [Scalars.of(r) for r in islice(method.iterates(p, start), count)]
     return {g.key: g for g in method.guarantees(p, Evidence(marks, probes or {}))}
 
 
@@ -266,7 +266,7 @@ def test_a_lipschitz_constant_of_1_2_is_made_up_for_by_the_data():
 def test_an_unfinished_run_raises_no_alarm_about_stability(steps):
     """What is left to iterate is no reaction to the data."""
     method, p = build("quadratic", splitting="explicit", step=0.05, weight=2.0), problem()
-    log = [Mark.of(r) for r in islice(method.iterates(p), steps)]
+    log = [Scalars.of(r) for r in islice(method.iterates(p), steps)]
     end = settle(method.iterates(p), tolerance=1e-10, max_steps=steps)
     asked = probes(
         method,
@@ -338,7 +338,7 @@ def test_a_run_that_overflows_raises_no_alarm_and_no_error():
 
 
 def marks(gaps, residuals=None):
-    return [Mark(k, r, g, k + 1) for k, (g, r) in enumerate(zip(gaps, residuals or gaps, strict=True))]
+    return [Scalars(k, r, g, k + 1) for k, (g, r) in enumerate(zip(gaps, residuals or gaps, strict=True))]
 
 
 def test_lamps_are_violated_by_numbers_that_break_the_theorem():

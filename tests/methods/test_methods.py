@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deqviz.core.catalog import METHODS, OPERATORS, SOLVERS, discover
-from deqviz.core.records import Mark, Problem
+from deqviz.core.records import Problem, Scalars
 from deqviz.core.registry import Choice
 from deqviz.core.space import Space, norm
 from deqviz.core.stop import settle
@@ -216,7 +216,7 @@ def test_tv_gap_bounds_the_objective_from_the_start(operator):
 @settings(max_examples=25)
 def test_tv_residual_never_grows_in_its_metric(weight, balance, seed, inside):
     p = problem("gaussian_blur" if inside else "inpainting", seed=seed)
-    marks = [Mark.of(r) for r in islice(Tv(weight=weight, balance=balance).iterates(p), 30)]
+    marks = [Scalars.of(r) for r in islice(Tv(weight=weight, balance=balance).iterates(p), 30)]
     assert all(b.gap <= a.gap * (1 + 1e-9) + 1e-12 for a, b in pairwise(marks))
 
 

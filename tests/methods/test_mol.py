@@ -12,7 +12,7 @@ from torch import Tensor
 from deqviz import images
 from deqviz.core.estimate import Estimate
 from deqviz.core.operator import ForwardModel
-from deqviz.core.records import Evidence, Map, Mark, Problem
+from deqviz.core.records import Evidence, Map, Problem, Scalars
 from deqviz.core.regularizer import Constants, Regularizer
 from deqviz.core.space import Image, Space, inner, norm, random_picture
 from deqviz.diagnostics._jacobian import Jacobian
@@ -27,9 +27,9 @@ from deqviz.experiments.monotone.forward_backward import (
     margin_of,
     target,
 )
-from deqviz.experiments.monotone.lipschitz_estimates import LipschitzPanel, Named
+from deqviz.experiments.monotone.lipschitz_estimates import LipschitzEstimates, Named
 from deqviz.experiments.monotone.step_limits import Example, StepLimits, StepRow
-from deqviz.experiments.monotone.uniqueness_counterexample import Breaker, Contender, Smoothing
+from deqviz.experiments.monotone.uniqueness_counterexample import Contender, Counterexample, Smoothing
 from deqviz.methods._monotone import DataStep
 from deqviz.methods._monotone import forward_backward as trained_map
 from deqviz.methods._theory import bounds
@@ -388,7 +388,7 @@ def test_two_pictures_break_a_free_network_and_no_strict_one() -> None:
         Contender("strict", "", Monotone("strict m = 0.1", "MRI R = 4")),
         Contender("wild", "", wild, is_searched=True),
     )
-    rows = list(only_rows(Breaker(contenders, x, z).run()))
+    rows = list(only_rows(Counterexample(contenders, x, z).run()))
     ends = {(row.contender, row.t): row for row in rows if row.t in (0, 1)}
     for key in ("example", "wild"):
         assert ends[key, 1].is_joined == "yes"
@@ -408,7 +408,9 @@ def test_two_pictures_break_a_free_network_and_no_strict_one() -> None:
 def test_an_example_that_is_monotone_there_says_so() -> None:
     x, z = gallery("brain"), gallery("camera")
     space = Space(tuple(x.shape[1:]), torch.float64)
-    experiment = Breaker((Contender("example", "", Smoothing.of(space, 0.5)),), x, z, places=(0.0, 1.0))
+    experiment = Counterexample(
+        (Contender("example", "", Smoothing.of(space, 0.5)),), x, z, places=(0.0, 1.0)
+    )
     first, second = only_rows(experiment.run())
     assert (first.is_joined, second.is_joined) == ("no", "no")
     assert first.residual < 1e-10 < second.residual
@@ -501,7 +503,7 @@ def test_the_numbers_of_the_panel_come_in_their_order() -> None:
         Named("mol_lr", "approximate", 0.1),
         Named("mol_free", "free", None),
     )
-    experiment = LipschitzPanel(networks, (("brain", x),), ascent=6, products=8)
+    experiment = LipschitzEstimates(networks, (("brain", x),), ascent=6, products=8)
     rows = list(only_rows(experiment.run()))
     assert [row.key for row in rows] == list(experiment.cells)
     for named in networks:
@@ -554,7 +556,7 @@ def problem32(key: str = "parallel_mri") -> Problem:
 def lamps(method: Mol, problem: Problem, steps: int = 30) -> dict[str, str]:
     marks = []
     for iterate in method.iterates(problem):
-        marks.append(Mark.of(iterate))
+        marks.append(Scalars.of(iterate))
         if iterate.k == steps:
             break
     return {g.key: g.lamp for g in method.guarantees(problem, Evidence(marks))}

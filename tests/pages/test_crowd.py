@@ -11,7 +11,7 @@ from urllib.parse import urlparse
 import pytest
 from playwright.sync_api import expect
 
-from benchmarks.crowd import Seen, scenario, visit
+from benchmarks.crowd import RowImage, scenario, visit
 from deqviz.ui.pages import PAGES
 from tests.pages.journey import turn
 
@@ -22,7 +22,7 @@ NAMES = [page.name for page in PAGES if page.address]
 
 def test_ten_visitors_share_one_slot_and_each_run_arrives(serve):
     url = serve("app.py", DEQVIZ_SLOTS="1", DEQVIZ_LEASE="0.5")
-    seen, port = Seen(), urlparse(url).port
+    seen, port = RowImage(), urlparse(url).port
 
     async def all_of_them() -> None:
         runs = [replace(scenario(number, 60), **SMALL) for number in range(10)]

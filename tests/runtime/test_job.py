@@ -39,15 +39,15 @@ def start(worker, scenario, *, is_checked=False, **kwargs):
 def test_runs_to_its_end_and_keeps_what_a_viewer_needs(worker):
     job = start(worker, dataclasses.replace(ENDLESS, iterations=40))
     until(lambda: job.state in OVER)
-    shot = job.snapshot()
-    assert shot.state == "done"
-    assert [m.k for m in shot.marks] == list(range(41))
-    assert len(shot.psnr) == 41
-    assert [f.k for f in shot.frames] == [k for k in range(41) if kept(k) or k == 40]
-    assert shot.setup is not None
-    assert shot.setup.truth is not None
-    assert shot.setup.truth.shape == (1, 48, 48)
-    assert shot.setup.truth.dtype == np.uint8
+    snapshot = job.snapshot()
+    assert snapshot.state == "done"
+    assert [m.k for m in snapshot.marks] == list(range(41))
+    assert len(snapshot.psnr) == 41
+    assert [f.k for f in snapshot.frames] == [k for k in range(41) if kept(k) or k == 40]
+    assert snapshot.setup is not None
+    assert snapshot.setup.truth is not None
+    assert snapshot.setup.truth.shape == (1, 48, 48)
+    assert snapshot.setup.truth.dtype == np.uint8
 
 
 def test_a_viewer_s_numbers_are_those_of_the_bare_run(worker):
@@ -114,9 +114,9 @@ def unwatched(**kwargs):
     job.snapshot()
     job.advance(-math.inf)
     job.advance(-math.inf)
-    shot = job.snapshot()
-    assert shot.latest is not None
-    assert shot.latest.k < shot.marks[-1].k
+    snapshot = job.snapshot()
+    assert snapshot.latest is not None
+    assert snapshot.latest.k < snapshot.marks[-1].k
     job._wanted = False  # that was this test's own look
     return job
 
@@ -130,9 +130,9 @@ def test_a_run_stopped_while_nobody_watches_is_forgotten():
     worker.submit(job)
     until(lambda: not worker._entries)
     assert job.is_over()
-    shot = job.snapshot()
-    assert shot.latest is not None
-    assert shot.latest.k == shot.marks[-1].k
+    snapshot = job.snapshot()
+    assert snapshot.latest is not None
+    assert snapshot.latest.k == snapshot.marks[-1].k
 
 
 def test_a_last_picture_that_cannot_be_made_is_not_tried_for_ever(monkeypatch):
@@ -171,10 +171,10 @@ def test_a_slice_on_a_gpu_shows_several_pictures(clock, monkeypatch):
     seen = set()
 
     def look():
-        shot = job.snapshot()
-        if shot.latest is not None:
-            seen.add(shot.latest.k)
-            assert shot.marks[-1].k >= shot.latest.k
+        snapshot = job.snapshot()
+        if snapshot.latest is not None:
+            seen.add(snapshot.latest.k)
+            assert snapshot.marks[-1].k >= snapshot.latest.k
 
     monkeypatch.setattr(Scenario, "truth", lambda self, device: truth(self, "cpu"))
     monkeypatch.setattr(Scenario, "build_method", lambda self: Watched(build(self), clock, look))
@@ -221,11 +221,11 @@ def test_a_diverging_run_stops_says_so_and_keeps_its_history(worker):
     )
     job = start(worker, Scenario(size=48, method=method, iterations=5000))
     until(lambda: job.state in OVER)
-    shot = job.snapshot()
-    assert shot.state == "diverged"
-    assert "iteration" in shot.message
-    assert len(shot.marks) > 5
-    assert all(math.isfinite(m.residual) for m in shot.marks[:-1])
+    snapshot = job.snapshot()
+    assert snapshot.state == "diverged"
+    assert "iteration" in snapshot.message
+    assert len(snapshot.marks) > 5
+    assert all(math.isfinite(m.residual) for m in snapshot.marks[:-1])
 
 
 class Broken(Method):
@@ -257,9 +257,9 @@ def test_faults_become_states_with_a_sentence(worker, monkeypatch, fault, state,
     monkeypatch.setattr(Scenario, "build_method", lambda self: Broken(original(self), fault))
     job = start(worker, ENDLESS)
     until(lambda: job.state in OVER)
-    shot = job.snapshot()
-    assert (shot.state, part in shot.message) == (state, True), shot.message
-    assert len(shot.marks) >= 3
+    snapshot = job.snapshot()
+    assert (snapshot.state, part in snapshot.message) == (state, True), snapshot.message
+    assert len(snapshot.marks) >= 3
 
 
 def test_an_impossible_problem_is_told_in_its_own_words(worker):
@@ -273,10 +273,10 @@ def test_after_the_run_the_theorems_are_put_to_the_test(worker):
     method = Choice("equilibrium", {"regularizer": Choice("quadratic"), "weight": 0.1})
     job = start(worker, Scenario(size=48, method=method), is_checked=True)
     until(lambda: job.state in OVER)
-    shot = job.snapshot()
-    assert shot.state == "done", shot.message
+    snapshot = job.snapshot()
+    assert snapshot.state == "done", snapshot.message
     assert {"spread", "spread_residual", "gain", "expansion", "landscape", "contraction"} <= {
-        p.key for p in shot.probes
+        p.key for p in snapshot.probes
     }
     lamps = {g.key: g.lamp for g in job.guarantees()}
     assert lamps["uniqueness"] == "holds"

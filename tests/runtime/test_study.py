@@ -90,17 +90,17 @@ def start(worker, source, **kwargs) -> Study:
 def test_it_runs_to_its_end_and_keeps_rows_and_views(worker):
     study = start(worker, Squares(70))
     until(study.is_over)
-    shot = study.snapshot()
-    assert (shot.state, shot.done, shot.total, shot.left) == ("done", 70, 70, None)
-    assert [row.square for row in shot.of("rows")] == [n**2 for n in range(70)]
-    assert len(shot.views) == VIEWS
-    newest = shot.view("dot")
+    snapshot = study.snapshot()
+    assert (snapshot.state, snapshot.done, snapshot.total, snapshot.left) == ("done", 70, 70, None)
+    assert [row.square for row in snapshot.of("rows")] == [n**2 for n in range(70)]
+    assert len(snapshot.views) == VIEWS
+    newest = snapshot.view("dot")
     assert newest is not None
     assert float(newest) == 69
-    assert shot.view("dot", "elsewhere") is None
-    assert shot.experiment("rows") == Squares(70)
-    assert study.text("csv") == to_text(Squares(70), shot.of("rows"), "csv")
-    assert study.text("json") == to_text(Squares(70), shot.of("rows"), "json")
+    assert snapshot.view("dot", "elsewhere") is None
+    assert snapshot.experiment("rows") == Squares(70)
+    assert study.text("csv") == to_text(Squares(70), snapshot.of("rows"), "csv")
+    assert study.text("json") == to_text(Squares(70), snapshot.of("rows"), "json")
 
 
 def turn(study: Study) -> int:
@@ -146,8 +146,8 @@ def test_a_stop_keeps_what_came_and_play_computes_only_the_rest(worker):
 def test_a_failure_says_why_and_keeps_the_rows(worker):
     study = start(worker, Squares(20, fault=7))
     until(study.is_over)
-    shot = study.snapshot()
-    assert (shot.state, shot.message, shot.done) == ("failed", "No square at 7.", 7)
+    snapshot = study.snapshot()
+    assert (snapshot.state, snapshot.message, snapshot.done) == ("failed", "No square at 7.", 7)
     assert study.text("csv")
 
 
@@ -172,10 +172,10 @@ def test_a_plan_comes_before_the_first_row_and_can_be_paused():
     study.play()
     study.advance(math.inf)
     assert study.is_over()
-    shot = study.snapshot()
+    snapshot = study.snapshot()
     assert steps == list(range(100))
-    assert [len(rows) for rows in shot.rows] == [3, 5]
-    assert (shot.done, shot.total) == (8, 8)
+    assert [len(rows) for rows in snapshot.rows] == [3, 5]
+    assert (snapshot.done, snapshot.total) == (8, 8)
     table = list(csv.DictReader(io.StringIO(study.text("csv") or "")))
     assert [line["part"] for line in table] == ["small"] * 3 + ["large"] * 5
     assert {line["settings"] for line in table} == {Squares(3).settings, Squares(5).settings}
@@ -199,8 +199,8 @@ def test_time_left_is_the_pace_so_far(monkeypatch):
     study = Study(Squares(50, pace=0.1, sleep=clock.sleep))
     assert study.snapshot().left is None
     study.advance(1.6)
-    shot = study.snapshot()
-    assert shot.left == pytest.approx(0.1 * (50 - shot.done))
+    snapshot = study.snapshot()
+    assert snapshot.left == pytest.approx(0.1 * (50 - snapshot.done))
 
 
 def test_two_studies_share_the_worker(worker):

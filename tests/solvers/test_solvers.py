@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from deqviz.methods._panel import solver_bound
+from deqviz.methods._guarantees import solver_bound
 from deqviz.solvers._solve import Diverged, solve
 from deqviz.solvers.anderson import Anderson
 from deqviz.solvers.broyden import Broyden

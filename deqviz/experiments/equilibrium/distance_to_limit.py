@@ -13,7 +13,7 @@ from deqviz.core.records import Problem, Solver, Step
 from deqviz.core.space import Batch, Data, Image, norm
 from deqviz.diagnostics.convergence import tail_rate
 from deqviz.experiments.equilibrium.equilibria import Equation, per_item
-from deqviz.methods._panel import solver_bound
+from deqviz.methods._guarantees import solver_bound
 from deqviz.methods._theory import Theory
 from deqviz.methods.equilibrium import Equilibrium
 from deqviz.solvers.anderson import Anderson

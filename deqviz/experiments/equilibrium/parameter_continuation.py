@@ -22,7 +22,7 @@ from deqviz.experiments.plane.axes import SPACE, Axes
 from deqviz.experiments.plane.planar import Bistable
 from deqviz.solvers.picard import Picard
 
-__all__ = ["Case", "Crossing", "CrossingRow", "three_equilibria"]
+__all__ = ["Case", "ContinuationRow", "ParameterContinuation", "three_equilibria"]
 
 Parameter = Literal["L", "step"]
 RESOLVED = 1e6
@@ -30,7 +30,7 @@ RESOLVED = 1e6
 
 
 @dataclass(frozen=True, slots=True)
-class CrossingRow(Row):
+class ContinuationRow(Row):
     """All starts at one value of the parameter.
 
     `factor` is the certified κ of the map; `expansion` the largest ratio of successive gaps of any start,
@@ -85,7 +85,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Crossing(Experiment[CrossingRow]):
+class ParameterContinuation(Experiment[ContinuationRow]):
     """Plain iteration of all starts, as one batch, for every case of L or of the step.
 
     Views: "limit-n" of a case in which more than one limit was found.
@@ -102,9 +102,9 @@ class Crossing(Experiment[CrossingRow]):
     max_steps: int = 200
 
     @property
-    def row_type(self) -> type[CrossingRow]:
-        """`CrossingRow`."""
-        return CrossingRow
+    def row_type(self) -> type[ContinuationRow]:
+        """`ContinuationRow`."""
+        return ContinuationRow
 
     @property
     def cells(self) -> tuple[Key, ...]:
@@ -112,20 +112,20 @@ class Crossing(Experiment[CrossingRow]):
         return tuple((self.parameter, case.value) for case in self.cases)
 
     @torch.no_grad()
-    def run(self, known: Sequence[CrossingRow] = ()) -> Iterator[Progress[CrossingRow]]:
+    def run(self, known: Sequence[ContinuationRow] = ()) -> Iterator[Progress[ContinuationRow]]:
         """The rows, case by case; a case in which all runs diverge is a row too."""
         have, total = {row.key: row for row in known}, len(self.cases)
         for n, case in enumerate(self.cases):
             if (row := have.get((self.parameter, case.value))) is not None:
                 yield Progress(n + 1, total, row)
                 continue
-            sign: Progress[CrossingRow] = Progress(n, total)
+            sign: Progress[ContinuationRow] = Progress(n, total)
             row, views = yield from self._case(case, sign)
             yield Progress(n + 1, total, row, views)
 
     def _case(
-        self, case: Case, sign: Progress[CrossingRow]
-    ) -> Generator[Progress[CrossingRow], None, tuple[CrossingRow, Mapping[str, Image]]]:
+        self, case: Case, sign: Progress[ContinuationRow]
+    ) -> Generator[Progress[ContinuationRow], None, tuple[ContinuationRow, Mapping[str, Image]]]:
         equation = replace(self.equation, regularizer=case.regularizer)
         route = Route("plain", "Picard", Picard(), self.splitting, case.step)
         problem = Problem(equation.operator, self.data, 0.0)
@@ -147,7 +147,7 @@ class Crossing(Experiment[CrossingRow]):
 
     def _row(
         self, case: Case, approach: Approach, ends: Sequence[Look], gaps: Gaps
-    ) -> tuple[CrossingRow, Mapping[str, Image]]:
+    ) -> tuple[ContinuationRow, Mapping[str, Image]]:
         theory, hall = approach.theory, Meeting(approach.target.size)
         is_proved, limits = theory.error is not None, dict[str, Image]()
         worst: Placed | None = None
@@ -162,7 +162,7 @@ class Crossing(Experiment[CrossingRow]):
         ratios = [b / a for of in gaps for a, b in pairwise(of) if a > rounding and math.isfinite(b)]
         rates = [tail_rate(of, floor=rounding) for of in gaps]
         states = [look.state for look in ends]
-        row = CrossingRow(
+        row = ContinuationRow(
             self.parameter,
             case.value,
             theory.kappa,
@@ -180,7 +180,9 @@ class Crossing(Experiment[CrossingRow]):
         return row, limits if len(limits) > 1 else {}
 
 
-def three_equilibria(values: Sequence[float], *, weight: float = 1.0, data: float = 0.5) -> Crossing:
+def three_equilibria(
+    values: Sequence[float], *, weight: float = 1.0, data: float = 0.5
+) -> ParameterContinuation:
     """T1 of the notes in the plane: A = [1, 0] and R₂(x₂) = x₂ − L tanh x₂, one equilibrium up to L = 1.
 
     Past it there are three for all data and every α, and starts above, on and below the axis find them.
@@ -191,7 +193,7 @@ def three_equilibria(values: Sequence[float], *, weight: float = 1.0, data: floa
     found = tuple(Start(key, title, _point(0.0, height)) for key, title, height in heights)
     cases = tuple(Case(value, Bistable(value)) for value in values)
     y = torch.full((1, 1), data, dtype=SPACE.dtype)
-    return Crossing(equation, y, weight, found, "L", cases, max_steps=1000)
+    return ParameterContinuation(equation, y, weight, found, "L", cases, max_steps=1000)
 
 
 def _point(first: float, second: float) -> Image:

@@ -27,7 +27,7 @@ from deqviz.solvers.anderson import Anderson
 from deqviz.solvers.broyden import Broyden
 from deqviz.solvers.picard import Picard
 
-__all__ = ["Race", "RaceRow", "competitors"]
+__all__ = ["SolverComparison", "SolverRow", "competitors"]
 
 ABOVE = 1e3
 """Distances below this many errors of the target are not compared: their ratios are rounding."""
@@ -55,7 +55,7 @@ def competitors(equation: Equation, weight: float) -> tuple[Route, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class RaceRow(Row):
+class SolverRow(Row):
     """One runner after k steps; lengths are shares of ‖x*‖. `seconds` are those of the steps alone.
 
     `measured` is the factor per step of the distance over the last half of the run, the geometric mean;
@@ -110,7 +110,7 @@ class RaceRow(Row):
 
 
 @dataclass(frozen=True)
-class Race(Experiment[RaceRow]):
+class SolverComparison(Experiment[SolverRow]):
     """All routes from one start, one after the other, each until its proved distance is `tolerance`.
 
     Gone on with route by route.
@@ -126,9 +126,9 @@ class Race(Experiment[RaceRow]):
     max_steps: int = 300
 
     @property
-    def row_type(self) -> type[RaceRow]:
-        """`RaceRow`."""
-        return RaceRow
+    def row_type(self) -> type[SolverRow]:
+        """`SolverRow`."""
+        return SolverRow
 
     @property
     def cells(self) -> tuple[Key, ...]:
@@ -136,7 +136,7 @@ class Race(Experiment[RaceRow]):
         return tuple((route.key, k) for route in self.routes for k in schedule(self.max_steps))
 
     @torch.no_grad()
-    def run(self, known: Sequence[RaceRow] = ()) -> Iterator[Progress[RaceRow]]:
+    def run(self, known: Sequence[SolverRow] = ()) -> Iterator[Progress[SolverRow]]:
         """The rows, route by route."""
         ks, target = schedule(self.max_steps), None
         total = len(ks) * len(self.routes)
@@ -147,14 +147,14 @@ class Race(Experiment[RaceRow]):
                 for row in have:
                     yield Progress(done + ks.index(row.k) + 1, total, row)
                 continue
-            sign: Progress[RaceRow] = Progress(done, total)
+            sign: Progress[SolverRow] = Progress(done, total)
             if target is None:
                 target = yield from under(aim(self.equation, self.data, self.weight), sign)
             for row in self._rows(route, target):
                 done = done if row is None else n * len(ks) + ks.index(row.k) + 1
                 yield Progress(done, total, row)
 
-    def _rows(self, route: Route, target: Target) -> Iterator[RaceRow | None]:
+    def _rows(self, route: Route, target: Target) -> Iterator[SolverRow | None]:
         method = route.method(self.equation, self.weight)
         problem = Problem(self.equation.operator, self.data, 0.0)
         approach = Approach(method, problem, target, self.tolerance, self.max_steps)
@@ -168,7 +168,7 @@ class Race(Experiment[RaceRow]):
             seen.append(look)
             measured, spare = self._tail(seen, target) if look.state != "going" else (None, 0.0)
             needed = next((v.evaluations for v in seen if _is_within(v.distance, self.goal)), None)
-            yield RaceRow(
+            yield SolverRow(
                 route.key,
                 look.k,
                 look.evaluations,

@@ -18,7 +18,7 @@ from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.networks.monotone import LayerNorms, MonotoneCNN
 from deqviz.regularizers.monotone import certified_lipschitz, network
 
-__all__ = ["ORDER", "LipschitzPanel", "LipschitzRow", "Named", "Quantity"]
+__all__ = ["ORDER", "LipschitzEstimates", "LipschitzRow", "Named", "Quantity"]
 
 Quantity = Literal["secant", "derivative", "grid", "everywhere", "product"]
 ORDER: tuple[Quantity, ...] = ("secant", "derivative", "grid", "everywhere", "product")
@@ -94,7 +94,7 @@ class LipschitzRow(Row):
 
 
 @dataclass(frozen=True)
-class LipschitzPanel(Experiment[LipschitzRow]):
+class LipschitzEstimates(Experiment[LipschitzRow]):
     """The numbers of every network at every image, b × c × h × w by its title; double precision.
 
     Secants are of length `radius`·‖x‖, raised by `ascent` steps as in training; derivatives take `products`

@@ -21,7 +21,7 @@ from deqviz.experiments.monotone._rank_two import RankTwo, joining
 from deqviz.experiments.monotone.forward_backward import defect
 from deqviz.operators.gaussian_blur import GaussianBlur
 
-__all__ = ["Breaker", "BreakerRow", "Contender", "Smoothing", "ladder", "pushed"]
+__all__ = ["Contender", "Counterexample", "CounterexampleRow", "Smoothing", "ladder", "pushed"]
 
 EXACT = 1e-10
 """A share of ‖x‖ below which a residual in double precision is 0."""
@@ -66,7 +66,7 @@ class Contender:
 
 
 @dataclass(frozen=True, slots=True)
-class BreakerRow(Row):
+class CounterexampleRow(Row):
     """One F at the image x + t(z − x), lengths as shares of ‖x‖; x is the first image, z the second.
 
     `residual` is ‖R‖ there and `base` the one at x. `product` is ⟨F(x) − F(z), x − z⟩/‖x − z‖², which no
@@ -136,7 +136,7 @@ def ladder(count: int = 41, low: float = -0.5, high: float = 1.5) -> tuple[float
 
 
 @dataclass(frozen=True)
-class Breaker(Experiment[BreakerRow]):
+class Counterexample(Experiment[CounterexampleRow]):
     """Along the line through two images, how far every F is from having solutions there.
 
     The first contender should not be monotone between the images: its A serves those that are, which else
@@ -151,9 +151,9 @@ class Breaker(Experiment[BreakerRow]):
     search: int = 40
 
     @property
-    def row_type(self) -> type[BreakerRow]:
-        """`BreakerRow`."""
-        return BreakerRow
+    def row_type(self) -> type[CounterexampleRow]:
+        """`CounterexampleRow`."""
+        return CounterexampleRow
 
     @property
     def cells(self) -> tuple[Key, ...]:
@@ -161,7 +161,7 @@ class Breaker(Experiment[BreakerRow]):
         return tuple((c.key, t) for c in self.contenders for t in self.places)
 
     @torch.no_grad()
-    def run(self, known: Sequence[BreakerRow] = ()) -> Iterator[Progress[BreakerRow]]:
+    def run(self, known: Sequence[CounterexampleRow] = ()) -> Iterator[Progress[CounterexampleRow]]:
         """The rows, F by F."""
         have, total, done = {row.key: row for row in known}, len(self.cells), 0
         A = self._shared()
@@ -192,7 +192,7 @@ class Breaker(Experiment[BreakerRow]):
 
     def _rows(
         self, contender: Contender, second: Image, A: RankTwo
-    ) -> Iterator[tuple[BreakerRow, dict[str, Image]]]:
+    ) -> Iterator[tuple[CounterexampleRow, dict[str, Image]]]:
         x, F, v = self.first, contender.F, self.first - second
         u, size = self._change(F, second), float(norm(x))
         product = -float(inner(u, v) / inner(v, v))
@@ -204,7 +204,7 @@ class Breaker(Experiment[BreakerRow]):
         base, margin = float(norm(defect(problem, F, self.weight, x))), F.constants().monotonicity.value
         for t in self.places:
             z = x + t * (second - x)
-            row = BreakerRow(
+            row = CounterexampleRow(
                 contender.key,
                 t,
                 float(norm(defect(problem, F, self.weight, z))) / size,

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from deqviz.core.records import Map, Mark, Problem
+from deqviz.core.records import Map, Problem, Scalars
 from deqviz.core.space import Data, Image, norm
 from deqviz.experiments.plane.axes import SPACE, Axes
 from deqviz.experiments.plane.planar import Matrices, Planar
@@ -182,13 +182,15 @@ class Trajectory:
     gaps: tuple[float, ...]
     end: Literal["arrived", "left", "cut off"]
 
-    def marks(self) -> list[Mark]:
+    def marks(self) -> list[Scalars]:
         """The numbers of a run as the panel of guarantees reads them; the last iterate has no T(x_k) yet."""
         start, out = self.points[0], []
         for k, (x, fx) in enumerate(pairwise(self.points)):
             gap = self.gaps[k]
             out.append(
-                Mark(k, gap / max(math.hypot(*fx), 1e-12), gap, k + 1, None, {DISTANCE: math.dist(x, start)})
+                Scalars(
+                    k, gap / max(math.hypot(*fx), 1e-12), gap, k + 1, None, {DISTANCE: math.dist(x, start)}
+                )
             )
         return out
 

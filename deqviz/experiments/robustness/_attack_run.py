@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Contestant:
+class NamedMethod:
     """A method under a key of its own, for the same method may stand here with several parameters."""
 
     key: str
@@ -30,7 +30,7 @@ class Contestant:
 
 
 @dataclass(frozen=True)
-class Terms:
+class AttackSettings:
     """What is the same for all methods: problem, truth for the PSNR, what may be spent, and how exactly."""
 
     problem: Problem
@@ -40,15 +40,15 @@ class Terms:
     seed: int
 
 
-def _counted(work: Generator[int, None, T], tally: list[int]) -> Generator[int, None, T]:
-    """`work`, with one more in `tally` for every evaluation."""
+def _counted(work: Generator[int, None, T], evaluations: list[int]) -> Generator[int, None, T]:
+    """`work`, with one more in `evaluations` for every evaluation."""
     while True:
         try:
             next(work)
         except StopIteration as end:
             return end.value
-        tally[0] += 1
-        yield tally[0]
+        evaluations[0] += 1
+        yield evaluations[0]
 
 
 class Attack:
@@ -57,11 +57,11 @@ class Attack:
     row: RobustnessRow
     views: dict[str, Image]
 
-    def __init__(self, contestant: Contestant, terms: Terms) -> None:
+    def __init__(self, contestant: NamedMethod, terms: AttackSettings) -> None:
         """Nothing is computed here."""
         self.contestant, self.terms = contestant, terms
         self.solution: SolutionMap = solution_map(contestant.method, terms.problem)
-        self.tally = [0]
+        self.evaluations = [0]
         self.clean: Reached | None = None
         self.local: float | None = None
         self.worst: Data | None = None
@@ -82,7 +82,7 @@ class Attack:
     def attack(self, level: float) -> Generator[int]:
         """One row: ascent in loose arithmetic, then everything that counts once more and exactly."""
         if self.clean is None:
-            self.clean = yield from _counted(self._prepare(), self.tally)
+            self.clean = yield from _counted(self._prepare(), self.evaluations)
         e, A, clean = self.terms, self.terms.problem.operator, self.clean
         y = e.problem.data
         radius = level * float(norm(y))
@@ -93,10 +93,10 @@ class Attack:
             starts = torch.cat([first, random[: e.budget.restarts - 1]])
         loose = min(1e-3, max(e.tolerance, level / 40))
         work = ascend(self.solution, clean, starts, e.budget.steps, loose, e.seed)
-        found = yield from _counted(work, self.tally)
+        found = yield from _counted(work, self.evaluations)
         data = y + torch.cat([random, found.change])
         guess = _joined(clean, len(random), found.reached)
-        reached = yield from _counted(self.solution.reach(data, guess, e.tolerance), self.tally)
+        reached = yield from _counted(self.solution.reach(data, guess, e.tolerance), self.evaluations)
         self._write(level, data - y, clean, reached)
 
     def _write(self, level: float, change: Data, clean: Reached, reached: Reached) -> None:
@@ -139,9 +139,9 @@ class Attack:
             e.budget.restarts,
             e.budget.steps,
             n,
-            self.tally[0],
+            self.evaluations[0],
         )
-        self.tally[0] = 0
+        self.evaluations[0] = 0
         self.views = {
             "clean": clean.x,
             "damaged": reached.x[worst : worst + 1],

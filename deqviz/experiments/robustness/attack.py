@@ -10,10 +10,10 @@ from deqviz.core.records import Problem
 from deqviz.core.space import Image, norm
 from deqviz.experiments._rows import Experiment, Key, Progress
 from deqviz.experiments.robustness._ascent import Budget
-from deqviz.experiments.robustness._attack_run import Attack, Contestant, Terms
+from deqviz.experiments.robustness._attack_run import Attack, AttackSettings, NamedMethod
 from deqviz.experiments.robustness._robustness_row import RobustnessRow
 
-__all__ = ["LEVELS", "Budget", "Contestant", "Robustness", "RobustnessRow"]
+__all__ = ["LEVELS", "Budget", "NamedMethod", "Robustness", "RobustnessRow"]
 
 LEVELS = (0.005, 0.01, 0.02, 0.05, 0.1)
 """‖δ‖/‖y‖ by default."""
@@ -29,7 +29,7 @@ class Robustness(Experiment[RobustnessRow]):
     """
 
     problem: Problem
-    contestants: tuple[Contestant, ...]
+    contestants: tuple[NamedMethod, ...]
     levels: tuple[float, ...] = LEVELS
     truth: Image | None = None
     budget: Budget = Budget()
@@ -63,7 +63,7 @@ class Robustness(Experiment[RobustnessRow]):
         Raises ArithmeticError with the method's title where an image is no longer finite.
         """
         have, total, done = {row.key: row for row in known}, len(self.cells), 0
-        terms = Terms(self.problem, self.truth, self.budget, self.tolerance, self.seed)
+        terms = AttackSettings(self.problem, self.truth, self.budget, self.tolerance, self.seed)
         attacks = tuple(Attack(c, terms) for c in self.contestants)
         for level in self.levels:
             for work in attacks:

@@ -16,7 +16,7 @@ Kind = Literal["network", "ISTA", "FISTA"]
 
 
 @dataclass(frozen=True, eq=False)
-class Rival:
+class Baseline:
     """One of those that are compared; `digest` says which weights a network has."""
 
     title: str
@@ -31,7 +31,7 @@ class Rival:
         return list(islice(problem.iterates(x, start, is_accelerated=self.kind == "FISTA"), layers + 1))
 
 
-ISTA, FISTA = Rival("ISTA", "ISTA"), Rival("FISTA", "FISTA")
+ISTA, FISTA = Baseline("ISTA", "ISTA"), Baseline("FISTA", "FISTA")
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ def exam(
 
 
 def disturbed(
-    rival: Rival,
+    rival: Baseline,
     problem: SparseCoding,
     given: Exam,
     deviation: float,

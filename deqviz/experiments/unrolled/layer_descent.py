@@ -7,7 +7,7 @@ import torch
 
 from deqviz.core.guarantee import Guarantee, in_letters
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
-from deqviz.experiments.unrolled.baselines import FISTA, ISTA, Exam, Kind, Rival, descent_of, exam
+from deqviz.experiments.unrolled.baselines import FISTA, ISTA, Baseline, Exam, Kind, descent_of, exam
 from deqviz.learning.descent import envelope, merits, ratios
 from deqviz.learning.sparse_coding import SparseCoding
 
@@ -103,7 +103,7 @@ class LayerDescent(Experiment[LayerRow]):
     """Every layer of every rival on the same unseen signals, from the same random starts."""
 
     problem: SparseCoding
-    rivals: tuple[Rival, ...]
+    rivals: tuple[Baseline, ...]
     layers: int = 10
     rate: float = 0.2
     signals: int = 2000
@@ -116,7 +116,7 @@ class LayerDescent(Experiment[LayerRow]):
         return LayerRow
 
     @property
-    def everyone(self) -> tuple[Rival, ...]:
+    def everyone(self) -> tuple[Baseline, ...]:
         """The networks, then ISTA and FISTA."""
         return (*self.rivals, *((ISTA, FISTA) if self.is_classical else ()))
 
@@ -125,7 +125,7 @@ class LayerDescent(Experiment[LayerRow]):
         """Rivals, layers within."""
         return tuple((r.title, layer) for r in self.everyone for layer in range(self._depth(r) + 1))
 
-    def _depth(self, rival: Rival) -> int:
+    def _depth(self, rival: Baseline) -> int:
         return self.layers if rival.net is None else rival.net.depth
 
     def run(self, known: Sequence[LayerRow] = ()) -> Iterator[Progress[LayerRow]]:
@@ -145,7 +145,7 @@ class LayerDescent(Experiment[LayerRow]):
 
 
 @torch.no_grad()
-def measured(rival: Rival, problem: SparseCoding, given: Exam, layers: int, rate: float) -> list[LayerRow]:
+def measured(rival: Baseline, problem: SparseCoding, given: Exam, layers: int, rate: float) -> list[LayerRow]:
     """The rows of one rival, y₀ among them as layer 0."""
     states = rival.states(problem, given.start, given.x, layers)
     d = given.distances(states).double()

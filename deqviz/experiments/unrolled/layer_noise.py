@@ -7,7 +7,7 @@ import torch
 
 from deqviz.core.guarantee import Guarantee
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
-from deqviz.experiments.unrolled.baselines import ISTA, Exam, Rival, disturbed, exam
+from deqviz.experiments.unrolled.baselines import ISTA, Baseline, Exam, disturbed, exam
 from deqviz.learning.sparse_coding import SparseCoding
 
 
@@ -45,7 +45,7 @@ class LayerNoise(Experiment[NoiseRow]):
     """
 
     problem: SparseCoding
-    rivals: tuple[Rival, ...]
+    rivals: tuple[Baseline, ...]
     deviations: tuple[float, ...] = (0.0, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 1.0)
     before: int = 0
     layers: int = 10
@@ -67,7 +67,7 @@ class LayerNoise(Experiment[NoiseRow]):
         return NoiseRow
 
     @property
-    def everyone(self) -> tuple[Rival, ...]:
+    def everyone(self) -> tuple[Baseline, ...]:
         """The networks and ISTA."""
         return (*self.rivals, ISTA)
 
@@ -81,7 +81,7 @@ class LayerNoise(Experiment[NoiseRow]):
             for layer in range(1, self._depth(r) + 1)
         )
 
-    def _depth(self, rival: Rival) -> int:
+    def _depth(self, rival: Baseline) -> int:
         return self.layers if rival.net is None else rival.net.depth
 
     def run(self, known: Sequence[NoiseRow] = ()) -> Iterator[Progress[NoiseRow]]:
@@ -102,7 +102,7 @@ class LayerNoise(Experiment[NoiseRow]):
                     yield Progress(done, total, row)
 
     @torch.no_grad()
-    def _measured(self, rival: Rival, given: Exam, deviation: float) -> list[NoiseRow]:
+    def _measured(self, rival: Baseline, given: Exam, deviation: float) -> list[NoiseRow]:
         before = self.before or None
         inputs, outputs = disturbed(rival, self.problem, given, deviation, before, self.layers, self.seed)
         was, now = given.distances(inputs).double(), given.distances(outputs).double()

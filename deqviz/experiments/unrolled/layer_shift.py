@@ -8,7 +8,7 @@ from torch import Tensor
 
 from deqviz.core.guarantee import Guarantee, in_letters
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
-from deqviz.experiments.unrolled.baselines import ISTA, Exam, Rival, descent_of, exam
+from deqviz.experiments.unrolled.baselines import ISTA, Baseline, Exam, descent_of, exam
 from deqviz.learning.sparse_coding import SparseCoding
 
 
@@ -56,7 +56,7 @@ class LayerShift(Experiment[ShiftRow]):
     """The same signals at every shift. After Hadou, NaderiAlizadeh and Ribeiro, 2024."""
 
     problem: SparseCoding
-    rivals: tuple[Rival, ...]
+    rivals: tuple[Baseline, ...]
     shifts: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
     layers: int = 10
     rate: float = 0.2
@@ -69,7 +69,7 @@ class LayerShift(Experiment[ShiftRow]):
         return ShiftRow
 
     @property
-    def everyone(self) -> tuple[Rival, ...]:
+    def everyone(self) -> tuple[Baseline, ...]:
         """The networks and ISTA."""
         return (*self.rivals, ISTA)
 
@@ -101,7 +101,7 @@ class LayerShift(Experiment[ShiftRow]):
                 yield Progress(done, total, row)
 
     @torch.no_grad()
-    def _distances(self, rival: Rival, given: Exam) -> tuple[Tensor, Tensor]:
+    def _distances(self, rival: Baseline, given: Exam) -> tuple[Tensor, Tensor]:
         """y_L, and ‖y_l − y*‖ per signal of all layers."""
         states = rival.states(self.problem, given.start, given.x, self.layers)
         return states[-1], given.distances(states).double()
@@ -110,7 +110,7 @@ class LayerShift(Experiment[ShiftRow]):
         return float(descent_of(self.rate).slacks(distances).max())
 
     @torch.no_grad()
-    def _row(self, rival: Rival, shift: float, given: Exam, clean: Exam, unshifted: float) -> ShiftRow:
+    def _row(self, rival: Baseline, shift: float, given: Exam, clean: Exam, unshifted: float) -> ShiftRow:
         last, d = self._distances(rival, given)
         return ShiftRow(
             rival.title,

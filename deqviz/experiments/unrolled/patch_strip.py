@@ -10,7 +10,7 @@ from deqviz.core.guarantee import Guarantee
 from deqviz.core.metrics import psnr
 from deqviz.core.space import Image
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
-from deqviz.experiments.unrolled.baselines import Rival
+from deqviz.experiments.unrolled.baselines import Baseline
 from deqviz.learning.patches import Cut, cut
 from deqviz.learning.sparse_coding import SparseCoding
 
@@ -45,7 +45,7 @@ class PatchStrip(Experiment[StripRow]):
 
     truth: Image
     problem: SparseCoding
-    rivals: tuple[Rival, ...]
+    rivals: tuple[Baseline, ...]
     sigma: float = 25 / 255
     stride: int = 2
     seed: int = 0

@@ -9,7 +9,7 @@ import torch
 
 from deqviz.core.guarantee import Guarantee
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
-from deqviz.experiments.unrolled.baselines import ISTA, Exam, Rival, exam
+from deqviz.experiments.unrolled.baselines import ISTA, Baseline, Exam, exam
 from deqviz.learning.descent import Descent
 from deqviz.learning.primal_dual import Teaching, fit
 from deqviz.learning.sparse_coding import SparseCoding, SparseSignals
@@ -111,14 +111,14 @@ class PlanarUnrolling(Experiment[PointRow]):
                     net = Lista(2, 2, self.layers, seed=self.seed)
                     for _ in fit(net, self.problem, x, solution, teaching, self.seed):
                         yield Progress(done, total)
-                    rival = Rival(title, net=net)
+                    rival = Baseline(title, net=net)
                 rows = self._points(rival)
             for row in rows:
                 done += 1
                 yield Progress(done, total, row)
 
     @torch.no_grad()
-    def _points(self, rival: Rival) -> list[PointRow]:
+    def _points(self, rival: Baseline) -> list[PointRow]:
         given = self.given
         states = rival.states(self.problem, given.start, given.x, self.layers)
         d = given.distances(states)

@@ -7,7 +7,7 @@ import torch
 
 from deqviz.experiments._rows import Experiment, Key, Progress
 from deqviz.experiments._training_progress import Lesson
-from deqviz.experiments.unrolled.baselines import Rival, exam
+from deqviz.experiments.unrolled.baselines import Baseline, exam
 from deqviz.experiments.unrolled.layer_descent import LayerRow, measured
 from deqviz.learning.primal_dual import Teaching, fit
 from deqviz.learning.sparse_coding import SparseCoding, SparseSignals
@@ -93,7 +93,7 @@ class TeachingRun(Experiment[LayerRow]):
                         slacks=step.slacks,
                         duals=step.duals,
                     )
-                rival = Rival(teaching.name, net=net)
+                rival = Baseline(teaching.name, net=net)
                 rows = measured(rival, self.problem, given, self.layers, self.rate)
             for row in rows:
                 done += 1

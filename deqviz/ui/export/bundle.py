@@ -36,7 +36,7 @@ _CODE = {
 def show(job: Job) -> None:
     """Draw the row; no download runs the page anew."""
     record = job.record() if job.state == "paused" or job.state == "checking" or job.state in OVER else None
-    if record is not None and (not record.frames or not record.shot.marks):
+    if record is not None and (not record.frames or not record.snapshot.marks):
         record = None
     _row(job, record)
 

@@ -70,7 +70,7 @@ def _hot() -> NDArray[np.uint8]:
 
 def pictures(record: Record, k: int, gain: int) -> dict[str, Pixels]:
     """The pictures of iterate k as they are shown, by name; no truth and no error where nobody knows it."""
-    setup = record.shot.setup
+    setup = record.snapshot.setup
     assert setup is not None  # a record is of a run whose problem was built
     shown = next(f.pixels for f in record.frames if f.k == k)
     found = {f"k{k}": shown, "measured": setup.measured}
@@ -98,7 +98,7 @@ def arrays(record: Record) -> bytes:
     method's own curves where it has some; `kept`, n × c × h × w, with their numbers `kept_k`, fewer where all
     took more than 64 MB; `ssim` with `ssim_k`; `settings`, a text. NaN stands where a number is unknown.
     """
-    shot, path = record.shot, record.path
+    snapshot, path = record.snapshot, record.path
     names, rows = table(record)
     columns = {
         name: np.array([math.nan if v is None else v for v in values])
@@ -115,8 +115,8 @@ def arrays(record: Record) -> bytes:
         **{name.replace(" ", "_"): values for name, values in columns.items() if name != "ssim"},
         "kept_k": np.array([k for k, _ in kept]),
         "kept": np.stack([_bare(x) for _, x in kept]),
-        "ssim_k": np.array(sorted(shot.ssim), int),
-        "ssim": np.array([shot.ssim[k] for k in sorted(shot.ssim)]),
+        "ssim_k": np.array(sorted(snapshot.ssim), int),
+        "ssim": np.array([snapshot.ssim[k] for k in sorted(snapshot.ssim)]),
         "settings": np.array(settings(record.scenario)),
     }
     for name in ("k", "evaluations"):
@@ -133,13 +133,13 @@ def _bare(x: Image | torch.Tensor) -> np.ndarray:
 
 def table(record: Record) -> tuple[tuple[str, ...], list[tuple[float | None, ...]]]:
     """The names of the columns and a row for every iterate; None where a number was not computed."""
-    shot = record.shot
-    own = tuple(shot.marks[-1].scalars)
-    has_objective = shot.marks[0].objective is not None
+    snapshot = record.snapshot
+    own = tuple(snapshot.marks[-1].scalars)
+    has_objective = snapshot.marks[0].objective is not None
     judged = ("psnr", "ssim") if record.truth is not None else ()
     names = ("k", "evaluations", "residual", "gap", *judged, *(("objective",) if has_objective else ()), *own)
     rows: list[tuple[float | None, ...]] = []
-    for mark, quality in zip(shot.marks, shot.psnr, strict=True):
+    for mark, quality in zip(snapshot.marks, snapshot.psnr, strict=True):
         known = None if math.isnan(quality) else quality
         rows.append(
             (
@@ -147,7 +147,7 @@ def table(record: Record) -> tuple[tuple[str, ...], list[tuple[float | None, ...
                 mark.evaluations,
                 mark.residual,
                 mark.gap,
-                *((known, shot.ssim.get(mark.k)) if judged else ()),
+                *((known, snapshot.ssim.get(mark.k)) if judged else ()),
                 *((mark.objective,) if has_objective else ()),
                 *(mark.scalars.get(name) for name in own),
             )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from deqviz.io.pixels import png
 from deqviz.runtime.job import Job
-from deqviz.runtime.run_snapshot import Snapshot, State
+from deqviz.runtime.run_snapshot import RunSnapshot, State
 from deqviz.scenario import Scenario
 
 MOST = 24
@@ -122,8 +122,8 @@ class History:
             if job is not None and not entry.is_final:
                 # Asked first: what is over by then cannot change any more.
                 entry.is_final = job.is_over()
-                shot = job.snapshot()
-                entry.look, entry.weight = look(shot, entry.look), weight(shot)
+                snapshot = job.snapshot()
+                entry.look, entry.weight = look(snapshot, entry.look), weight(snapshot)
         # Whoever drags a slider begins many runs that never come to a picture.
         self.entries = [e for e in self.entries if e.job is current or not e.is_final or e.look.picture]
         self._forget(current)
@@ -150,30 +150,30 @@ def allowance() -> int:
         return max(FLOOR, TOTAL // max(1, len(_histories)))
 
 
-def weight(shot: Snapshot) -> int:
+def weight(snapshot: RunSnapshot) -> int:
     """About how many bytes a run holds: the kept iterates, those of other starts, and the numbers."""
-    if shot.setup is None:
+    if snapshot.setup is None:
         return 0
-    iterate = 4 * math.prod(shot.setup.shape)
-    kept = sum(frame.pixels.nbytes + iterate for frame in shot.frames)
-    others = sum(x.nbytes for probe in shot.probes for _, x in probe.path)
+    iterate = 4 * math.prod(snapshot.setup.shape)
+    kept = sum(frame.pixels.nbytes + iterate for frame in snapshot.frames)
+    others = sum(x.nbytes for probe in snapshot.probes for _, x in probe.path)
     # A solver's own past (Anderson: five pairs), data, truth and operator: about twenty pictures.
-    return round(OVERHEAD * (kept + others + 20 * iterate + 500 * len(shot.marks)))
+    return round(OVERHEAD * (kept + others + 20 * iterate + 500 * len(snapshot.marks)))
 
 
-def look(shot: Snapshot, before: Look) -> Look:
+def look(snapshot: RunSnapshot, before: Look) -> Look:
     """What is seen of a run now; its picture is made again only when it is another one."""
-    latest = shot.latest
+    latest = snapshot.latest
     if latest is None:
-        return Look(shot.state, 0)
+        return Look(snapshot.state, 0)
     is_same = before.picture and before.k == latest.k
     picture = before.picture if is_same else png(latest.pixels)
     return Look(
-        state=shot.state,
+        state=snapshot.state,
         k=latest.k,
         psnr=latest.psnr,
-        residual=shot.marks[-1].residual if shot.marks else math.nan,
-        evaluations=shot.marks[-1].evaluations if shot.marks else 0,
+        residual=snapshot.marks[-1].residual if snapshot.marks else math.nan,
+        evaluations=snapshot.marks[-1].evaluations if snapshot.marks else 0,
         size=(latest.pixels.shape[-2], latest.pixels.shape[-1]),
         picture=picture,
         thumbnail=before.thumbnail if is_same else png(latest.pixels, side=SIDE),

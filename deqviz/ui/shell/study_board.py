@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from deqviz.runtime.study import Shot, Study
+from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Chart, Explanation, Row, Stacks, Tile
 
 
@@ -15,26 +15,26 @@ class Progress(NamedTuple):
     left: float | None
 
 
-def cells_behind(shot: Shot) -> Iterator[tuple[str, int, int]]:
+def cells_behind(snapshot: StudySnapshot) -> Iterator[tuple[str, int, int]]:
     """Of every part its key, the cells that are behind it and all of them; some runs end early."""
-    last = max((n for n, rows in enumerate(shot.rows) if rows), default=-1)
-    for n, (part, rows) in enumerate(zip(shot.parts, shot.rows, strict=True)):
+    last = max((n for n, rows in enumerate(snapshot.rows) if rows), default=-1)
+    for n, (part, rows) in enumerate(zip(snapshot.parts, snapshot.rows, strict=True)):
         cells = part.experiment.cells
         at = cells.index(rows[-1].key) + 1 if rows else 0
-        yield part.key, len(cells) if n < last or shot.state == "done" else at, len(cells)
+        yield part.key, len(cells) if n < last or snapshot.state == "done" else at, len(cells)
 
 
-def cells_done(shot: Shot) -> Progress:
+def cells_done(snapshot: StudySnapshot) -> Progress:
     """Progress in cells, for runs that leave the rest of their cells out when they arrive early."""
-    behind = tuple(cells_behind(shot))
+    behind = tuple(cells_behind(snapshot))
     done, total = sum(cells for _, cells, _ in behind), sum(size for _, _, size in behind)
-    left = None if shot.left is None or done == 0 else shot.seconds * (total - done) / done
+    left = None if snapshot.left is None or done == 0 else snapshot.seconds * (total - done) / done
     return Progress(done, total, left)
 
 
 def study_board(
     study: Study,
-    shot: Shot,
+    snapshot: StudySnapshot,
     *,
     charts: Iterable[Chart],
     guarantees: Iterable[Row],
@@ -46,17 +46,17 @@ def study_board(
     tiles: Iterable[Tile] = (),
     stacks: Stacks | None = None,
 ) -> Board:
-    """The board of `shot`; `preparing` and `doing` say what keeps it busy, progress is counted in rows."""
-    done, total, left = progress or Progress(shot.done, shot.total, shot.left)
+    """The board of `snapshot`; `preparing` and `doing` say what keeps it busy; progress counts rows."""
+    done, total, left = progress or Progress(snapshot.done, snapshot.total, snapshot.left)
     return Board(
         study.id,
-        shot.state,
+        snapshot.state,
         done,
         total,
         unit=unit,
-        seconds=shot.seconds,
+        seconds=snapshot.seconds,
         left=left,
-        message=shot.message or (preparing if shot.state == "preparing" else doing),
+        message=snapshot.message or (preparing if snapshot.state == "preparing" else doing),
         charts=tuple(charts),
         tiles=tuple(tiles),
         stacks=stacks,

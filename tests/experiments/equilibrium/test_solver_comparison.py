@@ -11,7 +11,7 @@ from deqviz.core.regularizer import Regularizer
 from deqviz.core.space import Space
 from deqviz.experiments._rows import only_rows, panel
 from deqviz.experiments.equilibrium.equilibria import Equation
-from deqviz.experiments.equilibrium.solver_comparison import Race, RaceRow, competitors
+from deqviz.experiments.equilibrium.solver_comparison import SolverComparison, SolverRow, competitors
 from deqviz.regularizers.contractive import Contractive
 from deqviz.regularizers.quadratic import Quadratic
 from deqviz.scenario import Scenario
@@ -19,11 +19,13 @@ from deqviz.scenario import Scenario
 CONTRACTIVE = Contractive(0.5)
 
 
-def race(operator: str, regularizer: Regularizer = CONTRACTIVE, weight: float = 0.5, **settings) -> Race:
+def race(
+    operator: str, regularizer: Regularizer = CONTRACTIVE, weight: float = 0.5, **settings
+) -> SolverComparison:
     x = images.scaled(images.load(Scenario().image, torch.float64), 12)
     model = OPERATORS[operator].build({}, image=Space(tuple(x.shape[1:]), x.dtype))
     equation, y = Equation(model, regularizer), model(x)
-    return Race(equation, y, weight, model.baseline(y), competitors(equation, weight), **settings)
+    return SolverComparison(equation, y, weight, model.baseline(y), competitors(equation, weight), **settings)
 
 
 @pytest.mark.parametrize("operator", ["inpainting", "motion_blur"])
@@ -50,7 +52,7 @@ def test_measured_factors_stay_below_the_certified_ones(operator: str) -> None:
 def test_the_best_step_is_best_and_its_factor_is_met() -> None:
     # Linear with σ ∈ {0, 1}: T7(b) is an equality, κ = ‖A‖²/(‖A‖² + 2α) at the best step.
     rows = list(only_rows(race("inpainting", Quadratic(), 0.5).run()))
-    ends: dict[str, RaceRow] = {row.route: row for row in rows if row.state != "going"}
+    ends: dict[str, SolverRow] = {row.route: row for row in rows if row.state != "going"}
     assert ends["optimal"].factor == pytest.approx(1 / 2, abs=1e-6)
     assert ends["optimal"].measured == pytest.approx(1 / 2, rel=1e-3)
     assert ends["explicit"].factor == pytest.approx(2 / 3, abs=1e-6)

@@ -14,7 +14,11 @@ from deqviz.core.regularizer import Regularizer
 from deqviz.core.space import Image, Space
 from deqviz.experiments._rows import only_rows, panel, read, recorded, to_text
 from deqviz.experiments.equilibrium.equilibria import Equation
-from deqviz.experiments.equilibrium.parameter_continuation import Case, Crossing, three_equilibria
+from deqviz.experiments.equilibrium.parameter_continuation import (
+    Case,
+    ParameterContinuation,
+    three_equilibria,
+)
 from deqviz.experiments.equilibrium.uniqueness import Meeting, Uniqueness, routes, starts
 from deqviz.regularizers.contractive import Contractive
 from deqviz.regularizers.quadratic import Quadratic
@@ -144,7 +148,7 @@ def test_the_step_past_its_limit() -> None:
     equation, y = Equation(model, Quadratic()), model(x)
     cases = tuple(Case(s, Quadratic(), s) for s in (0.5, 0.9, 1.1, 1.4))
     found = starts(equation, y)
-    experiment = Crossing(equation, y, 1.0, found, "step", cases, "explicit", max_steps=400)
+    experiment = ParameterContinuation(equation, y, 1.0, found, "step", cases, "explicit", max_steps=400)
     rows = list(only_rows(experiment.run()))
     assert [row.diverged for row in rows] == [0, 0, 3, 3]
     assert [row.distinct for row in rows] == [1, 1, 0, 0]

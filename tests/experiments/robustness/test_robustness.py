@@ -23,7 +23,7 @@ from deqviz.experiments.robustness._ascent import ascend, draws, local_gain, on_
 from deqviz.experiments.robustness._solution_map import SolutionMap
 from deqviz.experiments.robustness._solutions import solution_map
 from deqviz.experiments.robustness._total_variation import TvPairs
-from deqviz.experiments.robustness.attack import Budget, Contestant, Robustness, RobustnessRow
+from deqviz.experiments.robustness.attack import Budget, NamedMethod, Robustness, RobustnessRow
 from deqviz.methods._base import FixedPointMethod
 from deqviz.methods.mol import Mol
 from deqviz.methods.tv import Tv
@@ -116,7 +116,7 @@ def build(name: str, p: Problem) -> Method:
 
 def attacked(p: Problem, method: Method, levels: tuple[float, ...] = (0.05,), **more: Any) -> Robustness:
     return Robustness(
-        p, (Contestant("it", "The method", method),), levels, budget=SMALL, tolerance=1e-10, **more
+        p, (NamedMethod("it", "The method", method),), levels, budget=SMALL, tolerance=1e-10, **more
     )
 
 
@@ -184,7 +184,9 @@ def test_the_quadratic_equilibrium_attains_its_bound():
     p = problem("gaussian_blur", (8, 8))
     method = METHODS["tikhonov"].build({"weight": 0.02})
     budget = Budget(3, 40, 3, 60)
-    experiment = Robustness(p, (Contestant("it", "It", method),), (0.01, 0.3), budget=budget, tolerance=1e-12)
+    experiment = Robustness(
+        p, (NamedMethod("it", "It", method),), (0.01, 0.3), budget=budget, tolerance=1e-12
+    )
     for row in rows(experiment):
         spectrum = torch.linalg.svdvals(_matrix(p))
         best = float((spectrum / (spectrum.square() + 0.02)).max())
@@ -408,7 +410,7 @@ def test_without_a_derivative_the_search_is_random_and_says_so():
 
 def test_rows_go_on_where_they_stopped(tmp_path: Path):
     p = problem("gaussian_blur")
-    contestants = tuple(Contestant(k, k, build(k, p)) for k in ("tikhonov", "mol"))
+    contestants = tuple(NamedMethod(k, k, build(k, p)) for k in ("tikhonov", "mol"))
     x = p.operator.adjoint(p.data)
     experiment = Robustness(p, contestants, (0.01, 0.1), x, SMALL, 1e-10)
     assert [r.key for r in rows(experiment)] == list(experiment.cells)
@@ -487,14 +489,14 @@ class Exploding(FixedPointMethod):
 )
 def test_bad_questions_are_refused_in_a_sentence(what: dict[str, Any], said: str):
     p = problem("gaussian_blur")
-    plain: dict[str, Any] = {"contestants": (Contestant("a", "A", Run()),)}
+    plain: dict[str, Any] = {"contestants": (NamedMethod("a", "A", Run()),)}
     with pytest.raises(ValueError, match=said):
         Robustness(p, **{**plain, **what})
 
 
 def test_bad_data_and_budgets_are_refused_in_a_sentence():
     p = problem("gaussian_blur")
-    one = Contestant("a", "A", Run())
+    one = NamedMethod("a", "A", Run())
     with pytest.raises(ValueError, match="a key of its own"):
         Robustness(p, (one, one))
     with pytest.raises(ValueError, match="data that are not zero"):

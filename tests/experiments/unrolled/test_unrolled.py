@@ -13,7 +13,7 @@ import torch
 from deqviz import images
 from deqviz.core.metrics import psnr
 from deqviz.experiments._rows import Experiment, only_rows, read, recorded
-from deqviz.experiments.unrolled.baselines import ISTA, Rival, disturbed, exam
+from deqviz.experiments.unrolled.baselines import ISTA, Baseline, disturbed, exam
 from deqviz.experiments.unrolled.layer_descent import LayerDescent, LayerRow
 from deqviz.experiments.unrolled.layer_noise import LayerNoise
 from deqviz.experiments.unrolled.layer_shift import LayerShift
@@ -37,16 +37,16 @@ def small() -> SparseCoding:
     return SparseCoding(random_dictionary(16, 24, rng()), 0.1)
 
 
-def untrained(title: str = "net", seed: int = 0, layers: int = 4) -> Rival:
-    return Rival(title, net=Lista(16, 24, layers, seed=seed), digest=str(seed))
+def untrained(title: str = "net", seed: int = 0, layers: int = 4) -> Baseline:
+    return Baseline(title, net=Lista(16, 24, layers, seed=seed), digest=str(seed))
 
 
-def shipped(prefix: str, *keys: str) -> tuple[Rival, ...]:
-    found: list[Rival] = []
+def shipped(prefix: str, *keys: str) -> tuple[Baseline, ...]:
+    found: list[Baseline] = []
     for key in keys:
         net = _weights.load(prefix + key)
         assert isinstance(net, UnrolledSparseCoder)
-        found.append(Rival(TEACHINGS[key].name, net=net))
+        found.append(Baseline(TEACHINGS[key].name, net=net))
     return tuple(found)
 
 

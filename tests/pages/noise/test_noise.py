@@ -79,9 +79,9 @@ def test_a_bad_value_falls_back_and_gets_one_sentence(query: dict[str, str], sai
 def test_the_default_shows_the_rate_and_its_loss():
     setting = Setting(levels=7, seeds=1).validated()
     study = finished(setting)
-    shot = study.snapshot()
-    assert shot.state == "done", shot.message
-    held, broken = slope(shot.of("sweep"), "bregman"), slope(shot.of("contrast"), "bregman")
+    snapshot = study.snapshot()
+    assert snapshot.state == "done", snapshot.message
+    held, broken = slope(snapshot.of("sweep"), "bregman"), slope(snapshot.of("contrast"), "bregman")
     assert held is not None
     assert broken is not None
     assert held.slope >= 0.95
@@ -104,7 +104,7 @@ def test_the_default_shows_the_rate_and_its_loss():
     )
     assert lamps["Bregman distance, source condition violated"] == "void"
     assert drawn.csv is not None
-    assert drawn.csv.count("\n") == 1 + shot.done
+    assert drawn.csv.count("\n") == 1 + snapshot.done
 
 
 def test_every_error_lies_in_the_band_that_is_drawn():
@@ -126,7 +126,7 @@ def test_every_error_lies_in_the_band_that_is_drawn():
 def test_stability_stays_below_its_bounds_and_comes_near_them():
     setting = small(regularizer=Choice("rotating", {"contraction": 0.95}), seeds=1, is_stability=True)
     study = finished(setting)
-    shot = study.snapshot()
+    snapshot = study.snapshot()
     drawn = board(study, setting)
     charts = {chart.key: chart for chart in drawn.charts}
     bound, worst, random = charts["stability"].series
@@ -145,7 +145,7 @@ def test_stability_stays_below_its_bounds_and_comes_near_them():
     assert {lamps[f"Stability {of}"] for of in ("in the distance", "of the data", "of the picture")} == {
         "holds"
     }
-    (turning,) = shot.of("gradient")
+    (turning,) = snapshot.of("gradient")
     assert turning.asymmetry > 0.5
     assert drawn.explanation is not None
     assert f"‖J − Jᵀ‖/‖J‖ = {turning.asymmetry:.3f} ± " in drawn.explanation.text

@@ -71,18 +71,18 @@ def drop(at: AppTest, name: str, data: bytes) -> AppTest:
 def test_complex_pictures_are_shown_by_their_magnitudes(method: str, image: str):
     at = settle(opened(QUICK | {"image": image, "method": method}))
     job = at.session_state.job
-    shot = job.snapshot()
-    assert shot.state in ("done", "diverged"), shot.message
+    snapshot = job.snapshot()
+    assert snapshot.state in ("done", "diverged"), snapshot.message
     truth = job.scenario.truth()
     assert truth.shape == (1, 2, 32, 32)
     # What is shown is |x| in one channel, and what is kept is x.
     grey = (magnitude(truth)[0].clamp(0, 1) * 255).round().byte().numpy()
-    assert np.array_equal(shot.setup.truth, grey)
-    assert shot.setup.measured.shape == shot.latest.pixels.shape == (1, 32, 32)
+    assert np.array_equal(snapshot.setup.truth, grey)
+    assert snapshot.setup.measured.shape == snapshot.latest.pixels.shape == (1, 32, 32)
     (k, x), *_ = reversed(job._log.path)
     assert x.shape == (1, 2, 32, 32)
-    assert shot.psnr[k] == pytest.approx(psnr(x, truth), abs=1e-4)
-    assert shot.latest.error_max == pytest.approx(
+    assert snapshot.psnr[k] == pytest.approx(psnr(x, truth), abs=1e-4)
+    assert snapshot.latest.error_max == pytest.approx(
         float((magnitude(x) - magnitude(truth)).abs().max()), abs=1e-6
     )
     assert "violated" not in {g.lamp for g in job.guarantees()}
@@ -95,10 +95,10 @@ def test_an_npy_file_of_kspace_is_reconstructed():
     assert found.operator.key == "parallel_mri"
     assert found.noise.params["std"] == 0
     assert "5 coils; fully sampled; resized from 64 × 64 to 48 × 48" in notes(at)
-    shot = settle(at).session_state.job.snapshot()
-    assert shot.state == "done", shot.message
-    assert shot.latest.psnr > shot.setup.measured_psnr + 2
-    view = screen.view(at.session_state.job, shot, "", (), 0)
+    snapshot = settle(at).session_state.job.snapshot()
+    assert snapshot.state == "done", snapshot.message
+    assert snapshot.latest.psnr > snapshot.setup.measured_psnr + 2
+    view = screen.view(at.session_state.job, snapshot, "", (), 0)
     assert view.explanation is not None
     assert "your k-space, undersampled by the pattern" in view.explanation.text
 
@@ -129,15 +129,15 @@ def test_kspace_with_gaps_has_no_truth_and_the_page_says_so():
     at = drop(settle(opened(DIRECT)), "gaps.npy", npy(gaps()))
     assert "there is no ground truth" in notes(at)
     job = settle(at).session_state.job
-    shot = job.snapshot()
-    assert shot.state in ("done", "diverged"), shot.message
-    assert shot.setup.truth is None
-    assert all(math.isnan(value) for value in shot.psnr)
-    assert not shot.ssim
-    pictures = screen.pictures(job, shot)
+    snapshot = job.snapshot()
+    assert snapshot.state in ("done", "diverged"), snapshot.message
+    assert snapshot.setup.truth is None
+    assert all(math.isnan(value) for value in snapshot.psnr)
+    assert not snapshot.ssim
+    pictures = screen.pictures(job, snapshot)
     assert pictures is not None
     assert pictures.truth is None
-    assert screen.view(job, shot, "", (), 0).quality[0].column == "residual"
+    assert screen.view(job, snapshot, "", (), 0).quality[0].column == "residual"
     # Any other operator wants a picture.
     before = job.id
     at.selectbox(key="w.operator").select("denoising").run()

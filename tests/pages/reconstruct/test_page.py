@@ -212,8 +212,8 @@ def test_a_preset_fills_the_form_and_starts():
 @pytest.mark.parametrize("key", [e for e in ("baseline", "tikhonov", "tv", "iterated_tikhonov")])
 def test_every_quick_method_runs_from_the_page(key):
     at = settle(opened({"method": key}))
-    shot = at.session_state.job.snapshot()
-    assert shot.state in ("done", "diverged"), shot.message
+    snapshot = at.session_state.job.snapshot()
+    assert snapshot.state in ("done", "diverged"), snapshot.message
     assert "violated" not in {g.lamp for g in at.session_state.job.guarantees()}
 
 

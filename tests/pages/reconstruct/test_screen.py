@@ -5,22 +5,22 @@ import math
 import pytest
 import torch
 
-from deqviz.core.records import Mark
+from deqviz.core.records import Scalars
 from deqviz.diagnostics.trajectory import plane
 from deqviz.experiments.probe import Landscape, Probe
 from deqviz.runtime.job import Job
-from deqviz.runtime.run_snapshot import Snapshot, State
+from deqviz.runtime.run_snapshot import RunSnapshot, State
 from deqviz.scenario import Scenario
 from deqviz.ui.components.run.records import ENABLED
 from deqviz.ui.pages.reconstruct import screen
 
 
-def shot(state: State, *probes: Probe, k: int = 20, rate: float = 0.0, message: str = "") -> Snapshot:
-    marks = (Mark(k=k, residual=0.1, gap=0.1, evaluations=k),)
-    return Snapshot(state, message, marks, (math.nan,), {}, None, (), rate, probes, None)
+def snapshot(state: State, *probes: Probe, k: int = 20, rate: float = 0.0, message: str = "") -> RunSnapshot:
+    marks = (Scalars(k=k, residual=0.1, gap=0.1, evaluations=k),)
+    return RunSnapshot(state, message, marks, (math.nan,), {}, None, (), rate, probes, None)
 
 
-def message(now: Snapshot, iterations: int = 500) -> str:
+def message(now: RunSnapshot, iterations: int = 500) -> str:
     job = Job(Scenario(iterations=iterations).validated())
     return screen.view(job, now, "", (), 0).message
 
@@ -38,26 +38,26 @@ def message(now: Snapshot, iterations: int = 500) -> str:
     ],
 )
 def test_a_long_run_says_how_long_it_still_takes(rate: float, text: str):
-    assert message(shot("running", rate=rate)) == text
-    assert message(shot("paused", rate=rate)) == ""
+    assert message(snapshot("running", rate=rate)) == text
+    assert message(snapshot("paused", rate=rate)) == ""
 
 
 def test_checks_are_no_end_and_say_how_far_they_are():
-    view = screen.view(Job(Scenario().validated()), shot("checking"), "", (), 0)
+    view = screen.view(Job(Scenario().validated()), snapshot("checking"), "", (), 0)
     assert view.state == "checking"
     assert {"stop", "reset", "speed"} <= set(ENABLED[view.state])
     x = torch.zeros(1, 1, 4, 4)
     start = Probe("start-zero", "from zero", None, ((0, x), (10, x)))
-    said = message(shot("checking", start, message="Arrived."))
+    said = message(snapshot("checking", start, message="Arrived."))
     assert said == "Arrived. Checking the guarantees: from zero, iteration 10 of about 20 …"
     gap = torch.tensor([[1.0, math.nan], [1.0, 1.0]])
     land = Landscape(plane([x, x + 1, x + 2], x), (0.0, 1.0), gap)
     assert "residual on the plane, 75 %" in message(
-        shot("checking", start, Probe("landscape", "residual on the plane", None, (), land))
+        snapshot("checking", start, Probe("landscape", "residual on the plane", None, (), land))
     )
 
 
 def test_a_run_that_is_built_says_what_is_prepared():
-    view = screen.view(Job(Scenario().validated()), shot("preparing"), "", (), 0)
+    view = screen.view(Job(Scenario().validated()), snapshot("preparing"), "", (), 0)
     assert view.state == "preparing"
     assert view.message == "Gaussian blur: computing the operator norm and the constants"

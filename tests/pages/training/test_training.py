@@ -91,10 +91,10 @@ def test_a_bad_value_falls_back_and_gets_one_sentence(query: dict[str, str], sai
 def test_the_lab_draws_every_loss_and_every_bound():
     setting = replace(NOTHING, is_lab=True, steps=90, objectives=("weighted", "untrained", "denoising"))
     study = finished(setting)
-    shot, drawn = study.snapshot(), board(study, setting)
+    snapshot, drawn = study.snapshot(), board(study, setting)
     charts = {chart.key: chart for chart in drawn.charts}
     assert list(charts) == ["losses", "errors", "plateaus", "asymmetries"]
-    assert drawn.done == drawn.total == len(shot.lessons) + shot.done == 2 * 90 + 12
+    assert drawn.done == drawn.total == len(snapshot.lessons) + snapshot.done == 2 * 90 + 12
     # The order of the legend is that of the colours, whatever was chosen first.
     assert [s.name for s in charts["losses"].series] == ["Denoising", "Range-condition loss L_{β}"]
     assert all(list(s.x) == list(range(1, 91)) for s in charts["losses"].series)
@@ -138,12 +138,12 @@ def test_training_steps_are_counted_once_after_a_stop_in_the_middle():
 def test_a_network_goes_on_beyond_its_depth_and_is_compared_with_the_unrolled_one():
     setting = replace(NOTHING, is_depth=True, depth=4, net_steps=10)
     study = finished(setting)
-    shot, drawn = study.snapshot(), board(study, setting)
+    snapshot, drawn = study.snapshot(), board(study, setting)
     losses, beyond = drawn.charts
     assert [s.name for s in losses.series] == ["DE-Prox", "DE-Prox unrolled, K = 4"]
     assert all(len(s.x) == 10 for s in losses.series)
     curve, mark, unrolled, at = beyond.series
-    row = next(row for row in shot.of("depth") if row.network == "DE-Prox")
+    row = next(row for row in snapshot.of("depth") if row.network == "DE-Prox")
     assert set(mark.x) == {row.depth}
     assert set(at.x) == {4}
     assert max(curve.x) == max(unrolled.x) == 5 * max(row.depth, 4)

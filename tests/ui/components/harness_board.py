@@ -86,20 +86,20 @@ def fresh() -> Study:
 
 
 def drawn(study: Study) -> board.Board:
-    shot = study.snapshot()
-    rows: tuple[Halving, ...] = shot.of("rows")
+    snapshot = study.snapshot()
+    rows: tuple[Halving, ...] = snapshot.of("rows")
     n, value, bound = ([getattr(r, name) for r in rows] for name in ("n", "value", "bound"))
-    picture = shot.view("ramp")
+    picture = snapshot.view("ramp")
     pixels = None if picture is None else (picture[0] * 255).byte().numpy()
     return board.Board(
         study.id,
-        shot.state,
-        shot.done,
-        shot.total,
+        snapshot.state,
+        snapshot.done,
+        snapshot.total,
         unit="rows",
-        seconds=shot.seconds,
-        left=shot.left,
-        message=shot.message,
+        seconds=snapshot.seconds,
+        left=snapshot.left,
+        message=snapshot.message,
         charts=(
             board.Chart(
                 "halving",

@@ -86,8 +86,8 @@ def unzipped(data: bytes) -> dict[str, bytes]:
 
 def test_a_run_that_was_held_is_taken_with_its_newest_iterate():
     record = record_of(replace(GREY, tolerance=1e-9, iterations=100), steps=19)
-    assert record.path[-1][0] == record.frames[-1].k == record.shot.marks[-1].k == 18
-    assert 18 not in {f.k for f in record.shot.frames}
+    assert record.path[-1][0] == record.frames[-1].k == record.snapshot.marks[-1].k == 18
+    assert 18 not in {f.k for f in record.snapshot.frames}
     assert record.ended_at == 18
 
 
@@ -97,8 +97,8 @@ def test_a_run_before_its_first_iterate_has_no_record():
 
 def test_a_run_that_went_on_after_it_arrived_is_repeated_to_the_same_iterate(grey):
     # On a GPU the residual is looked at every 64 iterates.
-    marks = [replace_residual(m, 1e-7 if m.k >= 20 else 1.0) for m in grey.shot.marks]
-    late = replace(grey, shot=replace(grey.shot, marks=tuple(marks)))
+    marks = [replace_residual(m, 1e-7 if m.k >= 20 else 1.0) for m in grey.snapshot.marks]
+    late = replace(grey, snapshot=replace(grey.snapshot, marks=tuple(marks)))
     assert grey.ended_at is None
     assert late.ended_at == marks[-1].k
 
@@ -112,7 +112,7 @@ def replace_residual(mark, value):
 
 def test_pictures_are_those_of_the_screen_to_the_byte(grey, colour):
     for record in (grey, colour):
-        setup, last = record.shot.setup, record.frames[-1]
+        setup, last = record.snapshot.setup, record.frames[-1]
         assert setup is not None
         files = unzipped(export_files.pictures_file(record, last.k, 4))
         stem = export_files.stem(record.scenario)
@@ -180,7 +180,7 @@ def test_arrays_are_those_of_the_run(grey):
         arrays = dict(file)
     assert {"x", "y", "truth", "measured", "k", "residual", "gap", "psnr", "ssim", "ssim_k"} <= set(arrays)
     assert {"evaluations", "objective", "duality_gap", "kept", "kept_k", "settings"} <= set(arrays)
-    shot, truth = grey.shot, grey.truth
+    snapshot, truth = grey.snapshot, grey.truth
     assert truth is not None
     assert np.array_equal(arrays["x"], grey.path[-1][1][0].numpy())
     assert arrays["x"].dtype == np.float32
@@ -188,10 +188,10 @@ def test_arrays_are_those_of_the_run(grey):
     assert np.array_equal(arrays["y"], grey.problem.data[0].numpy())
     assert np.array_equal(arrays["kept"][-1], arrays["x"])
     assert list(arrays["kept_k"]) == [k for k, _ in grey.path]
-    assert list(arrays["k"]) == [m.k for m in shot.marks]
-    assert list(arrays["residual"]) == [m.residual for m in shot.marks]
-    assert list(arrays["psnr"]) == list(shot.psnr)
-    assert dict(zip(arrays["ssim_k"], arrays["ssim"], strict=True)) == dict(shot.ssim)
+    assert list(arrays["k"]) == [m.k for m in snapshot.marks]
+    assert list(arrays["residual"]) == [m.residual for m in snapshot.marks]
+    assert list(arrays["psnr"]) == list(snapshot.psnr)
+    assert dict(zip(arrays["ssim_k"], arrays["ssim"], strict=True)) == dict(snapshot.ssim)
     assert json.loads(str(arrays["settings"]))["method"]["key"] == "tv"
 
 
@@ -213,13 +213,13 @@ def test_arrays_can_be_uploaded_again(grey):
 
 def test_the_table_has_every_number(grey):
     rows = list(csv.DictReader(io.StringIO(export_files.numbers(grey).decode())))
-    shot = grey.shot
-    assert [int(row["k"]) for row in rows] == [m.k for m in shot.marks]
-    assert [float(row["residual"]) for row in rows] == [m.residual for m in shot.marks]
-    assert [float(row["psnr"]) for row in rows] == list(shot.psnr)
-    assert [float(row["objective"]) for row in rows] == [m.objective for m in shot.marks]
-    assert [float(row["duality gap"]) for row in rows] == [m.scalars["duality gap"] for m in shot.marks]
-    assert {int(row["k"]): float(row["ssim"]) for row in rows if row["ssim"]} == dict(shot.ssim)
+    snapshot = grey.snapshot
+    assert [int(row["k"]) for row in rows] == [m.k for m in snapshot.marks]
+    assert [float(row["residual"]) for row in rows] == [m.residual for m in snapshot.marks]
+    assert [float(row["psnr"]) for row in rows] == list(snapshot.psnr)
+    assert [float(row["objective"]) for row in rows] == [m.objective for m in snapshot.marks]
+    assert [float(row["duality gap"]) for row in rows] == [m.scalars["duality gap"] for m in snapshot.marks]
+    assert {int(row["k"]): float(row["ssim"]) for row in rows if row["ssim"]} == dict(snapshot.ssim)
 
 
 def test_settings_open_again(grey):
@@ -288,7 +288,7 @@ def test_a_gif_of_the_usual_size_stays_below_5_mb(grey):
     noise = [
         replace(grey.frames[0], k=k, pixels=rng.integers(0, 256, (1, 256, 256), np.uint8)) for k in range(99)
     ]
-    record = replace(grey, shot=replace(grey.shot, frames=tuple(noise), latest=None))
+    record = replace(grey, snapshot=replace(grey.snapshot, frames=tuple(noise), latest=None))
     shown = export_animation.chosen(record)
     assert len(shown) == export_animation.MOST
     assert (shown[0].k, shown[-1].k) == (0, 98)

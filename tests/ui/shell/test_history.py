@@ -41,13 +41,13 @@ def ran(book: History, seed: int = 0, **more: object) -> Job:
 def test_a_run_leaves_its_picture_and_its_numbers():
     book = History()
     job = ran(book)
-    entry, shot = book.entries[0], job.snapshot()
-    assert shot.latest is not None
+    entry, snapshot = book.entries[0], job.snapshot()
+    assert snapshot.latest is not None
     assert (entry.look.state, entry.look.k, entry.is_final) == ("done", 3, True)
-    assert entry.look.psnr == shot.latest.psnr
-    assert entry.look.residual == shot.marks[-1].residual
+    assert entry.look.psnr == snapshot.latest.psnr
+    assert entry.look.residual == snapshot.marks[-1].residual
     pixels = np.asarray(Picture.open(io.BytesIO(entry.look.picture)))
-    assert (pixels == shot.latest.pixels[0]).all(), "without loss"
+    assert (pixels == snapshot.latest.pixels[0]).all(), "without loss"
     assert entry.look.size == (48, 48)
 
 
@@ -149,23 +149,23 @@ def test_a_kept_run_comes_back_and_a_dropped_one_takes_its_old_place():
 def test_a_diverged_run_and_one_without_truth_have_no_number_that_is_none():
     book = History()
     ran(book)
-    shot = book.entries[0].job.snapshot()  # type: ignore[union-attr]
+    snapshot = book.entries[0].job.snapshot()  # type: ignore[union-attr]
     without = history.look(
-        type(shot)(shot.state, "", (), (), {}, None, (), 0.0, (), None), history.Look("done", 0)
+        type(snapshot)(snapshot.state, "", (), (), {}, None, (), 0.0, (), None), history.Look("done", 0)
     )
     assert math.isnan(without.psnr)
     assert without.picture == b""
-    assert history.weight(type(shot)(shot.state, "", (), (), {}, None, (), 0.0, (), None)) == 0
+    assert history.weight(type(snapshot)(snapshot.state, "", (), (), {}, None, (), 0.0, (), None)) == 0
 
 
 def test_the_weight_counts_what_is_kept():
     book = History()
     job = ran(book, iterations=5)
-    shot = job.snapshot()
-    kept = sum(f.pixels.nbytes for f in shot.frames) + len(shot.frames) * 48 * 48 * 4
+    snapshot = job.snapshot()
+    kept = sum(f.pixels.nbytes for f in snapshot.frames) + len(snapshot.frames) * 48 * 48 * 4
     # Beyond the kept iterates: twenty pictures for the solver and 500 bytes for each of six lines of numbers.
-    counted = kept + 20 * 48 * 48 * 4 + 500 * len(shot.marks)
-    assert history.weight(shot) == round(history.OVERHEAD * counted)
+    counted = kept + 20 * 48 * 48 * 4 + 500 * len(snapshot.marks)
+    assert history.weight(snapshot) == round(history.OVERHEAD * counted)
 
 
 def test_particulars_are_what_differs_from_the_defaults():

@@ -30,12 +30,12 @@ def shown(setting: Setting, rows: Sequence[Measured]) -> tuple[Line, ...]:
 
 def board(study: Study, setting: Setting) -> Board:
     """The study as it is now."""
-    shot = study.snapshot()
-    rows: tuple[Measured, ...] = shot.of("rows")
+    snapshot = study.snapshot()
+    rows: tuple[Measured, ...] = snapshot.of("rows")
     drawn = shown(setting, rows)
     return study_board(
         study,
-        shot,
+        snapshot,
         unit="cells",
         preparing="the cells",
         charts=charts(drawn),

@@ -4,12 +4,12 @@ import math
 from collections.abc import Mapping
 from functools import cache
 
-from deqviz.bench.cases import CASES, RIVALS, Case, Rival, tuned
+from deqviz.bench.cases import CASES, RIVALS, Baseline, Case, tuned
 from deqviz.core.catalog import METHODS, REGULARIZERS
 from deqviz.core.registry import Choice, Entry, Range
 
 OWN = "own"
-_RIVALS: Mapping[str, Rival] = {rival.key: rival for rival in RIVALS}
+_RIVALS: Mapping[str, Baseline] = {rival.key: rival for rival in RIVALS}
 _PLAIN: Mapping[str, tuple[str, Choice]] = {
     "tikhonov": ("Tikhonov", Choice("tikhonov")),
     "iterated_tikhonov": ("Iterated Tikhonov", Choice("iterated_tikhonov")),
@@ -44,7 +44,7 @@ def choice(key: str, operator: Choice, std: float, *, with_tuned: bool) -> Choic
     return Choice("tv") if key == "tv" else Choice("equilibrium", {"regularizer": Choice(key)})
 
 
-def _carried(rival: Rival, cases: tuple[Case, ...], std: float) -> tuple[float, float]:
+def _carried(rival: Baseline, cases: tuple[Case, ...], std: float) -> tuple[float, float]:
     """α and σ at this noise: c·std^p through the tuned ones, and α ∝ std where there is but one."""
     found = [(_std(case), *_strengths()[f"{case.key}/{rival.key}"]) for case in cases]
     (s0, weight, sigma), *others = found

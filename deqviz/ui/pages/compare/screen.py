@@ -10,7 +10,7 @@ import numpy as np
 
 from deqviz.core.catalog import OPERATORS
 from deqviz.core.guarantee import Guarantee
-from deqviz.runtime.run_snapshot import OVER, Snapshot
+from deqviz.runtime.run_snapshot import OVER, RunSnapshot
 from deqviz.ui.components.compare.records import Frames, Lane, LaneState, View
 from deqviz.ui.components.run.protocol import row
 from deqviz.ui.components.run.records import Pictures
@@ -82,26 +82,26 @@ def _message(comparison: Comparison) -> str:
 
 
 def _lane(comparison: Comparison, run: Runner, name: str) -> Lane:
-    shot = run.snapshot()
+    snapshot = run.snapshot()
     clock = run.clock
-    marks = shot.marks[: len(clock)]
+    marks = snapshot.marks[: len(clock)]
     last = marks[-1] if marks else None
-    similar = {**comparison.judge.found(run), **shot.ssim}
+    similar = {**comparison.judge.found(run), **snapshot.ssim}
     stated = comparison.guarantees(run)
     headline = _headline(stated)
     return Lane(
         run=run.id,
         name=name,
-        state=_STATES.get(shot.state, shot.state),  # type: ignore[arg-type]
-        message=shot.message,
-        k=shot.latest.k if shot.latest else 0,
+        state=_STATES.get(snapshot.state, snapshot.state),  # type: ignore[arg-type]
+        message=snapshot.message,
+        k=snapshot.latest.k if snapshot.latest else 0,
         evaluations=last.evaluations if last else None,
         seconds=clock[len(marks) - 1] if marks else None,
         residual=last.residual if last else None,
-        psnr=shot.latest.psnr if shot.latest else None,
-        ssim=similar.get(shot.latest.k) if shot.latest else None,
-        iterate=shot.latest.pixels if shot.latest else None,
-        columns=_columns(shot, clock[: len(marks)], similar),
+        psnr=snapshot.latest.psnr if snapshot.latest else None,
+        ssim=similar.get(snapshot.latest.k) if snapshot.latest else None,
+        iterate=snapshot.latest.pixels if snapshot.latest else None,
+        columns=_columns(snapshot, clock[: len(marks)], similar),
         lamp=headline.lamp if headline else None,
         headline=headline.name if headline else "",
         guarantees=tuple(row(g) for g in stated),
@@ -115,13 +115,15 @@ def _headline(stated: tuple[Guarantee, ...]) -> Guarantee | None:
     return next(wrong, next(unique, next(iter(stated), None)))
 
 
-def _columns(shot: Snapshot, clock: tuple[float, ...], similar: dict[int, float]) -> dict[str, np.ndarray]:
-    marks = shot.marks[: len(clock)]
+def _columns(
+    snapshot: RunSnapshot, clock: tuple[float, ...], similar: dict[int, float]
+) -> dict[str, np.ndarray]:
+    marks = snapshot.marks[: len(clock)]
     ks = sorted(similar)
     columns = {
         "k": [m.k for m in marks],
         "residual": [m.residual for m in marks],
-        "psnr": shot.psnr[: len(marks)],
+        "psnr": snapshot.psnr[: len(marks)],
         "seconds": clock,
         "evaluations": [m.evaluations for m in marks],
         "ssim_k": ks,

@@ -122,18 +122,18 @@ class Search:
         index = self.index(setting)
         if index is None:
             return None
-        shot = self.study.snapshot()
-        rows: tuple[TuningRow, ...] = shot.of("rows")
+        snapshot = self.study.snapshot()
+        rows: tuple[TuningRow, ...] = snapshot.of("rows")
         best = best_row(rows)
         return Tune(
             index,
-            shot.state,
-            shot.done,
-            shot.total,
+            snapshot.state,
+            snapshot.done,
+            snapshot.total,
             [row.value for row in rows],
             [math.nan if row.psnr is None else row.psnr for row in rows],
             None if best is None else rows.index(best),
-            shot.message or self._said(best),
+            snapshot.message or self._said(best),
             self.study.text("csv"),
         )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from deqviz.experiments._rows import panel
 from deqviz.experiments.equilibrium.uniqueness import Uniqueness
 from deqviz.runtime.logbook import to_bytes
-from deqviz.runtime.study import Shot, Study
+from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Explanation, Row, Tile
 from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.pages.convergence.charts import charts
@@ -15,61 +15,61 @@ from deqviz.ui.shell.study_board import cells_done, study_board
 
 def board(study: Study, setting: Setting) -> Board:
     """The study as it is now."""
-    shot = study.snapshot()
+    snapshot = study.snapshot()
     return study_board(
         study,
-        shot,
+        snapshot,
         unit="steps",
-        progress=cells_done(shot),
+        progress=cells_done(snapshot),
         preparing="computing the operator norm and the starting points",
-        charts=charts(setting, shot),
-        tiles=_tiles(setting, shot),
-        guarantees=_guarantees(shot),
-        explanation=_explanation(setting, shot),
+        charts=charts(setting, snapshot),
+        tiles=_tiles(setting, snapshot),
+        guarantees=_guarantees(snapshot),
+        explanation=_explanation(setting, snapshot),
     )
 
 
-def _tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
+def _tiles(setting: Setting, snapshot: StudySnapshot) -> Iterator[Tile]:
     """Where the runs began, and the limits that they found."""
-    experiment: Uniqueness | None = shot.experiment("starts")
+    experiment: Uniqueness | None = snapshot.experiment("starts")
     if experiment is None:
         return
     for start in experiment.starts:
         yield Tile(f"start-{start.key}", f"Start: {start.title}", to_bytes(start.x), "start")
-    rows = [row for row in shot.of("starts") if row.limit is not None]
+    rows = [row for row in snapshot.of("starts") if row.limit is not None]
     for limit in sorted({row.limit for row in rows}):
-        image = shot.view(f"limit-{limit}", "starts")
+        image = snapshot.view(f"limit-{limit}", "starts")
         if image is not None:
             count = sum(row.limit == limit for row in rows)
             yield Tile(f"limit-{limit}", f"Limit {limit + 1}", to_bytes(image), f"limit of {count} runs")
     if setting.crossing != THREE:
-        yield from _past(shot)
+        yield from _past(snapshot)
 
 
-def _past(shot: Shot) -> Iterator[Tile]:
+def _past(snapshot: StudySnapshot) -> Iterator[Tile]:
     """The limits of the last value of L or the step at which there was more than one."""
-    seen = [view for view in shot.views if view.part == "crossing"]
+    seen = [view for view in snapshot.views if view.part == "crossing"]
     for view in seen:
         if view.row == seen[-1].row:
             where = " = ".join(str(part) for part in view.row)
             yield Tile(f"past-{view.name}", f"Limit {int(view.name[6:]) + 1}", to_bytes(view.image), where)
 
 
-def _guarantees(shot: Shot) -> Iterator[Row]:
+def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:
     """What was tested on the rows; of the race what the starts do not say already."""
-    for guarantee in panel(shot.of("starts")):
+    for guarantee in panel(snapshot.of("starts")):
         yield verdict(guarantee)
-    for guarantee in panel(shot.of("race")):
+    for guarantee in panel(snapshot.of("race")):
         if guarantee.key == "factor":
             yield verdict(guarantee)
     for part in ("crossing", "gradient"):
-        for guarantee in panel(shot.of(part)):
+        for guarantee in panel(snapshot.of(part)):
             if guarantee.key != "spread":
                 yield verdict(guarantee)
 
 
-def _explanation(setting: Setting, shot: Shot) -> Explanation:
-    experiment: Uniqueness | None = shot.experiment("starts")
+def _explanation(setting: Setting, snapshot: StudySnapshot) -> Explanation:
+    experiment: Uniqueness | None = snapshot.experiment("starts")
     parts = [
         "An equilibrium is an image at which the data-fidelity and the regularisation term balance. If "
         "R = Id − N and N has the Lipschitz constant L < 1, it is unique, and the fixed-point iteration of T "

@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from deqviz.experiments.equilibrium.gradient import GradientRow
-from deqviz.experiments.equilibrium.parameter_continuation import CrossingRow
+from deqviz.experiments.equilibrium.parameter_continuation import ContinuationRow
 from deqviz.experiments.equilibrium.uniqueness import UniquenessRow
-from deqviz.runtime.study import Shot
+from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.convergence.setting import ROUTES, STARTS, THREE, Setting
@@ -16,16 +16,16 @@ SHOWN = 1e-17
 """Where zeros stand on a logarithmic axis: below all rounding."""
 
 
-def charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
+def charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     """All cards in their order; each of them is there from the start and fills as rows come."""
-    rows: tuple[UniquenessRow, ...] = shot.of("starts")
+    rows: tuple[UniquenessRow, ...] = snapshot.of("starts")
     yield _starts(setting, rows)
     yield _solvers(setting, rows)
     if setting.is_race:
-        yield from race_charts(shot)
-    yield from _crossing(setting, shot.of("crossing"))
+        yield from race_charts(snapshot)
+    yield from _crossing(setting, snapshot.of("crossing"))
     if setting.is_gradient:
-        yield from _gradient(shot)
+        yield from _gradient(snapshot)
 
 
 def _starts(setting: Setting, rows: Sequence[UniquenessRow]) -> Chart:
@@ -122,7 +122,7 @@ def _solvers(setting: Setting, rows: Sequence[UniquenessRow]) -> Chart:
     )
 
 
-def _crossing(setting: Setting, rows: Sequence[CrossingRow]) -> Iterator[Chart]:
+def _crossing(setting: Setting, rows: Sequence[ContinuationRow]) -> Iterator[Chart]:
     """Contraction and the number of limits against L or the step."""
     is_step = setting.crossing.startswith("step")
     x = Axis(
@@ -171,7 +171,7 @@ def _crossing(setting: Setting, rows: Sequence[CrossingRow]) -> Iterator[Chart]:
     )
 
 
-def _counted(rows: Sequence[CrossingRow], name: str) -> str:
+def _counted(rows: Sequence[ContinuationRow], name: str) -> str:
     several = [row for row in rows if row.distinct > 1]
     away = [row for row in rows if row.diverged]
     parts: list[str] = []
@@ -186,10 +186,10 @@ def _counted(rows: Sequence[CrossingRow], name: str) -> str:
     return " ".join(parts) or "One limit for all runs so far."
 
 
-def _gradient(shot: Shot) -> Iterator[Chart]:
+def _gradient(snapshot: StudySnapshot) -> Iterator[Chart]:
     """The two gauges, one point for each regulariser."""
-    rows: tuple[GradientRow, ...] = shot.of("gradient")
-    experiment = shot.experiment("gradient")
+    rows: tuple[GradientRow, ...] = snapshot.of("gradient")
+    experiment = snapshot.experiment("gradient")
     named = () if experiment is None else experiment.regularizers
     found = {row.regularizer: row for row in rows}
     places = [(n + 1, item.title, found[item.key]) for n, item in enumerate(named) if item.key in found]

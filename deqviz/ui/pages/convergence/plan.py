@@ -13,8 +13,12 @@ from deqviz.core.catalog import OPERATORS, REGULARIZERS
 from deqviz.core.space import Data, Image, Space
 from deqviz.experiments.equilibrium.equilibria import Equation
 from deqviz.experiments.equilibrium.gradient import Gradient, Named
-from deqviz.experiments.equilibrium.parameter_continuation import Case, Crossing, three_equilibria
-from deqviz.experiments.equilibrium.solver_comparison import Race, competitors
+from deqviz.experiments.equilibrium.parameter_continuation import (
+    Case,
+    ParameterContinuation,
+    three_equilibria,
+)
+from deqviz.experiments.equilibrium.solver_comparison import SolverComparison, competitors
 from deqviz.experiments.equilibrium.uniqueness import Route, Start, Uniqueness, starts
 from deqviz.experiments.plane.axes import SPACE
 from deqviz.experiments.plane.planar import Rotating
@@ -51,7 +55,7 @@ def plan(setting: Setting) -> Generator[object, None, tuple[Part, ...]]:
     yield
     if setting.is_race:
         start, runners = made.starts[0].x, competitors(made.equation, setting.weight)
-        race = Race(made.equation, made.data, setting.weight, start, runners, max_steps=steps)
+        race = SolverComparison(made.equation, made.data, setting.weight, start, runners, max_steps=steps)
         parts.append(Part("race", race))
     if setting.is_gradient:
         # The derivative is looked at on a small picture: it costs two dozen evaluations per probe.
@@ -93,7 +97,7 @@ def _route(route: Route, setting: Setting) -> Route:
     return replace(route, splitting=setting.splitting, step=setting.step)
 
 
-def _crossing(setting: Setting, made: _Made) -> Crossing:
+def _crossing(setting: Setting, made: _Made) -> ParameterContinuation:
     if setting.crossing == THREE:
         return three_equilibria(CONTRACTIONS, weight=setting.weight)
     few, R = made.starts[:3], made.equation.regularizer
@@ -107,7 +111,7 @@ def _crossing(setting: Setting, made: _Made) -> Crossing:
     else:
         cases = tuple(Case(step, R, step) for step in STEPS)
         parameter, splitting = "step", "explicit"
-    return Crossing(
+    return ParameterContinuation(
         made.equation,
         made.data,
         setting.weight,

@@ -3,18 +3,18 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from deqviz.experiments.equilibrium.solver_comparison import RaceRow
-from deqviz.runtime.study import Shot
+from deqviz.experiments.equilibrium.solver_comparison import SolverRow
+from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Series
 from deqviz.ui.components.run.protocol import number
 
 DISTANCE = "‖xₖ − x*‖ / ‖x*‖"
 
 
-def race_charts(shot: Shot) -> Iterator[Chart]:
+def race_charts(snapshot: StudySnapshot) -> Iterator[Chart]:
     """The distance by evaluations and by seconds, and the measured factors against the certified ones."""
-    rows: tuple[RaceRow, ...] = shot.of("race")
-    experiment = shot.experiment("race")
+    rows: tuple[SolverRow, ...] = snapshot.of("race")
+    experiment = snapshot.experiment("race")
     titles = {} if experiment is None else {route.key: route.title for route in experiment.routes}
     ends = [row for row in rows if row.needed is not None]
     fewest = min(ends, key=lambda row: row.needed or 0, default=None)
@@ -42,7 +42,7 @@ def race_charts(shot: Shot) -> Iterator[Chart]:
     yield _factors(rows, titles)
 
 
-def _lines(rows: Sequence[RaceRow], titles: Mapping[str, str], name: str) -> tuple[Series, ...]:
+def _lines(rows: Sequence[SolverRow], titles: Mapping[str, str], name: str) -> tuple[Series, ...]:
     """One line for each runner."""
     lines: list[Series] = []
     for colour, key in zip(COLOURS, titles, strict=False):
@@ -53,13 +53,13 @@ def _lines(rows: Sequence[RaceRow], titles: Mapping[str, str], name: str) -> tup
     return tuple(lines)
 
 
-def _needed(ends: Sequence[RaceRow], titles: Mapping[str, str]) -> str:
+def _needed(ends: Sequence[SolverRow], titles: Mapping[str, str]) -> str:
     """Evaluations to the goal, runner by runner."""
     order = sorted(ends, key=lambda row: row.needed or 0)
     return "To 10⁻⁶: " + ", ".join(f"{titles[row.route]} {row.needed}" for row in order) + "."
 
 
-def _factors(rows: Sequence[RaceRow], titles: Mapping[str, str]) -> Chart:
+def _factors(rows: Sequence[SolverRow], titles: Mapping[str, str]) -> Chart:
     """Below the diagonal is faster than proved; above it would contradict the theorem, for the map itself."""
     lines = [Series("estimate = certified bound", [0, 1.05], [0, 1.05], "predicted", "dashed")]
     ends = {row.route: row for row in rows if row.state != "going"}

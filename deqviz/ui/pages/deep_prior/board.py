@@ -9,7 +9,7 @@ from deqviz.experiments.deep_prior.image_prior import HumpRow
 from deqviz.experiments.deep_prior.recovery import RecoveryRow
 from deqviz.experiments.deep_prior.run import RunRow
 from deqviz.experiments.deep_prior.width_diagram import WidthRow
-from deqviz.runtime.study import Shot, Study
+from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Explanation, Row
 from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.components.run.protocol import number, row
@@ -45,51 +45,51 @@ DOING = {
 
 def board(study: Study, setting: Setting) -> Board:
     """The study as it is now."""
-    shot = study.snapshot()
+    snapshot = study.snapshot()
     return study_board(
         study,
-        shot,
+        snapshot,
         unit="cells",
-        progress=cells_done(shot)._replace(left=_left(shot)),
+        progress=cells_done(snapshot)._replace(left=_left(snapshot)),
         preparing="computing the problems and the networks",
-        doing=_doing(shot),
-        charts=charts(setting, shot),
-        tiles=picture_tiles(setting, shot),
-        guarantees=_guarantees(shot),
+        doing=_doing(snapshot),
+        charts=charts(setting, snapshot),
+        tiles=picture_tiles(setting, snapshot),
+        guarantees=_guarantees(snapshot),
         explanation=_explanation(setting),
     )
 
 
-def _doing(shot: Shot) -> str:
+def _doing(snapshot: StudySnapshot) -> str:
     """Which part is being computed."""
-    if shot.state != "running":
+    if snapshot.state != "running":
         return ""
-    return next((DOING[key] for key, done, size in cells_behind(shot) if done < size), "")
+    return next((DOING[key] for key, done, size in cells_behind(snapshot) if done < size), "")
 
 
-def _left(shot: Shot) -> float | None:
+def _left(snapshot: StudySnapshot) -> float | None:
     """Seconds that are still needed, by what cells cost beside each other."""
-    spent = sum(SHARES[key] * done for key, done, _ in cells_behind(shot))
-    whole = sum(SHARES[key] * size for key, _, size in cells_behind(shot))
-    if shot.state != "running" or spent < ENOUGH * whole:
+    spent = sum(SHARES[key] * done for key, done, _ in cells_behind(snapshot))
+    whole = sum(SHARES[key] * size for key, _, size in cells_behind(snapshot))
+    if snapshot.state != "running" or spent < ENOUGH * whole:
         return None
-    return shot.seconds * (whole - spent) / spent
+    return snapshot.seconds * (whole - spent) / spent
 
 
-def _guarantees(shot: Shot) -> Iterator[Row]:
+def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:
     """What was tested on the rows; what is only estimated is told by its worst row."""
-    yield from _run(shot.of("run"))
-    yield from _phase(shot.of("phase"))
-    split: tuple[RecoveryRow, ...] = shot.of("split")
+    yield from _run(snapshot.of("run"))
+    yield from _phase(snapshot.of("phase"))
+    split: tuple[RecoveryRow, ...] = snapshot.of("split")
     if split:
         worst = max(abs(r.error / r.limit - 1) for r in split)
         (found,) = split[-1].guarantees
         yield replace(
             row(found), measured=f"deviation at most {number(100 * worst)} % over {len(split)} values of m"
         )
-    for guarantee in panel(shot.of("momentum")):
+    for guarantee in panel(snapshot.of("momentum")):
         yield verdict(guarantee)
-    hump: tuple[HumpRow, ...] = shot.of("hump")
+    hump: tuple[HumpRow, ...] = snapshot.of("hump")
     yield from (row(guarantee) for last in hump[-1:] for guarantee in last.guarantees)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from deqviz.experiments.deep_prior.width_diagram import CertifiedRow, CertifiedWidths, WidthDiagram, WidthRow
 from deqviz.experiments.deep_prior.widths import half_success, threshold
-from deqviz.runtime.study import Shot
+from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.deep_prior.image_charts import picture_charts
@@ -25,20 +25,20 @@ Line = tuple[list[float], list[float]]
 """m, and a width of each."""
 
 
-def charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
+def charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     """All cards in their order; each of them is there from the start and fills as rows come."""
     if setting.is_phase:
-        yield _diagram(setting, shot)
+        yield _diagram(setting, snapshot)
         if not setting.is_both:
-            yield _widths(setting, shot)
+            yield _widths(setting, snapshot)
     if setting.is_run:
-        yield from run_charts(setting, shot)
+        yield from run_charts(setting, snapshot)
     if setting.is_recovery:
-        yield from recovery_charts(setting, shot)
+        yield from recovery_charts(setting, snapshot)
     if setting.is_momentum:
-        yield from momentum_charts(shot)
+        yield from momentum_charts(snapshot)
     if setting.is_picture:
-        yield from picture_charts(setting, shot)
+        yield from picture_charts(setting, snapshot)
 
 
 def _factor(setting: Setting) -> float:
@@ -60,9 +60,9 @@ def halves(rows: Sequence[WidthRow] | Sequence[CertifiedRow], share: Callable[..
     return [m for m, _ in found], [k for _, k in found]
 
 
-def _diagram(setting: Setting, shot: Shot) -> Chart:
-    asked: WidthDiagram | None = shot.experiment("phase")
-    rows: tuple[WidthRow, ...] = shot.of("phase")
+def _diagram(setting: Setting, snapshot: StudySnapshot) -> Chart:
+    asked: WidthDiagram | None = snapshot.experiment("phase")
+    rows: tuple[WidthRow, ...] = snapshot.of("phase")
     ms = (2, 20) if asked is None else (min(asked.measured), max(asked.measured))
     ks = (4.0, 96.0) if asked is None else (float(min(asked.widths)), float(max(asked.widths)))
     low, high = ks[0] / EDGE, ks[1] * EDGE
@@ -106,11 +106,11 @@ def _boundary(setting: Setting, rows: Sequence[WidthRow], line: Line) -> str:
     return f"Half of the draws interpolate at k = {low} m to {high} m (shaded: more than half)."
 
 
-def _widths(setting: Setting, shot: Shot) -> Chart:
+def _widths(setting: Setting, snapshot: StudySnapshot) -> Chart:
     """Three widths for the same problems, orders apart."""
-    rows: tuple[WidthRow, ...] = shot.of("phase")
-    wide: tuple[CertifiedRow, ...] = shot.of("certified")
-    asked: CertifiedWidths | None = shot.experiment("certified")
+    rows: tuple[WidthRow, ...] = snapshot.of("phase")
+    wide: tuple[CertifiedRow, ...] = snapshot.of("certified")
+    asked: CertifiedWidths | None = snapshot.experiment("certified")
     most = 16384 if asked is None else max(asked.widths)
     observed, possible = halves(rows, lambda row: row.fitted), halves(rows, lambda row: row.feasible)
     certified = halves(wide, lambda row: row.share)

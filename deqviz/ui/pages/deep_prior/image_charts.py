@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from deqviz.experiments.deep_prior.image_prior import TARGETS, Hump, HumpRow, Impedance, ImpedanceRow
 from deqviz.runtime.logbook import to_bytes
-from deqviz.runtime.study import Shot
+from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import Axis, Chart, Picture, Role, Series, Tile
 from deqviz.ui.components.text import pretty
 from deqviz.ui.pages.deep_prior.plan import hump
@@ -16,14 +16,14 @@ FALL = 12.0
 _TARGETS: Mapping[str, Role] = dict(zip(TARGETS, ("iterate", "start-3", "measured", "error"), strict=True))
 
 
-def picture_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
+def picture_charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     """The hump, what the two rules look at, and the impedance."""
-    rows: tuple[HumpRow, ...] = shot.of("hump")
+    rows: tuple[HumpRow, ...] = snapshot.of("hump")
     yield _hump(setting, rows)
     yield _variance(setting, rows)
     yield _misfit(setting, rows)
     if setting.is_impedance:
-        yield _impedance(setting, shot.of("impedance"))
+        yield _impedance(setting, snapshot.of("impedance"))
 
 
 def _marks(rows: Sequence[HumpRow]) -> Iterator[tuple[str, int, float, Role]]:
@@ -153,16 +153,16 @@ def _data(setting: Setting) -> Picture:
     return to_bytes(problem.operator.baseline(problem.data))
 
 
-def picture_tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
+def picture_tiles(setting: Setting, snapshot: StudySnapshot) -> Iterator[Tile]:
     """Truth and data, the network's picture now, what each rule kept, the best by the truth, two targets."""
-    asked: Hump | None = shot.experiment("hump")
+    asked: Hump | None = snapshot.experiment("hump")
     if asked is None:
         return
     yield Tile("truth", "Ground truth", to_bytes(asked.picture), "not used by the network")
     yield Tile("data", "Measurements", _data(setting), "fitted by the network")
-    rows: tuple[HumpRow, ...] = shot.of("hump")
+    rows: tuple[HumpRow, ...] = snapshot.of("hump")
     known = {row.k: row for row in rows}
-    seen = [view for view in shot.views if view.part == "hump"]
+    seen = [view for view in snapshot.views if view.part == "hump"]
     newest = {view.name: view for view in seen}
     if "current" in newest:
         k = int(newest["current"].row[0])
@@ -180,7 +180,7 @@ def picture_tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
             value = rows[-1].kept_psnr if name == "kept" else known[k].psnr
             note = f"{value:.2f} dB"
             yield Tile(name, f"{title}, {k}", to_bytes(newest[name].image), note)
-    yield from _targets(shot)
+    yield from _targets(snapshot)
 
 
 def _picked(name: str, row: HumpRow | None) -> int | None:
@@ -190,11 +190,11 @@ def _picked(name: str, row: HumpRow | None) -> int | None:
     return {"kept": row.kept, "discrepancy": row.discrepancy, "oracle": row.oracle}[name]
 
 
-def _targets(shot: Shot) -> Iterator[Tile]:
-    asked: Impedance | None = shot.experiment("impedance")
+def _targets(snapshot: StudySnapshot) -> Iterator[Tile]:
+    asked: Impedance | None = snapshot.experiment("impedance")
     if asked is None:
         return
-    for view in shot.views:
+    for view in snapshot.views:
         if view.part == "impedance" and view.row[1] in TARGETS[2:]:
             name = str(view.row[1])
             yield Tile(f"target-{name}", f"Target: {name}", to_bytes(view.image))

@@ -4,17 +4,17 @@ from collections.abc import Iterator, Sequence
 
 from deqviz.experiments.deep_prior.momentum import MomentumRow, PriorMomentum
 from deqviz.experiments.deep_prior.recovery import GapRow, LandweberGap, RecoveryRow
-from deqviz.runtime.study import Shot
+from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Series
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.deep_prior.setting import Setting
 
 
-def recovery_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
+def recovery_charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     """The error by m/n, the way beside Landweber's, and the distance to it by width."""
-    yield _split(setting, shot.of("split"))
-    asked: LandweberGap | None = shot.experiment("gap")
-    rows: tuple[GapRow, ...] = shot.of("gap")
+    yield _split(setting, snapshot.of("split"))
+    asked: LandweberGap | None = snapshot.experiment("gap")
+    rows: tuple[GapRow, ...] = snapshot.of("gap")
     widths = () if asked is None else asked.widths
     yield _way(asked, widths, rows)
     yield _gap(widths, rows)
@@ -107,10 +107,10 @@ def _gap(widths: Sequence[int], rows: Sequence[GapRow]) -> Chart:
     )
 
 
-def momentum_charts(shot: Shot) -> Iterator[Chart]:
+def momentum_charts(snapshot: StudySnapshot) -> Iterator[Chart]:
     """The residual of every way against its steps."""
-    asked: PriorMomentum | None = shot.experiment("momentum")
-    rows: tuple[MomentumRow, ...] = shot.of("momentum")
+    asked: PriorMomentum | None = snapshot.experiment("momentum")
+    rows: tuple[MomentumRow, ...] = snapshot.of("momentum")
     names = () if asked is None else tuple(way.name for way in asked.ways)
     drawn: list[Series] = []
     for colour, name in zip(COLOURS, names, strict=False):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from deqviz.experiments.deep_prior.run import GROUND, PriorRun, RunRow
-from deqviz.runtime.study import Shot
+from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import Axis, Chart, Series
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.deep_prior.setting import Setting
@@ -13,10 +13,10 @@ FLOOR = 1e-10
 """Share of ‖r₀‖ where the lines of the residual end."""
 
 
-def run_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
+def run_charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     """The residual, the way of the weights, the Jacobian and, with noise, the clean data."""
-    rows: tuple[RunRow, ...] = shot.of("run")
-    asked: PriorRun | None = shot.experiment("run")
+    rows: tuple[RunRow, ...] = snapshot.of("run")
+    asked: PriorRun | None = snapshot.experiment("run")
     time = [row.time for row in rows]
     is_flow = setting.rule == "flow"
     yield _residual(setting, asked, rows, time, is_flow)

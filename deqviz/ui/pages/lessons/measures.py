@@ -12,13 +12,13 @@ from operator import attrgetter
 from deqviz.experiments.deep_prior.width_diagram import WidthRow
 from deqviz.experiments.equilibrium.error_bounds import BandRow
 from deqviz.experiments.equilibrium.noise_sweep import NoiseRow, Quantity, slope
-from deqviz.experiments.equilibrium.parameter_continuation import CrossingRow
+from deqviz.experiments.equilibrium.parameter_continuation import ContinuationRow
 from deqviz.experiments.equilibrium.uniqueness import UniquenessRow
 from deqviz.experiments.memory.activation_memory import MemoryRow
 from deqviz.experiments.memory.gradient_agreement import AgreementRow
-from deqviz.experiments.monotone.uniqueness_counterexample import BreakerRow
+from deqviz.experiments.monotone.uniqueness_counterexample import CounterexampleRow
 from deqviz.experiments.unrolled.layer_descent import LayerRow
-from deqviz.runtime.study import Shot
+from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import Row
 from deqviz.ui.pages.deep_prior.charts import halves
 from deqviz.ui.pages.unrolled.setting import RIVALS, SHORT
@@ -34,7 +34,7 @@ class Measure:
     """One quantity: what it means, and how it is read."""
 
     words: str
-    of: Callable[[Shot], Value]
+    of: Callable[[StudySnapshot], Value]
 
 
 def _most(values: Iterable[float]) -> Value:
@@ -48,33 +48,33 @@ def _least(values: Iterable[float]) -> Value:
 # ---------------------------------------------------------------- Convergence
 
 
-def _ends(shot: Shot) -> list[UniquenessRow]:
-    return [row for row in shot.of("starts") if row.state != "going"]
+def _ends(snapshot: StudySnapshot) -> list[UniquenessRow]:
+    return [row for row in snapshot.of("starts") if row.state != "going"]
 
 
-def _limits(shot: Shot) -> Value:
-    ends = _ends(shot)
+def _limits(snapshot: StudySnapshot) -> Value:
+    ends = _ends(snapshot)
     return float(len({row.limit for row in ends} - {None})) if ends else None
 
 
-def _steps(route: str) -> Callable[[Shot], Value]:
-    def read(shot: Shot) -> Value:
-        ends = [row for row in _ends(shot) if row.route == route]
+def _steps(route: str) -> Callable[[StudySnapshot], Value]:
+    def read(snapshot: StudySnapshot) -> Value:
+        ends = [row for row in _ends(snapshot) if row.route == route]
         is_there = ends and all(row.state == "arrived" for row in ends)
         return _most(float(row.k) for row in ends) if is_there else None
 
     return read
 
 
-def _kappa(shot: Shot) -> Value:
+def _kappa(snapshot: StudySnapshot) -> Value:
     return _most(
-        row.factor for row in shot.of("starts") if row.route == "implicit" and row.factor is not None
+        row.factor for row in snapshot.of("starts") if row.route == "implicit" and row.factor is not None
     )
 
 
-def _resolved(shot: Shot) -> list[UniquenessRow]:
+def _resolved(snapshot: StudySnapshot) -> list[UniquenessRow]:
     """Of plain iteration, where distances stand well above rounding."""
-    rows: Sequence[UniquenessRow] = shot.of("starts")
+    rows: Sequence[UniquenessRow] = snapshot.of("starts")
     return [
         row
         for row in rows
@@ -82,18 +82,18 @@ def _resolved(shot: Shot) -> list[UniquenessRow]:
     ]
 
 
-def _factor(shot: Shot) -> Value:
+def _factor(snapshot: StudySnapshot) -> Value:
     found: list[float] = []
-    rows = sorted(_resolved(shot), key=lambda row: (row.start, row.k))
+    rows = sorted(_resolved(snapshot), key=lambda row: (row.start, row.k))
     for before, after in itertools.pairwise(rows):
         if before.start == after.start and before.distance and after.distance:
             found.append((after.distance / before.distance) ** (1 / (after.k - before.k)))
     return _most(found)
 
 
-def _certificate(pick: Callable[[Iterable[float]], Value]) -> Callable[[Shot], Value]:
-    def read(shot: Shot) -> Value:
-        rows = _resolved(shot)
+def _certificate(pick: Callable[[Iterable[float]], Value]) -> Callable[[StudySnapshot], Value]:
+    def read(snapshot: StudySnapshot) -> Value:
+        rows = _resolved(snapshot)
         return pick(
             row.certified / row.distance for row in rows if row.certified is not None and row.distance
         )
@@ -101,19 +101,19 @@ def _certificate(pick: Callable[[Iterable[float]], Value]) -> Callable[[Shot], V
     return read
 
 
-def _crossed(shot: Shot) -> list[CrossingRow]:
-    return [row for row in shot.of("crossing") if row.arrived]
+def _crossed(snapshot: StudySnapshot) -> list[ContinuationRow]:
+    return [row for row in snapshot.of("crossing") if row.arrived]
 
 
-def _edge(shot: Shot) -> Value:
-    return _least(row.value for row in _crossed(shot) if row.distinct > 1)
+def _edge(snapshot: StudySnapshot) -> Value:
+    return _least(row.value for row in _crossed(snapshot) if row.distinct > 1)
 
 
-def _pair(contender: str, read: Callable[[BreakerRow], float]) -> Callable[[Shot], Value]:
+def _pair(contender: str, read: Callable[[CounterexampleRow], float]) -> Callable[[StudySnapshot], Value]:
     """Of one F at the second picture."""
 
-    def found(shot: Shot) -> Value:
-        return next((read(row) for row in shot.of("breaker") if row.key == (contender, 1.0)), None)
+    def found(snapshot: StudySnapshot) -> Value:
+        return next((read(row) for row in snapshot.of("breaker") if row.key == (contender, 1.0)), None)
 
     return found
 
@@ -121,24 +121,24 @@ def _pair(contender: str, read: Callable[[BreakerRow], float]) -> Callable[[Shot
 # ---------------------------------------------------------------- Noise
 
 
-def _slope(part: str, quantity: Quantity) -> Callable[[Shot], Value]:
-    def read(shot: Shot) -> Value:
-        fit = slope(shot.of(part), quantity)
+def _slope(part: str, quantity: Quantity) -> Callable[[StudySnapshot], Value]:
+    def read(snapshot: StudySnapshot) -> Value:
+        fit = slope(snapshot.of(part), quantity)
         return None if fit is None else fit.slope
 
     return read
 
 
-def _tightness(shot: Shot) -> Value:
-    rows: Sequence[NoiseRow] = shot.of("sweep")
+def _tightness(snapshot: StudySnapshot) -> Value:
+    rows: Sequence[NoiseRow] = snapshot.of("sweep")
     return _most(row.bregman / row.bregman_bound for row in rows if row.bregman_bound)
 
 
 def _band(
     read: Callable[[BandRow], Value], pick: Callable[[Iterable[float]], Value]
-) -> Callable[[Shot], Value]:
-    def found(shot: Shot) -> Value:
-        return pick(value for row in shot.of("band") if (value := read(row)) is not None)
+) -> Callable[[StudySnapshot], Value]:
+    def found(snapshot: StudySnapshot) -> Value:
+        return pick(value for row in snapshot.of("band") if (value := read(row)) is not None)
 
     return found
 
@@ -146,20 +146,20 @@ def _band(
 # ---------------------------------------------------------------- Memory
 
 
-def _bytes(kind: str) -> Callable[[Shot], Value]:
-    def read(shot: Shot) -> Value:
-        rows: Sequence[MemoryRow] = shot.of("bytes")
+def _bytes(kind: str) -> Callable[[StudySnapshot], Value]:
+    def read(snapshot: StudySnapshot) -> Value:
+        rows: Sequence[MemoryRow] = snapshot.of("bytes")
         return _most(row.saved / MIB for row in rows if row.kind == kind)
 
     return read
 
 
-def _depth(shot: Shot) -> Value:
-    return _most(float(row.iterations) for row in shot.of("bytes") if row.kind == "unrolled")
+def _depth(snapshot: StudySnapshot) -> Value:
+    return _most(float(row.iterations) for row in snapshot.of("bytes") if row.kind == "unrolled")
 
 
-def _agreement(shot: Shot) -> Value:
-    rows: Sequence[AgreementRow] = shot.of("gradient")
+def _agreement(snapshot: StudySnapshot) -> Value:
+    rows: Sequence[AgreementRow] = snapshot.of("gradient")
     return rows[-1].error if rows else None
 
 
@@ -169,40 +169,40 @@ def _agreement(shot: Shot) -> Value:
 _WIDTHS = (("phase", "fitted"), ("phase", "feasible"), ("certified", "share"))
 
 
-def _width(part: str, share: str) -> Callable[[Shot], Value]:
+def _width(part: str, share: str) -> Callable[[StudySnapshot], Value]:
     """The width at which half of the draws do it, at the largest m where all three widths are known."""
 
-    def read(shot: Shot) -> Value:
-        lines = {of: dict(zip(*halves(shot.of(of[0]), attrgetter(of[1])), strict=True)) for of in _WIDTHS}
+    def read(snapshot: StudySnapshot) -> Value:
+        lines = {of: dict(zip(*halves(snapshot.of(of[0]), attrgetter(of[1])), strict=True)) for of in _WIDTHS}
         shared = set.intersection(*(set(line) for line in lines.values()))
         return float(round(lines[part, share][max(shared)])) if shared else None
 
     return read
 
 
-def _reached(shot: Shot) -> Value:
-    rows: Sequence[WidthRow] = shot.of("phase")
+def _reached(snapshot: StudySnapshot) -> Value:
+    rows: Sequence[WidthRow] = snapshot.of("phase")
     return sum(row.fitted == 1 for row in rows) / len(rows) if rows else None
 
 
 # ---------------------------------------------------------------- Unrolled
 
 
-def _layers(shot: Shot, rival: str) -> dict[int, LayerRow]:
-    return {row.layer: row for row in shot.of("layers") if row.rival == SHORT[rival]}
+def _layers(snapshot: StudySnapshot, rival: str) -> dict[int, LayerRow]:
+    return {row.layer: row for row in snapshot.of("layers") if row.rival == SHORT[rival]}
 
 
-def _away(rival: str) -> Callable[[Shot], Value]:
-    def read(shot: Shot) -> Value:
-        rows = _layers(shot, rival)
+def _away(rival: str) -> Callable[[StudySnapshot], Value]:
+    def read(snapshot: StudySnapshot) -> Value:
+        rows = _layers(snapshot, rival)
         return float(sum((row.ratio or 0) > 1 for row in rows.values())) if rows else None
 
     return read
 
 
-def _after(rival: str, layer: int | None) -> Callable[[Shot], Value]:
-    def read(shot: Shot) -> Value:
-        rows = _layers(shot, rival)
+def _after(rival: str, layer: int | None) -> Callable[[StudySnapshot], Value]:
+    def read(snapshot: StudySnapshot) -> Value:
+        rows = _layers(snapshot, rival)
         wanted = max(rows, default=0) if layer is None else layer
         return rows[wanted].distance if wanted in rows else None
 
@@ -226,7 +226,9 @@ _LAYERS: Mapping[str, Measure] = {
 MEASURES: Mapping[str, Mapping[str, Measure]] = {
     "convergence": {
         "limits": Measure("distinct limits of all converged runs", _limits),
-        "runs": Measure("runs, one for each start and solver", lambda shot: float(len(_ends(shot))) or None),
+        "runs": Measure(
+            "runs, one for each start and solver", lambda snapshot: float(len(_ends(snapshot))) or None
+        ),
         "kappa": Measure("the certified factor κ of the implicit map", _kappa),
         "factor": Measure("the largest contraction factor per step of ‖x − x*‖, implicit map", _factor),
         "steps": Measure("steps of the slowest run of the implicit map", _steps("implicit")),
@@ -295,8 +297,8 @@ def names(page: str) -> tuple[str, ...]:
     return (*MEASURES.get(page, {}), *LAMPS)
 
 
-def measured(page: str, shot: Shot, rows: Sequence[Row]) -> dict[str, float]:
+def measured(page: str, snapshot: StudySnapshot, rows: Sequence[Row]) -> dict[str, float]:
     """All quantities that the rows tell, and the lamps of the panel."""
-    found = {name: measure.of(shot) for name, measure in MEASURES.get(page, {}).items()}
+    found = {name: measure.of(snapshot) for name, measure in MEASURES.get(page, {}).items()}
     known = {name: value for name, value in found.items() if value is not None and math.isfinite(value)}
     return known | {name: float(sum(row.lamp == lamp for row in rows)) for name, lamp in LAMPS.items()}

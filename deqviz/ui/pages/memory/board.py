@@ -10,7 +10,7 @@ from deqviz.core.space import Image
 from deqviz.experiments._rows import panel
 from deqviz.experiments.memory.gradient_agreement import AgreementRow
 from deqviz.experiments.memory.volume_runs import METHODS, RunRow
-from deqviz.runtime.study import Shot, Study
+from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Explanation, Row, Stack, Stacks
 from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.components.run.protocol import number, row
@@ -28,22 +28,22 @@ _WORDS: Mapping[str, tuple[str, str]] = {
 
 def board(study: Study, setting: Setting) -> Board:
     """The study as it is now."""
-    shot = study.snapshot()
+    snapshot = study.snapshot()
     return study_board(
         study,
-        shot,
+        snapshot,
         preparing="computing the scan and the network",
-        doing=_doing(shot),
-        charts=charts(setting, shot),
-        stacks=_stacks(setting, shot),
-        guarantees=_guarantees(shot),
+        doing=_doing(snapshot),
+        charts=charts(setting, snapshot),
+        stacks=_stacks(setting, snapshot),
+        guarantees=_guarantees(snapshot),
         explanation=_explanation(setting),
     )
 
 
-def _doing(shot: Shot) -> str:
+def _doing(snapshot: StudySnapshot) -> str:
     """Which part is being measured, for rows that take long."""
-    if shot.state != "running":
+    if snapshot.state != "running":
         return ""
     names = {
         "bytes": "activation memory",
@@ -51,27 +51,27 @@ def _doing(shot: Shot) -> str:
         "gradient": "gradients in double precision",
         "process": "peak RSS",
     }
-    for part, rows in zip(shot.parts, shot.rows, strict=True):
+    for part, rows in zip(snapshot.parts, snapshot.rows, strict=True):
         if len(rows) < len(part.experiment.cells):
             return names[part.key]
     return ""
 
 
-def _stacks(setting: Setting, shot: Shot) -> Stacks | None:
+def _stacks(setting: Setting, snapshot: StudySnapshot) -> Stacks | None:
     """Truth and reconstructions, as far as there are any."""
-    truth = shot.view("truth", "runs")
+    truth = snapshot.view("truth", "runs")
     if truth is None:
         return None
     frame, cut = _WORDS[setting.dimension]
-    mask = shot.view("mask", "runs")
+    mask = snapshot.view("mask", "runs")
     items = [Stack("truth", "Ground truth", _grey(truth), "magnitude")]
     if mask is not None:
         axes = "slices × rows" if setting.dimension == "3D" else "frames × rows"
         words = f"Mask, {axes}: {100 * float(mask.mean()):.0f} % sampled"
         items[0] = replace(items[0], extra=_grey(mask)[0], words=words)
-    found: dict[str, RunRow] = {r.method: r for r in shot.of("runs")}
+    found: dict[str, RunRow] = {r.method: r for r in snapshot.of("runs")}
     for method in METHODS:
-        seen = shot.view(method, "runs")
+        seen = snapshot.view(method, "runs")
         if seen is not None and method in found:
             done = found[method]
             steps = f", {done.iterations} iterations" if done.iterations else ""
@@ -84,18 +84,18 @@ def _grey(image: Image) -> NDArray[np.uint8]:
     return (image.clamp(0, 1) * 255).round().byte().numpy()
 
 
-def _guarantees(shot: Shot) -> Iterator[Row]:
+def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:
     """What was tested on the rows, and what the network's run shows."""
     for part in ("bytes", "gradient", "process", "runs"):
-        for guarantee in panel(shot.of(part)):
+        for guarantee in panel(snapshot.of(part)):
             if guarantee.status != "estimated":
                 yield verdict(guarantee)
     # What is estimated is told by its last or its worst row: no bound is kept or broken there.
-    compared: tuple[AgreementRow, ...] = shot.of("gradient")
+    compared: tuple[AgreementRow, ...] = snapshot.of("gradient")
     for guarantee in compared[-1].guarantees[1:] if compared else ():
         told = f"relative error {number(compared[-1].error)} at K = {compared[-1].depth}"
         yield replace(row(guarantee), measured=told)
-    grown = [g for r in shot.of("process") for g in r.guarantees]
+    grown = [g for r in snapshot.of("process") for g in r.guarantees]
     for guarantee in grown[-1:]:
         worst = max(g.measured for g in grown if isinstance(g.measured, float))
         yield replace(row(guarantee), measured=f"deviation at most {number(100 * worst)} %")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from deqviz.experiments.memory.activation_memory import MemoryRow, per_iteration
 from deqviz.experiments.memory.fresh_process import ProcessRow, slope
 from deqviz.experiments.memory.gradient_agreement import AgreementRow, GradientAgreement
-from deqviz.runtime.study import Shot
+from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.memory.plan import unrolled_depth
@@ -18,13 +18,13 @@ CARD = 24
 """GiB of a large graphics card of today, for a sense of scale."""
 
 
-def charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
+def charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     """All cards in their order; each of them is there from the start and fills as rows come."""
-    yield _bytes(setting, shot.of("bytes"))
+    yield _bytes(setting, snapshot.of("bytes"))
     if setting.is_gradient:
-        yield _gradients(shot.experiment("gradient"), shot.of("gradient"))
+        yield _gradients(snapshot.experiment("gradient"), snapshot.of("gradient"))
     if setting.is_fresh:
-        yield _processes(setting, shot.of("process"))
+        yield _processes(setting, snapshot.of("process"))
 
 
 def _bytes(setting: Setting, rows: Sequence[MemoryRow]) -> Chart:

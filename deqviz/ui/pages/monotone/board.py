@@ -7,10 +7,10 @@ from deqviz.core.guarantee import Guarantee
 from deqviz.core.space import Image
 from deqviz.experiments._rows import panel
 from deqviz.experiments.monotone.beyond_depth import TRAINED, BeyondDepth, DepthRow
-from deqviz.experiments.monotone.lipschitz_estimates import LipschitzPanel, LipschitzRow
-from deqviz.experiments.monotone.uniqueness_counterexample import Breaker, BreakerRow
+from deqviz.experiments.monotone.lipschitz_estimates import LipschitzEstimates, LipschitzRow
+from deqviz.experiments.monotone.uniqueness_counterexample import Counterexample, CounterexampleRow
 from deqviz.runtime.logbook import to_bytes
-from deqviz.runtime.study import Shot, Study
+from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Chart, Explanation, Row, Tile
 from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.components.run.protocol import row
@@ -22,36 +22,36 @@ from deqviz.ui.shell.study_board import cells_done, study_board
 
 def mol_board(study: Study, setting: MolSetting) -> Board:
     """The study as it is now."""
-    shot = study.snapshot()
+    snapshot = study.snapshot()
     return study_board(
         study,
-        shot,
+        snapshot,
         unit="steps",
-        progress=cells_done(shot),
+        progress=cells_done(snapshot),
         preparing="computing the constants of the networks",
-        charts=_charts(setting, shot),
-        tiles=_tiles(shot),
-        guarantees=_guarantees(shot),
+        charts=_charts(setting, snapshot),
+        tiles=_tiles(snapshot),
+        guarantees=_guarantees(snapshot),
         explanation=_explanation(setting),
     )
 
 
-def _charts(setting: MolSetting, shot: Shot) -> Iterator[Chart]:
+def _charts(setting: MolSetting, snapshot: StudySnapshot) -> Iterator[Chart]:
     """All cards in their order; each of them is there from the start and fills as rows come."""
     if setting.is_steps:
-        yield from step_charts(shot)
+        yield from step_charts(snapshot)
     if setting.is_depth:
-        yield from depth_charts(shot)
+        yield from depth_charts(snapshot)
     if setting.is_breaker:
-        yield from breaker_charts(shot)
+        yield from breaker_charts(snapshot)
     if setting.is_panel:
-        yield from panel_charts(shot)
+        yield from panel_charts(snapshot)
 
 
-def _tiles(shot: Shot) -> Iterator[Tile]:
+def _tiles(snapshot: StudySnapshot) -> Iterator[Tile]:
     """The pair with its data, of every F that has one; then pictures at the trained depth and at the end."""
-    breaker: Breaker | None = shot.experiment("breaker")
-    rows: tuple[BreakerRow, ...] = shot.of("breaker")
+    breaker: Counterexample | None = snapshot.experiment("breaker")
+    rows: tuple[CounterexampleRow, ...] = snapshot.of("breaker")
     for contender in () if breaker is None else breaker.contenders:
         if not any(r.contender == contender.key and r.is_joined == "yes" for r in rows):
             continue
@@ -60,49 +60,49 @@ def _tiles(shot: Shot) -> Iterator[Tile]:
             ("second", "z", "solution too"),
             ("data", "b", "data"),
         ):
-            image = _view(shot, "breaker", contender.key, name)
+            image = _view(snapshot, "breaker", contender.key, name)
             if image is not None:
                 yield Tile(f"{contender.key}-{name}", f"{title}: {contender.title}", to_bytes(image), note)
-    yield from _depths(shot)
+    yield from _depths(snapshot)
 
 
-def _depths(shot: Shot) -> Iterator[Tile]:
-    experiment: BeyondDepth | None = shot.experiment("depth")
+def _depths(snapshot: StudySnapshot) -> Iterator[Tile]:
+    experiment: BeyondDepth | None = snapshot.experiment("depth")
     if experiment is None:
         return
     yield Tile("truth", "Ground truth", to_bytes(experiment.truth), "not used by any method")
-    rows: tuple[DepthRow, ...] = shot.of("depth")
+    rows: tuple[DepthRow, ...] = snapshot.of("depth")
     found = {(row.method, row.k): row.psnr for row in rows}
     for runner in experiment.runners:
         for name, k in (("trained", TRAINED), ("end", experiment.depth)):
-            image, value = _view(shot, "depth", runner.key, name), found.get((runner.key, k))
+            image, value = _view(snapshot, "depth", runner.key, name), found.get((runner.key, k))
             if image is not None and value is not None:
                 yield Tile(
                     f"{runner.key}-{name}", f"{runner.title}, k = {k}", to_bytes(image), f"{value:.2f} dB"
                 )
 
 
-def _view(shot: Shot, part: str, key: str, name: str) -> Image | None:
+def _view(snapshot: StudySnapshot, part: str, key: str, name: str) -> Image | None:
     """The newest picture of this name that came with a row of this key."""
-    seen = (v.image for v in reversed(shot.views) if (v.part, v.row[0], v.name) == (part, key, name))
+    seen = (v.image for v in reversed(snapshot.views) if (v.part, v.row[0], v.name) == (part, key, name))
     return next(seen, None)
 
 
-def _guarantees(shot: Shot) -> Iterator[Row]:
+def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:
     """What was tested on the rows of all parts, named by the F, network or method that it is about."""
     names: dict[str, str] = {}
-    breaker: Breaker | None = shot.experiment("breaker")
-    known: LipschitzPanel | None = shot.experiment("panel")
-    depth: BeyondDepth | None = shot.experiment("depth")
+    breaker: Counterexample | None = snapshot.experiment("breaker")
+    known: LipschitzEstimates | None = snapshot.experiment("panel")
+    depth: BeyondDepth | None = snapshot.experiment("depth")
     names |= {c.key: c.title for c in (() if breaker is None else breaker.contenders)}
     names |= {n.key: n.title for n in (() if known is None else known.networks)}
     for part in ("steps", "breaker"):
-        for guarantee in panel(shot.of(part)):
+        for guarantee in panel(snapshot.of(part)):
             yield verdict(_named(guarantee, names))
     names |= {r.key: r.title for r in (() if depth is None else depth.runners)}
-    for guarantee in panel(shot.of("depth")):
+    for guarantee in panel(snapshot.of("depth")):
         yield verdict(_named(guarantee, names))
-    yield from _margins(shot.of("panel"), names)
+    yield from _margins(snapshot.of("panel"), names)
 
 
 def _margins(rows: tuple[LipschitzRow, ...], names: dict[str, str]) -> Iterator[Row]:

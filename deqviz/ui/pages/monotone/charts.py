@@ -7,8 +7,8 @@ import numpy as np
 
 from deqviz.experiments.monotone.forward_backward import Margin
 from deqviz.experiments.monotone.step_limits import Example, StepLimits, StepRow
-from deqviz.experiments.monotone.uniqueness_counterexample import Breaker, BreakerRow
-from deqviz.runtime.study import Shot
+from deqviz.experiments.monotone.uniqueness_counterexample import Counterexample, CounterexampleRow
+from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
 
@@ -21,10 +21,10 @@ FLOOR = 1e-17
 """Where zeros stand on a logarithmic axis: below all rounding."""
 
 
-def step_charts(shot: Shot) -> Iterator[Chart]:
+def step_charts(snapshot: StudySnapshot) -> Iterator[Chart]:
     """The factor against α, the two runs about the first limit, and what a small step hides."""
-    experiment: StepLimits | None = shot.experiment("steps")
-    rows: tuple[StepRow, ...] = shot.of("steps")
+    experiment: StepLimits | None = snapshot.experiment("steps")
+    rows: tuple[StepRow, ...] = snapshot.of("steps")
     examples = {} if experiment is None else {e.key: e for e in experiment.examples}
     net, turning = examples.get("network"), examples.get("turning")
     yield _factors(net, rows)
@@ -191,10 +191,10 @@ def _numbers(rows: Sequence[StepRow], name: str) -> list[float]:
     return [math.nan if value is None else max(value, FLOOR) for value in values]
 
 
-def breaker_charts(shot: Shot) -> Iterator[Chart]:
+def breaker_charts(snapshot: StudySnapshot) -> Iterator[Chart]:
     """Residuals on the line through the pictures, and close to 0 at them."""
-    experiment: Breaker | None = shot.experiment("breaker")
-    rows: tuple[BreakerRow, ...] = shot.of("breaker")
+    experiment: Counterexample | None = snapshot.experiment("breaker")
+    rows: tuple[CounterexampleRow, ...] = snapshot.of("breaker")
     lines: list[Series] = []
     contenders = () if experiment is None else experiment.contenders
     for colour, contender in zip(COLOURS, contenders, strict=False):
@@ -213,7 +213,7 @@ def breaker_charts(shot: Shot) -> Iterator[Chart]:
     )
 
 
-def _solving(experiment: Breaker | None, rows: Sequence[BreakerRow]) -> str:
+def _solving(experiment: Counterexample | None, rows: Sequence[CounterexampleRow]) -> str:
     if experiment is None or not rows:
         return "Where F is not monotone between two images, some A and b make solutions of both."
     ends = {row.contender: row for row in rows if row.t == 1}

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from deqviz.experiments.monotone.beyond_depth import TRAINED, BeyondDepth, DepthRow
-from deqviz.experiments.monotone.lipschitz_estimates import ORDER, TITLES, LipschitzPanel, LipschitzRow
-from deqviz.runtime.study import Shot
+from deqviz.experiments.monotone.lipschitz_estimates import ORDER, TITLES, LipschitzEstimates, LipschitzRow
+from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.pages.monotone.charts import COLOURS
 
@@ -26,10 +26,10 @@ SIDES: Mapping[str, str] = {
 """On which side of Lip(H) each number is."""
 
 
-def panel_charts(shot: Shot) -> Iterator[Chart]:
+def panel_charts(snapshot: StudySnapshot) -> Iterator[Chart]:
     """Lip(H) of every network from both sides, and what it is made of."""
-    experiment: LipschitzPanel | None = shot.experiment("panel")
-    rows: tuple[LipschitzRow, ...] = shot.of("panel")
+    experiment: LipschitzEstimates | None = snapshot.experiment("panel")
+    rows: tuple[LipschitzRow, ...] = snapshot.of("panel")
     networks = () if experiment is None else experiment.networks
     places = {named.key: n + 1 for n, named in enumerate(networks)}
     lines = [Series("1", [0.4, max(len(networks), 1) + 0.6], [1.0, 1.0], "truth", "dotted")]
@@ -56,7 +56,7 @@ def panel_charts(shot: Shot) -> Iterator[Chart]:
     yield _layers(experiment, rows)
 
 
-def _badges(experiment: LipschitzPanel | None, rows: Sequence[LipschitzRow]) -> str:
+def _badges(experiment: LipschitzEstimates | None, rows: Sequence[LipschitzRow]) -> str:
     if experiment is None or not rows:
         return "Lower bounds prove nothing; an upper bound below 1 certifies all guarantees."
     words = {"certified": "certified", "estimated": "estimated only", "none": "no claim"}
@@ -67,7 +67,7 @@ def _badges(experiment: LipschitzPanel | None, rows: Sequence[LipschitzRow]) -> 
     return f"{'; '.join(parts)}."
 
 
-def _layers(experiment: LipschitzPanel | None, rows: Sequence[LipschitzRow]) -> Chart:
+def _layers(experiment: LipschitzEstimates | None, rows: Sequence[LipschitzRow]) -> Chart:
     lines = [Series("1", [0.6, 5.4], [1.0, 1.0], "truth", "dotted")]
     networks = () if experiment is None else experiment.networks
     for colour, named in zip(COLOURS, networks, strict=False):
@@ -86,10 +86,10 @@ def _layers(experiment: LipschitzPanel | None, rows: Sequence[LipschitzRow]) -> 
     )
 
 
-def depth_charts(shot: Shot) -> Iterator[Chart]:
+def depth_charts(snapshot: StudySnapshot) -> Iterator[Chart]:
     """PSNR and step length against the iteration."""
-    experiment: BeyondDepth | None = shot.experiment("depth")
-    rows: tuple[DepthRow, ...] = shot.of("depth")
+    experiment: BeyondDepth | None = snapshot.experiment("depth")
+    rows: tuple[DepthRow, ...] = snapshot.of("depth")
     runners = () if experiment is None else experiment.runners
     depth = 5 * TRAINED if experiment is None else experiment.depth
     quality: list[Series] = []

@@ -9,9 +9,9 @@ from deqviz.core.records import Problem
 from deqviz.core.space import Image, Space, random_picture
 from deqviz.experiments.monotone.beyond_depth import BeyondDepth, runners
 from deqviz.experiments.monotone.forward_backward import Turning, margin_of
-from deqviz.experiments.monotone.lipschitz_estimates import LipschitzPanel, Named
+from deqviz.experiments.monotone.lipschitz_estimates import LipschitzEstimates, Named
 from deqviz.experiments.monotone.step_limits import Example, StepLimits
-from deqviz.experiments.monotone.uniqueness_counterexample import Breaker, Contender, Smoothing
+from deqviz.experiments.monotone.uniqueness_counterexample import Contender, Counterexample, Smoothing
 from deqviz.methods._tasks import automatic
 from deqviz.networks._weights import card
 from deqviz.noises.gaussian import Gaussian
@@ -120,7 +120,7 @@ def _steps(setting: MolSetting) -> StepLimits:
     return StepLimits(tuple(found))
 
 
-def _breaker(setting: MolSetting) -> Breaker:
+def _breaker(setting: MolSetting) -> Counterexample:
     first, second = (_picture(key, PAIR, setting.seed) for key in (setting.image, setting.other))
     space = Space(tuple(first.shape[1:]), first.dtype)
     task = _task(setting)
@@ -131,17 +131,17 @@ def _breaker(setting: MolSetting) -> Breaker:
         Contender("strict", TITLES[strict], Monotone(strict, task)),
         Contender("free", "Unconstrained network", Monotone("unconstrained", task), is_searched=True),
     )
-    return Breaker(contenders, first, second)
+    return Counterexample(contenders, first, second)
 
 
-def _panel(setting: MolSetting) -> LipschitzPanel:
+def _panel(setting: MolSetting) -> LipschitzEstimates:
     x, task = _picture(setting.image, SMALL, setting.seed), _task(setting)
     noise = random_picture(Space(tuple(x.shape[1:]), x.dtype), torch.Generator().manual_seed(setting.seed))
     names: dict[str, Named] = {}
     for version, title in TITLES.items():
         key = weights_key(task, version)
         names.setdefault(key, Named(key, title, hoped(key, version)))
-    return LipschitzPanel(tuple(names.values()), (("the image", x), ("noise", noise)))
+    return LipschitzEstimates(tuple(names.values()), (("the image", x), ("noise", noise)))
 
 
 def _depth(setting: MolSetting) -> BeyondDepth:

@@ -9,7 +9,7 @@ from deqviz.experiments._rows import panel
 from deqviz.experiments.equilibrium.gradient import GradientRow
 from deqviz.experiments.equilibrium.noise_sweep import Fixed, NoiseSweep, Power, slope
 from deqviz.runtime.logbook import to_bytes
-from deqviz.runtime.study import Shot, Study
+from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Explanation, Picture, Row, Tile
 from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.components.run.protocol import number
@@ -26,28 +26,28 @@ _HINTS = {
 
 def board(study: Study, setting: Setting) -> Board:
     """The study as it is now."""
-    shot = study.snapshot()
+    snapshot = study.snapshot()
     return study_board(
         study,
-        shot,
+        snapshot,
         unit="equilibria",
         preparing="computing a ground truth with R(x†) = A*w"
         if setting.has_source
         else "computing the operator norm and the constants",
-        charts=charts(setting, shot),
-        tiles=_tiles(setting, shot),
-        guarantees=_guarantees(shot),
-        explanation=_explanation(setting, shot),
+        charts=charts(setting, snapshot),
+        tiles=_tiles(setting, snapshot),
+        guarantees=_guarantees(snapshot),
+        explanation=_explanation(setting, snapshot),
     )
 
 
-def _tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
-    sweep: NoiseSweep | None = shot.experiment("sweep")
+def _tiles(setting: Setting, snapshot: StudySnapshot) -> Iterator[Tile]:
+    sweep: NoiseSweep | None = snapshot.experiment("sweep")
     if setting.is_model or sweep is None:
         return
     held = "R(x†) = A*w" if setting.has_source else "the image itself"
     yield Tile("truth", "Ground truth x†", to_bytes(sweep.truth.x), held)
-    contrast: NoiseSweep | None = shot.experiment("contrast")
+    contrast: NoiseSweep | None = snapshot.experiment("contrast")
     if contrast is not None:
         yield Tile(
             "contrast",
@@ -55,7 +55,7 @@ def _tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
             to_bytes(contrast.truth.x),
             "no w with R(x†) = A*w",
         )
-    before, after = shot.view("kernel_truth", "band"), shot.view("kernel", "band")
+    before, after = snapshot.view("kernel_truth", "band"), snapshot.view("kernel", "band")
     if before is None or after is None:
         return
     # One scale for both, grey is zero: only so can they be compared by eye. Rounding is not worth a look.
@@ -71,21 +71,21 @@ def _signed(image: Image, most: float) -> Picture:
     return (127.5 + 127.5 * (shown[0] / most).clamp(-1, 1)).round().byte().numpy()
 
 
-def _guarantees(shot: Shot) -> Iterator[Row]:
+def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:
     """What was tested on the rows, and of the broken truth what is void there."""
-    for guarantee in (g for part in ("sweep", "band", "stability") for g in panel(shot.of(part))):
+    for guarantee in (g for part in ("sweep", "band", "stability") for g in panel(snapshot.of(part))):
         # Five lines that are void for one and the same reason say no more than two.
         if guarantee.status != "void" or guarantee.key in ("bregman", "error", "upper", "ratio", "gain"):
             yield verdict(guarantee)
-    broken: Sequence[Guarantee] = panel(shot.of("contrast"))
+    broken: Sequence[Guarantee] = panel(snapshot.of("contrast"))
     for guarantee in broken[:1]:
-        found = slope(shot.of("contrast"), "bregman")
+        found = slope(snapshot.of("contrast"), "bregman")
         told = verdict(replace(guarantee, name="Bregman distance, source condition violated"))
         yield replace(told, measured="no value" if found is None else f"order {found.slope:.2f}")
 
 
-def _explanation(setting: Setting, shot: Shot) -> Explanation:
-    sweep: NoiseSweep | None = shot.experiment("sweep")
+def _explanation(setting: Setting, snapshot: StudySnapshot) -> Explanation:
+    sweep: NoiseSweep | None = snapshot.experiment("sweep")
     parts = ["Every point is an equilibrium: the data-fidelity and the regularisation term balance."]
     if setting.has_source:
         parts.append(
@@ -100,7 +100,7 @@ def _explanation(setting: Setting, shot: Shot) -> Explanation:
         )
     if sweep is not None and isinstance(sweep.rule, Fixed):
         parts.append("With fixed α the regularisation error (bias) remains however small the noise.")
-    parts += _turning(setting, shot)
+    parts += _turning(setting, snapshot)
     if sweep is not None and isinstance(sweep.rule, Power):
         factor, p = sweep.rule.factor, sweep.rule.exponent
         power = "δ" if p == 1 else f"δ^{{{p:.3g}}}"
@@ -113,11 +113,11 @@ def _explanation(setting: Setting, shot: Shot) -> Explanation:
     return Explanation("A*(Ax − y) + αR(x) = 0", " ".join(parts), _HINTS[setting.has_source])
 
 
-def _turning(setting: Setting, shot: Shot) -> Iterator[str]:
+def _turning(setting: Setting, snapshot: StudySnapshot) -> Iterator[str]:
     """How far R is from a gradient, as measured at the truth."""
     if setting.regularizer.key == "rotating":
         yield "R has a skew part: it is not conservative (no potential), and no functional is minimised."
-    rows: Sequence[GradientRow] = shot.of("gradient")
+    rows: Sequence[GradientRow] = snapshot.of("gradient")
     place = "At the ground truth" if setting.is_model else "At the ground truth, reduced to 32 px,"
     for row in rows:
         yield (

@@ -9,7 +9,7 @@ import numpy as np
 from deqviz.experiments._rows import Fit
 from deqviz.experiments.equilibrium.error_bounds import BandRow
 from deqviz.experiments.equilibrium.noise_sweep import NoiseRow, NoiseSweep, Quantity, slope
-from deqviz.runtime.study import Shot
+from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.components.text import pretty
@@ -40,13 +40,13 @@ def theory(setting: Setting) -> float | None:
     return max(0.0, min(p, 2 - p))
 
 
-def charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
+def charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     """All cards in their order; each of them is there from the start and fills as rows come."""
-    rows: tuple[NoiseRow, ...] = shot.of("sweep")
-    contrast: tuple[NoiseRow, ...] = shot.of("contrast")
+    rows: tuple[NoiseRow, ...] = snapshot.of("sweep")
+    contrast: tuple[NoiseRow, ...] = snapshot.of("contrast")
     proved = theory(setting)
     half = None if proved is None else proved / 2
-    axis = _delta_axis(shot)
+    axis = _delta_axis(snapshot)
     yield _rate(
         _Question("bregman", "Bregman distance", "D", "D = ⟨R(x) − R(x†), x − x†⟩ ≤ (δ + α‖w‖)²/4α"),
         (rows, contrast),
@@ -62,23 +62,23 @@ def charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
         lambda row: row.error_bound,
     )
     if setting.is_tent:
-        yield _tent(setting, shot)
+        yield _tent(setting, snapshot)
     yield _residual(rows, axis, is_held=setting.has_source)
-    yield _band(shot.of("band"))
+    yield _band(snapshot.of("band"))
     if setting.is_stability:
-        yield from stability_charts(shot.of("stability"))
+        yield from stability_charts(snapshot.of("stability"))
     if setting.is_model and setting.kernel:
-        yield _unseen(shot)
+        yield _unseen(snapshot)
 
 
 def _no_bound(row: NoiseRow) -> None:
     del row
 
 
-def _delta_axis(shot: Shot) -> Axis:
+def _delta_axis(snapshot: StudySnapshot) -> Axis:
     """The whole range of δ from the first row on, so that the axis stands still while rows arrive."""
-    sweep: NoiseSweep | None = shot.experiment("sweep")
-    found = [row for part in ("sweep", "contrast") for row in shot.of(part)[:1]]
+    sweep: NoiseSweep | None = snapshot.experiment("sweep")
+    found = [row for part in ("sweep", "contrast") for row in snapshot.of(part)[:1]]
     if sweep is None or not found:
         return Axis(DELTA, log=True)
     sizes = [row.delta / row.level for row in found]
@@ -175,12 +175,12 @@ def _rate_sentence(symbol: str, fitted: Fit | None, proved: float | None, broken
     return f"{text}."
 
 
-def _tent(setting: Setting, shot: Shot) -> Chart:
+def _tent(setting: Setting, snapshot: StudySnapshot) -> Chart:
     """Fitted slopes of D against the exponent p of α = cδ^p."""
     found = [
         (p, slope(rows, "bregman"))
         for p in TENT
-        if _is_whole(shot, f"tent {p:g}") and (rows := shot.of(f"tent {p:g}"))
+        if _is_whole(snapshot, f"tent {p:g}") and (rows := snapshot.of(f"tent {p:g}"))
     ]
     known = [(p, f.slope) for p, f in found if f is not None]
     lines = [Series("measured", [p for p, _ in known], [s for _, s in known], "iterate", "points")]
@@ -203,9 +203,9 @@ def _tent(setting: Setting, shot: Shot) -> Chart:
     )
 
 
-def _is_whole(shot: Shot, part: str) -> bool:
-    experiment = shot.experiment(part)
-    return experiment is not None and len(shot.of(part)) == len(experiment.cells)
+def _is_whole(snapshot: StudySnapshot, part: str) -> bool:
+    experiment = snapshot.experiment(part)
+    return experiment is not None and len(snapshot.of(part)) == len(experiment.cells)
 
 
 def _residual(rows: Sequence[NoiseRow], axis: Axis, *, is_held: bool) -> Chart:
@@ -265,7 +265,7 @@ def _band(rows: Sequence[BandRow]) -> Chart:
     )
 
 
-def _unseen(shot: Shot) -> Chart:
+def _unseen(snapshot: StudySnapshot) -> Chart:
     """P_ker R at the truth and at the equilibrium, entry by entry."""
     lines: list[Series] = []
     named: tuple[tuple[str, str, Role], ...] = (
@@ -275,7 +275,7 @@ def _unseen(shot: Shot) -> Chart:
     # Rounding is not worth a look: the axis never shows less than this.
     most = 1e-6
     for name, label, role in named:
-        image = shot.view(name, "band")
+        image = snapshot.view(name, "band")
         values = np.zeros(0) if image is None else image.flatten().numpy()
         most = max(most, float(np.abs(values).max(initial=0.0)))
         lines.append(Series(label, np.arange(len(values)), values, role, "line"))

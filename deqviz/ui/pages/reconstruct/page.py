@@ -125,8 +125,8 @@ def _per_second() -> float:
 def _screen(job: Job) -> None:
     """The live view: pictures and kept iterates outside the fragment, everything that moves inside."""
     job.ready.wait(1.0)
-    shot = job.snapshot()
-    pictures = screen.pictures(job, shot)
+    snapshot = job.snapshot()
+    pictures = screen.pictures(job, snapshot)
     is_moving = _is_moving(job)
 
     @st.fragment(run_every=session.pace(REFRESH) if is_moving else None)
@@ -134,17 +134,17 @@ def _screen(job: Job) -> None:
         now = session.current()
         if now is None:
             return
-        shot = now.snapshot()
+        snapshot = now.snapshot()
         worker().wake()
         speed = st.session_state.get("speed", 0)
         name = session.device_name(now.scenario.size)
         waiting = session.waiting(now)
-        live.show(screen.view(now, shot, name, now.guarantees(), speed, waiting), on_command=_act)
+        live.show(screen.view(now, snapshot, name, now.guarantees(), speed, waiting), on_command=_act)
         # A new run, its pictures, or its end concern what stands outside the fragment.
-        if now is not job or _is_moving(now) != is_moving or (shot.setup is None) != (pictures is None):
+        if now is not job or _is_moving(now) != is_moving or (snapshot.setup is None) != (pictures is None):
             st.rerun()
-        if (shot.state == "checking") != (st.session_state.get("phase") == "checking"):
-            st.session_state.phase = shot.state
+        if (snapshot.state == "checking") != (st.session_state.get("phase") == "checking"):
+            st.session_state.phase = snapshot.state
             st.rerun()
 
     # Below the view, not above: what appears before it would shift its place and build it anew.
@@ -156,8 +156,8 @@ def _screen(job: Job) -> None:
     runs = st.container()
     if pictures is not None:
         live.show_pictures(pictures)
-    if shot.state == "paused" or shot.state in OVER or shot.state == "checking":
-        live.show_frames(screen.frames(job, shot))
+    if snapshot.state == "paused" or snapshot.state in OVER or snapshot.state == "checking":
+        live.show_frames(screen.frames(job, snapshot))
     with runs:
         history_strip.show(session.history(), job)
 

@@ -9,11 +9,11 @@ from deqviz import kspace
 from deqviz.core.catalog import METHODS, OPERATORS, REGULARIZERS
 from deqviz.core.guarantee import Curve as Line
 from deqviz.core.guarantee import Guarantee
-from deqviz.core.records import Mark
+from deqviz.core.records import Scalars
 from deqviz.methods._base import DISTANCE
 from deqviz.operators.parallel_mri import ParallelMri
 from deqviz.runtime.job import Job
-from deqviz.runtime.run_snapshot import Snapshot
+from deqviz.runtime.run_snapshot import RunSnapshot
 from deqviz.runtime.run_snapshot import State as JobState
 from deqviz.runtime.trajectory_chart import Chart
 from deqviz.scenario import Scenario
@@ -45,11 +45,11 @@ PATIENCE = 4
 """Seconds up to which a run need not say how long it still takes."""
 
 
-def pictures(job: Job, shot: Snapshot) -> Pictures | None:
+def pictures(job: Job, snapshot: RunSnapshot) -> Pictures | None:
     """What never changes in a run; None while the problem is being built."""
-    if shot.setup is None:
+    if snapshot.setup is None:
         return None
-    setup, operator = shot.setup, OPERATORS[job.scenario.operator.key].cls
+    setup, operator = snapshot.setup, OPERATORS[job.scenario.operator.key].cls
     return Pictures(
         job.id,
         setup.truth,
@@ -59,49 +59,56 @@ def pictures(job: Job, shot: Snapshot) -> Pictures | None:
     )
 
 
-def frames(job: Job, shot: Snapshot) -> Frames:
+def frames(job: Job, snapshot: RunSnapshot) -> Frames:
     """The kept iterates."""
-    return Frames(job.id, [f.k for f in shot.frames], [f.pixels for f in shot.frames])
+    return Frames(job.id, [f.k for f in snapshot.frames], [f.pixels for f in snapshot.frames])
 
 
 def view(
-    job: Job, shot: Snapshot, device: str, guarantees: Sequence[Guarantee], speed: int, waiting: str = ""
+    job: Job,
+    snapshot: RunSnapshot,
+    device: str,
+    guarantees: Sequence[Guarantee],
+    speed: int,
+    waiting: str = "",
 ) -> View:
     """The run as it is now; `waiting` says where it stands in the line, if it does."""
-    last = shot.marks[-1] if shot.marks else None
+    last = snapshot.marks[-1] if snapshot.marks else None
     entry = METHODS[job.scenario.method.key]
     return View(
         run=job.id,
-        state=_STATES[shot.state],
-        k=shot.latest.k if shot.latest else 0,
+        state=_STATES[snapshot.state],
+        k=snapshot.latest.k if snapshot.latest else 0,
         k_max=job.scenario.iterations,
-        message=waiting or _message(job, shot),
+        message=waiting or _message(job, snapshot),
         evaluations=last.evaluations if last else None,
-        rate=shot.rate or None,
+        rate=snapshot.rate or None,
         residual=last.residual if last else None,
-        psnr=shot.latest.psnr if shot.latest else None,
-        error_max=shot.latest.error_max if shot.latest else None,
+        psnr=snapshot.latest.psnr if snapshot.latest else None,
+        error_max=snapshot.latest.error_max if snapshot.latest else None,
         speed=speed,
         device=device,
         method=entry.title,
-        iterate=shot.latest.pixels if shot.latest else None,
-        columns=_columns(shot, guarantees),
-        quality=_quality(shot),
+        iterate=snapshot.latest.pixels if snapshot.latest else None,
+        columns=_columns(snapshot, guarantees),
+        quality=_quality(snapshot),
         trajectory=_trajectory(job.chart()),
         guarantees=tuple(row(g) for g in guarantees),
         explanation=_explanation(job),
     )
 
 
-def _message(job: Job, shot: Snapshot) -> str:
-    if shot.state == "preparing":
+def _message(job: Job, snapshot: RunSnapshot) -> str:
+    if snapshot.state == "preparing":
         operator = OPERATORS[job.scenario.operator.key].title
         return f"{operator}: computing the operator norm and the constants"
-    if shot.state == "running":
-        return _time_left(job.scenario.iterations - (shot.marks[-1].k if shot.marks else 0), shot.rate)
-    if shot.state == "checking":
-        return f"{shot.message} Checking the guarantees: {_progress(shot)} …".strip()
-    return shot.message
+    if snapshot.state == "running":
+        return _time_left(
+            job.scenario.iterations - (snapshot.marks[-1].k if snapshot.marks else 0), snapshot.rate
+        )
+    if snapshot.state == "checking":
+        return f"{snapshot.message} Checking the guarantees: {_progress(snapshot)} …".strip()
+    return snapshot.message
 
 
 def _time_left(steps: int, rate: float) -> str:
@@ -115,16 +122,16 @@ def _time_left(steps: int, rate: float) -> str:
     return f"at most {minutes} min left" if minutes < 90 else f"at most {math.ceil(minutes / 60)} h left"
 
 
-def _progress(shot: Snapshot) -> str:
+def _progress(snapshot: RunSnapshot) -> str:
     """Which check is under way, and how far it is where that is known without asking it."""
-    if not shot.probes:
+    if not snapshot.probes:
         return "other starting points"
-    probe = shot.probes[-1]
+    probe = snapshot.probes[-1]
     if probe.landscape is not None:
         return f"{probe.title}, {100 * np.isfinite(probe.landscape.gap.numpy()).mean():.0f} %"
-    if probe.path and probe.value is None and shot.marks:
+    if probe.path and probe.value is None and snapshot.marks:
         # The run itself is the only guess of how long a run from another start will take.
-        return f"{probe.title}, iteration {probe.path[-1][0]} of about {shot.marks[-1].k}"
+        return f"{probe.title}, iteration {probe.path[-1][0]} of about {snapshot.marks[-1].k}"
     return probe.title
 
 
@@ -160,15 +167,17 @@ def _array(values: Sequence[float]) -> np.ndarray:
     return np.asarray(values, np.float32)
 
 
-def _columns(shot: Snapshot, guarantees: Sequence[Guarantee]) -> dict[str, np.ndarray]:
-    marks: Sequence[Mark] = shot.marks
-    largest = {f.k: f.error_max for f in shot.frames}
+def _columns(snapshot: RunSnapshot, guarantees: Sequence[Guarantee]) -> dict[str, np.ndarray]:
+    marks: Sequence[Scalars] = snapshot.marks
+    largest = {f.k: f.error_max for f in snapshot.frames}
     columns = {
         "k": _array([m.k for m in marks]),
         "residual": _array([m.residual for m in marks]),
-        "psnr": _array(shot.psnr),
+        "psnr": _array(snapshot.psnr),
         "error_max": _array([largest.get(m.k, math.nan) for m in marks]),
-        "error": _array([math.sqrt(10 ** (-p / 10)) if math.isfinite(p) else math.nan for p in shot.psnr]),
+        "error": _array(
+            [math.sqrt(10 ** (-p / 10)) if math.isfinite(p) else math.nan for p in snapshot.psnr]
+        ),
         "evaluations": _array([m.evaluations for m in marks]),
     }
     if marks and marks[0].objective is not None:
@@ -179,34 +188,36 @@ def _columns(shot: Snapshot, guarantees: Sequence[Guarantee]) -> dict[str, np.nd
     if rate is not None and rate.status != "void" and isinstance(rate.predicted, Line):
         columns["predicted_k"] = _array(rate.predicted.k)
         columns["predicted"] = _array(rate.predicted.values)
-    if shot.ssim:
-        columns["ssim_k"] = _array(sorted(shot.ssim))
-        columns["ssim"] = _array([shot.ssim[k] for k in sorted(shot.ssim)])
+    if snapshot.ssim:
+        columns["ssim_k"] = _array(sorted(snapshot.ssim))
+        columns["ssim"] = _array([snapshot.ssim[k] for k in sorted(snapshot.ssim)])
     return columns
 
 
-def _curves(marks: Sequence[Mark]) -> tuple[str, ...]:
+def _curves(marks: Sequence[Scalars]) -> tuple[str, ...]:
     """The method's own curves; the distance from the start serves a guarantee and says little by itself."""
     return tuple(name for name in marks[-1].scalars if name != DISTANCE) if marks else ()
 
 
-def _quality(shot: Snapshot) -> tuple[Curve, ...]:
-    is_judged = shot.setup is None or shot.setup.truth is not None
-    curves = _judged(shot) if is_judged else [Curve("residual", "Residual", "relative residual", log=True)]
-    if shot.marks and shot.marks[0].objective is not None:
+def _quality(snapshot: RunSnapshot) -> tuple[Curve, ...]:
+    is_judged = snapshot.setup is None or snapshot.setup.truth is not None
+    curves = (
+        _judged(snapshot) if is_judged else [Curve("residual", "Residual", "relative residual", log=True)]
+    )
+    if snapshot.marks and snapshot.marks[0].objective is not None:
         curves.append(Curve("objective", "Objective", "objective"))
-    for name in _curves(shot.marks):
+    for name in _curves(snapshot.marks):
         curves.append(
-            Curve(name, name.capitalize(), name, log=all(m.scalars.get(name, 1) > 0 for m in shot.marks))
+            Curve(name, name.capitalize(), name, log=all(m.scalars.get(name, 1) > 0 for m in snapshot.marks))
         )
     return tuple(curves)
 
 
-def _judged(shot: Snapshot) -> list[Curve]:
+def _judged(snapshot: RunSnapshot) -> list[Curve]:
     """What a truth is needed for."""
-    base = shot.setup.measured_psnr if shot.setup else None
+    base = snapshot.setup.measured_psnr if snapshot.setup else None
     curves = [Curve("psnr", "PSNR", "PSNR (dB)", baseline=base)]
-    if shot.ssim:
+    if snapshot.ssim:
         curves.append(Curve("ssim", "SSIM", "SSIM", x="ssim_k"))
     error = None if base is None or not math.isfinite(base) else 10 ** (-base / 20)
     return [*curves, Curve("error", "RMSE", "RMSE", log=True, baseline=error)]

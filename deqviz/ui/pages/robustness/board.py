@@ -7,7 +7,7 @@ from deqviz.core.space import Image, magnitude
 from deqviz.experiments._rows import panel
 from deqviz.experiments.robustness.attack import RobustnessRow
 from deqviz.runtime.logbook import to_bytes
-from deqviz.runtime.study import Seen, Shot, Study
+from deqviz.runtime.study import RowImage, Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Explanation, Row, Tile
 from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.components.run.protocol import number
@@ -21,31 +21,31 @@ GAIN = 5
 
 def board(study: Study, setting: Setting) -> Board:
     """The study as it is now."""
-    shot = study.snapshot()
+    snapshot = study.snapshot()
     return study_board(
         study,
-        shot,
+        snapshot,
         preparing="computing the operator norm and the constants",
-        doing=_doing(setting, shot),
-        charts=charts(setting, shot),
-        tiles=_tiles(setting, shot),
-        guarantees=_guarantees(setting, shot),
-        explanation=_explanation(setting, shot),
+        doing=_doing(setting, snapshot),
+        charts=charts(setting, snapshot),
+        tiles=_tiles(setting, snapshot),
+        guarantees=_guarantees(setting, snapshot),
+        explanation=_explanation(setting, snapshot),
     )
 
 
-def _doing(setting: Setting, shot: Shot) -> str:
+def _doing(setting: Setting, snapshot: StudySnapshot) -> str:
     """Whose turn it is, for rows that take long."""
-    if shot.state != "running" or shot.done == shot.total:
+    if snapshot.state != "running" or snapshot.done == snapshot.total:
         return ""
-    return setting.title(setting.methods[shot.done % len(setting.methods)])
+    return setting.title(setting.methods[snapshot.done % len(setting.methods)])
 
 
-def _tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
+def _tiles(setting: Setting, snapshot: StudySnapshot) -> Iterator[Tile]:
     """Of each method what was done to it, at the size that is asked for, or the newest before that comes."""
-    rows: dict[tuple[str, float], RobustnessRow] = {(r.method, r.level): r for r in shot.of("rows")}
+    rows: dict[tuple[str, float], RobustnessRow] = {(r.method, r.level): r for r in snapshot.of("rows")}
     for key in setting.methods:
-        seen = _seen(setting, shot, key)
+        seen = _seen(setting, snapshot, key)
         if len(seen) < 4:
             continue
         level = float(next(iter(seen.values())).row[1])
@@ -61,9 +61,9 @@ def _tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
         yield Tile(f"{key}.damage", f"{name}: |Δx| × {GAIN}", to_bytes(GAIN * apart), told)
 
 
-def _seen(setting: Setting, shot: Shot, key: str) -> dict[str, Seen]:
+def _seen(setting: Setting, snapshot: StudySnapshot, key: str) -> dict[str, RowImage]:
     """The pictures of one row of a method."""
-    views = [v for v in shot.views if v.row[0] == key]
+    views = [v for v in snapshot.views if v.row[0] == key]
     wanted = [v for v in views if v.row[1] == setting.shown_size]
     row = wanted[-1].row if wanted else views[-1].row if views else None
     return {v.name: v for v in views if v.row == row}
@@ -78,9 +78,9 @@ def _decibels(value: float | None) -> str:
     return "" if value is None else f"{value:.1f} dB"
 
 
-def _guarantees(setting: Setting, shot: Shot) -> Iterator[Row]:
+def _guarantees(setting: Setting, snapshot: StudySnapshot) -> Iterator[Row]:
     """The bound of each method; what is asked of all of them together in one line each."""
-    rows: Sequence[RobustnessRow] = shot.of("rows")
+    rows: Sequence[RobustnessRow] = snapshot.of("rows")
     for key in setting.methods:
         own = [row for row in rows if row.method == key]
         for guarantee in panel(own):
@@ -97,8 +97,8 @@ def _guarantees(setting: Setting, shot: Shot) -> Iterator[Row]:
             yield verdict(guarantee)
 
 
-def _explanation(setting: Setting, shot: Shot) -> Explanation:
-    rows: Sequence[RobustnessRow] = shot.of("rows")
+def _explanation(setting: Setting, snapshot: StudySnapshot) -> Explanation:
+    rows: Sequence[RobustnessRow] = snapshot.of("rows")
     spent = sum(row.evaluations for row in rows)
     budget = setting.budget
     parts = [

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import get_args
 
 from deqviz.experiments.robustness.attack import RobustnessRow
-from deqviz.runtime.study import Shot
+from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.robustness.setting import Setting
@@ -16,9 +16,9 @@ UNSETTLED = 5e-6
 """A residual above this is told: single precision gets to a tenth of it."""
 
 
-def charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
+def charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     """All cards in their order; each of them is there from the start and fills as rows come."""
-    rows = {key: tuple(r for r in shot.of("rows") if r.method == key) for key in setting.methods}
+    rows = {key: tuple(r for r in snapshot.of("rows") if r.method == key) for key in setting.methods}
     axis = size_axis(setting)
     yield _compared(setting, rows, axis)
     yield _quality(setting, rows, axis)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS
 from deqviz.core.registry import Choice, Options, Range, params_of
-from deqviz.experiments.robustness.attack import Budget, Contestant
+from deqviz.experiments.robustness.attack import Budget, NamedMethod
 from deqviz.scenario import Reader, Scenario, check_picture, write_params
 from deqviz.ui.inputs.keys import known, some
 from deqviz.ui.shell.study_setting import StudySetting
@@ -138,11 +138,11 @@ class Setting(StudySetting):
         return Budget(self.restarts, self.steps, max(3, self.restarts), 8)
 
     @property
-    def contestants(self) -> tuple[Contestant, ...]:
+    def contestants(self) -> tuple[NamedMethod, ...]:
         """The methods, built."""
         return tuple(self._contestant(key) for key in self.methods)
 
-    def _contestant(self, key: str) -> Contestant:
+    def _contestant(self, key: str) -> NamedMethod:
         if key in _MOL:
             title, version = _MOL[key]
             choice = Choice("mol", {"version": version})
@@ -152,7 +152,7 @@ class Setting(StudySetting):
             title, choice = METHODS[self.own.key].title, self.own
         else:
             title, choice = TITLES[key], Choice("tikhonov", {"weight": self.weight})
-        return Contestant(key, title, METHODS[choice.key].build(choice.params))
+        return NamedMethod(key, title, METHODS[choice.key].build(choice.params))
 
     def title(self, key: str) -> str:
         """Of one of the methods."""

@@ -7,7 +7,7 @@ from deqviz.experiments._rows import Row as Measured
 from deqviz.experiments._rows import panel
 from deqviz.experiments.losses.deep_equilibrium import BeyondDepth
 from deqviz.experiments.losses.loss_lab import LossLab
-from deqviz.runtime.study import Shot, Study
+from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Explanation, Row
 from deqviz.ui.components.board.verdicts import named, verdict
 from deqviz.ui.pages.training.charts import charts
@@ -29,55 +29,57 @@ REASONS = {
 
 def board(study: Study, setting: Setting) -> Board:
     """The study as it is now."""
-    shot = study.snapshot()
+    snapshot = study.snapshot()
     return study_board(
         study,
-        shot,
+        snapshot,
         unit="steps",
         progress=Progress(
-            len(shot.lessons) + shot.done, sum(_lessons(shot).values()) + shot.total, _left(shot)
+            len(snapshot.lessons) + snapshot.done,
+            sum(_lessons(snapshot).values()) + snapshot.total,
+            _left(snapshot),
         ),
         preparing="computing the signals and the operators",
-        charts=charts(setting, shot),
-        guarantees=_guarantees(setting, shot),
+        charts=charts(setting, snapshot),
+        guarantees=_guarantees(setting, snapshot),
         explanation=_explanation(setting),
     )
 
 
-def _lessons(shot: Shot) -> dict[str, int]:
+def _lessons(snapshot: StudySnapshot) -> dict[str, int]:
     """How many training steps every network takes."""
-    lab: LossLab | None = shot.experiment("lab")
-    depth: BeyondDepth | None = shot.experiment("depth")
+    lab: LossLab | None = snapshot.experiment("lab")
+    depth: BeyondDepth | None = snapshot.experiment("depth")
     steps = {} if lab is None else {objective.name: objective.steps for objective in lab.objectives}
     return steps | ({} if depth is None else {learner.name: depth.steps for learner in depth.learners})
 
 
-def _left(shot: Shot) -> float | None:
+def _left(snapshot: StudySnapshot) -> float | None:
     """Seconds that are still needed, by what steps and rows cost beside each other."""
-    done = {name: 0 for name in _lessons(shot)}
-    for lesson in shot.lessons:
+    done = {name: 0 for name in _lessons(snapshot)}
+    for lesson in snapshot.lessons:
         done[lesson.training] += 1
-    lab: LossLab | None = shot.experiment("lab")
+    lab: LossLab | None = snapshot.experiment("lab")
     names = () if lab is None else tuple(objective.name for objective in lab.objectives)
     spent = whole = 0.0
-    for name, steps in _lessons(shot).items():
+    for name, steps in _lessons(snapshot).items():
         cost = SHARES["lab" if name in names else "depth"][0]
         cost = SLOW if name == "through the equilibrium" else cost
         spent, whole = spent + cost * done[name], whole + cost * steps
-    for part, rows in zip(shot.parts, shot.rows, strict=True):
+    for part, rows in zip(snapshot.parts, snapshot.rows, strict=True):
         cost = SHARES[part.key][1]
         spent, whole = spent + cost * len(rows), whole + cost * len(part.experiment.cells)
-    if shot.state != "running" or spent < ENOUGH * whole:
+    if snapshot.state != "running" or spent < ENOUGH * whole:
         return None
-    return shot.seconds * (whole - spent) / spent
+    return snapshot.seconds * (whole - spent) / spent
 
 
-def _guarantees(setting: Setting, shot: Shot) -> Iterator[Row]:
+def _guarantees(setting: Setting, snapshot: StudySnapshot) -> Iterator[Row]:
     """What was tested on the rows; κ, L and the formula belong to one network or architecture each."""
-    for guarantee in panel(shot.of("lab")):
+    for guarantee in panel(snapshot.of("lab")):
         yield verdict(replace(guarantee, reason=REASONS["lab"]))
     for part in ("depth", "adjoint", "map"):
-        for name, rows in _apart(shot.of(part)).items():
+        for name, rows in _apart(snapshot.of(part)).items():
             for guarantee in panel(rows):
                 # The random network says no more than the worst one, so it is told once.
                 if guarantee.key != "typical" or name == setting.drawn:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from deqviz.experiments._training_progress import Lesson
 from deqviz.experiments.losses.loss_lab import LossLab, LossRow
-from deqviz.runtime.study import Shot
+from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.components.text import pretty
@@ -36,21 +36,21 @@ class Line:
         return min(self.rows, key=lambda row: row.level)
 
 
-def charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
+def charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     """All cards in their order; each of them is there from the start and fills as rows come."""
     if setting.is_lab:
-        lines = tuple(_lines(setting, shot))
-        yield _losses(lines, shot.lessons)
+        lines = tuple(_lines(setting, snapshot))
+        yield _losses(lines, snapshot.lessons)
         yield _errors(lines)
         yield _plateaus(lines)
         yield _asymmetries(lines)
-    yield from network_charts(setting, shot)
+    yield from network_charts(setting, snapshot)
 
 
-def _lines(setting: Setting, shot: Shot) -> Iterator[Line]:
+def _lines(setting: Setting, snapshot: StudySnapshot) -> Iterator[Line]:
     """One for each chosen objective, in the order of their colours, whatever the order of training."""
-    lab: LossLab | None = shot.experiment("lab")
-    rows: tuple[LossRow, ...] = shot.of("lab")
+    lab: LossLab | None = snapshot.experiment("lab")
+    rows: tuple[LossRow, ...] = snapshot.of("lab")
     names = () if lab is None else tuple(objective.name for objective in lab.objectives)
     known = dict(zip(setting.objectives, names, strict=False))
     place = 0

@@ -10,7 +10,7 @@ from deqviz.experiments.losses.architectures import Architecture
 from deqviz.experiments.losses.contraction_map import ContractionMap, ContractionRow
 from deqviz.experiments.losses.deep_equilibrium import BeyondDepth, DepthRow
 from deqviz.experiments.losses.truncated_adjoint import AdjointRow
-from deqviz.runtime.study import Shot
+from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.training.setting import ARCHITECTURES, Setting
@@ -27,18 +27,18 @@ UNROLLED: Role = COLOURS[len(ARCHITECTURES)]
 _BY_NAME: dict[str, Role] = {a.name: c for a, c in zip(ARCHITECTURES.values(), COLOURS, strict=False)}
 
 
-def network_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
+def network_charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     """The cards of what is asked, in their order."""
     if setting.is_depth:
-        rows: tuple[DepthRow, ...] = shot.of("depth")
-        networks: BeyondDepth | None = shot.experiment("depth")
+        rows: tuple[DepthRow, ...] = snapshot.of("depth")
+        networks: BeyondDepth | None = snapshot.experiment("depth")
         names = () if networks is None else tuple(learner.name for learner in networks.learners)
-        yield _training(names, shot.lessons)
+        yield _training(names, snapshot.lessons)
         yield _beyond(names, rows)
     if setting.is_adjoint:
-        yield _adjoints(shot.of("adjoint"))
+        yield _adjoints(snapshot.of("adjoint"))
     if setting.is_map:
-        yield _window(setting, shot)
+        yield _window(setting, snapshot)
 
 
 def _colour(name: str) -> Role:
@@ -141,10 +141,10 @@ def _factor(rows: Sequence[AdjointRow]) -> float | None:
     return (last.adjoint / first.adjoint) ** (1 / (last.steps - first.steps))
 
 
-def _window(setting: Setting, shot: Shot) -> Chart:
+def _window(setting: Setting, snapshot: StudySnapshot) -> Chart:
     """Points at which the worst network contracts, points at which it does not, and what is promised."""
-    asked: ContractionMap | None = shot.experiment("map")
-    every: tuple[ContractionRow, ...] = shot.of("map")
+    asked: ContractionMap | None = snapshot.experiment("map")
+    every: tuple[ContractionRow, ...] = snapshot.of("map")
     rows = [row for row in every if row.architecture == setting.drawn]
     contracting = [row for row in rows if row.worst < 1]
     expanding = [row for row in rows if row.worst >= 1]

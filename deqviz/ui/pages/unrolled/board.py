@@ -6,7 +6,7 @@ from dataclasses import replace
 from deqviz.core.guarantee import Guarantee
 from deqviz.experiments._rows import panel
 from deqviz.experiments.unrolled.training_run import TeachingRun
-from deqviz.runtime.study import Shot, Study
+from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Chart, Explanation, Row, Tile
 from deqviz.ui.components.board.verdicts import named, verdict
 from deqviz.ui.components.run.protocol import number, row
@@ -34,64 +34,68 @@ _DOING: Mapping[View, str] = {
 
 def board(study: Study, setting: Setting) -> Board:
     """The study as it is now."""
-    shot = study.snapshot()
+    snapshot = study.snapshot()
     return study_board(
         study,
-        shot,
+        snapshot,
         unit="steps" if setting.view == "Training" else "rows",
-        progress=_trained(shot) if setting.view == "Training" else None,
+        progress=_trained(snapshot) if setting.view == "Training" else None,
         preparing="the networks",
-        doing=_DOING[setting.view] if shot.state == "running" else "",
-        charts=_charts(setting, shot),
-        tiles=_tiles(setting, shot),
-        guarantees=_guarantees(shot),
+        doing=_DOING[setting.view] if snapshot.state == "running" else "",
+        charts=_charts(setting, snapshot),
+        tiles=_tiles(setting, snapshot),
+        guarantees=_guarantees(snapshot),
         explanation=_explanation(setting),
     )
 
 
-def _charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
+def _charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     match setting.view:
         case "Layers":
-            return layer_charts(setting, shot)
+            return layer_charts(setting, snapshot)
         case "Noise":
-            return noise_charts(setting, shot)
+            return noise_charts(setting, snapshot)
         case "Shift":
-            return shift_charts(setting, shot)
+            return shift_charts(setting, snapshot)
         case "Training":
-            return training_charts(setting, shot)
+            return training_charts(setting, snapshot)
         case "Pictures":
-            return patch_charts(setting, shot)
+            return patch_charts(setting, snapshot)
         case "Inpainting":
-            return strip_charts(setting, shot)
+            return strip_charts(setting, snapshot)
 
 
-def _tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
+def _tiles(setting: Setting, snapshot: StudySnapshot) -> Iterator[Tile]:
     match setting.view:
         case "Pictures":
-            return patch_tiles(setting, shot)
+            return patch_tiles(setting, snapshot)
         case "Inpainting":
-            return strip_tiles(setting, shot)
+            return strip_tiles(setting, snapshot)
         case _:
             return iter(())
 
 
-def _trained(shot: Shot) -> Progress | None:
+def _trained(snapshot: StudySnapshot) -> Progress | None:
     """Progress in training steps."""
-    experiment: TeachingRun | None = shot.experiment("teaching")
+    experiment: TeachingRun | None = snapshot.experiment("teaching")
     if experiment is None:
         return None
     whole = sum(teaching.steps for teaching in experiment.teachings)
     latest: dict[str, int] = {}
-    for lesson in shot.lessons:
+    for lesson in snapshot.lessons:
         latest[lesson.training] = max(latest.get(lesson.training, 0), lesson.step)
     done = sum(latest.values())
-    left = shot.seconds * (whole - done) / done if shot.state == "running" and done > whole // 50 else None
+    left = (
+        snapshot.seconds * (whole - done) / done
+        if snapshot.state == "running" and done > whole // 50
+        else None
+    )
     return Progress(done, whole, left)
 
 
-def _guarantees(shot: Shot) -> Iterator[Row]:
+def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:
     """What is proved, over all rows; what was only trained for, network by network."""
-    for part, rows in zip(shot.parts, shot.rows, strict=True):
+    for part, rows in zip(snapshot.parts, snapshot.rows, strict=True):
         if part.key in ("sweep", "plane"):
             continue
         for guarantee in panel(rows):

@@ -11,7 +11,7 @@ from skimage.measure import find_contours
 from deqviz.experiments.unrolled.layer_descent import LayerRow
 from deqviz.experiments.unrolled.planar_unrolling import PlanarUnrolling, PointRow
 from deqviz.learning.descent import envelope, stationarity, steepest
-from deqviz.runtime.study import Shot
+from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.unrolled.setting import LAYERS, SHORT, Setting
@@ -48,16 +48,16 @@ def lines(
         yield Series(title, [x(row) for row in own], values, role, style)
 
 
-def layer_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
+def layer_charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     """All cards of the first view."""
-    rows: tuple[LayerRow, ...] = shot.of("layers")
+    rows: tuple[LayerRow, ...] = snapshot.of("layers")
     yield distances(rows, setting.rate)
     yield ratios(rows, setting.rate)
     yield _objectives(rows)
     yield _gradients(rows)
     yield _falls(rows)
     yield _theorem(setting, rows)
-    yield _plane(shot.experiment("plane"), shot.of("plane"))
+    yield _plane(snapshot.experiment("plane"), snapshot.of("plane"))
 
 
 def distances(rows: Sequence[LayerRow], rate: float, note: str = "2,000 test signals") -> Chart:

@@ -6,7 +6,7 @@ from deqviz.experiments.unrolled.inpainting_strip import InpaintingStrip
 from deqviz.experiments.unrolled.inpainting_strip import StripRow as HoleRow
 from deqviz.experiments.unrolled.patch_strip import NOISY, SOLVED, PatchStrip, StripRow
 from deqviz.runtime.logbook import to_bytes
-from deqviz.runtime.study import Shot
+from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series, Tile
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.unrolled.charts import lines, role_of
@@ -25,9 +25,9 @@ _NAMES = {training: name for name, training in TRAININGS.items()}
 _DEPTH = 5
 
 
-def patch_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
+def patch_charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     """PSNR against the layer."""
-    rows: tuple[StripRow, ...] = shot.of("patches")
+    rows: tuple[StripRow, ...] = snapshot.of("patches")
     drawn = list(lines([row for row in rows if row.layer], lambda row: row.layer, lambda row: row.psnr))
     at = {row.rival: row.psnr for row in rows if not row.layer}
     styles: tuple[tuple[str, Role], ...] = ((NOISY, "error"), (SOLVED, "predicted"))
@@ -54,13 +54,13 @@ def patch_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
     )
 
 
-def patch_tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
+def patch_tiles(setting: Setting, snapshot: StudySnapshot) -> Iterator[Tile]:
     """The noisy picture, some layers of the chosen network, the LASSO, the truth."""
-    experiment: PatchStrip | None = shot.experiment("patches")
+    experiment: PatchStrip | None = snapshot.experiment("patches")
     if experiment is None:
         return
-    seen = {view.row: view.image for view in shot.views}
-    psnr = {row.key: row.psnr for row in shot.of("patches")}
+    seen = {view.row: view.image for view in snapshot.views}
+    psnr = {row.key: row.psnr for row in snapshot.of("patches")}
 
     def tile(row: tuple[str, int], title: str) -> Iterator[Tile]:
         if row in seen and row in psnr:
@@ -75,9 +75,9 @@ def patch_tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
     yield Tile("truth", "Ground truth", to_bytes(experiment.truth))
 
 
-def strip_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
+def strip_charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     """Quality, latent norm and gradient by layer, and quality against noise."""
-    rows: tuple[HoleRow, ...] = shot.of("strip")
+    rows: tuple[HoleRow, ...] = snapshot.of("strip")
     at = [row for row in rows if row.factor == setting.factor and row.training in _NAMES]
     yield _quality(setting, rows, at)
     yield _layers(
@@ -91,7 +91,7 @@ def strip_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
         "f = 100‖y − Ax‖² + ½‖z‖²",
         "0 at layer 0, where x₀ = y; constraints begin at layer 2.",
     )
-    ends = [*shot.of("sweep"), *rows]
+    ends = [*snapshot.of("sweep"), *rows]
     ends = sorted((row for row in ends if row.layer == _DEPTH), key=lambda row: row.factor)
     ends = [row for row in ends if row.training in _NAMES and row.factor > 0]
     yield Chart(
@@ -159,12 +159,12 @@ def _shrink(rows: Sequence[HoleRow]) -> str:
     )
 
 
-def strip_tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
+def strip_tiles(setting: Setting, snapshot: StudySnapshot) -> Iterator[Tile]:
     """The data, every layer of the chosen training, biharmonic filling, the truth."""
-    experiment: InpaintingStrip | None = shot.experiment("strip")
+    experiment: InpaintingStrip | None = snapshot.experiment("strip")
     if experiment is None:
         return
-    data = shot.view("data", "strip")
+    data = snapshot.view("data", "strip")
     if data is not None:
         yield Tile(
             "data",
@@ -173,8 +173,8 @@ def strip_tiles(setting: Setting, shot: Shot) -> Iterator[Tile]:
             f"{100 * float(1 - experiment.mask.mean()):.0f} % of the pixels missing",
         )
     training = TRAININGS[setting.shown]
-    quality = {row.key: row.psnr for row in shot.of("strip")}
-    seen = {view.row: view.image for view in shot.views if view.name == "picture"}
+    quality = {row.key: row.psnr for row in snapshot.of("strip")}
+    seen = {view.row: view.image for view in snapshot.views if view.name == "picture"}
     for layer in range(1, _DEPTH + 1):
         key = (training, setting.factor, layer)
         if key in seen and key in quality:

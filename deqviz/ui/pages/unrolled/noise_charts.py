@@ -5,16 +5,16 @@ from itertools import pairwise
 
 from deqviz.experiments.unrolled.layer_noise import NoiseRow
 from deqviz.experiments.unrolled.layer_shift import ShiftRow
-from deqviz.runtime.study import Shot
+from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import Axis, Chart, Series
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.unrolled.charts import lines, role_of, titles_of
 from deqviz.ui.pages.unrolled.setting import LAYERS, Setting
 
 
-def noise_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
+def noise_charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     """All cards of the view on noise."""
-    rows: tuple[NoiseRow, ...] = shot.of("noise")
+    rows: tuple[NoiseRow, ...] = snapshot.of("noise")
     s = setting.deviation
     at = [row for row in rows if row.deviation == s]
     where = "before every layer" if not setting.before else f"before layer {setting.before} only"
@@ -94,9 +94,9 @@ def _gains(ends: Sequence[NoiseRow], s: float) -> Chart:
     )
 
 
-def shift_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
+def shift_charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     """All cards of the view on other signals."""
-    rows: tuple[ShiftRow, ...] = shot.of("shift")
+    rows: tuple[ShiftRow, ...] = snapshot.of("shift")
     axis = Axis("shift p: x + pη")
 
     def p(row: ShiftRow) -> float:

@@ -6,7 +6,7 @@ import torch
 
 from deqviz import images
 from deqviz.core.space import Image
-from deqviz.experiments.unrolled.baselines import Rival
+from deqviz.experiments.unrolled.baselines import Baseline
 from deqviz.experiments.unrolled.inpainting_strip import InpaintingStrip, holes
 from deqviz.experiments.unrolled.layer_descent import LayerDescent
 from deqviz.experiments.unrolled.layer_noise import LayerNoise
@@ -90,13 +90,13 @@ def plan(setting: Setting) -> Generator[object, None, tuple[Part, ...]]:
             return (Part("patches", strip),)
 
 
-def shipped(prefix: str, keys: Sequence[str]) -> tuple[Rival, ...]:
+def shipped(prefix: str, keys: Sequence[str]) -> tuple[Baseline, ...]:
     """The networks of these keys, under their short names."""
-    found: list[Rival] = []
+    found: list[Baseline] = []
     for key in keys:
         net = _weights.load(prefix + key)
         assert isinstance(net, UnrolledSparseCoder)
-        found.append(Rival(SHORT[key], "network", _weights.card(prefix + key).sha256, net))
+        found.append(Baseline(SHORT[key], "network", _weights.card(prefix + key).sha256, net))
     return tuple(found)
 
 

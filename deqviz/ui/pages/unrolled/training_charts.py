@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from deqviz.experiments.unrolled.layer_descent import LayerRow
 from deqviz.experiments.unrolled.training_run import Taught
-from deqviz.runtime.study import Shot
+from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Role, Series
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.unrolled.charts import titles_of
@@ -17,15 +17,15 @@ SHOWN = (1, 2, 4, 6, 8, 10)
 ROLES: dict[str, Role] = {"constrained": "start-4", "plain": "start-1"}
 
 
-def training_charts(setting: Setting, shot: Shot) -> Iterator[Chart]:
+def training_charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     """Loss, slacks and duals as they move, and what the layers have learned."""
-    lessons = [lesson for lesson in shot.lessons if isinstance(lesson, Taught)]
+    lessons = [lesson for lesson in snapshot.lessons if isinstance(lesson, Taught)]
     constrained = [lesson for lesson in lessons if lesson.training == "constrained"]
     yield _losses(lessons)
     yield _slacks(constrained, setting)
     yield _duals(constrained)
     yield _products(constrained)
-    rows: tuple[LayerRow, ...] = shot.of("teaching")
+    rows: tuple[LayerRow, ...] = snapshot.of("teaching")
     yield _learned("distance", "Distance to the LASSO solution", "E‖y_{ℓ} − y*‖", rows)
     yield _learned("gradient", "Gradient norm of the smooth part", "E‖D*(Dy_{ℓ} − x)‖", rows)
 

@@ -9,13 +9,13 @@ from dataclasses import replace
 from itertools import pairwise
 
 from deqviz.core.guarantee import Curve, Guarantee
-from deqviz.core.records import Evidence, Mark, Solver
+from deqviz.core.records import Evidence, Scalars, Solver
 from deqviz.methods._base import DISTANCE
 from deqviz.methods._theory import Theory
 from deqviz.solvers._accelerated import FAILURES, LEAST, SHARE, Accelerated
 
 
-def panel(theory: Theory, solver: Solver, evidence: Evidence) -> tuple[Guarantee, ...]:
+def table(theory: Theory, solver: Solver, evidence: Evidence) -> tuple[Guarantee, ...]:
     """All rows that every fixed-point method has, in the order of the panel."""
     rows = (
         uniqueness(theory, evidence),
@@ -72,7 +72,7 @@ def _contraction(theory: Theory, solver: Solver, evidence: Evidence) -> Guarante
     )
 
 
-def _largest_ratio(theory: Theory, marks: Sequence[Mark]) -> float | None:
+def _largest_ratio(theory: Theory, marks: Sequence[Scalars]) -> float | None:
     """The largest gap_{k+1}/gap_k, less what errors e of T may add: gap_{k+1} ≤ κ gap_k + 2e."""
     ratios = [
         max(b.residual - 2 * theory.floor, 0.0) / b.residual * (b.gap / a.gap)
@@ -106,7 +106,7 @@ def _expansion(theory: Theory, evidence: Evidence) -> Guarantee:
     )
 
 
-def line(marks: Sequence[Mark], bound: Callable[[int], float]) -> Curve | None:
+def line(marks: Sequence[Scalars], bound: Callable[[int], float]) -> Curve | None:
     """bound(k) · gap₀ as a relative residual, with each mark's own ‖T(x_k)‖."""
     if not marks or not marks[0].gap > 0:
         return None
@@ -117,7 +117,7 @@ def line(marks: Sequence[Mark], bound: Callable[[int], float]) -> Curve | None:
     return Curve([m.k for m in marks], values)
 
 
-def above(marks: Sequence[Mark], floor: float) -> Curve | None:
+def above(marks: Sequence[Scalars], floor: float) -> Curve | None:
     """The relative residuals that are more than rounding; not a number counts, for a run must not hide it."""
     seen = [m for m in marks if not m.residual <= floor]
     return Curve([m.k for m in seen], [m.residual for m in seen]) if seen else None
@@ -137,7 +137,7 @@ def solver_bound(solver: Solver, kappa: float) -> Callable[[int], float] | None:
     return None
 
 
-def _rate(theory: Theory, solver: Solver, marks: Sequence[Mark]) -> Guarantee:
+def _rate(theory: Theory, solver: Solver, marks: Sequence[Scalars]) -> Guarantee:
     """‖T(x_k) − x_k‖ ≤ B_k ‖T(x₀) − x₀‖, drawn as a relative residual; B_k = κᵏ for the plain iteration.
 
     Only residuals above 2 `floor`/(1 − κ) are compared: d ≤ κ d + 2e is what evaluations with error e give,
@@ -183,7 +183,7 @@ def _monotone(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
     )
 
 
-def never_grows(marks: Sequence[Mark], floor: float) -> tuple[Curve | None, Curve | None]:
+def never_grows(marks: Sequence[Scalars], floor: float) -> tuple[Curve | None, Curve | None]:
     """The gap of the step before, with twice the rounding, as a limit of the residual; and that."""
     ks: list[int] = []
     limit: list[float] = []
@@ -198,7 +198,7 @@ def never_grows(marks: Sequence[Mark], floor: float) -> tuple[Curve | None, Curv
     return (Curve(ks, limit), Curve(ks, seen)) if ks else (None, None)
 
 
-def a_posteriori(theory: Theory, marks: Sequence[Mark]) -> Guarantee:
+def a_posteriori(theory: Theory, marks: Sequence[Scalars]) -> Guarantee:
     """‖x_k − x*‖ ≤ E ‖T(x_k) − x_k‖ for any x_k, whichever solver made it; relative to ‖T(x_k)‖.
 
     The limit being unknown, what is measured is a lower bound of the same error: gap/(1 + κ) everywhere, and

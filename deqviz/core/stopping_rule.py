@@ -4,7 +4,7 @@ import math
 from typing import Literal
 
 from deqviz.core.numbers import number
-from deqviz.core.records import Mark
+from deqviz.core.records import Scalars
 
 GROWTH = 1e4
 """A run has diverged when ‖T(x) − x‖ is this many times its smallest value so far."""
@@ -15,7 +15,7 @@ def exhausted(iterations: int, residual: float) -> str:
     return f"Not converged: maximum of {iterations} iterations, residual {number(residual)}."
 
 
-class Referee:
+class StoppingRule:
     """Looks at the numbers of a run one after the other."""
 
     def __init__(self, tolerance: float) -> None:
@@ -23,7 +23,7 @@ class Referee:
         self._tolerance = tolerance
         self._smallest = math.inf
 
-    def judge(self, mark: Mark) -> tuple[Literal["done", "diverged"], str] | None:
+    def judge(self, mark: Scalars) -> tuple[Literal["done", "diverged"], str] | None:
         """The end and a sentence about it, or None to go on."""
         if not (math.isfinite(mark.residual) and math.isfinite(mark.gap)):
             what = f"the iterate is not finite from iteration {mark.k} on"
