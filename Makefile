@@ -10,10 +10,10 @@ SHELL := /bin/bash
 app: $(VENV)/.runtime
 	@$(BIN)/deqviz app
 
-# pytest comes last and nothing after it: its closing line is the verdict. A process per core, a file at a time, those
-# with a browser first: they take the longest, and at the end one of two cores would wait for them.
+# pytest comes last and nothing after it: its closing line is the verdict. A process per core, a file at a time, in the
+# order of tests/conftest.py. Bytecode is kept whatever the shell says: every process would compile the package anew.
 test: check
-	@$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff format --check --quiet .

@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
@@ -21,6 +22,12 @@ settings.register_profile("steady", **steady, max_examples=25, derandomize=True)
 settings.load_profile("steady")
 
 pytest_plugins = ["tests.browser"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with a browser first: they take the longest, and at the end one core of two would wait for them."""
+    with_browser = {item.path for item in items if item.get_closest_marker("browser")}
+    items.sort(key=lambda item: item.path not in with_browser)
 
 
 def pytest_runtest_setup() -> None:
