@@ -48,7 +48,7 @@ class Best(Rule):
 class Fixed(Rule):
     """The same α for all δ, as a trained deep equilibrium has it: the bias stays."""
 
-    value: Annotated[float, Range(1e-8, 100.0, "Weight", log=True, symbol="α")] = 1e-2
+    value: Annotated[float, Range(1e-8, 100.0, "Regularisation parameter", log=True, symbol="α")] = 1e-2
 
     def weight(self, delta: float, source: float | None) -> float:
         """α."""
@@ -62,7 +62,7 @@ class Discrepancy(Rule):
     D_R ≤ (1 + τ)‖w‖δ without knowing ‖w‖. Morozov, 1966; T10 of the notes for monotone R.
     """
 
-    tau: Annotated[float, Range(1.01, 5.0, "Factor", symbol="τ")] = 1.5
+    tau: Annotated[float, Range(1.01, 5.0, "Discrepancy factor", symbol="τ")] = 1.5
     tolerance: float = 1e-3
     low: float = 1e-14
     high: float = 1e6

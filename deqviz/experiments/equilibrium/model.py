@@ -111,7 +111,7 @@ class Rotating(Regularizer):
     """
 
     space: Space
-    contraction: Annotated[float, Range(0.0, 1.5, "Contraction", symbol="L")] = 0.8
+    contraction: Annotated[float, Range(0.0, 1.5, "Lipschitz constant", symbol="L")] = 0.8
     seed: int = 0
 
     @cached_property

@@ -39,7 +39,7 @@ class Planar(Regularizer):
 def _known(c: float, lipschitz: float, center: float, contraction: float, known: str) -> Constants:
     return Constants(
         Estimate("c", c, "lower bound"),
-        Estimate("ℓ", lipschitz, "upper bound"),
+        Estimate("L_R", lipschitz, "upper bound"),
         center,
         Estimate("L", contraction, "upper bound"),
         known,
@@ -52,7 +52,9 @@ class Quadratic(Planar):
 
     equation: ClassVar[str] = "R(x) = c x"
 
-    modulus: Annotated[float, Range(0.05, 2.0, "Modulus", symbol="c", help="How strongly R pulls")] = 1.0
+    modulus: Annotated[
+        float, Range(0.05, 2.0, "Monotonicity modulus", symbol="c", help="R is strongly monotone")
+    ] = 1.0
 
     def __call__(self, x: Image) -> Image:
         """R(x) = cx."""
@@ -64,7 +66,7 @@ class Quadratic(Planar):
         return _matrices(one, zero, zero, one)
 
     def constants(self) -> Constants:
-        """c = ℓ = β and L = 0."""
+        """c = L_R = β and L = 0."""
         return _known(self.modulus, self.modulus, self.modulus, 0.0, f"R = {self.modulus:g} Id")
 
     @property
@@ -84,7 +86,7 @@ class Absolute(Planar):
     equation: ClassVar[str] = "R_i(x) = x_i / √(x_i² + ε²)"
 
     smoothing: Annotated[
-        float, Range(0.1, 1.0, "Smoothing", symbol="ε", help="Coordinates below ε count as small")
+        float, Range(0.1, 1.0, "Smoothing", symbol="ε", help="R is nearly linear below ε")
     ] = 0.3
 
     def __call__(self, x: Image) -> Image:
@@ -98,7 +100,7 @@ class Absolute(Planar):
         return _matrices(a, zero, zero, d)
 
     def constants(self) -> Constants:
-        """c = 0, ℓ = 1/ε, and β = L = ℓ/2 as for every gradient of a convex function."""
+        """c = 0, L_R = 1/ε, and β = L = L_R/2 as for every gradient of a convex function."""
         limit = 1 / self.smoothing
         return _known(0.0, limit, limit / 2, limit / 2, f"0 ≤ R′ ≤ 1/ε = {limit:.3g}, the second derivative")
 
@@ -112,7 +114,7 @@ class Absolute(Planar):
         return ((x.square() + self.smoothing**2).sqrt() - self.smoothing).flatten(1).sum(1)
 
 
-_FACTOR = Range(0.0, 2.5, "Factor", symbol="L", help="Lip(Id − R); the theorems end at 1")
+_FACTOR = Range(0.0, 2.5, "Lipschitz constant", symbol="L", help="Lip(Id − R); a contraction for L < 1")
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class Residual(Planar):
 
     contraction: Annotated[float, _FACTOR] = 0.8
     turn: Annotated[
-        float, Range(-180.0, 180.0, "Turn of Q", unit="°", symbol="φ", help="0: R is a gradient")
+        float, Range(-180.0, 180.0, "Rotation angle of Q", unit="°", symbol="φ", help="0: R is a gradient")
     ] = 0.0
 
     def __call__(self, x: Image) -> Image:
@@ -137,7 +139,7 @@ class Residual(Planar):
         return _matrices(1 - u * c, u * s, -v * s, 1 - v * c)
 
     def constants(self) -> Constants:
-        """Lip(N) = L, attained at 0; hence c ≥ 1 − L and ℓ ≤ 1 + L."""
+        """Lip(N) = L, attained at 0; hence c ≥ 1 − L and L_R ≤ 1 + L."""
         L = self.contraction
         return _known(
             1 - L, 1 + L, 1.0, L, f"Id − R = L tanh ∘ Q with L = {L:g}, Q a rotation and |tanh′| ≤ 1"
@@ -162,9 +164,7 @@ class Rotating(Planar):
     equation: ClassVar[str] = "R(x) = x − L Q tanh(x)"
 
     contraction: Annotated[float, _FACTOR] = 0.9
-    turn: Annotated[float, Range(-180.0, 180.0, "Rotation", unit="°", symbol="θ", help="How far N turns")] = (
-        90.0
-    )
+    turn: Annotated[float, Range(-180.0, 180.0, "Rotation angle", unit="°", symbol="θ", help="Of N")] = 90.0
 
     def __call__(self, x: Image) -> Image:
         """R(x)."""
@@ -193,15 +193,16 @@ class Rotating(Planar):
 
 @dataclass(frozen=True)
 class Skew(Planar):
-    """R(x) = x − kJx with J the quarter turn: strongly monotone for every k, contractive for k < 1 only.
+    """R(x) = x − LJx with J the quarter turn: strongly monotone for every L, contractive for L < 1 only.
 
     ⟨Jx, x⟩ = 0, so c = 1: what is contractive is monotone, but not the other way round.
     """
 
-    equation: ClassVar[str] = "R(x) = x − k J x"
+    equation: ClassVar[str] = "R(x) = x − L J x"
 
     strength: Annotated[
-        float, Range(0.0, 3.0, "Strength", symbol="k", help="Lip(Id − R) = k, while R stays monotone")
+        float,
+        Range(0.0, 3.0, "Lipschitz constant", symbol="L", help="Lip(Id − R) = L, while R stays monotone"),
     ] = 2.0
 
     def __call__(self, x: Image) -> Image:
@@ -209,12 +210,12 @@ class Skew(Planar):
         return x - self.strength * turned(x, 90)
 
     def derivative(self, x: Image) -> Matrices:
-        """Id − kJ."""
+        """Id − LJ."""
         one, k = torch.ones_like(x[..., 0]), torch.full_like(x[..., 0], self.strength)
         return _matrices(one, k, -k, one)
 
     def constants(self) -> Constants:
-        """c = 1, ℓ = √(1 + k²) and Lip(Id − R) = k."""
+        """c = 1, L_R = √(1 + L²) and Lip(Id − R) = L."""
         k = self.strength
         return _known(1.0, math.hypot(1, k), 1.0, k, f"R = Id − {k:g}J with J skew, so ⟨R(x), x⟩ = ‖x‖²")
 

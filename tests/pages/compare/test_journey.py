@@ -94,7 +94,7 @@ def test_a_picture_of_ones_own_and_a_bad_one():
     at.file_uploader(key="cmp.upload").upload("bad.png", b"\x89PNG nothing more", "image/png").run()
     assert not at.exception, at.exception
     assert any(
-        "damaged" in e.value or "cannot be read" in e.value or "not a picture" in e.value for e in at.error
+        "damaged" in e.value or "cannot be read" in e.value or "not an image" in e.value for e in at.error
     )
     assert setting(at).image == "camera"
 

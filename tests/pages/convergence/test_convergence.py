@@ -140,7 +140,7 @@ def test_all_roads_lead_to_one_picture_and_the_example_to_three():
         "A-posteriori error bound": "holds",
         "Unique limit from all starts": "holds",
         "Mean contraction factor": "holds",
-        "Contraction": "holds",
+        "Contraction factor κ": "holds",
         "Symmetric Jacobian": "holds",
         "Zero circulation": "holds",
     }

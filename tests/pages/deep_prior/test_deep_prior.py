@@ -181,7 +181,7 @@ def test_with_both_layers_trained_no_boundary_is_left():
 
 
 def test_wendels_law_has_a_line_of_its_own():
-    setting = replace(PRESETS["Softplus and Wendel"][1], draws=8)
+    setting = replace(PRESETS["Softplus and Wendel's law"][1], draws=8)
     view, charts = drawn(setting)
     assert any("k = 2.00 m" in s.name for s in charts["phase"].series)
     assert "Wendel's law" in [row.name for row in view.guarantees]

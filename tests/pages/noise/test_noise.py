@@ -142,9 +142,9 @@ def test_stability_stays_below_its_bounds_and_comes_near_them():
     assert (np.asarray(random.y) <= np.asarray(bound.y)).all()
     assert re.fullmatch(r"order −0\.\d\d · bound −½", charts["gain"].note)
     lamps = {row.name: row.lamp for row in drawn.guarantees}
-    assert {lamps[f"Stability {of}"] for of in ("in the distance", "of the data", "of the picture")} == {
-        "holds"
-    }
+    assert {
+        lamps[f"Stability {of}"] for of in ("in the Bregman distance", "in the data", "of the reconstruction")
+    } == {"holds"}
     (turning,) = snapshot.of("gradient")
     assert turning.asymmetry > 0.5
     assert drawn.explanation is not None
@@ -187,7 +187,7 @@ def test_noise_that_does_not_fit_is_told_in_its_own_words():
     )
     study = finished(setting)
     assert study.state == "failed"
-    assert "Poisson noise needs non-negative data" in study.snapshot().message
+    assert "Poisson noise counts photons" in study.snapshot().message
 
 
 # ---------------------------------------------------------------- widgets

@@ -150,8 +150,8 @@ def test_a_network_goes_on_beyond_its_depth_and_is_compared_with_the_unrolled_on
     known = dict(zip(curve.x, curve.y, strict=True))
     assert abs(known[5 * row.depth] - row.trained) < 0.1
     lamps = {row.name: row.lamp for row in drawn.guarantees}
-    assert lamps["DE-Prox: the map contracts"] == "holds"
-    assert lamps["DE-Prox unrolled, K = 4: the map contracts"] == "void"
+    assert lamps["DE-Prox: contraction factor κ"] == "holds"
+    assert lamps["DE-Prox unrolled, K = 4: contraction factor κ"] == "void"
 
 
 def test_the_backward_error_stays_below_its_bound():

@@ -178,7 +178,7 @@ def test_particulars_are_what_differs_from_the_defaults():
         ).validated()
     )
     assert "Seed 3" in said
-    assert "Width s 2.5 px" in said or "Width 2.5 px" in said
+    assert "Blur width w 2.5 px" in said
     assert "explicit" in said
     assert "Picard" in said
 

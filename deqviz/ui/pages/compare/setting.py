@@ -1,5 +1,6 @@
 """What the Compare page asks, as plain data: one problem, two to six methods, its address and its presets."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -140,7 +141,7 @@ def names(setting: Setting) -> tuple[str, ...]:
 
 
 def _title(choice: Choice) -> str:
-    return _TITLES.get(choice.key, METHODS[choice.key].title.split(" (")[0])
+    return _TITLES.get(choice.key, re.split(r" \(|, ", METHODS[choice.key].title)[0])
 
 
 def _name(choice: Choice) -> str:
