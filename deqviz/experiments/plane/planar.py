@@ -39,7 +39,7 @@ class Planar(Regularizer):
 def _known(c: float, lipschitz: float, center: float, contraction: float, known: str) -> Constants:
     return Constants(
         Estimate("c", c, "lower bound"),
-        Estimate("ℓ", lipschitz, "upper bound"),
+        Estimate("L_R", lipschitz, "upper bound"),
         center,
         Estimate("L", contraction, "upper bound"),
         known,
@@ -64,7 +64,7 @@ class Quadratic(Planar):
         return _matrices(one, zero, zero, one)
 
     def constants(self) -> Constants:
-        """c = ℓ = β and L = 0."""
+        """c = L_R = β and L = 0."""
         return _known(self.modulus, self.modulus, self.modulus, 0.0, f"R = {self.modulus:g} Id")
 
     @property
@@ -98,7 +98,7 @@ class Absolute(Planar):
         return _matrices(a, zero, zero, d)
 
     def constants(self) -> Constants:
-        """c = 0, ℓ = 1/ε, and β = L = ℓ/2 as for every gradient of a convex function."""
+        """c = 0, L_R = 1/ε, and β = L = L_R/2 as for every gradient of a convex function."""
         limit = 1 / self.smoothing
         return _known(0.0, limit, limit / 2, limit / 2, f"0 ≤ R′ ≤ 1/ε = {limit:.3g}, the second derivative")
 
@@ -137,7 +137,7 @@ class Residual(Planar):
         return _matrices(1 - u * c, u * s, -v * s, 1 - v * c)
 
     def constants(self) -> Constants:
-        """Lip(N) = L, attained at 0; hence c ≥ 1 − L and ℓ ≤ 1 + L."""
+        """Lip(N) = L, attained at 0; hence c ≥ 1 − L and L_R ≤ 1 + L."""
         L = self.contraction
         return _known(
             1 - L, 1 + L, 1.0, L, f"Id − R = L tanh ∘ Q with L = {L:g}, Q a rotation and |tanh′| ≤ 1"
@@ -214,7 +214,7 @@ class Skew(Planar):
         return _matrices(one, k, -k, one)
 
     def constants(self) -> Constants:
-        """c = 1, ℓ = √(1 + k²) and Lip(Id − R) = k."""
+        """c = 1, L_R = √(1 + k²) and Lip(Id − R) = k."""
         k = self.strength
         return _known(1.0, math.hypot(1, k), 1.0, k, f"R = Id − {k:g}J with J skew, so ⟨R(x), x⟩ = ‖x‖²")
 
