@@ -80,7 +80,7 @@ def _quality(clean: dict[Hole, list[list[StripRow]]]) -> Iterator[Row]:
 
 
 def _descent(clean: dict[Hole, list[list[StripRow]]]) -> Iterator[Row]:
-    """The largest E m_l/E m_{l−1} from layer 2 on: at most 1 where asked for; of ‖z‖ more elsewhere."""
+    """The largest E m_ℓ/E m_{ℓ−1} from layer 2 on: at most 1 where asked for; of ‖z‖ more elsewhere."""
     runs = [run for each in clean.values() for run in each]
     for who in TRAININGS:
         asked = who in CONSTRAINED

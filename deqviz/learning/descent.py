@@ -11,7 +11,7 @@ from deqviz.learning.sparse_coding import SparseCoding
 Merit = Literal["distance", "gradient", "prox-gradient", "objective"]
 """‖y − y*‖, ‖∇f(y)‖ of the smooth part, the length of the proximal gradient, or f(y)."""
 Form = Literal["difference of means", "mean of ratios", "ratio of means"]
-"""E m_l − (1 − ε)E m_{l−1}, E[m_l/m_{l−1}] − (1 − ε), or E m_l/E m_{l−1} − (1 − ε).
+"""E m_ℓ − (1 − ε)E m_{ℓ−1}, E[m_ℓ/m_{ℓ−1}] − (1 − ε), or E m_ℓ/E m_{ℓ−1} − (1 − ε).
 
 The first and the last hold together; neither follows from the mean of ratios, nor that from them.
 """
@@ -20,7 +20,7 @@ TINY = 1e-8
 
 
 def merits(problem: SparseCoding, merit: Merit, states: list[Tensor], x: Tensor, solution: Tensor) -> Tensor:
-    """m_l per item: (L + 1) × b for the states y₀ … y_L."""
+    """m_ℓ per item: (K + 1) × b for the states y₀ … y_K."""
     match merit:
         case "distance":
             found = [torch.linalg.vector_norm(y - solution, dim=-1) for y in states]
@@ -34,7 +34,7 @@ def merits(problem: SparseCoding, merit: Merit, states: list[Tensor], x: Tensor,
 
 
 def ratios(merit: Tensor, form: Form) -> Tensor:
-    """What is compared with 1 − ε, layer by layer: L numbers from (L + 1) × b merits."""
+    """What is compared with 1 − ε, layer by layer: K numbers from (K + 1) × b merits."""
     if form == "mean of ratios":
         return (merit[1:] / merit[:-1].clamp_min(TINY)).mean(1)
     means = merit.mean(1)
@@ -43,7 +43,7 @@ def ratios(merit: Tensor, form: Form) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Descent:
-    """The constraint c_l ≤ 0 on the layers from `first` on: on average each takes `rate` ε of the merit away.
+    """The constraint c_ℓ ≤ 0 on the layers from `first` on: on average each takes `rate` ε of the merit away.
 
     Hadou, NaderiAlizadeh and Ribeiro, 2024. Raises ValueError where ε is not between 0 and 1.
     """
@@ -61,7 +61,7 @@ class Descent:
             raise ValueError("Layers are counted from 1.")
 
     def slacks(self, merit: Tensor) -> Tensor:
-        """c_l for l = first … L, from (L + 1) × b merits; differentiable."""
+        """c_ℓ for ℓ = first … K, from (K + 1) × b merits; differentiable."""
         kept = merit[self.first - 1 :]
         if self.form == "difference of means":
             means = kept.mean(1)
@@ -70,16 +70,16 @@ class Descent:
 
 
 def steepest(first: float, last: float, layers: int) -> float:
-    """ε_max = 1 − (m*/m₀)^{1/L}: with more, L layers would have to end below the least merit there is."""
+    """ε_max = 1 − (m*/m₀)^{1/K}: with more, K layers would have to end below the least merit there is."""
     if not 0 <= last <= first or first <= 0:
         raise ValueError(f"The merit falls from a positive value, not from {first} to {last}.")
     return 1 - (last / first) ** (1 / layers)
 
 
 def envelope(first: float, rate: float, excess: float, layers: int) -> Tensor:
-    """(1 − ε)^l E m₀ + ζ(1 − (1 − ε)^l)/ε for l = 0 … L, ζ = `excess`: no mean merit is above it.
+    """(1 − ε)^ℓ E m₀ + ζ(1 − (1 − ε)^ℓ)/ε for ℓ = 0 … K, ζ = `excess`: no mean merit is above it.
 
-    Where all c_l ≤ ζ, c_l being differences of means: E m_l ≤ (1 − ε)E m_{l−1} + ζ, summed up. True of every
+    Where all c_ℓ ≤ ζ, c_ℓ being differences of means: E m_ℓ ≤ (1 − ε)E m_{ℓ−1} + ζ, summed up. True of every
     network with its own ζ, so that ζ is the evidence and not the line.
     """
     left = (1 - rate) ** torch.arange(layers + 1, dtype=torch.float64)
@@ -87,7 +87,7 @@ def envelope(first: float, rate: float, excess: float, layers: int) -> Tensor:
 
 
 def stationarity(first: float, rate: float, excess: float, risk: float, bound: float, layers: int) -> Tensor:
-    """ρ^l E‖∇f(y₀)‖ + ((1 − δ)ζ + δM)(1 − ρ^l)/(1 − ρ) with ρ = (1 − δ)(1 − ε), for l = 0 … L.
+    """ρ^ℓ E‖∇f(y₀)‖ + ((1 − δ)ζ + δM)(1 − ρ^ℓ)/(1 − ρ) with ρ = (1 − δ)(1 − ε), for ℓ = 0 … K.
 
     What follows where each constraint holds up to ζ = `excess` with probability 1 − δ, δ = `risk`, and
     ‖∇f‖ ≤ M = `bound`; its limit is at most (ζ + δM/(1 − δ))/ε. After Hadou, NaderiAlizadeh and Ribeiro,

@@ -15,12 +15,12 @@ WEIGHT = 100.0
 
 
 def gradients(states: Sequence[LayerState], pull: Callable[[Tensor], Tensor]) -> Tensor:
-    """‖∇_x f‖ = 2·`WEIGHT`·‖A*(Ax − y)‖ per image, (L + 1) × b; `pull`(x) is A*(y − Ax)."""
+    """‖∇_x f‖ = 2·`WEIGHT`·‖A*(Ax − y)‖ per image, (K + 1) × b; `pull`(x) is A*(y − Ax)."""
     return torch.stack([2 * WEIGHT * norm(pull(state.x)) for state in states])
 
 
 def latent_norms(states: Sequence[LayerState]) -> Tensor:
-    """‖∇_z f‖ = ‖z‖ per image, (L + 1) × b; 0 stands before layer 1, where there are no latents."""
+    """‖∇_z f‖ = ‖z‖ per image, (K + 1) × b; 0 stands before layer 1, where there are no latents."""
     found = torch.stack([state.latent_norm for state in states[1:]])
     return torch.cat([torch.zeros_like(found[:1]), found])
 

@@ -34,7 +34,7 @@ class Teaching:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One training step: the loss of its batch, and of each layer the slack c_l and the dual λ_l after it."""
+    """One training step: the loss of its batch, and of each layer the slack c_ℓ and the dual λ_ℓ after it."""
 
     number: int
     steps: int
@@ -60,7 +60,7 @@ def noisy_states(
     deviation: float | None = None,
     before: int | None = None,
 ) -> list[Tensor]:
-    """y₀ … y_L, where what layers 1 to L − 1 return is disturbed before the next layer sees it.
+    """y₀ … y_K, where what layers 1 to K − 1 return is disturbed before the next layer sees it.
 
     By `scale` times the rule of `noise_size`, or by white noise of a given `deviation`; `before` restricts it
     to the input of one layer. The states are the disturbed ones, as the constraints see them.
@@ -86,7 +86,7 @@ class Pupil(nn.Module):
         self.register_buffer("duals", torch.zeros(0 if descent is None else net.depth + 1 - descent.first))
 
     def lagrangian(self, x: Tensor, solution: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """E½‖y_L − y*‖² + Σ λ_l c_l(W), its first term, and c without gradient, of one batch.
+        """E½‖y_K − y*‖² + Σ λ_ℓ c_ℓ(W), its first term, and c without gradient, of one batch.
 
         The start y₀ is standard normal. Then the duals take their step: λ ← max(λ + η c, 0).
         """
@@ -122,7 +122,7 @@ def fit(
     teaching: Teaching,
     seed: int = 0,
 ) -> Iterator[Step]:
-    """Train `net` in place: min_W max_{λ ≥ 0} E½‖y_L − y*‖² + Σ λ_l c_l(W), a step of both at a time.
+    """Train `net` in place: min_W max_{λ ≥ 0} E½‖y_K − y*‖² + Σ λ_ℓ c_ℓ(W), a step of both at a time.
 
     `signals` (count × N) with their codes y* (count × M). Adam on W, at a rate that `pace`
     lowers. Yields after every step.

@@ -42,12 +42,12 @@ class SparseCoding:
         return self._misfit(y, x) @ self.dictionary
 
     def ista(self, y: Tensor, x: Tensor) -> Tensor:
-        """One step S(y − Dᵀ(Dy − x)/ℓ, α/ℓ). Daubechies, Defrise and De Mol, 2004."""
+        """One step S(y − Dᵀ(Dy − x)/‖D‖², α/‖D‖²). Daubechies, Defrise and De Mol, 2004."""
         threshold = y.new_tensor(self.weight / self.lipschitz)
         return soft(y - self.gradient(y, x) / self.lipschitz, threshold)
 
     def prox_gradient(self, y: Tensor, x: Tensor) -> Tensor:
-        """ℓ(y − S(y − Dᵀ(Dy − x)/ℓ, α/ℓ)): 0 exactly at minimisers."""
+        """‖D‖²(y − S(y − Dᵀ(Dy − x)/‖D‖², α/‖D‖²)): 0 exactly at minimisers."""
         return self.lipschitz * (y - self.ista(y, x))
 
     def iterates(self, x: Tensor, start: Tensor, *, is_accelerated: bool = False) -> Iterator[Tensor]:

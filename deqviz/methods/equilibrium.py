@@ -89,7 +89,7 @@ class Equilibrium(FixedPointMethod):
     def _center(self) -> tuple[float, float]:
         """β and Lip(βId − R) as the implicit splitting uses them.
 
-        Where Lip(βId − R) = β, as for a convex potential with β = ℓ/2, the forward step Id − R/β may reflect
+        Where Lip(βId − R) = β, as for convex potentials with β = L_R/2, the forward step Id − R/β may reflect
         and never settle on the null space of A; β + t with t = β/10 averages it, at Lip ≤ β + t.
         """
         constants = self.regularizer.constants()

@@ -31,9 +31,9 @@ class LayerState:
 
 
 class GlowProx(nn.Module):
-    """x_l = f_l⁻¹(f_l(x̃)/(1 + λ_l)) with x̃ = x_{l−1} + μ_l A*(y − Ax_{l−1}), for l = 1 … L.
+    """x_ℓ = f_ℓ⁻¹(f_ℓ(x̃)/(1 + λ_ℓ)) with x̃ = x_{ℓ−1} + μ_ℓ A*(y − Ax_{ℓ−1}), for ℓ = 1 … K.
 
-    Every layer has its own flow f_l. z/(1 + λ) minimises ½‖u − z‖² + ½λ‖u‖²: the proximal map of a standard
+    Every layer has its own flow f_ℓ. z/(1 + λ) minimises ½‖u − z‖² + ½λ‖u‖²: the proximal map of a standard
     normal prior of the latents, on every level with its own λ > 0; μ > 0. Wei et al., 2022; Hadou,
     NaderiAlizadeh and Ribeiro, 2024.
     """
@@ -52,29 +52,29 @@ class GlowProx(nn.Module):
 
     @property
     def depth(self) -> int:
-        """L."""
+        """K."""
         return len(self.flows)
 
     @property
     def step_sizes(self) -> Tensor:
-        """μ_l."""
+        """μ_ℓ."""
         return F.softplus(self.raw_steps)
 
     @property
     def shrinkage(self) -> Tensor:
-        """λ_{l,i} of layer l on level i, from fine to coarse."""
+        """λ_{ℓ,i} of layer ℓ on level i, from fine to coarse."""
         return F.softplus(self.raw_shrinkage)
 
     def data_step(self, number: int, x: Pixels, pull: Callable[[Tensor], Tensor]) -> Pixels:
-        """x + μ_l · pull(x) for l = `number`, counted from 1."""
+        """x + μ_ℓ · pull(x) for ℓ = `number`, counted from 1."""
         return x + self.step_sizes[number - 1] * pull(x)
 
     def latents(self, number: int, x: Pixels) -> list[Tensor]:
-        """f_l(x), images in [0, 1] moved to the middle and padded to sides that the flow can halve."""
+        """f_ℓ(x), images in [0, 1] moved to the middle and padded to sides that the flow can halve."""
         return self._flow(number)(_padded(x - 0.5, self._flow(number).factor))[0]
 
     def layer(self, number: int, x: Pixels, pull: Callable[[Tensor], Tensor]) -> LayerState:
-        """Layer l = `number`, counted from 1; `pull`(x) is A*(y − Ax), ‖A‖ ≤ 1: m·(y − x) for a mask m."""
+        """Layer ℓ = `number`, counted from 1; `pull`(x) is A*(y − Ax), ‖A‖ ≤ 1: m·(y − x) for a mask m."""
         h, w = x.shape[-2:]
         found = self.latents(number, self.data_step(number, x, pull))
         kept = [z / (1 + weight) for z, weight in zip(found, self.shrinkage[number - 1], strict=True)]
@@ -88,9 +88,9 @@ class GlowProx(nn.Module):
         noise: float = 0.0,
         rng: torch.Generator | None = None,
     ) -> Iterator[LayerState]:
-        """x₀ = `start` and the output of every layer; with `noise`, layers 1 to L − 1 see disturbed images.
+        """x₀ = `start` and the output of every layer; with `noise`, layers 1 to K − 1 see disturbed images.
 
-        A direction of norm `noise`/l, drawn anew for each image, is added to the input of layer l. Hadou,
+        A direction of norm `noise`/ℓ, drawn anew for each image, is added to the input of layer ℓ. Hadou,
         NaderiAlizadeh and Ribeiro, 2024. Raises ValueError for images that `check` refuses, and for noise
         without a generator.
         """
@@ -117,7 +117,7 @@ class GlowProx(nn.Module):
 
     @torch.no_grad()
     def inversion_error(self, number: int, x: Pixels) -> float:
-        """max |f⁻¹(f(x)) − x| over all pixels, for the flow of layer l = `number`."""
+        """max |f⁻¹(f(x)) − x| over all pixels, for the flow of layer ℓ = `number`."""
         flow = self._flow(number)
         padded = _padded(x - 0.5, flow.factor)
         return float((flow.inverse(flow(padded)[0]) - padded).abs().max())

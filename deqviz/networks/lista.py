@@ -18,7 +18,7 @@ def soft(v: Tensor, threshold: Tensor) -> Tensor:
 
 
 class UnrolledSparseCoder(nn.Module):
-    """y_l = Φ_l(y_{l−1}, x) for l = 1 … L: codes y (b × `atoms`) of signals x (b × `rows`)."""
+    """y_ℓ = Φ_ℓ(y_{ℓ−1}, x) for ℓ = 1 … K: codes y (b × `atoms`) of signals x (b × `rows`)."""
 
     def __init__(self, rows: int, atoms: int, layers: int) -> None:
         """Raises ValueError for less than one of anything."""
@@ -29,7 +29,7 @@ class UnrolledSparseCoder(nn.Module):
 
     @abstractmethod
     def layer(self, number: int, y: Tensor, x: Tensor) -> Tensor:
-        """Φ_l(y, x) for l = `number`, counted from 1."""
+        """Φ_ℓ(y, x) for ℓ = `number`, counted from 1."""
 
     def states(self, y: Tensor, x: Tensor) -> Iterator[Tensor]:
         """y₀ as given, then the output of every layer."""
@@ -39,13 +39,13 @@ class UnrolledSparseCoder(nn.Module):
             yield y
 
     def forward(self, y: Tensor, x: Tensor) -> Tensor:
-        """y_L."""
+        """y_K."""
         *_, last = self.states(y, x)
         return last
 
 
 class Lista(UnrolledSparseCoder):
-    """y_l = S(W₁y_{l−1} + W₂x, θ) with matrices and thresholds of its own in every layer.
+    """y_ℓ = S(W₁y_{ℓ−1} + W₂x, θ) with matrices and thresholds of its own in every layer.
 
     Gregor and LeCun, 2010. Begins with small random matrices, as in Hadou, NaderiAlizadeh and Ribeiro, 2024,
     unless `begin_at` puts the step of ISTA in their place.
@@ -62,7 +62,7 @@ class Lista(UnrolledSparseCoder):
 
     @torch.no_grad()
     def begin_at(self, dictionary: Tensor, weight: float, lipschitz: float) -> None:
-        """Every layer the step of ISTA: W₁ = Id − D*D/ℓ, W₂ = D*/ℓ, θ = α/ℓ."""
+        """Every layer the step of ISTA: W₁ = Id − D*D/‖D‖², W₂ = D*/‖D‖², θ = α/‖D‖²."""
         gram = dictionary.mT @ dictionary
         self.codes.copy_((torch.eye(self.atoms) - gram / lipschitz).expand_as(self.codes))
         self.signals.copy_((dictionary.mT / lipschitz).expand_as(self.signals))
@@ -75,7 +75,7 @@ class Lista(UnrolledSparseCoder):
 
 
 class ListaCP(UnrolledSparseCoder):
-    """y_l = S(y_{l−1} + W(x − Dy_{l−1}), θ): LISTA whose matrices are coupled by the dictionary D.
+    """y_ℓ = S(y_{ℓ−1} + W(x − Dy_{ℓ−1}), θ): LISTA whose matrices are coupled by the dictionary D.
 
     Chen, Liu, Wang and Yin, 2018. D is part of the weights.
     """
@@ -89,7 +89,7 @@ class ListaCP(UnrolledSparseCoder):
 
     @torch.no_grad()
     def begin_at(self, dictionary: Tensor, weight: float, lipschitz: float) -> None:
-        """W = D*/ℓ and θ = α/ℓ in every layer."""
+        """W = D*/‖D‖² and θ = α/‖D‖² in every layer."""
         assert isinstance(self.dictionary, Tensor)
         self.dictionary.copy_(dictionary)
         self.signals.copy_((dictionary.mT / lipschitz).expand_as(self.signals))
@@ -103,7 +103,7 @@ class ListaCP(UnrolledSparseCoder):
 
 
 class Alista(UnrolledSparseCoder):
-    """y_l = S(y_{l−1} + γW*(x − Dy_{l−1}), θ) with two numbers γ and θ a layer; W is computed, not trained.
+    """y_ℓ = S(y_{ℓ−1} + γW*(x − Dy_{ℓ−1}), θ) with two numbers γ and θ a layer; W is computed, not trained.
 
     W minimises ‖W*D‖_F among the matrices whose columns have inner product 1 with those of D. Liu, Chen, Wang
     and Yin, 2019.
@@ -119,7 +119,7 @@ class Alista(UnrolledSparseCoder):
 
     @torch.no_grad()
     def begin_at(self, dictionary: Tensor, weight: float, lipschitz: float) -> None:
-        """γ = 1/ℓ and θ = α/ℓ in every layer."""
+        """γ = 1/‖D‖² and θ = α/‖D‖² in every layer."""
         assert isinstance(self.dictionary, Tensor)
         assert isinstance(self.analysis, Tensor)
         self.dictionary.copy_(dictionary)

@@ -59,11 +59,11 @@ class GlowPupil(nn.Module):
 
 @dataclass(frozen=True)
 class GlowRecipe(Recipe):
-    """min_W max_{ν ≥ 0} E‖x_L − x‖² + Σ ν c, c_l = E[m_l/m_{l−1}] − (1 − ε) for l = 2 … L and two merits m.
+    """min_W max_{ν ≥ 0} E‖x_K − x‖² + Σ ν c, c_ℓ = E[m_ℓ/m_{ℓ−1}] − (1 − ε) for ℓ = 2 … K and two merits m.
 
     m is the norm of the objective's gradient in x or in z (see `learning.inpainting`), from layer 2 on: that
     in x is 0 at the start. `descent` None is training without constraints; `noise` times a direction of norm
-    1/l disturbs the input of layer l. Hadou, NaderiAlizadeh and Ribeiro, 2024.
+    1/ℓ disturbs the input of layer ℓ. Hadou, NaderiAlizadeh and Ribeiro, 2024.
     """
 
     stored: ClassVar[torch.dtype] = torch.float16

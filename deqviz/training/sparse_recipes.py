@@ -89,7 +89,7 @@ class DictionaryRecipe(Recipe):
         return {f"{255 * self.sigma:g}": found}
 
     def constants(self, net: nn.Module) -> Mapping[str, float]:
-        """‖D‖², the ℓ of every step of ISTA."""
+        """‖D‖², of which every step of ISTA is the inverse."""
         assert isinstance(net, Dictionary)
         return {"lipschitz": SparseCoding(net.atoms, self.weight).lipschitz}
 
@@ -116,7 +116,7 @@ class Coded(Sample):
 
 @dataclass(frozen=True)
 class ListaRecipe(Recipe):
-    """E½‖y_L − y*‖², plainly or as `teaching` says, for signals that subclasses draw once."""
+    """E½‖y_K − y*‖², plainly or as `teaching` says, for signals that subclasses draw once."""
 
     stored: ClassVar[torch.dtype] = torch.float16
     longest: ClassVar[float] = math.inf
@@ -208,7 +208,7 @@ class RandomListaRecipe(ListaRecipe):
         return [table[: self.signals]], [table[self.signals :]]
 
     def score(self, net: nn.Module, clean: Tensor, seed: int) -> dict[str, float]:
-        """10 log₁₀(E‖y*‖²/E‖y_L − y*‖²) in dB of the validation table."""
+        """10 log₁₀(E‖y*‖²/E‖y_K − y*‖²) in dB of the validation table."""
         x, solution = clean[0].split([ROWS, ATOMS], 1)
         start = torch.randn(solution.shape, generator=torch.Generator().manual_seed(seed))
         error = (net(start, x) - solution).square().sum().detach()
@@ -246,7 +246,7 @@ class PatchListaRecipe(ListaRecipe):
         return [self.coded(patch_signals(training, self.signals, rng))], validation
 
     def score(self, net: nn.Module, clean: Image, seed: int) -> dict[str, float]:
-        """PSNR in dB of an image denoised by y_L of its patches."""
+        """PSNR in dB of an image denoised by y_K of its patches."""
         rng = torch.Generator().manual_seed(seed + 1)
 
         def code(x: Tensor) -> Tensor:

@@ -62,8 +62,8 @@ class MomentumRow(Row):
         """Of the certified step size: the residual is nonincreasing."""
         if self.is_sure != "yes" or self.number == 0:
             return ()
-        why = "L₁²‖B‖² + L₂ max‖B_{i}‖‖r₀‖ = 1/γ bounds the curvature wherever ‖r‖ ≤ ‖r₀‖"
-        statement = "‖r_{τ+1}‖ ≤ ‖r_τ‖ for the certified step size γ"
+        why = "ℓ = L₁²‖B‖² + L₂ max‖B_{i}‖‖r₀‖ bounds the curvature wherever ‖r‖ ≤ ‖r₀‖"
+        statement = "‖r_{τ+1}‖ ≤ ‖r_τ‖ for γ ≤ 1/ℓ"
         row = Guarantee(
             "monotone", "Residual nonincreasing", statement, "certified", why, 1.0, self.rise, 1e-9
         )

@@ -80,7 +80,7 @@ class Equation:
 
     @property
     def lipschitz(self) -> float:
-        """The certified ℓ of R."""
+        """The certified L_R of R."""
         return self.regularizer.constants().lipschitz.value
 
     def goal(self, noise: float, weight: float) -> float:

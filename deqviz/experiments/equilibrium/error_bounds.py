@@ -25,10 +25,10 @@ ROUNDING = 1e-9
 class BandRow(Row):
     """One α, δ and seed: `lower` ≤ `refined` ≤ `error` ≤ `upper`, where h = x − x† and `error` = ‖h‖.
 
-    `lower` is ‖P_ker(A) R(x†)‖/ℓ, less what the size of w_α = (y − Ax)/α says of a kernel that is known to β
-    only; `refined` is d_ρ/ℓ for ρ = ‖w_α‖ = `source`. `upper` is the least root over ρ of what T8 proves,
-    None without c > 0. All three count the defect of the solve, so that they hold for the x at hand. `kernel`
-    is ‖P_ker R(x)‖, 0 up to `kernel_bound`; `kernel_truth` ‖P_ker R(x†)‖, `kernel_residual` the tolerance to
+    `lower` is ‖P_ker(A) R(x†)‖/L_R, less what the size of w_α = (y − Ax)/α says of a kernel known to β only;
+    `refined` is d_ρ/L_R for ρ = ‖w_α‖ = `source`. `upper` is the least root over ρ of what T8 proves, None
+    without c > 0. All three count the defect of the solve, so that they hold for the x at hand. `kernel` is
+    ‖P_ker R(x)‖, 0 up to `kernel_bound`; `kernel_truth` ‖P_ker R(x†)‖, `kernel_residual` the tolerance to
     which that was projected, relative. `distance` bounds how far x is from the equilibrium.
     """
 

@@ -107,7 +107,7 @@ class Spectral(ForwardModel):
 class Rotating(Regularizer):
     """R = Id − N with N(x) = L P tanh(Qx + b), P and Q orthogonal: far from a gradient of anything.
 
-    Lip(N) ≤ L because tanh does not expand and P and Q keep lengths: c = 1 − L, ℓ = 1 + L.
+    Lip(N) ≤ L because tanh does not expand and P and Q keep lengths: c = 1 − L, L_R = 1 + L.
     """
 
     space: Space
@@ -130,11 +130,11 @@ class Rotating(Regularizer):
         return x - self.contraction * _times(P, torch.tanh(_times(Q, x) + b))
 
     def constants(self) -> Constants:
-        """c = 1 − L, ℓ = 1 + L, β = 1."""
+        """c = 1 − L, L_R = 1 + L, β = 1."""
         limit = self.contraction * (1 + 3 * _ROUNDING)
         return Constants(
             Estimate("c", 1 - limit, "lower bound"),
-            Estimate("ℓ", 1 + limit, "upper bound"),
+            Estimate("L_R", 1 + limit, "upper bound"),
             1.0,
             Estimate("L", limit, "upper bound"),
             f"Lip(N) ≤ {self.contraction:g}: tanh does not expand, and P and Q are orthogonal",

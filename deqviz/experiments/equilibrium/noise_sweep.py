@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 
-from deqviz.core.guarantee import Guarantee, Status
+from deqviz.core.guarantee import Guarantee, Status, Void
 from deqviz.core.records import Noise
 from deqviz.core.space import Data, Image, inner, norm
 from deqviz.experiments._rows import Experiment, Fit, Key, Progress, Row, fit
@@ -130,9 +130,8 @@ class NoiseRow(Row):
         ):
             if void == "void" or above is None:
                 text = reason if void == "void" else why
-                found.append(
-                    Guarantee(key, name, statement, "void", text, None, below, void="not verifiable")
-                )
+                kind: Void = "hypothesis violated" if self.source is None else "not verifiable"
+                found.append(Guarantee(key, name, statement, "void", text, measured=below, void=kind))
                 continue
             # What the solve adds was measured against T5; where another is smaller, it weighs more.
             share = (self.bregman_bound or above) / above if key == "discrepancy" else 1.0

@@ -1,7 +1,7 @@
 """Deep equilibrium architectures: three maps with a network inside, and when they contract.
 
-μ ≤ λ ≤ ℓ for the eigenvalues λ of A*A. Gilton, Ongie and Willett, 2021, for the architectures; the constants
-are derived here. Written from the formulas alone.
+μ ≤ λ ≤ ‖A‖² for the eigenvalues λ of A*A. Gilton, Ongie and Willett, 2021, for the architectures; the
+constants are derived here. Written from the formulas alone.
 """
 
 import math
@@ -38,7 +38,7 @@ class Architecture(ABC):
 
     @abstractmethod
     def factor(self, low: float, high: float, limit: float) -> float:
-        """Lip(T) for Lip(Q) ≤ κ = `limit`, μ = `low` and ℓ = `high`."""
+        """Lip(T) for Lip(Q) ≤ κ = `limit`, μ = `low` and ‖A‖² = `high`."""
 
     @abstractmethod
     def from_residual(self, residual: Network) -> Network:
@@ -84,11 +84,11 @@ class Gradient(Architecture):
         return lambda x: -residual(x)
 
     def residual_factor(self, low: float, high: float, size: float) -> float:
-        """The same with ε for κ; 1 − η(1 + μ − ε) at α = 1 while η ≤ 1/(1 + ℓ)."""
+        """The same with ε for κ; 1 − η(1 + μ − ε) at α = 1 while η ≤ 1/(1 + ‖A‖²)."""
         return self._factor(low, high, size)
 
     def is_in_window(self, low: float, high: float, size: float) -> bool:
-        """ε < 1 + μ and η ≤ 1/(1 + ℓ), for α = 1."""
+        """ε < 1 + μ and η ≤ 1/(1 + ‖A‖²), for α = 1."""
         return size < 1 + low / self.weight and self.step_size <= 1 / (self.weight + high)
 
 
@@ -122,7 +122,7 @@ class Proximal(Architecture):
         return self.factor(low, high, 1 + size)
 
     def is_in_window(self, low: float, high: float, size: float) -> bool:
-        """1/(μ(1 + 1/ε)) < η < 2/ℓ − 1/(ℓ(1 + 1/ε)); empty unless ε < 2μ/(ℓ − μ)."""
+        """1/(μ(1 + 1/ε)) < η < 2/‖A‖² − 1/(‖A‖²(1 + 1/ε)); empty unless ε < 2μ/(‖A‖² − μ)."""
         share = size / (1 + size)
         return share < self.step_size * low and self.step_size * high < 2 - share
 

@@ -22,7 +22,7 @@ STARTS, ASCENT = 8, 60
 
 @dataclass(frozen=True, slots=True)
 class ContractionRow(Row):
-    """One architecture at one ε and one η, on an A with μ = `low` ≤ λ ≤ `high` = ℓ.
+    """One architecture at one ε and one η, on an A with μ = `low` ≤ λ ≤ `high` = ‖A‖².
 
     `predicted` bounds Lip(T) for every network Id + M with Lip(M) ≤ ε. `worst` is ‖T‖ for the linear M that
     an ascent found to be worst, hence below the supremum and, if the formula is sharp, near it; `typical` the

@@ -42,11 +42,11 @@ ROUNDING = 1e-6
 class LossRow(Row):
     """One trained N and one δ = α, over all test signals: h = x_α − x, R = Id − N.
 
-    `error` = √(E‖h‖²), `lower` = √L₀/ℓ and `upper`, the least of what L_β proves for any β: both follow from
-    values of the loss alone, by T8 of the notes. `below` is the largest of ‖P_ker R(x)‖/(ℓ‖h‖) and `above`
+    `error` = √(E‖h‖²), `lower` = √L₀/L_R and `upper`, the least that L_β proves for any β: both follow from
+    values of the loss alone, by T8 of the notes. `below` is the largest of ‖P_ker R(x)‖/(L_R‖h‖) and `above`
     the largest of ‖h‖/bound over the single signals, each at most 1. `loss` is the mean of the last tenth of
     training, None without any; `kernel_loss` L₀ of the test signals. `contraction` ‖N‖, `monotonicity` the
-    least eigenvalue c of (R + R*)/2 and `lipschitz` ℓ = ‖R‖ are exact; `asymmetry` is ‖N − N*‖/‖N‖,
+    least eigenvalue c of (R + R*)/2 and `lipschitz` L_R = ‖R‖ are exact; `asymmetry` is ‖N − N*‖/‖N‖,
     Frobenius.
     """
 

@@ -66,7 +66,7 @@ class Margin:
 
     @property
     def first_limit(self) -> float:
-        """2m/ℓ², which is 2m/(2 − m)² for ℓ = 2 − m."""
+        """2m/L_F², which is 2m/(2 − m)² for L_F = 2 − m."""
         return 2 * self.monotonicity / self.lipschitz**2
 
     @property
@@ -75,7 +75,7 @@ class Margin:
         return None if self.contraction is None else 2 / (1 + self.contraction)
 
     def first_rate(self, step: float, bottom: float = 0.0) -> float:
-        """√(1 − 2αm + α²ℓ²)/(1 + b) for b = αλσ_min²/α = `bottom` per unit of α."""
+        """√(1 − 2αm + α²L_F²)/(1 + b) for b = αλσ_min²/α = `bottom` per unit of α."""
         square = 1 - 2 * step * self.monotonicity + (step * self.lipschitz) ** 2
         return math.sqrt(max(square, 0.0)) / (1 + step * bottom)
 

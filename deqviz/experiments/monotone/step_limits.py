@@ -1,7 +1,7 @@
 """Limits of the step size: two, the hypothesis that each needs, and the a-posteriori error bound.
 
 For λA*(Ax − y) + F(x) = 0, T(x) = (I + αλA*A)⁻¹[x − αF(x) + αλA*y] and μ ≤ σ_min(A)²:
-Lip(T) ≤ √(1 − 2αm + α²ℓ²)/(1 + αλμ) where F is m-monotone and ℓ-Lipschitz, with ℓ = 2 − m below 1 for
+Lip(T) ≤ √(1 − 2αm + α²L_F²)/(1 + αλμ) where F is m-monotone and L_F-Lipschitz, with L_F = 2 − m below 1 for
 α < 2m/(2 − m)²; and Lip(T) ≤ (|1 − α| + α(1 − m))/(1 + αλμ) where Lip(Id − F) ≤ 1 − m, for α < 2/(2 − m).
 """
 

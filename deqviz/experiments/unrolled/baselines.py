@@ -25,7 +25,7 @@ class Baseline:
     net: UnrolledSparseCoder | None = None
 
     def states(self, problem: SparseCoding, start: Tensor, x: Tensor, layers: int) -> list[Tensor]:
-        """y₀ … y_L; of a classical iteration its first `layers` steps."""
+        """y₀ … y_K; of a classical iteration its first `layers` steps."""
         if self.net is not None:
             return list(self.net.states(start, x))
         return list(islice(problem.iterates(x, start, is_accelerated=self.kind == "FISTA"), layers + 1))
@@ -43,7 +43,7 @@ class Exam:
     start: Tensor
 
     def distances(self, states: list[Tensor]) -> Tensor:
-        """‖y_l − y*‖ per signal: (L + 1) × b."""
+        """‖y_ℓ − y*‖ per signal: (K + 1) × b."""
         return torch.stack([torch.linalg.vector_norm(y - self.solution, dim=1) for y in states])
 
 
@@ -73,7 +73,7 @@ def disturbed(
     layers: int,
     seed: int,
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """What each layer is given and what it returns, 1 … L, with white noise of this deviation in between.
+    """What each layer is given and what it returns, 1 … K, with white noise of this deviation in between.
 
     The same for networks and iterations, which forget their momentum to be disturbed alike.
     """
@@ -95,5 +95,5 @@ def disturbed(
 
 
 def descent_of(rate: float) -> Descent:
-    """The constraint that all are held against: E d_l ≤ (1 − ε) E d_{l−1}."""
+    """The constraint that all are held against: E d_ℓ ≤ (1 − ε) E d_{ℓ−1}."""
     return Descent("distance", "difference of means", rate)

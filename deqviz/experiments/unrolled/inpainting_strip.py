@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 Disturbed = Literal["layers", "data"]
-"""What the noise falls on: the inputs of layers 1 to L − 1, or the image before its pixels are lost."""
+"""What the noise falls on: the inputs of layers 1 to K − 1, or the image before its pixels are lost."""
 CONSTRAINED: tuple[Training, ...] = ("constraints and noise", "constraints only")
 INVERSION = 1e-4
 """The error of f⁻¹ ∘ f in single precision that counts as exact."""
@@ -131,7 +131,7 @@ class InpaintingStrip(Experiment[StripRow]):
     """Every training layer by layer on b × 3 × h × w images behind a mask, and the references beside them.
 
     `mask`, 1 × 1 × h × w or one per image, is 1 where a pixel is seen. A `factor` scales the training's
-    rule, directions of norm 1/l on the input of layer l, or is the norm of one direction on the image.
+    rule, directions of norm 1/ℓ on the input of layer ℓ, or is the norm of one direction on the image.
     Views: "picture" with every row, "truth" and "data" with the first. Raises ValueError for images that
     the flow does not take and for masks that hide nothing or everything.
     """

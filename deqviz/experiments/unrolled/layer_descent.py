@@ -19,11 +19,11 @@ ROUNDING = 1e-5
 class LayerRow(Row):
     """One layer of one rival, means over all signals.
 
-    `distance` d_l = E‖y_l − y*‖ with `spread`, its standard deviation; `objective` E f(y_l) and `optimum`
-    E f(y*); `gradient` E‖∇(½‖x − Dy_l‖²)‖ and `gradient_floor` the same at y*; `prox_gradient` E‖G(y_l)‖,
-    0 at y*. Compared with the layer before: `ratio` d_l/d_{l−1}, `each` the mean of the ratios, `falls` the
+    `distance` d_ℓ = E‖y_ℓ − y*‖ with `spread`, its standard deviation; `objective` E f(y_ℓ) and `optimum`
+    E f(y*); `gradient` E‖∇(½‖x − Dy_ℓ‖²)‖ and `gradient_floor` the same at y*; `prox_gradient` E‖G(y_ℓ)‖,
+    0 at y*. Compared with the layer before: `ratio` d_ℓ/d_{ℓ−1}, `each` the mean of the ratios, `falls` the
     share of signals that come nearer. `excess` is ζ, the largest d_j − (1 − ε)d_{j−1} of the layers so far,
-    `start` d₀, `rate` ε, and `sublinear` what is proved of E f(y_l) − E f(y*) for ISTA and FISTA.
+    `start` d₀, `rate` ε, and `sublinear` what is proved of E f(y_ℓ) − E f(y*) for ISTA and FISTA.
     """
 
     rival: str

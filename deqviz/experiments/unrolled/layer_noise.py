@@ -15,7 +15,7 @@ from deqviz.learning.sparse_coding import SparseCoding
 class NoiseRow(Row):
     """One layer of one rival where what layers are given is disturbed by noise of `deviation` per entry.
 
-    `distance` E‖y_l − y*‖ of what it returns, before the next noise; `falls` the share of signals for which
+    `distance` E‖y_ℓ − y*‖ of what it returns, before the next noise; `falls` the share of signals for which
     that is nearer to y* than what it was given.
     """
 

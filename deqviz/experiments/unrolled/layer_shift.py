@@ -14,9 +14,9 @@ from deqviz.learning.sparse_coding import SparseCoding
 
 @dataclass(frozen=True, slots=True)
 class ShiftRow(Row):
-    """One rival at one shift p: `distance` E‖y_L − y*(x̃)‖, `objective` E f(y_L; x̃) and its `optimum`.
+    """One rival at one shift p: `distance` E‖y_K − y*(x̃)‖, `objective` E f(y_K; x̃) and its `optimum`.
 
-    `excess` is the worst slack of the layers, d_l − (1 − ε)d_{l−1}; `unshifted` the same at p = 0, and
+    `excess` is the worst slack of the layers, d_ℓ − (1 − ε)d_{ℓ−1}; `unshifted` the same at p = 0, and
     `drift` E‖y*(x̃) − y*(x)‖, which is M·d(𝒟, 𝒟̃) for the merit ‖y − y*‖ and these pairs.
     """
 
@@ -102,7 +102,7 @@ class LayerShift(Experiment[ShiftRow]):
 
     @torch.no_grad()
     def _distances(self, rival: Baseline, given: Exam) -> tuple[Tensor, Tensor]:
-        """y_L, and ‖y_l − y*‖ per signal of all layers."""
+        """y_K, and ‖y_ℓ − y*‖ per signal of all layers."""
         states = rival.states(self.problem, given.start, given.x, self.layers)
         return states[-1], given.distances(states).double()
 

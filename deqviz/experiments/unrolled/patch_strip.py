@@ -22,7 +22,7 @@ STEPS = 300
 
 @dataclass(frozen=True, slots=True)
 class StripRow(Row):
-    """PSNR in dB of the image that y_l of all patches makes."""
+    """PSNR in dB of the image that y_ℓ of all patches makes."""
 
     rival: str
     layer: int

@@ -29,7 +29,7 @@ def planar_problem() -> SparseCoding:
 
 @dataclass(frozen=True, slots=True)
 class PointRow(Row):
-    """y_l of one signal: a point of the plane, and how far it is from y*."""
+    """y_ℓ of one signal: a point of the plane, and how far it is from y*."""
 
     rival: str
     signal: int

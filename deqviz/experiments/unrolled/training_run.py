@@ -19,7 +19,7 @@ PORTION = 500
 
 @dataclass(frozen=True, slots=True)
 class Taught(Lesson[LayerRow]):
-    """A training step with the slack c_l of every constraint and the dual λ_l after it."""
+    """A training step with the slack c_ℓ of every constraint and the dual λ_ℓ after it."""
 
     slacks: tuple[float, ...] = ()
     duals: tuple[float, ...] = ()

@@ -58,7 +58,7 @@ class Setting(StudySetting):
             0.05,
             1.95,
             "Step size (explicit)",
-            symbol="s",
+            symbol="τ",
             help="As a fraction of the largest certified step size; above 1 nothing is certified",
         ),
     ] = 0.5

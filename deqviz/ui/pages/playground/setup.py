@@ -59,7 +59,7 @@ class Setup:
             0.05,
             1.5,
             "Step size (explicit)",
-            symbol="s",
+            symbol="τ",
             help="As a fraction of the largest certified step size",
         ),
     ] = 0.5

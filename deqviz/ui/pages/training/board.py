@@ -22,7 +22,7 @@ ENOUGH = 0.05
 """Share of the work after which the time left is told."""
 REASONS = {
     "lab": "N is linear: c and L_{R} are eigenvalues, exact for every loss",
-    "map": "Id + M is linear with ‖M‖ = ε, and μ ≤ λ(A*A) ≤ ℓ",
+    "map": "Id + M is linear with ‖M‖ = ε, and μ ≤ λ(A*A) ≤ ‖A‖²",
 }
 """For all rows of a part together, whose own reasons name the numbers of one."""
 

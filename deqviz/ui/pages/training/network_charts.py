@@ -63,7 +63,7 @@ def _training(names: Sequence[str], lessons: Sequence[Lesson[DepthRow]]) -> Char
         Axis("PSNR of the batch (dB)"),
         tuple(drawn),
         note="live",
-        formula="u = J*u + ∇ℓ, ∇_{θ}ℓ = (∂_{θ}T)*u at the fixed point",
+        formula="u = J*u + ∇f, ∇_{θ}f = (∂_{θ}T)*u at the fixed point",
         sentence=f"Mean of the last tenth of the steps: {told}."
         if told
         else "Implicit differentiation at the fixed point: memory does not grow with depth.",
