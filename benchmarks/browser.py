@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, ViewportSize, sync_playwright
 
 from benchmarks.measure import DRAWN, PAINTED, PAUSE, SCRUB, WATCH, free_port, run, serve
 from deqviz.bench.rows import Row
@@ -46,6 +46,12 @@ def paused(page: Page) -> float:
     return taken
 
 
+def thread_time(meter: CDPSession) -> float:
+    """Seconds of processor time that the page's main thread has taken."""
+    metrics = meter.send("Performance.getMetrics")["metrics"]
+    return next(m["value"] for m in metrics if m["name"] == "ThreadTime")
+
+
 def rows() -> Iterator[Row]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -72,8 +78,14 @@ def _seen(browser: Browser, url: str) -> Iterator[Row]:
     opened(page, f"{url}/?{ENDLESS}")
     page.wait_for_function(DRAWN, timeout=60_000)
     page.wait_for_timeout(3000)
+    meter = page.context.new_cdp_session(page)
+    meter.send("Performance.enable")
+    before = thread_time(meter)
     seen = page.evaluate(WATCH, 10)
+    spent = thread_time(meter) - before
     yield Row("painted updates", statistics.median(seen["rates"]), "1/s", 8.0)
+    # What other work on the machine cannot change much: at 100 ms ten a second need the whole of a core.
+    yield Row("main thread, of an update", 1000 * spent / seen["painted"], "ms", 100.0, "at most")
     yield Row("animation frames with a blank chart", float(len(seen["blank"])), "", 0.0, "at most")
     yield Row("pause", statistics.median(paused(page) for _ in range(5)), "ms", 200.0, "at most")
     page.get_by_role("button", name="Stop").click()

@@ -56,7 +56,7 @@ def scenario(number: int, iterations: int) -> Scenario:
 
 
 @dataclass
-class RowImage:
+class Seen:
     """What all visitors of a round met."""
 
     fragments: list[float] = field(default_factory=list)
@@ -149,7 +149,7 @@ class Visitor(Client):
             self.was_queued |= "Waiting for a slot" in (head.get("message") or "")
 
 
-async def visit(port: int, asked_for: Scenario, seen: RowImage) -> None:
+async def visit(port: int, asked_for: Scenario, seen: Seen) -> None:
     """One visitor, from the opening of the page to the end of its run."""
     query = urllib.parse.urlencode(asked_for.to_query())
     begun = time.perf_counter()
@@ -181,9 +181,9 @@ async def visit(port: int, asked_for: Scenario, seen: RowImage) -> None:
         reader.cancel()
 
 
-async def round_of(port: int, iterations: int) -> RowImage:
+async def round_of(port: int, iterations: int) -> Seen:
     """All visitors, who come within two seconds."""
-    seen = RowImage()
+    seen = Seen()
 
     async def late(number: int) -> None:
         await asyncio.sleep(2.0 * number / VISITORS)
@@ -257,7 +257,7 @@ def rows() -> Iterator[Row]:
 
 async def _warm_up(port: int) -> None:
     """One visitor of each kind: what is loaded once belongs to the start."""
-    seen = RowImage()
+    seen = Seen()
     for number in range(len(METHODS)):
         await visit(port, scenario(number, 60), seen)
 

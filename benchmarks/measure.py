@@ -55,18 +55,18 @@ def serve(port: int, *options: str) -> subprocess.Popen[bytes]:
 PAINTED = "() => document.querySelector('[data-panel=iterate] canvas')?.width > 1"
 
 # whether a chart shows its line; the charts are drawn for the first time one after the other
-_LINED = """name => Boolean(document.querySelector(
+LINED = """name => Boolean(document.querySelector(
   `.dqv[data-painted] [data-chart=${name}] .scatterlayer path.js-line`)?.getAttribute('d'))"""
 
 # every chart has been drawn for the first time: from here on none may ever be blank
-DRAWN = f"() => ['residual', 'quality', 'path'].every({_LINED})"
+DRAWN = f"() => ['residual', 'quality', 'path'].every({LINED})"
 
 # painted updates in each second, and how often a chart stood without its line in an animation frame
 WATCH = (
     """async seconds => {
   const root = document.querySelector('.dqv[data-painted]'), rates = [], start = +root.dataset.painted;
   const lined = """
-    + _LINED
+    + LINED
     + """;
   let frames = 0, last = [performance.now(), start];
   const blank = [], end = last[0] + 1000 * seconds;

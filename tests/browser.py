@@ -1,4 +1,9 @@
-"""A server for a script and a Chromium that looks at it, shared by all browser tests."""
+"""A server for a script and a Chromium that looks at it, shared by all browser tests.
+
+To load the app takes Chromium four seconds of processor time, to turn to another page of it a few tenths:
+a journey that needs no fresh visitor asks for `visit`, which leads the one window of its process from address
+to address; only who has to be somebody new, or several, asks for `open_page`.
+"""
 
 import os
 import re
@@ -6,16 +11,18 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
-from tests.places import ROOT
+from deqviz.ui.pages import entry
+from tests.places import PATIENCE, ROOT, until
 
 FLAGS = [
     "--headless",
@@ -30,6 +37,12 @@ FLAGS = [
 
 Serve = Callable[..., str]
 Open = Callable[..., Page]
+Visit = Callable[..., Page]
+
+expect.set_options(timeout=1000 * PATIENCE)
+
+FAILED = pytest.StashKey[bool]()
+"""Whether a phase of a test has failed."""
 
 
 def _chromium() -> str:
@@ -77,24 +90,27 @@ class Server:
                 stderr=subprocess.STDOUT,
             )
 
-    def wait(self, seconds: float = 60) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and self.process.poll() is None:
-            try:
-                with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=2) as answer:
-                    if answer.read() == b"ok":
-                        return
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.1)
-        pytest.fail(f"the server did not come up:\n{self.log.read_text()[-2000:]}", pytrace=False)
+    def wait(self) -> None:
+        """Return once it answers."""
+        until(self.is_up, f"an answer at {self.url}")
+
+    def is_up(self) -> bool:
+        """Whether it answers; fails when it has ended instead."""
+        if self.process.poll() is not None:
+            pytest.fail(f"the server has ended:\n{self.log.read_text()[-2000:]}", pytrace=False)
+        try:
+            with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=PATIENCE) as answer:
+                return answer.read() == b"ok"
+        except (urllib.error.URLError, OSError):
+            return False
 
     def stop(self) -> None:
         self.process.terminate()
         try:
-            self.process.wait(5)
+            self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(5)
+            self.process.wait()
 
 
 @pytest.fixture(scope="session")
@@ -116,6 +132,24 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         server.stop()
 
 
+def _context(browser: Browser, width: int, height: int, theme: str) -> BrowserContext:
+    size: ViewportSize = {"width": width, "height": height}
+    context = browser.new_context(viewport=size, color_scheme=_scheme(theme), accept_downloads=True)
+    context.set_default_timeout(1000 * PATIENCE)
+    return context
+
+
+def _scheme(theme: str) -> Literal["dark", "light"]:
+    return "dark" if theme == "dark" else "light"
+
+
+def _watch(page: Page, problems: list[str]) -> None:
+    """Note every exception, every error in the console and every request to another machine."""
+    page.on("pageerror", lambda error: problems.append(f"exception: {error}"))
+    page.on("console", lambda m: problems.append(f"{m.type}: {m.text}") if m.type == "error" else None)
+    page.on("request", lambda r: problems.extend(_external(r.url)))
+
+
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Open]:
     """`open_page(url, width, height, theme)` gives a fresh visitor; a console error fails the test."""
@@ -123,14 +157,9 @@ def open_page(browser: Browser) -> Iterator[Open]:
     contexts = []
 
     def start(url: str, width: int = 1440, height: int = 1130, theme: str = "light") -> Page:
-        size: ViewportSize = {"width": width, "height": height}
-        scheme = "dark" if theme == "dark" else "light"
-        context = browser.new_context(viewport=size, color_scheme=scheme, accept_downloads=True)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: problems.append(f"exception: {error}"))
-        page.on("console", lambda m: problems.append(f"{m.type}: {m.text}") if m.type == "error" else None)
-        page.on("request", lambda r: problems.extend(_external(r.url)))
+        contexts.append(_context(browser, width, height, theme))
+        page = contexts[-1].new_page()
+        _watch(page, problems)
         page.goto(url)
         return page
 
@@ -138,6 +167,125 @@ def open_page(browser: Browser) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert not problems, problems
+
+
+@pytest.fixture(scope="module")
+def window_on(browser: Browser, serve: Serve) -> Iterator[Open]:
+    """`window_on(script, query)` is a window on another script, opened once for all tests of a file."""
+    problems: list[str] = []
+    pages: dict[tuple[str, str], Page] = {}
+
+    def get(script: str, query: str, **env: str) -> Page:
+        if (script, query) not in pages:
+            page = pages[script, query] = _context(browser, 1440, 1130, "light").new_page()
+            _watch(page, problems)
+            page.goto(f"{serve(script, **env)}/?{query}")
+        return pages[script, query]
+
+    yield get
+    for page in pages.values():
+        page.context.close()
+    assert not problems, problems
+
+
+@dataclass
+class Window:
+    """The one window of this process on the app, and what went wrong in it."""
+
+    page: Page | None = None
+    problems: list[str] = field(default_factory=list)
+
+    def close(self) -> None:
+        if self.page is not None:
+            self.page.context.close()
+        self.page = None
+
+
+@pytest.fixture(scope="session")
+def window(browser: Browser) -> Iterator[Window]:
+    found = Window()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def visit(request: pytest.FixtureRequest, browser: Browser, serve: Serve, window: Window) -> Iterator[Visit]:
+    """`visit(address, width, height, theme)` leads the one window to a page of the app, and waits for it.
+
+    The visitor has read the hint and wants nothing to move. Runs of earlier tests are in its session; a test
+    leaves none that goes on. A console error fails the test, and after a failure the window is a new one.
+    """
+    window.problems.clear()
+
+    def go(address: str, width: int = 1440, height: int = 1130, theme: str = "light") -> Page:
+        if window.page is None:
+            context = _context(browser, width, height, theme)
+            context.add_init_script("localStorage.setItem('deqviz.welcome', 'seen')")
+            window.page = context.new_page()
+            window.page.emulate_media(reduced_motion="reduce")
+            _watch(window.page, window.problems)
+            window.page.goto(f"{serve('app.py')}/?size=48&method=tikhonov&iterations=5")
+        page = window.page
+        dress(page, width, height, theme)
+        painted(page)
+        turn(page, "about")
+        if address != "about":
+            turn(page, address)
+        return page
+
+    yield go
+    if request.node.stash.get(FAILED, False):
+        window.close()
+    assert not window.problems, window.problems
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
+# The script is over, and all that it put on the page has been drawn.
+PAINTED = """(title) => {
+  const app = document.querySelector('[data-testid=stApp]');
+  const views = [...document.querySelectorAll('[data-testid=stBidiComponentRegular]')];
+  const ours = [...document.querySelectorAll('.dqv:not(.dqv-store):not(.dqh)')];
+  const charts = [...document.querySelectorAll('.dqv [data-chart]')].filter((node) => {
+    const box = node.getBoundingClientRect();
+    return node.checkVisibility() && box.bottom > 0 && box.top < innerHeight;
+  });
+  const head = document.querySelector('.deqviz-head h1');
+  return (!title || head?.textContent === title)
+    && app?.dataset.testScriptState === 'notRunning' && views.every((node) => node.childElementCount)
+    && ours.every((node) => node.dataset.painted) && charts.every((node) => node.dataset.draws);
+}"""
+
+SCHEME = "(name) => getComputedStyle(document.querySelector('[data-testid=stApp]')).colorScheme === name"
+
+
+def painted(page: Page, title: str = "") -> None:
+    """The page, that of this title, is drawn as far as its script has come."""
+    page.wait_for_function(PAINTED, arg=title)
+
+
+def dress(page: Page, width: int, height: int, theme: str) -> None:
+    """Make the window so large and of this theme."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme=_scheme(theme))
+    page.wait_for_selector("[data-testid=stApp]")
+    page.wait_for_function(SCHEME, arg=theme)
+
+
+def turn(page: Page, address: str) -> None:
+    """Go to another page of the app as its links do, and see it drawn.
+
+    A page opened by its own address logs Streamlit's 404s. A page that is turned to itself may still be the
+    old one: turn to another one between.
+    """
+    page.evaluate(f"history.pushState(null, '', '/{address}'); dispatchEvent(new PopStateEvent('popstate'))")
+    name = address.partition("?")[0]
+    painted(page, (entry(name) if name else entry("reconstruct")).title)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ pytest_plugins = ["tests.browser"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with a browser first: they take the longest, and at the end one core of two would wait for them."""
+    """Files with a browser first: they take the longest, and at the end a core would wait for them."""
     with_browser = {item.path for item in items if item.get_closest_marker("browser")}
     items.sort(key=lambda item: item.path not in with_browser)
 

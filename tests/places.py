@@ -13,11 +13,11 @@ PATIENCE = 120
 """Seconds in which a state that is waited for surely comes, whatever else the machine does; no claim."""
 
 
-def until(condition: Callable[[], object]) -> None:
-    """Wait for a state."""
+def until(condition: Callable[[], object], state: str = "it") -> None:
+    """Wait for a state, which is named when it never comes."""
     end = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < end, "it did not happen"
+        assert time.monotonic() < end, f"{state} did not happen"
         time.sleep(0.002)
 
 

@@ -26,7 +26,6 @@ from deqviz.resources import SETTINGS
 from deqviz.sweep import command
 from deqviz.ui.pages import PAGES
 from tests.browser import Open, Server
-from tests.pages.journey import turn
 from tests.places import ROOT
 
 LARGEST = 20_000_000
@@ -189,7 +188,10 @@ def test_every_page_is_served_with_the_theme_and_its_charts(app: str, open_page:
         ",".join(theme["chartCategoricalColors"]),
     ]
     for entry in PAGES:
-        turn(page, f"{BASE[1:]}/{entry.address}")
+        address = f"{BASE}/{entry.address}"
+        page.evaluate(
+            f"history.pushState(null, '', '{address}'); dispatchEvent(new PopStateEvent('popstate'))"
+        )
         link = page.locator(f'[data-testid=stTopNavLink][href$="/{entry.address}"]').first
         expect(link).to_have_attribute("aria-current", "page", timeout=60_000)
         expect(page.get_by_test_id("stApp")).to_have_attribute(

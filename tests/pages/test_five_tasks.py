@@ -15,16 +15,20 @@ from tests.pages.journey import ROOT, state
 
 pytestmark = pytest.mark.browser
 
-PATIENCE = 120_000
-QUICK = "size=96&iterations=30&method=tv"
-"""A stranger meets the default of 256 px; the tests' machine does many other things at the same time."""
+QUICK = "size=64&iterations=30&method=tv"
+"""A stranger meets the default of 256 px."""
 
 
-def arrived(serve, open_page, query: str = QUICK) -> Page:
-    """The home page with its first run over."""
-    page = open_page(f"{serve('app.py')}/?{query}")
-    state(page, "done")
-    return page
+@pytest.fixture
+def arrived(visit):
+    """`arrived(query)` is the home page with its first run over."""
+
+    def start(query: str = QUICK) -> Page:
+        page = visit(f"?{query}")
+        state(page, "done")
+        return page
+
+    return start
 
 
 def decibels(page: Page, panel: str) -> float:
@@ -58,31 +62,31 @@ def drawing() -> bytes:
     return file.getvalue()
 
 
-def test_reconstruct_an_own_picture(serve, open_page):
-    page = arrived(serve, open_page)
+def test_reconstruct_an_own_picture(arrived):
+    page = arrived()
     before = page.locator(ROOT).get_attribute("data-run") or ""
     page.get_by_text("Use your own image").click()
     page.locator('input[type="file"]').set_input_files(
         {"name": "mine.png", "mimeType": "image/png", "buffer": drawing()}
     )
-    expect(page.locator(ROOT)).not_to_have_attribute("data-run", before, timeout=PATIENCE)
+    expect(page.locator(ROOT)).not_to_have_attribute("data-run", before)
     state(page, "done")
     expect(page.get_by_text("your picture").first).to_be_visible()
     assert decibels(page, "iterate") > decibels(page, "measured") + 1
 
 
-def test_find_which_of_three_methods_is_most_robust(serve, open_page):
-    page = arrived(serve, open_page)
+def test_find_which_of_three_methods_is_most_robust(arrived):
+    page = arrived()
     page.get_by_role("link", name="Robustness").click()
     preset = page.get_by_role("button", name="A blur")
-    preset.click(timeout=PATIENCE)
-    expect(page).to_have_url(re.compile("methods=contractive"), timeout=PATIENCE)
+    preset.click()
+    expect(page).to_have_url(re.compile("methods=contractive"))
     setting = ROBUSTNESS["A blur"][1].validated()
     titles = [setting.title(key) for key in setting.methods]
     card = page.locator(f"{ROOT} figure").filter(has=page.locator("[data-chart=compared]"))
     for key in setting.methods:  # each has its first row
         gain = page.locator(f"{ROOT} figure").filter(has=page.locator(f"[data-chart=gain-{key}]"))
-        expect(gain).to_contain_text(re.compile(r"finds the gain [\d.]+"), timeout=PATIENCE)
+        expect(gain).to_contain_text(re.compile(r"finds the gain [\d.]+"))
     answer = card.get_by_text(re.compile(r"Largest gain found: .+ smallest: .+")).inner_text()
     assert sum(title in answer for title in titles) == 2
     stop = page.get_by_role("button", name="Stop")
@@ -91,26 +95,26 @@ def test_find_which_of_three_methods_is_most_robust(serve, open_page):
     expect(page.locator(f"{ROOT} tr[data-lamp]").filter(has_text="certified").first).to_be_visible()
 
 
-def test_show_a_class_why_a_bound_breaks_when_l_passes_1(serve, open_page):
-    page = arrived(serve, open_page, "size=48&iterations=30")
-    expect(lamp(page, "Unique fixed point")).to_contain_text("certified", timeout=PATIENCE)
+def test_show_a_class_why_a_bound_breaks_when_l_passes_1(arrived):
+    page = arrived("size=48&iterations=30")
+    expect(lamp(page, "Unique fixed point")).to_contain_text("certified")
     page.get_by_role("button", name="L > 1: no contraction").click()
-    expect(page).to_have_url(re.compile(r"contraction=1\.2"), timeout=PATIENCE)
-    expect(lamp(page, "Unique fixed point")).to_contain_text("hypothesis violated", timeout=PATIENCE)
+    expect(page).to_have_url(re.compile(r"contraction=1\.2"))
+    expect(lamp(page, "Unique fixed point")).to_contain_text("hypothesis violated")
     expect(lamp(page, "Unique fixed point")).to_contain_text(re.compile(r"L|Lip"))
     page.get_by_role("link", name="Lessons").click()
-    page.get_by_role("button", name="Unique fixed point").click(timeout=PATIENCE)
-    page.locator("[data-chart=distinct]").wait_for(timeout=PATIENCE)
+    page.get_by_role("button", name="Unique fixed point").click()
+    page.locator("[data-chart=distinct]").wait_for()
     state(page, "done")
     page.get_by_text("α = 10", exact=True).click()
     page.get_by_text("As many as before").click()
     # The numbers of the sentence come from the two runs on the screen.
-    expect(page.get_by_text("Correct.")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("Correct.")).to_be_visible()
     expect(page.get_by_text("Correct.").locator("xpath=..")).to_contain_text("up to 3")
 
 
-def test_send_a_link_that_reproduces_it(serve, open_page):
-    page = arrived(serve, open_page, f"{QUICK}&seed=11&image=coins")
+def test_send_a_link_that_reproduces_it(arrived, open_page):
+    page = arrived(f"{QUICK}&seed=11&image=coins&operator.width=2.25")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy link").click()
     expect(page.locator(".dqs [role=status]").first).to_have_text("Copied")
@@ -123,9 +127,9 @@ def test_send_a_link_that_reproduces_it(serve, open_page):
     assert np.array_equal(pixels(page), pixels(other))
 
 
-def test_export_a_figure_and_the_script_behind_it(serve, open_page, tmp_path):
-    page = arrived(serve, open_page)
-    page.locator("[data-chart=quality][data-draws]").wait_for(timeout=PATIENCE)
+def test_export_a_figure_and_the_script_behind_it(arrived, tmp_path):
+    page = arrived()
+    page.locator("[data-chart=quality][data-draws]").wait_for()
     name, figure = taken(page, page.get_by_role("button", name="Quality: download as SVG"))
     assert name.endswith(".svg")
     assert figure.startswith(b"<svg")
@@ -134,9 +138,7 @@ def test_export_a_figure_and_the_script_behind_it(serve, open_page, tmp_path):
     file = tmp_path / name
     file.write_bytes(script)
     assert len(script.decode().splitlines()) <= 15
-    done = subprocess.run(
-        [sys.executable, str(file)], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE / 1000
-    )
+    done = subprocess.run([sys.executable, str(file)], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = re.search(r"k = (\d+).*PSNR (\d+\.\d+) dB", done.stdout, re.DOTALL)
     assert found, done.stdout

@@ -1,17 +1,21 @@
-"""Every page in Chromium, in both themes, wide and on a phone: axe, widths, type, the keyboard, motion.
+"""Every page in Chromium: axe in both themes, type and widths at three sizes, the keyboard, motion.
 
 The pages are those of the table: one that is new is looked at the day it lands.
 """
 
+import re
+import socket
 from collections.abc import Iterator
-from urllib.parse import urlencode
+from pathlib import Path
+from urllib.parse import urlencode, urlparse
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from deqviz.ui.pages import PAGES, entry
-from tests.pages.journey import turn
+from tests.browser import dress, painted
+from tests.pages.journey import STOCK
 
 pytestmark = pytest.mark.browser
 
@@ -55,27 +59,10 @@ QUICK: dict[str, dict[str, str]] = {
         "is_run": "False",
     },
 }
-WIDE, PHONE = (1440, 1130), (390, 844)
-# Streamlit's own upload button has a role that axe does not like (minor); nothing of ours.
-STOCK = {"presentation-role-conflict"}
+WIDE, NARROW, PHONE = (1440, 1130), (900, 1130), (390, 844)
 SMALLEST = 12
 """Pixels of the smallest letters; only what is raised or lowered is smaller."""
 MOST_STOPS = 250
-
-# The script is over, and all that it put on the page has been drawn.
-PAINTED = """() => {
-  const app = document.querySelector('[data-testid=stApp]');
-  const views = [...document.querySelectorAll('[data-testid=stBidiComponentRegular]')];
-  const ours = [...document.querySelectorAll('.dqv:not(.dqv-store):not(.dqh)')];
-  const charts = [...document.querySelectorAll('.dqv [data-chart]')].filter((node) => {
-    const box = node.getBoundingClientRect();
-    return node.checkVisibility() && box.bottom > 0 && box.top < innerHeight;
-  });
-  return app?.dataset.testScriptState === 'notRunning' && views.every((node) => node.childElementCount)
-    && ours.every((node) => node.dataset.painted) && charts.every((node) => node.dataset.draws);
-}"""
-
-SCHEME = "(name) => getComputedStyle(document.querySelector('[data-testid=stApp]')).colorScheme === name"
 
 # Text that is seen and smaller than it should be, by its element.
 SMALL = """(least) => {
@@ -172,67 +159,20 @@ MISSED = """() => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def visitor(browser: Browser, serve) -> Iterator[Page]:
-    """One window for all pages, by somebody who wants nothing to move and has read the hint."""
-    context = browser.new_context(
-        viewport={"width": WIDE[0], "height": WIDE[1]}, color_scheme="light", reduced_motion="reduce"
-    )
-    context.add_init_script("localStorage.setItem('deqviz.welcome', 'seen')")
-    page = context.new_page()
-    page.goto(f"{serve('app.py')}/?{urlencode(QUICK['reconstruct'])}")
-    page.wait_for_selector(".dqv[data-painted]", timeout=60_000)
-    yield page
-    context.close()
-
-
-def painted(page: Page) -> None:
-    page.wait_for_function(PAINTED, timeout=60_000)
-
-
-def go(page: Page, name: str) -> None:
-    """Come to the page of a file, and see it drawn."""
-    query = urlencode(QUICK.get(name, {}))
-    turn(page, entry(name).address + (f"?{query}" if query else ""))
-    title = name.replace("_", " ").capitalize()
-    expect(page.locator(".deqviz-head h1")).to_have_text(title, timeout=60_000)
-    painted(page)
-
-
-def size(page: Page, width: int, height: int) -> None:
-    page.set_viewport_size({"width": width, "height": height})
-    painted(page)
-
-
-def findings(page: Page) -> list[str]:
-    """What is wrong with what is on the screen; empty is well."""
-    page.mouse.move(0, 0)
-    expect(page.get_by_test_id("stTooltipContent")).to_have_count(0)
-    found = [
-        f"{v['id']}: {v['nodes'][0]['html'][:200]}"
-        for v in Axe().run(page).response["violations"]
-        if v["id"] not in STOCK
-    ]
-    found += [f"too small: {one}" for one in page.evaluate(SMALL, SMALLEST)]
+def misplaced(page: Page) -> list[str]:
+    """Letters that are too small, and what lies beyond the window; empty is well."""
+    found = [f"too small: {one}" for one in page.evaluate(SMALL, SMALLEST)]
     found += [f"beyond the window: {one}" for one in page.evaluate(BEYOND)]
     wider = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth")
     return found + ([f"{wider} px too wide"] if wider > 0 else [])
 
 
-@pytest.mark.parametrize("name", [page.name for page in PAGES])
-def test_the_page_is_sound_in_both_themes_wide_and_on_a_phone(visitor: Page, name: str):
-    size(visitor, *WIDE)
-    go(visitor, name)
-    found: list[str] = []
-    for scheme in ("light", "dark"):
-        visitor.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        visitor.wait_for_function(SCHEME, arg=scheme, timeout=60_000)
-        for width, height in (WIDE, PHONE):
-            size(visitor, width, height)
-            found += [f"{scheme} {width}: {one}" for one in findings(visitor)]
-    visitor.emulate_media(color_scheme="light")
-    assert not found, found
-    assert not visitor.evaluate(MOVING)
+def refused(page: Page) -> list[str]:
+    """What axe finds."""
+    page.mouse.move(0, 0)
+    expect(page.get_by_test_id("stTooltipContent")).to_have_count(0)
+    found = Axe().run(page).response["violations"]
+    return [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found if v["id"] != STOCK]
 
 
 def walked(page: Page) -> tuple[list[str], list[str]]:
@@ -261,11 +201,39 @@ def walked(page: Page) -> tuple[list[str], list[str]]:
     return stops, wrong
 
 
+def foreign(port: int | None) -> Iterator[str]:
+    """Remote ends, beyond this machine, of the connections that the server on this port has."""
+    owner = re.compile(r"socket:\[(\d+)\]")
+    own: set[str] = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if str(port).encode() in words:
+                links = (str(fd.readlink()) for fd in (process / "fd").iterdir())
+                own |= {found[1] for link in links if (found := owner.match(link))}
+        except OSError:  # a process that has ended meanwhile
+            continue
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        host = socket.inet_ntoa(bytes.fromhex(fields[2].split(":")[0])[::-1])
+        if fields[9] in own and not host.startswith(("127.", "0.")):
+            yield host
+
+
 @pytest.mark.parametrize("name", [page.name for page in PAGES])
-def test_tab_reaches_everything_and_shows_where_it_is(visitor: Page, name: str):
-    size(visitor, *WIDE)
-    go(visitor, name)
-    stops, wrong = walked(visitor)
-    assert not wrong, wrong
+def test_the_page_is_sound_in_both_themes_at_three_widths_and_by_keyboard(visit, name: str):
+    query = urlencode(QUICK.get(name, {}))
+    page = visit(entry(name).address + (f"?{query}" if query else ""), *WIDE)
+    found = {"light, wide": misplaced(page) + refused(page)}
+    stops, found["by keyboard"] = walked(page)
+    for width, height in (NARROW, PHONE):
+        dress(page, width, height, "dark")
+        painted(page)
+        found[f"dark, {width} px"] = misplaced(page)
+    found["dark, on a phone"] = refused(page)
+    found["motion"] = page.evaluate(MOVING)
+    # `visit` refuses what the page asks of another machine; this is what the server does.
+    found["other machines"] = list(foreign(urlparse(page.url).port))
+    assert not any(found.values()), {where: what for where, what in found.items() if what}
     # the bar alone has the pages and the menu
     assert len(stops) > len(PAGES)

@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -27,8 +28,10 @@ from deqviz.ui.pages.training import page as training
 from deqviz.ui.pages.unrolled import page as unrolled
 from deqviz.ui.shell import address, teacher
 from deqviz.ui.shell.study_page import StudyPage
-from tests.pages.journey import ROOT, check_looks, state, switch, turn
+from tests.browser import dress, turn
+from tests.pages.journey import ROOT, check_looks, data, state, switch
 from tests.pages.reconstruct.test_page import QUICK, arrive, opened, scenario, text
+from tests.places import PATIENCE
 from tests.strategies import params
 
 STUDIES: list[StudyPage[Any]] = [
@@ -80,7 +83,7 @@ def test_the_widgets_of_a_study_say_what_was_filled_in(page: StudyPage[Any]):
         st.session_state.said = page.form().validated()
         st.session_state.meant = wanted[number].validated()
 
-    at = AppTest.from_function(script, default_timeout=60, args=(page.page,))
+    at = AppTest.from_function(script, default_timeout=PATIENCE, args=(page.page,))
     for number in range(1 + len(page.presets)):
         at.session_state.number = number
         at.run()
@@ -230,13 +233,13 @@ def test_a_slow_browser_may_still_change_one_control_after_another():
     at.session_state.job.stop()
 
 
-@pytest.mark.parametrize("said", ["", "-1", "9" * 5000, "٣", "x"])
-def test_whatever_the_hidden_widget_is_sent_the_page_stands(said: str):
+def test_whatever_the_hidden_widget_is_sent_the_page_stands():
     at = arrive(opened())
     shown = scenario(at)
-    at.text_input(key=address.HEARD).set_value(said).run()
-    assert not at.exception, at.exception
-    assert scenario(at) == shown
+    for said in ("", "-1", "9" * 5000, "٣", "x"):
+        at.text_input(key=address.HEARD).set_value(said).run()
+        assert not at.exception, at.exception
+        assert scenario(at) == shown, said
 
 
 def test_an_address_opened_later_in_the_session_counts():
@@ -275,35 +278,35 @@ def test_a_settings_file_sets_the_page():
     assert scenario(at).seed == 11
 
 
-@pytest.mark.parametrize(
-    ("data", "part"),
-    [
-        (b"", "damaged in line 1"),
-        (b"{", "damaged in line 1"),
-        (b'{\n"seed": 1,,}', "damaged in line 2"),
-        (b"[1, 2]", "not the settings of a run"),
-        (b"\xff\xfe\x00", "no settings file"),
-        (b"[" * 60000, "no settings file"),
-        (b'{"seed": ' + b"1" * 5000 + b"}", "no settings file"),
-        (b" " * 70000 + b"{}", "some kilobytes"),
-        (b'{"colour": "red"}', "no others"),
-        (b'{"seed": -1}', "Seed is -1"),
-        (b'{"method": {"key": "magic"}}', "magic"),
-        (b'{"method": [1]}', "cannot be used"),
-        (b'{"image": "moon"}', "'moon'"),
-        (b'{"image": "upload-0123456789abcdef"}', "upload it first"),
-        (b'{"image": "kspace-0123456789abcdef"}', "upload it first"),
-        (b'{"image": "![x](http://example.org/x.png)"}', r"!\[x\]"),
-        (b'{"image": "\\ud800"}', "There is no image"),
-    ],
+BAD_FILES = (
+    (b"", "damaged in line 1"),
+    (b"{", "damaged in line 1"),
+    (b'{\n"seed": 1,,}', "damaged in line 2"),
+    (b"[1, 2]", "not the settings of a run"),
+    (b"\xff\xfe\x00", "no settings file"),
+    (b"[" * 60000, "no settings file"),
+    (b'{"seed": ' + b"1" * 5000 + b"}", "no settings file"),
+    (b" " * 70000 + b"{}", "some kilobytes"),
+    (b'{"colour": "red"}', "no others"),
+    (b'{"seed": -1}', "Seed is -1"),
+    (b'{"method": {"key": "magic"}}', "magic"),
+    (b'{"method": [1]}', "cannot be used"),
+    (b'{"image": "moon"}', "'moon'"),
+    (b'{"image": "upload-0123456789abcdef"}', "upload it first"),
+    (b'{"image": "kspace-0123456789abcdef"}', "upload it first"),
+    (b'{"image": "![x](http://example.org/x.png)"}', r"!\[x\]"),
+    (b'{"image": "\\ud800"}', "There is no image"),
 )
-def test_a_bad_settings_file_says_one_sentence_and_changes_nothing(data: bytes, part: str):
+
+
+def test_each_bad_settings_file_says_one_sentence_and_changes_nothing():
     at = arrive(opened())
     before = at.session_state.job.id
-    dropped(at, data)
-    assert len(at.error) == 1
-    assert part in at.error[0].value
-    assert at.session_state.job.id == before
+    for wrong, part in BAD_FILES:
+        dropped(at, wrong)
+        assert len(at.error) == 1, wrong[:40]
+        assert part in at.error[0].value
+        assert at.session_state.job.id == before
 
 
 def test_settings_of_a_picture_that_is_here_bring_it_back():
@@ -332,41 +335,49 @@ def test_what_a_link_quotes_is_no_markdown():
 
 # ---------------------------------------------------------------- browser
 
-
-def visited(serve: Any, open_page: Any, query: str = "", **more: Any) -> Page:
-    start = "&".join(f"{name}={value}" for name, value in QUICK.items())
-    page = open_page(f"{serve('app.py')}/?{start}{query}", **more)
-    state(page, "done")
-    expect(page.get_by_role("button", name="Copy link")).to_be_visible(timeout=30_000)
-    return page
+HOME = f"?{urlencode(QUICK)}"
 
 
-def clipboard(page: Page) -> str:
+def copied(page: Page, said: str = "Copied") -> str:
+    """The address that the click on the control puts into the clipboard, and what is said of it."""
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.locator(".dqs [role=status]").first).to_contain_text(said)
     return page.evaluate("navigator.clipboard.readText()")
 
 
 @pytest.mark.browser
-def test_the_link_is_copied_and_opens_the_same(serve, open_page):
-    page = visited(serve, open_page, "&seed=7")
+def test_the_link_is_copied_stays_in_its_place_and_says_what_stays_behind(visit):
+    page = visit(f"{HOME}&seed=7")
+    state(page, "done")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name="Copy link").click()
-    expect(page.locator(".dqs [role=status]").first).to_have_text("Copied")
-    assert clipboard(page) == page.url
+    assert copied(page) == page.url
     assert "seed=7" in page.url
     before = page.locator(".dqs button").first.bounding_box()
     turn(page, "playground")
-    expect(page.get_by_role("heading", name="Playground")).to_be_visible(timeout=60_000)
     expect(page.get_by_role("button", name="Copy link")).to_be_visible()
     assert page.locator(".dqs button").first.bounding_box() == before, "nothing shifts"
-    page.get_by_role("button", name="Copy link").click()
-    expect(page.locator(".dqs [role=status]").first).to_have_text("Copied")
-    assert "/playground?" in clipboard(page)
+    assert "/playground?" in copied(page)
+    # A picture of one's own is not in the link.
+    turn(page, f"{HOME}&seed=7")
+    run = data(page, "run")
+    out = io.BytesIO()
+    Picture.fromarray(np.random.default_rng(0).integers(0, 255, (40, 64), dtype=np.uint8)).save(out, "PNG")
+    page.get_by_text("Use your own image").click()
+    page.locator('input[type="file"]').set_input_files(
+        {"name": "mine.png", "mimeType": "image/png", "buffer": out.getvalue()}
+    )
+    expect(page.locator(ROOT)).not_to_have_attribute("data-run", run)
+    expect(page).to_have_url(re.compile("image=upload-"))
+    copied(page, "Your own image stays here")
 
 
 @pytest.mark.browser
-def test_where_the_clipboard_is_refused_the_address_is_shown_to_copy(serve, open_page):
-    page = visited(serve, open_page)
-    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
+def test_where_the_clipboard_is_refused_the_address_is_shown_to_copy(visit):
+    page = visit(HOME)
+    page.evaluate("""() => {
+      window.allowed = navigator.clipboard.writeText;
+      navigator.clipboard.writeText = () => Promise.reject(new Error('no'));
+    }""")
     page.get_by_role("button", name="Copy link").click()
     field = page.get_by_label("Address of this page")
     expect(field).to_be_focused()
@@ -380,28 +391,13 @@ def test_where_the_clipboard_is_refused_the_address_is_shown_to_copy(serve, open
     page.keyboard.press("Escape")
     expect(field).to_be_hidden()
     expect(page.get_by_role("button", name="Copy link")).to_be_focused()
+    page.evaluate("() => { navigator.clipboard.writeText = window.allowed; }")
 
 
 @pytest.mark.browser
-def test_an_own_picture_is_said_to_stay_behind(serve, open_page):
-    page = visited(serve, open_page)
-    run = page.locator(ROOT).get_attribute("data-run") or ""
-    out = io.BytesIO()
-    Picture.fromarray(np.random.default_rng(0).integers(0, 255, (40, 64), dtype=np.uint8)).save(out, "PNG")
-    page.get_by_text("Use your own image").click()
-    page.locator('input[type="file"]').set_input_files(
-        {"name": "mine.png", "mimeType": "image/png", "buffer": out.getvalue()}
-    )
-    expect(page.locator(ROOT)).not_to_have_attribute("data-run", run, timeout=15_000)
-    expect(page).to_have_url(re.compile("image=upload-"))
-    page.get_by_role("button", name="Copy link").click()
-    expect(page.locator(".dqs [role=status]").first).to_contain_text("Your own image stays here")
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 900)])
-def test_a_teacher_link_is_made_opened_and_undone(serve, open_page, theme, width):
-    page = visited(serve, open_page, theme=theme, width=width)
+def test_a_teacher_link_is_made_opened_and_undone(serve, open_page):
+    page = open_page(f"{serve('app.py')}/{HOME}", theme="dark", width=900)
+    state(page, "done")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Teacher link…").click()
     sheet = page.get_by_role("dialog", name="Teacher link")
@@ -422,26 +418,24 @@ def test_a_teacher_link_is_made_opened_and_undone(serve, open_page, theme, width
     check_looks(page)
     sheet.get_by_role("button", name="Copy teacher link").click()
     expect(page.locator(".dqs [role=status]").first).to_have_text("Teacher link copied")
-    link = clipboard(page)
+    link = page.evaluate("navigator.clipboard.readText()")
     assert link.endswith("&hide=w-seed,preset-contraction-lost")
 
     page.goto(link)
     state(page, "done")
-    expect(page.get_by_text("Some controls are hidden by this link.")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Some controls are hidden by this link.")).to_be_visible()
     sidebar = page.get_by_test_id("stSidebar")
     expect(sidebar.get_by_label("Seed", exact=True)).to_be_hidden()
     expect(sidebar.get_by_role("button", name="L > 1: no contraction")).to_be_hidden()
     expect(sidebar.get_by_role("button", name="Step size beyond the limit")).to_be_visible()
+    dress(page, 1440, 1130, "light")
     check_looks(page)
     page.get_by_role("button", name="Show all").click()
-    expect(sidebar.get_by_label("Seed", exact=True)).to_be_visible(timeout=15_000)
+    expect(sidebar.get_by_label("Seed", exact=True)).to_be_visible()
     expect(page.get_by_text("Some controls are hidden")).to_be_hidden()
     expect(page).not_to_have_url(re.compile("hide="))
 
-
-@pytest.mark.browser
-def test_the_whole_sidebar_can_be_hidden(serve, open_page):
-    page = visited(serve, open_page, "&hide=sidebar")
-    expect(page.get_by_test_id("stSidebar")).to_be_hidden()
+    turn(page, "playground?hide=sidebar")
+    expect(sidebar).to_be_hidden()
     expect(page.get_by_role("button", name="Show all")).to_be_visible()
     check_looks(page)

@@ -10,7 +10,8 @@ import deqviz
 from deqviz.core.registry import REGISTRIES
 from deqviz.networks._weights import cards
 from deqviz.ui.pages.about import facts
-from tests.pages.journey import APP, check_looks, state, switch, turn
+from tests.pages.journey import APP, check_looks, move_away, switch
+from tests.places import PATIENCE
 
 
 def test_every_entry_is_told_with_what_it_is():
@@ -71,7 +72,7 @@ def shown(at: AppTest) -> str:
 
 
 def test_the_tables_are_searched():
-    at = switch(AppTest.from_file(APP, default_timeout=60), "about").run()
+    at = switch(AppTest.from_file(APP, default_timeout=PATIENCE), "about").run()
     assert not at.exception, at.exception
     assert all(f"<code>{card.key}</code>" in shown(at) for card in cards())
     at.text_input(key="about.search").set_value("obmann").run()
@@ -84,14 +85,11 @@ def test_the_tables_are_searched():
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("theme", "width"), [("light", 900), ("dark", 1440)])
-def test_every_tab_can_be_read(serve, open_page, theme: str, width: int):
-    page = open_page(f"{serve('app.py')}/?size=48&method=iterated_tikhonov&iterations=5", width, theme=theme)
-    state(page, "done")
-    turn(page, "about")
-    expect(page.get_by_role("tab")).to_have_count(5, timeout=60_000)
+def test_every_tab_can_be_read(visit):
+    page = visit("about", width=900, theme="dark")
+    expect(page.get_by_role("tab")).to_have_count(5)
     for name in ("Methods", "Weights", "Images", "This installation", "Cite and licence"):
         page.get_by_role("tab", name=name).click()
         expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
-        page.mouse.move(720, 2)
+        move_away(page)
         check_looks(page)

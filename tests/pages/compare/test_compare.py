@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import math
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -39,12 +38,10 @@ def small(**more) -> Setting:
 
 def ended(comparison: Comparison) -> Comparison:
     """The comparison, its tasks advanced in turn until all are over."""
-    end = time.monotonic() + 60
     while not comparison.is_over():
         for task in comparison.tasks:
             if task.is_runnable():
-                task.advance(time.monotonic() + 0.05)
-        assert time.monotonic() < end
+                task.advance(0.0)
     return comparison
 
 
@@ -340,7 +337,7 @@ def test_taking_the_best_value_changes_that_method_alone():
     search = Search.begin(setting, found[0], "cpu")
     assert search.taken(setting) is None
     while not search.study.is_over():
-        search.study.advance(time.monotonic() + 5)
+        search.study.advance(math.inf)
     taken = search.taken(setting)
     best = best_row(search.rows)
     assert taken is not None
@@ -389,5 +386,5 @@ def test_where_nobody_knows_the_truth_nothing_is_judged_and_nothing_searched():
     assert shown.truth is None
     search = Search.begin(setting, targets(setting)[0], "cpu")
     while not search.study.is_over():
-        search.study.advance(time.monotonic() + 5)
+        search.study.advance(math.inf)
     assert "has no ground truth" in search.study.snapshot().message

@@ -1,7 +1,6 @@
 """The Compare page: widgets without a browser, and a journey in Chromium."""
 
 import re
-import time
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -9,14 +8,15 @@ from streamlit.testing.v1 import AppTest
 
 from deqviz.ui.pages.compare.run import Comparison
 from deqviz.ui.pages.compare.setting import Setting
-from tests.pages.journey import APP, check_looks, switch, turn
+from tests.pages.journey import APP, check_looks, check_width, move_away, switch
+from tests.places import PATIENCE, until
 
 QUICK = {"size": "48", "iterations": "12", "m1": "tikhonov", "m2": "iterated_tikhonov"}
 VIEW = ".dqc[data-painted]"
 
 
 def opened(query: dict[str, str] | None = None) -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=60)
+    at = AppTest.from_file(APP, default_timeout=PATIENCE)
     for name, value in {**QUICK, **(query or {})}.items():
         at.query_params[name] = value
     switch(at, "compare").run()
@@ -33,10 +33,7 @@ def setting(at: AppTest) -> Setting:
 
 
 def settle(at: AppTest) -> AppTest:
-    end = time.monotonic() + 30
-    while not comparison(at).is_over():
-        assert time.monotonic() < end, f"still {comparison(at).state} after 30 seconds"
-        time.sleep(0.02)
+    until(lambda: comparison(at).is_over(), "the end of the comparison")
     at.run()
     assert not at.exception, at.exception
     return at
@@ -103,20 +100,24 @@ def test_a_picture_of_ones_own_and_a_bad_one():
 
 
 def state(page: Page, name: str) -> None:
-    expect(page.locator(VIEW)).to_have_attribute("data-state", name, timeout=90_000)
+    expect(page.locator(VIEW)).to_have_attribute("data-state", name)
+
+
+def settled(page: Page) -> None:
+    """All are over, and what is shown of them is the last: only then the table can be taken home."""
+    state(page, "done")
+    expect(page.get_by_role("button", name="The table as CSV")).to_be_enabled()
 
 
 @pytest.fixture
-def compared(serve, open_page):
-    """`compared(query)` opens the page from another one and waits for its end."""
+def compared(visit):
+    """`compared(query)` opens the page and waits for its end."""
 
     def start(query: str, **more) -> Page:
-        page = open_page(f"{serve('app.py')}/?size=48&method=iterated_tikhonov&iterations=5", **more)
-        expect(page.locator(".dqv[data-painted]")).to_have_attribute("data-state", "done", timeout=60_000)
-        turn(page, f"compare?{query}")
-        expect(page.locator(".dqc[data-pictures=yes]")).to_be_visible(timeout=60_000)
-        state(page, "done")
-        expect(page.locator("[data-chart=race][data-draws]")).to_be_visible(timeout=60_000)
+        page = visit(f"compare?{query}", **more)
+        expect(page.locator(".dqc[data-pictures=yes]")).to_be_visible()
+        settled(page)
+        expect(page.locator("[data-chart=race][data-draws]")).to_be_visible()
         return page
 
     return start
@@ -126,14 +127,10 @@ def order(page: Page) -> list[str]:
     return [row.get_attribute("data-method") or "" for row in page.locator(".dqv-sheet tbody tr").all()]
 
 
-def psnr(page: Page) -> list[float]:
+def psnr(page: Page) -> dict[str, float]:
+    """By method, in the order of the table, which stays sorted as it was."""
     cells = page.locator(".dqv-sheet tbody [data-column=psnr] .dqv-value").all()
-    return [float(cell.inner_text()) for cell in cells]
-
-
-def move_away(page: Page) -> None:
-    page.mouse.move(720, 2)  # away from what has a help of Streamlit's own, which is in no landmark
-    expect(page.get_by_role("tooltip")).to_have_count(0)
+    return {name: float(cell.inner_text()) for name, cell in zip(order(page), cells, strict=True)}
 
 
 @pytest.mark.browser
@@ -144,7 +141,8 @@ def test_the_journey(compared):
     head = page.locator(".dqv-sheet th[data-column=psnr]")
     head.get_by_role("button").click()
     expect(head).to_have_attribute("aria-sort", "descending")
-    assert psnr(page) == sorted(psnr(page), reverse=True)
+    values = list(psnr(page).values())
+    assert values == sorted(values, reverse=True)
     first = order(page)
     expect(page.locator(".dqv-sheet tbody tr").first.locator("[data-column=psnr]")).to_contain_text("★")
     head.get_by_role("button").click()
@@ -184,8 +182,7 @@ def test_the_journey(compared):
     with page.expect_download() as saved:
         page.get_by_role("button", name="The table as CSV").click()
     assert "Total variation" in saved.value.path().read_text()
-    move_away(page)
-    check_looks(page)
+    check_width(page)
 
 
 @pytest.mark.browser
@@ -194,17 +191,17 @@ def test_the_best_value_is_found_and_taken(compared):
     before = psnr(page)
     run = page.locator(VIEW).get_attribute("data-run") or ""
     page.get_by_role("button", name="Search").click()
-    expect(page.locator("[data-tune=done]")).to_be_visible(timeout=60_000)
+    expect(page.locator("[data-tune=done]")).to_be_visible()
     expect(page.locator("[data-tried='15']")).to_be_visible()
     page.get_by_role("button", name="Use best value").click()
-    expect(page.locator(VIEW)).not_to_have_attribute("data-run", run, timeout=30_000)
-    state(page, "done")
+    expect(page.locator(VIEW)).not_to_have_attribute("data-run", run)
+    settled(page)
     expect(page).to_have_url(re.compile(r"m1\.weight="))
     expect(page.get_by_role("button", name="Use best value")).to_be_disabled()
-    expect(page.locator(".dqv-sheet tbody tr").first).not_to_contain_text(f"{before[0]:.2f}")
     after = psnr(page)
-    assert after[0] > before[0] + 1
-    assert after[1] == before[1]
+    tuned, other = "Tikhonov", "Iterated Tikhonov"
+    assert after[tuned] > before[tuned] + 1
+    assert after[other] == before[other]
 
 
 @pytest.mark.browser
@@ -224,10 +221,8 @@ def test_a_method_that_fails_says_so_in_its_own_panel_in_a_dark_narrow_window(co
 
 
 @pytest.mark.browser
-def test_all_are_held_and_stopped_together(serve, open_page):
-    page = open_page(f"{serve('app.py')}/?size=48&method=iterated_tikhonov&iterations=5")
-    expect(page.locator(".dqv[data-painted]")).to_have_attribute("data-state", "done", timeout=60_000)
-    turn(page, "compare?size=64&iterations=20000&tolerance=1e-09&m1=iterated_tikhonov&m2=tv")
+def test_all_are_held_and_stopped_together(visit):
+    page = visit("compare?size=64&iterations=20000&tolerance=1e-09&m1=iterated_tikhonov&m2=tv")
     state(page, "running")
     page.get_by_role("button", name="Pause").click()
     state(page, "paused")

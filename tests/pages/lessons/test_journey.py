@@ -1,22 +1,23 @@
 """The Lessons page and the hint that leads there: addresses, views, answers; a class in Chromium."""
 
-import time
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
 from deqviz.runtime.study import OVER
 from deqviz.ui.pages.lessons import file as lessons_file
-from tests.pages.journey import APP, ROOT, check_looks, state, switch, turn
+from tests.browser import dress, painted
+from tests.pages.journey import APP, ROOT, check_looks, move_away, state, switch
+from tests.places import PATIENCE, until
 
 SCRIPT = "lessons"
 SMALL = "?size=48&method=iterated_tikhonov&iterations=5"
 
 
 def opened(**query: str) -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=120)
+    at = AppTest.from_file(APP, default_timeout=PATIENCE)
     for name, value in query.items():
         at.query_params[name] = value
     switch(at, SCRIPT).run()
@@ -25,10 +26,7 @@ def opened(**query: str) -> AppTest:
 
 
 def settled(at: AppTest, view: str) -> AppTest:
-    end = time.monotonic() + 100
-    while at.session_state.studies[f"lesson.{view}"].state not in OVER:
-        assert time.monotonic() < end, "the view is not done after 100 seconds"
-        time.sleep(0.05)
+    until(lambda: at.session_state.studies[f"lesson.{view}"].state in OVER, "the end of the view")
     assert at.session_state.studies[f"lesson.{view}"].state == "done"
     at.run()
     assert not at.exception, at.exception
@@ -104,58 +102,58 @@ def test_a_damaged_file_is_a_sentence_on_the_list(tmp_path: Path, monkeypatch: p
 # ---------------------------------------------------------------- browser
 
 
-def clear(page: Page) -> None:
-    page.mouse.move(720, 2)
-    expect(page.get_by_role("tooltip")).to_have_count(0)
-
-
 @pytest.mark.browser
-@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 900)])
-def test_a_class_reads_tries_and_answers(serve, open_page, theme: str, width: int):
-    page = open_page(f"{serve('app.py')}/{SMALL}", width=width, theme=theme)
-    state(page, "done")
-    turn(page, "lessons")
-    expect(page.locator(".st-key-lesson_cards button")).to_have_count(8, timeout=60_000)
-    clear(page)
-    check_looks(page)
+def test_a_class_reads_tries_and_answers(visit):
+    page = visit("lessons", width=900, theme="dark")
+    expect(page.locator(".st-key-lesson_cards button")).to_have_count(8)
     page.get_by_role("button", name="The lower error bound").click()
-    expect(page.locator("[data-chart=band]")).to_be_visible(timeout=60_000)
+    expect(page.locator("[data-chart=band]")).to_be_visible()
     state(page, "done")
     expect(page.locator(".st-key-lesson_text .katex").first).to_be_visible()
     run = page.locator(ROOT).get_attribute("data-run")
     page.locator(ROOT).evaluate("node => { node.dataset.mine = 'yes'; }")
     page.get_by_role("radiogroup", name="Shown").get_by_text("R(x†) = A*w").click()
-    expect(page.locator(ROOT)).not_to_have_attribute("data-run", run or "", timeout=60_000)
+    expect(page.locator(ROOT)).not_to_have_attribute("data-run", run or "")
     state(page, "done")
     # The same component, updated in place: a class sees the change, and no blank page.
     expect(page.locator(ROOT)).to_have_attribute("data-mine", "yes")
     page.get_by_text("It vanishes, and the error is far below it").click()
-    expect(page.get_by_text("Correct.")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Correct.")).to_be_visible()
     expect(page.locator(ROOT)).to_have_attribute("data-mine", "yes")
-    clear(page)
+    dress(page, 1440, 1130, "light")
+    move_away(page)
     check_looks(page)
+    dress(page, 900, 1130, "dark")
     page.get_by_text("It stays: the null-space component is lost").click()
-    expect(page.get_by_text("The results say otherwise:")).to_be_visible(timeout=60_000)
-    clear(page)
+    expect(page.get_by_text("The results say otherwise:")).to_be_visible()
+    move_away(page)
     check_looks(page)
     page.get_by_role("link", name="Open in the full page").click()
-    expect(page.locator("[data-chart=residual]")).to_be_visible(timeout=60_000)
+    expect(page.locator("[data-chart=residual]")).to_be_visible()
     assert "kernel=40" in page.url
 
 
 @pytest.mark.browser
-def test_the_hint_goes_for_good_and_leaves_the_live_view_alone(serve, open_page):
+def test_the_hint_leads_to_the_first_lesson_goes_for_good_and_leaves_the_live_view_alone(serve, open_page):
     page = open_page(f"{serve('app.py')}/{SMALL}")
     state(page, "done")
     hint = page.locator(".deqviz-welcome")
     expect(hint).to_be_visible()
-    clear(page)
+    hint.get_by_role("link", name="Lesson 1").click()
+    expect(page.get_by_role("heading", name="Unique fixed point")).to_be_visible()
+    expect(page.locator("[data-chart=distinct]")).to_be_visible()
+    assert "lesson=uniqueness" in page.url
+    page.get_by_role("link", name="Reconstruct").click()
+    painted(page, "Reconstruct")
+    state(page, "done")
+    expect(hint).to_be_visible()
+    move_away(page)
     check_looks(page)
     page.locator(ROOT).evaluate("node => { node.dataset.mine = 'yes'; }")
     hint.get_by_role("button", name="Got it").click()
     expect(hint).not_to_be_visible()
     page.get_by_role("button", name="PnP with an unconstrained denoiser").click()
-    expect(page.locator(ROOT)).not_to_have_attribute("data-state", "done", timeout=60_000)
+    expect(page.locator(ROOT)).not_to_have_attribute("data-state", "done")
     expect(page.locator(ROOT)).to_have_attribute("data-mine", "yes")
     # Another tab of the same browser.
     later = page.context.new_page()
@@ -163,13 +161,3 @@ def test_the_hint_goes_for_good_and_leaves_the_live_view_alone(serve, open_page)
     state(later, "done")
     expect(later.locator(".deqviz-welcome")).to_have_count(1)
     expect(later.locator(".deqviz-welcome")).not_to_be_visible()
-
-
-@pytest.mark.browser
-def test_the_hint_leads_to_the_first_lesson(serve, open_page):
-    page = open_page(f"{serve('app.py')}/{SMALL}")
-    state(page, "done")
-    page.get_by_role("link", name="Lesson 1").click()
-    expect(page.get_by_role("heading", name="Unique fixed point")).to_be_visible(timeout=60_000)
-    expect(page.locator("[data-chart=distinct]")).to_be_visible(timeout=60_000)
-    assert "lesson=uniqueness" in page.url

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from deqviz.ui.components.packets import unpack
 from deqviz.ui.pages.memory.board import board
 from deqviz.ui.pages.memory.plan import BUDGET, missing_weights, plan, unrolled_depth
 from deqviz.ui.pages.memory.setting import FEW, PRESETS, SHAPES, Setting, from_query
-from tests.pages.journey import ROOT, Guest, check_looks, check_refused, done, state, turn
+from tests.pages.journey import ROOT, Guest, check_looks, check_refused, done, state
 
 QUICK = {"size": "small", "width": "8", "layers": "2", "coils": "2", "iterations": "5"}
 QUICK |= {"is_fresh": "False", "is_gradient": "False", "is_run": "False"}
@@ -143,14 +144,10 @@ def test_the_page_opens_what_the_address_says_and_follows_its_controls():
 
 
 @pytest.mark.browser
-def test_the_journey(serve, open_page):
-    page = open_page(f"{serve('app.py')}/?size=48&method=iterated_tikhonov&iterations=5", width=900)
-    state(page, "done")
-    query = "&".join(f"{k}={v}" for k, v in {**QUICK, "is_run": "True", "dimension": "2D%2Btime"}.items())
-    turn(page, f"memory?{query}")
+def test_the_journey(visit):
+    page = visit(f"memory?{urlencode({**QUICK, 'is_run': 'True', 'dimension': '2D+time'})}", width=900)
     frame = page.get_by_role("slider", name="Frame")
-    # The page before was done too: only what it did not have says that this one is there.
-    expect(frame).to_have_attribute("aria-valuetext", "5 of 8", timeout=60_000)
+    expect(frame).to_have_attribute("aria-valuetext", "5 of 8")
     state(page, "done")
     film = page.locator("[data-stack=truth] canvas")
     before = [film.nth(n).evaluate("c => c.toDataURL()") for n in range(2)]

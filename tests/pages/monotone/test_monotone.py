@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from deqviz.ui.pages.monotone import plan as convergence_mol_plan
 from deqviz.ui.pages.monotone.board import mol_board
 from deqviz.ui.pages.monotone.plan import plan
 from deqviz.ui.pages.monotone.setting import PRESETS, MolSetting
-from tests.pages.convergence.test_convergence import STOCK
-from tests.pages.journey import ROOT, Guest, check_looks, check_refused, done, state
+from tests.pages.convergence.test_convergence import QUICK as LIMITS_QUICK
+from tests.pages.journey import ROOT, STOCK, Guest, check_looks, check_refused, done, move_away, state
 
 NOTHING = MolSetting(side="32 px", is_steps=False, is_breaker=False, is_panel=False, is_depth=False, coils=1)
 QUICK = {"question": MOL, "is_steps": "False", "is_depth": "False", "is_panel": "False"}
@@ -148,20 +149,17 @@ def test_the_question_is_opened_changed_and_left():
 
 
 @pytest.mark.browser
-def test_the_journey(serve, open_page):
-    page = open_page(f"{serve('app.py')}/?size=48&method=iterated_tikhonov&iterations=5")
+def test_the_journey(visit):
+    page = visit(f"convergence?{urlencode(LIMITS_QUICK)}")
     state(page, "done")
-    page.get_by_role("link", name="Convergence").click()
-    page.wait_for_selector("[data-chart=starts][data-points]", timeout=60_000)
     page.get_by_role("button", name="Two solutions of one problem").click()
-    expect(page).to_have_url(re.compile(r"question=monotone"), timeout=20_000)
-    page.wait_for_selector("[data-chart=breaker][data-points]", timeout=60_000)
+    expect(page).to_have_url(re.compile(r"question=monotone"))
+    page.wait_for_selector("[data-chart=breaker][data-points]")
     state(page, "done")
     expect(page.locator("[data-chart]")).to_have_count(1)
-    expect(page.locator(".dqv-chart").first).to_contain_text("both images are solutions", timeout=20_000)
+    expect(page.locator(".dqv-chart").first).to_contain_text("both images are solutions")
     expect(page.locator("table").first).to_contain_text("Uniqueness by m-monotonicity")
     expect(page.locator("table").first).not_to_contain_text("violated")
     assert page.locator(ROOT).get_attribute("data-run")
-    page.mouse.move(1430, 5)
-    expect(page.get_by_role("tooltip")).to_have_count(0)
+    move_away(page)
     check_looks(page, STOCK)

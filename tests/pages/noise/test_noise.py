@@ -1,7 +1,6 @@
 """The Noise page: its settings and address, its widgets without a browser, and one journey in Chromium."""
 
 import re
-import time
 
 import numpy as np
 import pytest
@@ -15,7 +14,8 @@ from deqviz.runtime.study import Study
 from deqviz.ui.pages.noise.board import board
 from deqviz.ui.pages.noise.plan import plan
 from deqviz.ui.pages.noise.setting import PICTURE, PLAIN, POISSON, PRESETS, SOURCE, WHITE, Setting, from_query
-from tests.pages.journey import ROOT, Guest, check_looks, check_refused, ended, state, switch
+from tests.pages.journey import ROOT, Guest, check_refused, check_width, ended, state, switch
+from tests.places import until
 
 RECONSTRUCT = "reconstruct"
 QUICK = {"levels": "7", "seeds": "1", "is_tent": "False", "is_contrasted": "False", "is_stability": "False"}
@@ -278,8 +278,7 @@ def test_a_study_waits_on_its_page_while_another_is_looked_at():
     assert at.session_state.job is job
     assert job.scenario.size == 48
     job.stop()
-    while not job.is_over():
-        time.sleep(0.01)
+    until(job.is_over, "the end of the run")
 
 
 # ---------------------------------------------------------------- browser
@@ -292,40 +291,40 @@ def test_the_first_points_do_not_wait_for_plotly(serve, page: Page):
     page.goto(f"{serve('app.py')}/?size=48&iterations=5&method=iterated_tikhonov")
     page.get_by_role("link", name="Noise").click()
     chart = page.locator("[data-chart=bregman]")
-    expect(chart.locator("circle").first).to_be_visible(timeout=20_000)
+    expect(chart.locator("circle").first).to_be_visible()
     assert held
     assert chart.get_attribute("data-points") is None
     for route in held:
         route.continue_()
-    expect(chart).to_have_attribute("data-points", re.compile(r"[1-9]"), timeout=20_000)
+    expect(chart).to_have_attribute("data-points", re.compile(r"[1-9]"))
     expect(chart.locator("circle")).to_have_count(0)
 
 
 @pytest.mark.browser
-def test_the_journey(serve, open_page):
-    url = f"{serve('app.py')}/?size=64&iterations=30&operator.width=2.25&method=iterated_tikhonov"
-    page = open_page(url)
+def test_the_journey(visit):
+    page = visit("?size=48&iterations=5&operator.width=2.25&method=iterated_tikhonov")
     state(page, "done")
+    url = page.url
     run = page.locator(ROOT).get_attribute("data-run")
     page.get_by_role("link", name="Noise").click()
-    page.wait_for_selector("[data-chart=bregman][data-points]", timeout=60_000)
+    page.wait_for_selector("[data-chart=bregman][data-points]")
     page.get_by_role("button", name="Source condition violated").click()
-    expect(page).to_have_url(re.compile(r"/noise\?.*kernel=40"), timeout=20_000)
+    expect(page).to_have_url(re.compile(r"/noise\?.*kernel=40"))
     expect(page.locator(".dqv-chart").last).to_contain_text("What A cannot see")
     state(page, "done")
-    expect(page.locator("[data-chart=band]")).to_have_attribute("data-points", "39", timeout=20_000)
+    expect(page.locator("[data-chart=band]")).to_have_attribute("data-points", "39")
     table = page.locator("table").first
     expect(table).to_contain_text("void")
     expect(table).to_contain_text("13 of 13 below")
     expect(table).not_to_contain_text("violated")
-    check_looks(page)
+    check_width(page)
     noise = page.url
     # Back and forth: each page shows what was there, and its address is its own again.
     page.get_by_role("link", name="Reconstruct").click()
-    expect(page.locator("[data-chart=residual][data-draws]")).to_be_visible(timeout=20_000)
+    expect(page.locator("[data-chart=residual][data-draws]")).to_be_visible()
     expect(page.locator(ROOT)).to_have_attribute("data-run", run or "")
     expect(page).to_have_url(url)
     expect(page.get_by_test_id("stSlider").filter(has_text="Width s (px)")).to_contain_text("2.25")
     page.get_by_role("link", name="Noise").click()
-    expect(page.locator("[data-chart=band]")).to_have_attribute("data-points", "39", timeout=20_000)
+    expect(page.locator("[data-chart=band]")).to_have_attribute("data-points", "39")
     expect(page).to_have_url(noise)

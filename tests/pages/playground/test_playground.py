@@ -2,12 +2,10 @@
 
 import math
 import re
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
@@ -18,8 +16,8 @@ from deqviz.ui.pages.playground.page import explain
 from deqviz.ui.pages.playground.protocol import pack, parse
 from deqviz.ui.pages.playground.scene import scene, sweep
 from deqviz.ui.pages.playground.setup import MOST, PRESETS, Setup
-from tests.pages.journey import switch
-from tests.places import APP
+from tests.pages.journey import check_width, switch
+from tests.places import APP, PATIENCE, until
 
 PAGE = "playground"
 HAND = {
@@ -112,7 +110,7 @@ def test_the_packet_holds_the_scene_and_the_whole_trajectories() -> None:
 
 
 def opened(**query: str) -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=60)
+    at = AppTest.from_file(APP, default_timeout=PATIENCE)
     for name, value in query.items():
         at.query_params[name] = value
     switch(at, PAGE).run()
@@ -173,10 +171,7 @@ def test_the_page_is_as_it_was_when_one_comes_back() -> None:
         at.query_params[name] = value
     switch(at, "reconstruct").run()
     # Nothing may be left running when the interpreter ends.
-    end = time.monotonic() + 30
-    while at.session_state.job.state not in OVER:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: at.session_state.job.state in OVER, "the end of the run")
     at.query_params.clear()
     switch(at, PAGE).run()
     assert now(at).horizontal == 0.7
@@ -203,21 +198,19 @@ def first(page: Page) -> tuple[float, float]:
 def started_at(page: Page, last: str) -> None:
     """Wait until the address holds `last` as its last start: it follows the picture by one message."""
     comma = last.replace(",", "(,|%2C)")
-    expect(page).to_have_url(re.compile(rf"starts=[^&]*(;|%3B){comma}(&|$)"), timeout=20_000)
+    expect(page).to_have_url(re.compile(rf"starts=[^&]*(;|%3B){comma}(&|$)"))
 
 
 @pytest.mark.browser
-def test_the_journey(serve, open_page):
-    page = open_page(f"{serve('app.py')}/?size=64&method=iterated_tikhonov&iterations=5")
-    page.get_by_role("link", name="Playground").click()
-    page.wait_for_selector(ROOT, timeout=60_000)
+def test_the_journey(visit):
+    page = visit("playground")
     root = page.locator(ROOT)
     expect(root).to_have_attribute("data-fixed", "1")
     assert first(page) == pytest.approx((1.22424, 0), abs=1e-4)
 
     # A click starts an iterate, which stands in the address; Space holds it, Step moves it on.
     page.mouse.click(*place(page, -1.0, -1.5))
-    expect(root).to_have_attribute("data-starts", "3", timeout=20_000)
+    expect(root).to_have_attribute("data-starts", "3")
     started_at(page, "-1,-1.5")
     page.get_by_role("button", name="Pause").click()
     page.get_by_role("button", name="Back to the starting points").click()
@@ -233,30 +226,30 @@ def test_the_journey(serve, open_page):
     page.mouse.move(*place(page, 0.5, 0.5), steps=4)
     page.mouse.move(*place(page, -1.5, 1.0), steps=4)
     page.mouse.up()
-    expect(page).to_have_url(re.compile("horizontal=-1.5"), timeout=20_000)
-    expect(page.get_by_role("slider", name="Data p₁")).to_have_value("-1.5", timeout=20_000)
+    expect(page).to_have_url(re.compile("horizontal=-1.5"))
+    expect(page.get_by_role("slider", name="Data p₁")).to_have_value("-1.5")
     # The address may hear of the end of the drag one message before the picture does.
-    expect(root).to_have_attribute("data-first", re.compile(r"-1\.2"), timeout=20_000)
+    expect(root).to_have_attribute("data-first", re.compile(r"-1\.2"))
     assert first(page) == pytest.approx((-1.22424, 0), abs=1e-2)
     expect(page.locator("table").last).to_contain_text("bound 0.250")
 
     # The keyboard alone: the data, a cross, an iterate.
     page.locator(".dqv-hand").press("Shift+ArrowRight")
-    expect(page).to_have_url(re.compile("horizontal=-1.25"), timeout=20_000)
+    expect(page).to_have_url(re.compile("horizontal=-1.25"))
     page.locator(".dqv-surface").press("ArrowUp")
     page.keyboard.press("Enter")
-    expect(root).to_have_attribute("data-starts", "4", timeout=20_000)
+    expect(root).to_have_attribute("data-starts", "4")
     started_at(page, "0,0.1")
     page.keyboard.press("Delete")
-    expect(root).to_have_attribute("data-starts", "3", timeout=20_000)
+    expect(root).to_have_attribute("data-starts", "3")
 
     # A preset: three equilibria with their kinds in words, and no lamp that accuses a theorem.
     page.get_by_role("button", name="Fold bifurcation").click()
-    expect(root).to_have_attribute("data-fixed", "3", timeout=20_000)
+    expect(root).to_have_attribute("data-fixed", "3")
     expect(page.locator(".dqv-square svg")).to_contain_text("saddle")
     expect(page.locator("table").last).to_contain_text("void")
     expect(page.locator("table").last).not_to_contain_text("violated")
-    page.wait_for_selector("[data-chart=sweep][data-draws]", timeout=20_000)
+    page.wait_for_selector("[data-chart=sweep][data-draws]")
     with page.expect_download() as svg:
         page.get_by_label("The plane: download as SVG").click()
     assert "saddle" in Path(svg.value.path()).read_text(encoding="utf-8")
@@ -265,21 +258,4 @@ def test_the_journey(serve, open_page):
     lines = Path(table.value.path()).read_text(encoding="utf-8").splitlines()
     assert lines[0] == "start,k,x1,x2,gap"
     assert lines[1].startswith("1,0,-2,2.2,")
-    found = Axe().run(page).response["violations"]
-    ours = [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found]
-    assert not ours, ours
-    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth") <= 0
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize(("width", "theme"), [(900, "dark")])
-def test_axe_finds_nothing_when_it_is_narrow(serve, open_page, width, theme):
-    page = open_page(f"{serve('app.py')}/?size=64&method=iterated_tikhonov&iterations=5", theme=theme)
-    # Where the bar is narrow its last pages are in a menu: go there first.
-    page.get_by_role("link", name="Playground").click()
-    page.set_viewport_size({"width": width, "height": 1000})
-    page.wait_for_selector(ROOT, timeout=60_000)
-    found = Axe().run(page).response["violations"]
-    ours = [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found]
-    assert not ours, ours
-    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth") <= 0
+    check_width(page)

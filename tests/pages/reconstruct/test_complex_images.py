@@ -17,6 +17,7 @@ from deqviz.core.space import magnitude
 from deqviz.operators._multicoil import fourier, ring_maps, to_complex
 from deqviz.scenario import Scenario
 from deqviz.ui.pages.reconstruct import screen
+from tests.pages.journey import ROOT, state
 from tests.pages.reconstruct.test_page import arrive, notes, opened, scenario, settle, text
 
 # One coil has a closed form; several are in the files below.
@@ -145,22 +146,19 @@ def test_kspace_with_gaps_has_no_truth_and_the_page_says_so():
     assert at.session_state.job.id == before
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "part"),
-    [
+def test_a_bad_file_of_kspace_is_one_sentence_and_changes_nothing():
+    at = settle(opened(DIRECT))
+    before = at.session_state.job.id
+    for name, data, part in (
         ("real.h5", hdf5(np.abs(samples())), "no complex numbers"),
         ("cut.h5", hdf5(samples())[:3000], "damaged or cut off"),
         ("nan.npy", npy(samples() * np.complex64(math.nan)), "NaN"),
         ("thin.npy", npy(samples() * (np.arange(64) % 2 == 0)), "coil maps need 6 × 6"),
-    ],
-)
-def test_a_bad_file_of_kspace_is_one_sentence_and_changes_nothing(name: str, data: bytes, part: str):
-    at = settle(opened(DIRECT))
-    before = at.session_state.job.id
-    drop(at, name, data)
-    assert len(at.error) == 1
-    assert part in at.error[0].value
-    assert at.session_state.job.id == before
+    ):
+        drop(at, name, data)
+        assert len(at.error) == 1, name
+        assert part in at.error[0].value
+        assert at.session_state.job.id == before
     drop(at, "good.npy", npy(samples()))
     assert not at.error
     assert arrive(at).session_state.job.scenario.image.startswith("kspace-")
@@ -174,8 +172,6 @@ def test_a_link_to_kspace_that_is_gone_opens_with_the_default_picture():
 
 # ---------------------------------------------------------------- in Chromium
 
-ROOT = ".dqv[data-painted]"
-
 
 def decibels(page: Page, panel: int) -> float:
     note = page.locator(".dqv-panel").nth(panel)
@@ -186,17 +182,17 @@ def decibels(page: Page, panel: int) -> float:
 
 
 @pytest.mark.browser
-def test_kspace_is_dropped_in_and_seen_at_four_times_fewer_samples(serve, open_page):
-    page = open_page(f"{serve('app.py')}/?size=64&method=tikhonov")
-    page.wait_for_selector(ROOT, timeout=60_000)
+def test_kspace_is_dropped_in_and_seen_at_four_times_fewer_samples(visit):
+    page = visit("?size=64&method=tikhonov")
+    state(page, "done")
     page.get_by_text("Use your own image").click()
     box = page.locator('input[type="file"]')
 
     def give(name: str, data: bytes) -> None:
         run = page.locator(ROOT).get_attribute("data-run") or ""
         box.set_input_files({"name": name, "mimeType": "application/octet-stream", "buffer": data})
-        expect(page.locator(ROOT)).not_to_have_attribute("data-run", run, timeout=20_000)
-        expect(page.locator(ROOT)).to_have_attribute("data-state", "done", timeout=30_000)
+        expect(page.locator(ROOT)).not_to_have_attribute("data-run", run)
+        state(page, "done")
 
     for name, data in (("scan.npy", npy(samples())), ("scan.h5", hdf5(samples("phantom")))):
         give(name, data)

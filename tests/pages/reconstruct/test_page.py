@@ -2,7 +2,6 @@
 
 import io
 import json
-import time
 
 import numpy as np
 import pytest
@@ -16,13 +15,13 @@ from deqviz.io import images as loader
 from deqviz.runtime.run_snapshot import OVER
 from deqviz.scenario import Scenario
 from deqviz.ui.pages.reconstruct import form
-from tests.places import APP
+from tests.places import APP, PATIENCE, until
 
 QUICK = {"size": "48", "method": "iterated_tikhonov", "iterations": "5"}
 
 
 def opened(query: dict[str, str] | None = None) -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=60)
+    at = AppTest.from_file(APP, default_timeout=PATIENCE)
     for name, value in (QUICK | (query or {})).items():
         at.query_params[name] = value
     at.run()
@@ -31,19 +30,13 @@ def opened(query: dict[str, str] | None = None) -> AppTest:
 
 
 def settle(at: AppTest) -> AppTest:
-    end = time.monotonic() + 30
-    while at.session_state.job.state not in OVER:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: at.session_state.job.state in OVER, "the end of the run")
     return at.run()
 
 
 def arrive(at: AppTest) -> AppTest:
     """The run itself has ended; what its theorems say may still be checked."""
-    end = time.monotonic() + 30
-    while at.session_state.job.state not in (*OVER, "checking"):
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: at.session_state.job.state in (*OVER, "checking"), "the end of the run")
     return at.run()
 
 
@@ -124,22 +117,19 @@ def test_an_upload_becomes_the_picture():
     assert settle(at).session_state.job.snapshot().setup.shape == (3, 38, 48)
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "part"),
-    [
+def test_a_bad_upload_says_what_is_wrong_and_changes_nothing():
+    at = settle(opened())
+    before = at.session_state.job.id
+    for name, data, part in (
         ("empty.png", b"", "empty"),
         ("cut.png", png(np.zeros((64, 64), np.uint8))[:60], "damaged"),
         ("text.png", b"hello world, this is no picture at all", "not"),
-    ],
-)
-def test_a_bad_upload_says_what_is_wrong_and_changes_nothing(name, data, part):
-    at = settle(opened())
-    before = at.session_state.job.id
-    at.file_uploader(key="upload").upload(name, data, "image/png").run()
-    assert not at.exception, at.exception
-    assert len(at.error) == 1
-    assert part in at.error[0].value.lower()
-    assert at.session_state.job.id == before
+    ):
+        at.file_uploader(key="upload").upload(name, data, "image/png").run()
+        assert not at.exception, at.exception
+        assert len(at.error) == 1
+        assert part in at.error[0].value.lower()
+        assert at.session_state.job.id == before
 
 
 def test_the_uploads_note_says_the_size_that_is_used():

@@ -11,7 +11,7 @@ from deqviz.runtime.study import Study
 from deqviz.ui.pages.robustness.board import board
 from deqviz.ui.pages.robustness.plan import plan
 from deqviz.ui.pages.robustness.setting import PRESETS, TITLES, Setting, from_query
-from tests.pages.journey import Guest, check_looks, check_refused, done, state
+from tests.pages.journey import Guest, check_refused, check_width, done, state
 
 QUICK = {
     "operator": "inpainting",
@@ -130,20 +130,18 @@ def test_the_page_opens_what_the_address_says_and_follows_its_widgets():
 
 
 @pytest.mark.browser
-def test_the_journey(serve, open_page):
-    page = open_page(f"{serve('app.py')}/?size=48&iterations=5&method=iterated_tikhonov")
-    state(page, "done")
-    page.get_by_role("link", name="Robustness").click()
+def test_the_journey(visit):
+    page = visit("robustness")
     # The first method is through while the others are still being attacked.
-    expect(page.get_by_text("SENSE: attacked")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("SENSE: attacked")).to_be_visible()
     page.get_by_role("button", name="Stop").click()
     state(page, "stopped")
     expect(page.locator("[data-chart=compared]")).to_have_attribute("data-points", re.compile(r"[1-9]"))
     table = page.locator("table").first
     expect(table).to_contain_text("certified")
     expect(table).not_to_contain_text("violated")
-    check_looks(page)
+    check_width(page)
     page.get_by_role("button", name="A blur").click()
-    expect(page).to_have_url(re.compile(r"/robustness\?.*methods=contractive"), timeout=20_000)
+    expect(page).to_have_url(re.compile(r"/robustness\?.*methods=contractive"))
     page.get_by_role("button", name="Stop").click()
     state(page, "stopped")

@@ -1,9 +1,9 @@
 """A page with nothing but the board, fed by a small experiment on the app's own worker.
 
-`?n=` sets the rows, `?pace=` the seconds each of them takes, `?fail=` the row at which it fails.
+`?n=` sets the rows, `?pace=` the seconds each of them takes, `?fail=` the row at which it fails,
+`?unserved=1` a Streamlit that does not serve Plotly's script.
 """
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,10 +19,8 @@ from deqviz.runtime.worker import worker
 from deqviz.ui.components import board
 from deqviz.ui.components import run as live
 from deqviz.ui.components.board.verdicts import verdict
+from deqviz.ui.components.plotly import plotly_script
 from deqviz.ui.shell import session
-
-if os.environ.get("HARNESS_UNSERVED"):
-    live.plotly_script = board.plotly_script = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +149,7 @@ def act(command: board.Command) -> None:
     worker().wake()
 
 
+live.plotly_script = board.plotly_script = (lambda: None) if option("unserved", 0) else plotly_script
 st.set_page_config(page_title="Board", layout="wide")
 st.header("Board", anchor=False)
 st.text_input("A widget")

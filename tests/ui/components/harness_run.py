@@ -2,11 +2,11 @@
 
 The picture is real, the run is noise that decays at a known rate. `?n=` sets the iterations, `?hz=` the
 pace, `?colour=1` a colour picture, `?fail=1` a divergence, `?hold=1` a start that waits for Play,
-`?check=1` checks after the run that last until they are stopped, `?gone=1` a button that removes the view.
+`?check=1` checks after the run that last until they are stopped, `?gone=1` a button that removes the view,
+`?unserved=1` a Streamlit that does not serve Plotly's script.
 """
 
 import gc
-import os
 import threading
 import time
 import uuid
@@ -17,9 +17,7 @@ import streamlit as st
 from skimage import data, transform
 
 from deqviz.ui.components import run as live
-
-if os.environ.get("HARNESS_UNSERVED"):
-    live.plotly_script = lambda: None
+from deqviz.ui.components.plotly import plotly_script
 
 FACTOR = 0.93
 
@@ -65,6 +63,7 @@ class FakeJob:
 
     def __post_init__(self) -> None:
         self.lock = threading.Lock()
+        self.turn = threading.Lock()  # a command finds no iterate on its way, so that "paused" is final
         self.x = picture(self.colour)
         self.noise = np.random.default_rng(0).standard_normal(self.x.shape).astype(np.float32)
         self.columns: dict[str, list[float]] = {
@@ -76,12 +75,15 @@ class FakeJob:
     def work(self) -> None:
         k = 0
         while k < self.n and self.state != "stopped":
-            if self.state == "paused" and not self.steps:
+            with self.turn:
+                is_held = self.state == "paused" and not self.steps
+                if not is_held:
+                    self.one(k)
+                    k += 1
+                    self.steps = max(0, self.steps - 1)
+            if is_held:
                 time.sleep(0.01)
                 continue
-            self.one(k)
-            k += 1
-            self.steps = max(0, self.steps - 1)
             time.sleep(1 / self.speed if self.speed else self.pace)
             if self.fail and k > self.n // 2:
                 self.state = "diverged"
@@ -110,6 +112,10 @@ class FakeJob:
                 self.frames[k] = self.latest
 
     def act(self, command: live.Command) -> None:
+        with self.turn:
+            self.obey(command)
+
+    def obey(self, command: live.Command) -> None:
         match command.name:
             case "play" if self.state == "paused":
                 self.state = "running"
@@ -228,6 +234,7 @@ def act(command: live.Command) -> None:
         st.session_state.job.act(command)
 
 
+live.plotly_script = (lambda: None) if option("unserved", 0) else plotly_script
 st.set_page_config(page_title="Live view", layout="wide")
 if "job" not in st.session_state:
     st.session_state.job = start()
@@ -246,6 +253,7 @@ def panel() -> None:
     now = st.session_state.job
     state = now.state
     live.show(now.view(), on_command=act)
+    st.caption(f"Speed {now.speed}")
     is_alive = state in ("running", "checking")
     if now.run != job.run or is_alive != alive or (state == "paused" and now.steps):
         st.rerun()

@@ -5,6 +5,7 @@ import io
 import json
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path as File
 from typing import get_args
 
@@ -19,9 +20,9 @@ from deqviz.ui.components.board.protocol import pack, parse_commands
 from deqviz.ui.components.board.records import POINTS
 from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.components.packets import unpack
+from tests.pages.journey import ROOT, data, state
 
 HARNESS = "tests/ui/components/harness_board.py"
-ROOT = ".dqv[data-painted]"
 
 
 def chart(*series: Series) -> Chart:
@@ -131,58 +132,57 @@ def test_a_verdict_counts_and_names_the_closest():
     assert verdict(Guarantee("e", "Error", "a ≤ b", "void", "L > 1")).measured == "no value"
 
 
-def data(page: Page, name: str) -> str:
-    return page.locator(ROOT).get_attribute(f"data-{name}") or ""
+def done(page: Page) -> int:
+    return int(data(page, "done"))
 
 
-def state(page: Page, name: str, seconds: float = 30) -> None:
-    expect(page.locator(ROOT)).to_have_attribute("data-state", name, timeout=1000 * seconds)
+def passed(page: Page, count: int) -> None:
+    """More than so many rows are there."""
+    page.wait_for_function(f"Number(document.querySelector('{ROOT}').dataset.done) > {count}")
+
+
+def click(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
 
 
 def saved(page: Page, button: str) -> str:
     with page.expect_download() as waiting:
-        page.get_by_role("button", name=button, exact=True).click()
+        click(page, button)
     return File(waiting.value.path()).read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def harness(serve, open_page):
-    """`harness(query)` opens the board and waits for its first points."""
+@pytest.fixture(scope="module")
+def tab(window_on) -> Callable[[str], Page]:
+    """`tab(query)` is a window on the board, opened once for each query, with its first points."""
 
-    def start(query: str = "", is_unserved: bool = False, **more) -> Page:
-        url = serve(HARNESS, **({"HARNESS_UNSERVED": "1"} if is_unserved else {}))
-        page = open_page(f"{url}/?{query}", **more)
-        page.wait_for_function(
-            "Number(document.querySelector('[data-chart=halving]')?.dataset.points) > 3", timeout=60_000
-        )
+    def start(query: str) -> Page:
+        page = window_on(HARNESS, query)
+        page.wait_for_function("Number(document.querySelector('[data-chart=halving]')?.dataset.points) > 3")
         return page
 
     return start
 
 
-# In every animation frame: whether a chart stands without points, and whether its axes were built anew.
-WATCH = """async () => {
+# In each animation frame of so many draws: whether a chart stands without points, or its axes are new.
+DRAWS = """async draws => {
   const frame = document.querySelector('[data-chart=halving]'), node = frame.querySelector('.plot-container');
-  const seen = { frames: 0, blank: 0, moved: 0, draws: Number(frame.dataset.draws) };
-  const end = performance.now() + 1500;
-  while (performance.now() < end) {
+  const seen = { frames: 0, blank: 0, moved: 0 }, end = Number(frame.dataset.draws) + draws;
+  while (Number(frame.dataset.draws) < end) {
     await new Promise(requestAnimationFrame);
     seen.frames++;
     if (!frame.querySelector('.scatterlayer .js-line')?.getAttribute('d')) seen.blank++;
     if (frame.querySelector('.plot-container') !== node) seen.moved++;
   }
-  seen.draws = Number(frame.dataset.draws) - seen.draws;
   return seen;
 }"""
 
 
 @pytest.mark.browser
 class TestBoard:
-    def test_it_fills_in_place_and_keeps_the_zoom(self, harness):
-        page = harness("n=2000&pace=0.02")
-        seen = page.evaluate(WATCH)
-        assert seen["frames"] > 5
-        assert seen["draws"] > 2
+    def test_it_fills_in_place_keeps_the_zoom_is_held_stopped_and_run_again(self, tab):
+        page = tab("n=3000&pace=0.02")
+        seen = page.evaluate(DRAWS, 5)
+        assert seen["frames"] > 0
         assert (seen["blank"], seen["moved"]) == (0, 0), seen
         box = page.locator("[data-chart=halving] .nsewdrag").bounding_box()
         assert box is not None
@@ -194,42 +194,38 @@ class TestBoard:
         frame = page.locator("[data-chart=halving]")
         expect(frame).to_have_attribute("data-zoom", re.compile(r"\d"))
         wanted = page.evaluate("document.querySelector('[data-chart=halving] .dqv-plot').layout.xaxis.range")
-        before = int(data(page, "done"))
-        page.wait_for_function(f"document.querySelector('{ROOT}').dataset.done > {before + 20}")
+        passed(page, done(page) + 20)
         kept = page.evaluate("document.querySelector('[data-chart=halving] .dqv-plot').layout.xaxis.range")
         assert kept == wanted
-        page.get_by_role("button", name="Halving: show everything again").click()
+        click(page, "Halving: show everything again")
         expect(frame).not_to_have_attribute("data-zoom", re.compile(r"\d"))
-        page.get_by_role("button", name="Stop").click()
-        state(page, "stopped")
 
-    def test_pause_play_stop_go_on_and_run_again(self, harness):
-        page = harness("n=3000&pace=0.02")
         run = data(page, "run")
         expect(page.get_by_role("button", name="All rows as CSV")).to_be_disabled()
-        page.get_by_role("button", name="Pause").click()
+        click(page, "Pause")
         state(page, "paused")
         expect(page.get_by_role("button", name="All rows as CSV")).to_be_enabled()
-        page.wait_for_timeout(300)  # a row that was on its way when the pause was heard
-        done = int(data(page, "done"))
-        page.wait_for_timeout(400)
-        assert int(data(page, "done")) == done
-        page.keyboard.press("Space")
+        # A row may have been on its way when the pause was heard; the table has all that there will be.
+        held = len(saved(page, "All rows as CSV").splitlines()) - 1
+        expect(page.locator(ROOT)).to_have_attribute("data-done", str(held))
+        page.get_by_role("button", name="Play").press("Space")
         state(page, "running")
-        page.get_by_role("button", name="Stop").click()
+        click(page, "Stop")
         state(page, "stopped")
-        kept = int(data(page, "done"))
-        assert done < kept < 3000
-        page.get_by_role("button", name="Resume").click()
-        page.wait_for_function(f"document.querySelector('{ROOT}').dataset.done > {kept + 5}")
+        kept = done(page)
+        assert held <= kept < 3000
+        click(page, "Resume")
+        passed(page, kept + 5)
         assert data(page, "run") == run
-        page.get_by_role("button", name="Stop").click()
-        page.get_by_role("button", name="Run again").click()
-        expect(page.locator(ROOT)).not_to_have_attribute("data-run", run, timeout=10_000)
-        page.get_by_role("button", name="Stop").click()
+        click(page, "Stop")
+        click(page, "Run again")
+        expect(page.locator(ROOT)).not_to_have_attribute("data-run", run)
+        state(page, "running")
+        click(page, "Stop")
+        state(page, "stopped")
 
-    def test_everything_can_be_taken_home(self, harness):
-        page = harness("n=30&pace=0.005")
+    def test_everything_can_be_taken_home(self, tab):
+        page = tab("n=30&pace=0.005")
         state(page, "done")
         table = list(csv.DictReader(io.StringIO(saved(page, "All rows as CSV"))))
         assert [int(line["n"]) for line in table] == list(range(30))
@@ -243,26 +239,26 @@ class TestBoard:
         assert picture.startswith("<svg")
         assert "measured" in picture
 
-    def test_a_failure_is_told_and_keeps_its_rows(self, harness):
-        page = harness("n=30&pace=0.005&fail=20")
+    def test_readers_hear_it_and_axe_finds_nothing(self, tab):
+        page = tab("n=30&pace=0.005")
+        state(page, "done")
+        page.set_viewport_size({"width": 900, "height": 1130})
+        label = page.locator("[data-chart=halving] [role=img]").get_attribute("aria-label") or ""
+        assert label.startswith("Halving, a_{n} against n. bound: ")
+        bar = page.get_by_role("progressbar")
+        assert bar.get_attribute("aria-valuetext") == "30 of 30 rows"
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            expect(page.locator(ROOT)).to_have_attribute("data-theme", theme)
+            found = Axe().run(page).response["violations"]
+            ours = [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found]
+            assert not ours, ours
+
+    def test_a_failure_is_told_and_keeps_its_rows(self, tab):
+        page = tab("n=30&pace=0.005&fail=20&unserved=1")
         state(page, "failed")
         expect(page.locator(".dqv-message")).to_have_text("Row 20 is not finite.")
         assert data(page, "done") == "20"
         expect(page.get_by_role("button", name="All rows as CSV")).to_be_enabled()
-
-    @pytest.mark.parametrize("theme", ["light", "dark"])
-    def test_readers_hear_it_and_axe_finds_nothing(self, harness, theme):
-        page = harness("n=20&pace=0.002", theme=theme, width=900)
-        state(page, "done")
-        label = page.locator("[data-chart=halving] [role=img]").get_attribute("aria-label") or ""
-        assert label.startswith("Halving, a_{n} against n. bound: ")
-        bar = page.get_by_role("progressbar")
-        assert bar.get_attribute("aria-valuetext") == "20 of 20 rows"
-        found = Axe().run(page).response["violations"]
-        ours = [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found]
-        assert not ours, ours
-
-    def test_plotly_comes_through_the_connection_where_streamlit_does_not_serve_it(self, harness):
-        page = harness("n=20&pace=0.002", is_unserved=True)
-        state(page, "done")
+        # Plotly comes through the connection where Streamlit does not serve it.
         expect(page.locator("[data-chart=circle]")).to_have_attribute("data-points", "20")

@@ -6,27 +6,23 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from tests.pages.journey import ROOT, state
+
 HARNESS = "tests/ui/components/harness_run.py"
 NOTE = ".dqv-gloss:visible"
 
 
 @pytest.fixture
-def table(serve, open_page):
-    """`table(theme)` opens a finished run and gives the page, its symbols being there."""
-
-    def start(theme: str = "light") -> Page:
-        url = serve(HARNESS, DEQVIZ_DOCS="https://example.org/docs")
-        page: Page = open_page(f"{url}/?n=5&pace=0.01", theme=theme)
-        expect(page.locator(".dqv-state")).to_contain_text("Finished", timeout=90_000)
-        return page
-
-    return start
+def page(window_on) -> Page:
+    """A finished run, its symbols being there."""
+    found = window_on(HARNESS, "n=5&pace=0.01", DEQVIZ_DOCS="https://example.org/docs")
+    state(found, "done")
+    return found
 
 
 @pytest.mark.browser
 class TestSymbols:
-    def test_a_pointer_opens_it_and_nothing_moves(self, table):
-        page = table()
+    def test_a_pointer_opens_it_and_nothing_moves(self, page):
         symbol = page.locator(".dqv-table .dqv-symbol", has_text="κ").first
         symbol.scroll_into_view_if_needed()
         before = page.locator(".dqv-table").bounding_box()
@@ -41,8 +37,7 @@ class TestSymbols:
         page.mouse.move(2, 2)
         expect(page.locator(NOTE)).to_have_count(0)
 
-    def test_focus_opens_it_the_link_comes_next_and_escape_closes_it(self, table):
-        page = table()
+    def test_focus_opens_it_the_link_comes_next_and_escape_closes_it(self, page):
         symbol = page.locator(".dqv-table .dqv-symbol", has_text="κ").first
         symbol.focus()
         expect(page.locator(NOTE)).to_have_count(1)
@@ -52,17 +47,18 @@ class TestSymbols:
         page.keyboard.press("Escape")
         expect(page.locator(NOTE)).to_have_count(0)
 
-    def test_a_touch_opens_it_and_another_elsewhere_closes_it(self, table):
-        page = table()
+    def test_a_touch_opens_it_and_another_elsewhere_closes_it(self, page):
         page.locator(".dqv-table .dqv-symbol", has_text="κ").first.dispatch_event("click")
         expect(page.locator(NOTE)).to_have_count(1)
         page.locator("h2", has_text="What is guaranteed here").dispatch_event("pointerdown")
         expect(page.locator(NOTE)).to_have_count(0)
 
-    @pytest.mark.parametrize("theme", ["light", "dark"])
-    def test_axe_finds_nothing_while_it_is_open(self, table, theme: str):
-        page = table(theme)
+    def test_axe_finds_nothing_while_it_is_open(self, page):
         page.locator(".dqv-table .dqv-symbol").first.focus()
         expect(page.locator(NOTE)).to_have_count(1)
-        found = Axe().run(page).response["violations"]
-        assert found == [], [(v["id"], [n["html"][:160] for n in v["nodes"]]) for v in found]
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            expect(page.locator(ROOT)).to_have_attribute("data-theme", theme)
+            expect(page.locator(NOTE)).to_have_count(1)
+            found = Axe().run(page).response["violations"]
+            assert found == [], [(v["id"], [n["html"][:160] for n in v["nodes"]]) for v in found]

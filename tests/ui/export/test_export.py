@@ -3,8 +3,8 @@
 import csv
 import io
 import json
+import math
 import re
-import time
 import zipfile
 from dataclasses import replace
 
@@ -35,7 +35,7 @@ def job_of(scenario: Scenario, steps: int | None = None) -> Job:
     for _ in range(steps or 0):
         job.step()
     while not job.is_settled:
-        job.advance(time.monotonic() + 60)
+        job.advance(math.inf)
         job.snapshot()
     return job
 

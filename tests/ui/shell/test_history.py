@@ -3,7 +3,6 @@
 import gc
 import io
 import math
-import time
 import weakref
 
 import numpy as np
@@ -26,7 +25,7 @@ def scenario(seed: int = 0, **more: object) -> Scenario:
 
 def ended(job: Job) -> Job:
     while not job.is_over():
-        job.advance(time.monotonic() + 10)
+        job.advance(math.inf)
     return job
 
 

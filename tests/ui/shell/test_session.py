@@ -1,7 +1,6 @@
 """A closed tab ends its run; a blink of the connection does not."""
 
 import inspect
-import time
 
 import pytest
 from streamlit import runtime
@@ -11,6 +10,7 @@ from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 from deqviz.runtime.job import Job
 from deqviz.scenario import Scenario
 from deqviz.ui.shell import session
+from tests.places import until
 
 
 @pytest.fixture
@@ -23,17 +23,17 @@ def test_a_closed_tab_ends_the_run(job):
     tether = session.Tether()
     tether.hold(job)
     tether.release()
-    assert job.state == "preparing"
-    time.sleep(0.4)
-    assert job.state == "stopped"
+    assert job.state == "preparing", "a reload of the page comes back sooner"
+    until(lambda: job.state == "stopped", "the end of the run")
 
 
 def test_a_session_that_comes_back_keeps_its_run(job):
     tether = session.Tether()
     tether.hold(job)
     tether.release()
+    (timer,) = session._ending.values()
     session.Tether().hold(job)
-    time.sleep(0.4)
+    timer.join()
     assert job.state == "preparing"
 
 
@@ -42,8 +42,8 @@ def test_a_session_that_moved_on_does_not_hold_the_old_run(job):
     tether = session.Tether()
     tether.hold(other)
     tether.release()
-    time.sleep(0.4)
-    assert (other.state, job.state) == ("stopped", "preparing")
+    until(lambda: other.state == "stopped", "the end of the other run")
+    assert job.state == "preparing"
 
 
 def test_streamlit_still_has_the_way_in_which_expired_sessions_are_forgotten():
