@@ -189,7 +189,7 @@ def test_the_noise_of_a_signal_does_not_depend_on_that_of_the_picture():
     ("shape", "sigma", "stride", "said"),
     [
         ((1, 1, 7, 20), 0.1, 2, "at least 8 × 8"),
-        ((1, 3, 20, 20), 0.1, 2, "One grey picture"),
+        ((1, 3, 20, 20), 0.1, 2, "One grey image"),
         ((1, 1, 20, 20), 0.0, 2, "which is positive"),
         ((1, 1, 20, 20), 0.1, 9, "there would be gaps"),
     ],
