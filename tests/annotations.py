@@ -11,7 +11,7 @@ from typing import Any
 
 import jaxtyping
 
-CALLS = 100
+CALLS = 30
 """So many calls of a function are checked in each test."""
 
 _strict = jaxtyping.jaxtyped

@@ -209,7 +209,8 @@ def _anderson(device: str) -> Iterator[Row]:
 
 def _guarantees(device: str) -> Iterator[Row]:
     """What a method's table of guarantees takes after 1,000 iterations; it is renewed while a run goes on."""
-    blur = _problem(Choice("gaussian_blur"), device)
+    scenario = Scenario(size=64)  # the table is made of numbers: the image may be small
+    blur = scenario.problem(scenario.truth(device))
     slowest = 0.0
     for entry in METHODS:
         method = entry.build({})

@@ -453,7 +453,7 @@ def test_grey_is_three_equal_channels_and_too_large_is_one_sentence() -> None:
 def test_nothing_is_promised_and_another_operator_is_named() -> None:
     x = torch.zeros(1, 3, 32, 32)
     blur = GaussianBlur(Space((3, 32, 32)))
-    for problem, part in ((behind(x), "no limit"), (Problem(blur, x, 0.0), "loses something else")):
+    for problem, part in ((behind(x), "no limit"), (Problem(blur, x, 0.0), "this operator is another")):
         found = GlowProxMethod().guarantees(problem, Evidence())
         assert {g.status for g in found} == {"void"}
         assert all(part in g.reason for g in found)

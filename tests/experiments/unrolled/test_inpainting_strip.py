@@ -178,7 +178,7 @@ def test_what_cannot_be_filled_is_refused_in_one_sentence() -> None:
     refused("No pixel of this mask is missing", mask=torch.ones_like(STRIP.mask))
     refused("nothing between", mask=0.5 * STRIP.mask)
     refused("draw it anew", mask=holes("centre", 8, 8, torch.Generator())[None])
-    refused("repeat a grey picture", truth=STRIP.truth[:, :1])
+    refused("repeat a grey image", truth=STRIP.truth[:, :1])
     refused("too large for the flow", truth=torch.zeros(1, 3, 200, 200))
     refused("at least one", factors=())
     refused("from 0 on", factors=(-1.0,))
