@@ -41,7 +41,7 @@ def test_a_run_is_held_stepped_scrubbed_and_changed(visit):
     state(page, "running")
     # What is changed meanwhile waits for Run.
     run = data(page, "run")
-    page.get_by_role("combobox", name="Kind").click()
+    page.get_by_role("combobox", name="Noise model").click()
     page.get_by_role("option", name="Poisson").click()
     expect(page.get_by_text("Your new settings wait")).to_be_visible()
     assert data(page, "run") == run
