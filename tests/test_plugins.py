@@ -108,7 +108,7 @@ def lay(target: Path, name: str, group: str, text: str) -> None:
 def python(code: str, target: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": f"{target}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, env=environment, cwd=target, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, env=environment, cwd=target, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,10 @@
 
 import ast
 import io
+import math
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,7 +59,7 @@ def recorded(job: Job) -> Record:
     """What the app has of a run, driven to its end as its worker drives it."""
     torch.set_num_threads(thread_count(job.side))
     while not job.is_settled:
-        job.advance(time.monotonic() + 60)
+        job.advance(math.inf)
         job.snapshot()
     assert job.state != "failed", job.snapshot().message
     found = job.record()
@@ -86,7 +86,6 @@ def execute(folder: Path, code: str, *arguments: str) -> str:
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=280,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout

@@ -26,7 +26,7 @@ from deqviz.resources import SETTINGS
 from deqviz.sweep import command
 from deqviz.ui.pages import PAGES
 from tests.browser import Open, Server
-from tests.places import ROOT
+from tests.places import PATIENCE, ROOT
 
 LARGEST = 20_000_000
 BASE = "/lab"
@@ -175,7 +175,7 @@ def test_every_page_is_served_with_the_theme_and_its_charts(app: str, open_page:
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{app}/?size=48&iterations=5&method=tikhonov")
     chart = page.locator("[data-chart=residual]")
-    expect(chart).to_have_attribute("data-draws", re.compile(r"\d"), timeout=60_000)
+    expect(chart).to_have_attribute("data-draws", re.compile(r"\d"), timeout=1000 * PATIENCE)
     assert f"{app}/_stcore/bidi-components/deqviz.plotly/plotly.min.js?v={version('plotly')}" in asked
     theme = tomllib.loads(SETTINGS.read_text(encoding="utf-8"))["theme"]["light"]
     shown = page.evaluate(
@@ -193,8 +193,8 @@ def test_every_page_is_served_with_the_theme_and_its_charts(app: str, open_page:
             f"history.pushState(null, '', '{address}'); dispatchEvent(new PopStateEvent('popstate'))"
         )
         link = page.locator(f'[data-testid=stTopNavLink][href$="/{entry.address}"]').first
-        expect(link).to_have_attribute("aria-current", "page", timeout=60_000)
+        expect(link).to_have_attribute("aria-current", "page", timeout=1000 * PATIENCE)
         expect(page.get_by_test_id("stApp")).to_have_attribute(
-            "data-test-script-state", "notRunning", timeout=60_000
+            "data-test-script-state", "notRunning", timeout=1000 * PATIENCE
         )
         expect(page.get_by_test_id("stException")).to_have_count(0)

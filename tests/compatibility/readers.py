@@ -23,6 +23,7 @@ from deqviz.ui.pages.robustness import page as robustness
 from deqviz.ui.pages.training import page as training
 from deqviz.ui.pages.unrolled import page as unrolled
 from deqviz.ui.shell import teacher
+from tests.places import PATIENCE
 
 Plain = dict[str, Any]
 """What JSON holds."""
@@ -61,7 +62,7 @@ def _lesson(query: Plain) -> Opened:
 
         lessons._open(lessons._shelf())
 
-    at = AppTest.from_function(script, default_timeout=60)
+    at = AppTest.from_function(script, default_timeout=PATIENCE)
     for name, text in query.items():
         at.query_params[name] = text
     at.run()

@@ -67,7 +67,6 @@ def printed() -> dict[str, str]:
         env={"PYTHONPATH": str(HERE.parents[1]), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=280,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return dict(zip(SCRIPTS, done.stdout.splitlines(), strict=True))

@@ -27,7 +27,7 @@ from deqviz.ui.pages.reconstruct import form
 from deqviz.ui.shell.study_page import SettingPage
 from tests.io.malformed import files
 from tests.pages.journey import switch
-from tests.places import ROOT
+from tests.places import PATIENCE, ROOT
 
 
 def check_sentence(text: str, longest: int) -> None:
@@ -248,7 +248,7 @@ def visits(page: str) -> list[Query]:
 @pytest.mark.parametrize("page", [page.name for page in PAGES])
 def test_the_page_opens_from_a_spoiled_address(page: str) -> None:
     for query in visits(page):
-        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
         for name, value in query.items():
             at.query_params[name] = value
         at.query_params[PICTURE] = PICTURE

@@ -163,7 +163,7 @@ def test_a_shipped_certificate_holds_on_every_grid(card: _weights.Card) -> None:
     assert found.lipschitz <= min(limit, everywhere.lipschitz)
 
 
-@pytest.mark.parametrize("grid", [(128, 128), (181, 217)])
+@pytest.mark.parametrize("grid", [(128, 128), (91, 109)])
 def test_the_certificate_at_the_sizes_of_the_slices(grid: tuple[int, int]) -> None:
     net = _weights.load("mol_sn")
     assert isinstance(net, MonotoneCNN)
