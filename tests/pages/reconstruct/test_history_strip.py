@@ -152,7 +152,7 @@ def test_back_and_side_by_side(serve, open_page):
     page = open_page(f"{serve('app.py')}/?{query}", theme="dark", width=900)
     runs(page, 1)
     first = page.locator(ROOT).get_attribute("data-run") or ""
-    page.get_by_role("combobox", name="Kind").click()
+    page.get_by_role("combobox", name="Noise model").click()
     page.get_by_role("option", name="Poisson").click()
     runs(page, 2)
     expect(page).to_have_url(re.compile("noise=poisson"))

@@ -266,8 +266,8 @@ def test_the_journey(visit):
     expect(card).to_contain_text("Contraction region of DE-Grad")
     expect(page).to_have_url(re.compile("shown=Grad"))
     expect(page.locator(ROOT)).to_have_attribute("data-run", run or "")
-    expect(page.locator("table").first).to_contain_text("228 of 228 below")
-    expect(page.locator("table").first).not_to_contain_text("violated")
+    expect(page.locator("table").first).to_contain_text("holds at 228 of 228 points")
+    expect(page.locator("table").first.locator("[data-lamp=violated]")).to_have_count(0)
     strokes = (
         "[...document.querySelectorAll('figure .dqv-legend svg path')].map(p => p.getAttribute('stroke'))"
     )
