@@ -71,7 +71,7 @@ def test_reconstruct_an_own_picture(arrived):
     )
     expect(page.locator(ROOT)).not_to_have_attribute("data-run", before)
     state(page, "done")
-    expect(page.get_by_text("your picture").first).to_be_visible()
+    expect(page.get_by_text("your image").first).to_be_visible()
     assert decibels(page, "iterate") > decibels(page, "measured") + 1
 
 

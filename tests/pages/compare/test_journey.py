@@ -190,7 +190,7 @@ def test_the_best_value_is_found_and_taken(compared):
     page = compared("size=48&iterations=30&m1=tikhonov&m1.weight=5.0&m2=iterated_tikhonov")
     before = psnr(page)
     run = page.locator(VIEW).get_attribute("data-run") or ""
-    page.get_by_role("button", name="Search").click()
+    page.get_by_role("button", name="Search", exact=True).click()
     expect(page.locator("[data-tune=done]")).to_be_visible()
     expect(page.locator("[data-tried='15']")).to_be_visible()
     page.get_by_role("button", name="Use best value").click()
