@@ -130,7 +130,7 @@ def test_send_a_link_that_reproduces_it(arrived, open_page):
 def test_export_a_figure_and_the_script_behind_it(arrived, tmp_path):
     page = arrived()
     page.locator("[data-chart=quality][data-draws]").wait_for()
-    name, figure = taken(page, page.get_by_role("button", name="Quality: download as SVG"))
+    name, figure = taken(page, page.get_by_role("button", name="Image quality: download as SVG"))
     assert name.endswith(".svg")
     assert figure.startswith(b"<svg")
     page.get_by_role("button", name="Python", exact=True).click()

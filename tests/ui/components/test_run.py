@@ -506,7 +506,7 @@ class TestLive:
         assert lines[0] == "k,residual,predicted_k,predicted"
         assert len(lines) >= 61
         with page.expect_download() as drawing:
-            click(page, "Quality: download as SVG")
+            click(page, "Image quality: download as SVG")
         assert File(drawing.value.path()).read_text().startswith("<svg")
 
     def test_nothing_sticks_out(self, over):
