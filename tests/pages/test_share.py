@@ -20,6 +20,7 @@ from deqviz.io import settings as settings_file
 from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario
 from deqviz.ui.pages.convergence import page as convergence
 from deqviz.ui.pages.deep_prior import page as prior
+from deqviz.ui.pages.lessons import view as lessons_view
 from deqviz.ui.pages.memory import page as memory
 from deqviz.ui.pages.noise import page as noise
 from deqviz.ui.pages.playground.setup import PRESETS, Setup
@@ -27,6 +28,7 @@ from deqviz.ui.pages.robustness import page as robustness
 from deqviz.ui.pages.training import page as training
 from deqviz.ui.pages.unrolled import page as unrolled
 from deqviz.ui.shell import address, teacher
+from deqviz.ui.shell.renamed import RENAMED, class_of
 from deqviz.ui.shell.study_page import StudyPage
 from tests.browser import dress, turn
 from tests.pages.journey import ROOT, check_looks, data, state, switch
@@ -158,6 +160,21 @@ def test_whatever_an_address_says_becomes_selectors_and_nothing_else(said: str):
 def test_a_name_that_cannot_be_is_no_style():
     with pytest.raises(ValueError, match="cannot be the name"):
         teacher.style(["a } body { display: none"])
+
+
+def test_a_link_of_an_earlier_version_hides_what_has_another_name_since():
+    style = teacher.style(["n-preset-broken-on-purpose", "n.seed"])
+    assert "st-key-n-preset-source-condition-violated" in style
+    assert style.count("st-key-n-seed") == 1
+    # Every new name is that of a preset of today.
+    shown = {
+        class_of(f"{page.prefix}.preset.{name}")
+        for page in lessons_view.PAGES.values()
+        for name in page.presets
+    }
+    assert {
+        name for name in RENAMED.values() if name.startswith(("n-", "m-", "r-", "t-", "u-", "d-", "c-"))
+    } <= shown
 
 
 def test_a_link_hides_controls_and_runs_the_same():

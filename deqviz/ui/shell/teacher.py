@@ -9,6 +9,8 @@ from collections.abc import Iterable
 
 import streamlit as st
 
+from deqviz.ui.shell.renamed import RENAMED, class_of
+
 NAME = "hide"
 """The parameter of the address."""
 
@@ -65,7 +67,9 @@ def style(names: Iterable[str]) -> str:
         if name == SIDEBAR:
             selectors += [_BAR, '[data-testid="stExpandSidebarButton"]']
         else:
-            selectors.append(f'{_BAR} [class~="st-key-{name.replace(".", "-")}" i]')
+            own = class_of(name)
+            for known in dict.fromkeys((own, RENAMED.get(own, own))):
+                selectors.append(f'{_BAR} [class~="st-key-{known}" i]')
     return f"<style>{', '.join(selectors)} {{ display: none !important; }}</style>" if selectors else ""
 
 
