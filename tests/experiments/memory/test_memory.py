@@ -293,7 +293,7 @@ def test_the_network_beats_sense_and_contracts(dimension, shape):
         (lambda: BackwardBytes(SMALL, 5, ()), "At least one iteration"),
         (lambda: FreshProcesses(SMALL, (5, 5)), "ascend"),
         (lambda: GradientAgreement(SMALL, (4, 2)), "ascend"),
-        (lambda: VolumeRuns(SMALL), "Volumes and films"),
+        (lambda: VolumeRuns(SMALL), "Volumes and dynamic series"),
         (lambda: VolumeRuns(methods=("magic",)), "not magic"),
         (lambda: volumes.head((21, 8, 8)), "as many at most"),
         (lambda: volumes.beating((4, 8, 8), beats=0), "one beat"),
