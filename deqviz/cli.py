@@ -42,6 +42,7 @@ environment, what one visitor may ask of this server (docs/deploy.md):
   DEQVIZ_SECONDS     seconds of computing that one run may take (3600)
   DEQVIZ_SIDE        pixels along the longer side of an image (512)
   DEQVIZ_ITERATIONS  iterations of one run (20000)
+  DEQVIZ_DOCS        address of the documentation, for links in notes on symbols (none)
   OMP_NUM_THREADS    threads that torch may use (as many as there are cores)
 
 Every option of Streamlit can be given: here, in the environment (such as
