@@ -212,8 +212,8 @@ def window(browser: Browser) -> Iterator[Window]:
 def visit(request: pytest.FixtureRequest, browser: Browser, serve: Serve, window: Window) -> Iterator[Visit]:
     """`visit(address, width, height, theme)` leads the one window to a page of the app, and waits for it.
 
-    The visitor has read the hint and wants nothing to move. Runs of earlier tests are in its session; a test
-    leaves none that goes on. A console error fails the test, and after a failure the window is a new one.
+    The visitor has read the hint. What earlier tests chose and ran is in its session; a test leaves no run that
+    goes on. A console error fails the test, and after a failure the window is a new one.
     """
     window.problems.clear()
 
@@ -222,7 +222,6 @@ def visit(request: pytest.FixtureRequest, browser: Browser, serve: Serve, window
             context = _context(browser, width, height, theme)
             context.add_init_script("localStorage.setItem('deqviz.welcome', 'seen')")
             window.page = context.new_page()
-            window.page.emulate_media(reduced_motion="reduce")
             _watch(window.page, window.problems)
             window.page.goto(f"{serve('app.py')}/?size=48&method=tikhonov&iterations=5")
         page = window.page

@@ -224,6 +224,7 @@ def foreign(port: int | None) -> Iterator[str]:
 def test_the_page_is_sound_in_both_themes_at_three_widths_and_by_keyboard(visit, name: str):
     query = urlencode(QUICK.get(name, {}))
     page = visit(entry(name).address + (f"?{query}" if query else ""), *WIDE)
+    page.emulate_media(reduced_motion="reduce")
     found = {"light, wide": misplaced(page) + refused(page)}
     stops, found["by keyboard"] = walked(page)
     for width, height in (NARROW, PHONE):
@@ -234,6 +235,7 @@ def test_the_page_is_sound_in_both_themes_at_three_widths_and_by_keyboard(visit,
     found["motion"] = page.evaluate(MOVING)
     # `visit` refuses what the page asks of another machine; this is what the server does.
     found["other machines"] = list(foreign(urlparse(page.url).port))
+    page.emulate_media(reduced_motion="no-preference")
     assert not any(found.values()), {where: what for where, what in found.items() if what}
     # the bar alone has the pages and the menu
     assert len(stops) > len(PAGES)

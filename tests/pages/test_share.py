@@ -420,9 +420,9 @@ def test_a_teacher_link_is_made_opened_and_undone(serve, open_page):
     sheet = page.get_by_role("dialog", name="Teacher link")
     expect(sheet.get_by_label("The whole sidebar")).to_be_focused()
     for label in (
-        "Picture",
+        "Image",
         "Use your own image",
-        "Operator",
+        "Forward operator",
         "Seed",
         "Max. iterations",
         "L > 1: no contraction",
@@ -436,7 +436,7 @@ def test_a_teacher_link_is_made_opened_and_undone(serve, open_page):
     sheet.get_by_role("button", name="Copy teacher link").click()
     expect(page.locator(".dqs [role=status]").first).to_have_text("Teacher link copied")
     link = page.evaluate("navigator.clipboard.readText()")
-    assert link.endswith("&hide=w-seed,preset-contraction-lost")
+    assert link.endswith("&hide=w-seed,preset-l---1--no-contraction")
 
     page.goto(link)
     state(page, "done")
