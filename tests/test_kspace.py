@@ -185,7 +185,7 @@ def test_gaps_are_found_and_reconstructed_without_a_truth(samples, lines, truth)
     key = kept(hdf5(samples * lines))
     run = scenario(key, SENSE, acceleration=12.0)
     assert not run.is_judged
-    with pytest.raises(ValueError, match="nobody knows"):
+    with pytest.raises(ValueError, match="it has no ground truth"):
         run.truth()
     problem, nothing = run.posed()
     assert nothing is None
