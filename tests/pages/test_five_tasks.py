@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 from playwright.sync_api import Locator, Page, expect
 
 from deqviz.ui.pages.robustness.setting import PRESETS as ROBUSTNESS
+from tests.browser import painted
 from tests.pages.journey import ROOT, state
 
 pytestmark = pytest.mark.browser
@@ -111,6 +112,8 @@ def test_show_a_class_why_a_bound_breaks_when_l_passes_1(arrived):
     # The numbers of the sentence come from the two runs on the screen.
     expect(page.get_by_text("Correct.")).to_be_visible()
     expect(page.get_by_text("Correct.").locator("xpath=..")).to_contain_text("up to 3")
+    page.get_by_role("button", name="All lessons").click()
+    painted(page, "Lessons")
 
 
 def test_send_a_link_that_reproduces_it(arrived, open_page):

@@ -85,7 +85,7 @@ def test_every_parameter_of_every_method_is_in_the_address():
         ({"operator": "magic"}, "'magic'"),
         ({"size": "9999"}, "512"),
         ({"is_checked": "maybe"}, "True or False"),
-        ({"image": "upload-0123456789abcdef"}, "upload it again"),
+        ({"image": "upload-00aa00aa00aa00aa"}, "upload it again"),
     ],
 )
 def test_a_damaged_address_opens_and_says_so(query: dict[str, str], said: str):

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from deqviz.runtime.study import OVER
 from deqviz.ui.pages.lessons import file as lessons_file
-from tests.browser import dress, painted
+from tests.browser import dress, painted, turn
 from tests.pages.journey import APP, ROOT, check_looks, move_away, state, switch
 from tests.places import PATIENCE, until
 
@@ -103,8 +103,11 @@ def test_a_damaged_file_is_a_sentence_on_the_list(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.browser
-def test_a_class_reads_tries_and_answers(visit):
-    page = visit("lessons", width=900, theme="dark")
+def test_a_class_reads_tries_and_answers(serve, open_page):
+    # Somebody new: who has read a lesson comes back to it.
+    page = open_page(f"{serve('app.py')}/{SMALL}", width=900, theme="dark")
+    state(page, "done")
+    turn(page, "lessons")
     expect(page.locator(".st-key-lesson_cards button")).to_have_count(8)
     page.get_by_role("button", name="The lower error bound").click()
     expect(page.locator("[data-chart=band]")).to_be_visible()
@@ -139,7 +142,7 @@ def test_the_hint_leads_to_the_first_lesson_goes_for_good_and_leaves_the_live_vi
     state(page, "done")
     hint = page.locator(".deqviz-welcome")
     expect(hint).to_be_visible()
-    hint.get_by_role("link", name="Lesson 1").click()
+    page.get_by_role("link", name="Lesson 1").click()
     expect(page.get_by_role("heading", name="Unique fixed point")).to_be_visible()
     expect(page.locator("[data-chart=distinct]")).to_be_visible()
     assert "lesson=uniqueness" in page.url

@@ -49,7 +49,7 @@ def test_every_run_is_in_the_strip_and_the_strip_is_below_the_live_view():
     assert [e.scenario.operator.key for e in entries(at)] == ["gaussian_blur", "denoising"]
     assert all(e.look.picture and e.look.k == 5 and e.look.state == "done" for e in entries(at))
     names = [e.proto.component_name.rpartition(".")[2] for e in at.get("bidi_component")]
-    assert names.index("live") < names.index("history")
+    assert names.index("run") < names.index("history")
 
 
 def test_back_to_a_run_shows_what_was_kept_of_it():
