@@ -212,8 +212,8 @@ def window(browser: Browser) -> Iterator[Window]:
 def visit(request: pytest.FixtureRequest, browser: Browser, serve: Serve, window: Window) -> Iterator[Visit]:
     """`visit(address, width, height, theme)` leads the one window to a page of the app, and waits for it.
 
-    The visitor has read the hint. What earlier tests chose and ran is in its session; a test leaves no run that
-    goes on. A console error fails the test, and after a failure the window is a new one.
+    The visitor has read the hint. What earlier tests chose and ran is in its session; a test leaves no run
+    that goes on. A console error fails the test, and after a failure the window is a new one.
     """
     window.problems.clear()
 
