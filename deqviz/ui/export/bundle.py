@@ -149,7 +149,7 @@ def _png(record: Record) -> None:
             "application/zip",
             partial(export_files.pictures_file, record, k, gain),
         )
-    st.caption("8 bits per channel, as on screen. NPZ has full precision.")
+    st.caption(f"Of k = {k}; 8 bits per channel, as on screen. NPZ has full precision.")
 
 
 def _pictures(k: int, gain: int, has_truth: bool) -> dict[str, str]:

@@ -203,7 +203,7 @@ def test_kspace_is_dropped_in_and_seen_at_four_times_fewer_samples(visit):
 
     give("gaps.npy", npy(gaps()))
     for panel in (0, 3):
-        expect(page.locator(".dqv-panel").nth(panel)).to_contain_text("unknown")
+        expect(page.locator(".dqv-panel").nth(panel)).to_contain_text("no ground truth")
     # The wipe compares with the data, there being no truth.
     page.get_by_role("button", name="Wipe").click()
     page.get_by_label("Compare the iterate with").select_option("truth")

@@ -67,7 +67,7 @@ def test_the_page_opens_and_runs_what_the_address_says():
     assert at.selectbox(key="w.operator").value == "inpainting"
     assert at.session_state.job.state == "done"
     kinds = [e.proto.component_name for e in at.get("bidi_component")]
-    assert any(name.endswith("live") for name in kinds)
+    assert any(name.endswith("run") for name in kinds)
 
 
 def test_a_damaged_address_opens_and_says_what_was_ignored():
