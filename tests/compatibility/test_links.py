@@ -1,18 +1,27 @@
 """Links of version 0.1.0, as they stood in the address bar, open to the settings they had."""
 
 import json
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
 
+from deqviz import images, kspace
 from tests.compatibility.readers import LINKS, hidden, stored_part
 
 STORED: list[dict[str, Any]] = json.loads(Path(__file__).with_name("links.json").read_text(encoding="utf-8"))
 """Of each link `query`, what follows the ?, and `setting`. A link in which something is refused also has
 `refused`, a piece of each complaint that no rewording takes out, and `written`, the address that the page
 puts in its place; a teacher's link has `hidden`, and `is_clean` where some of its names can be no control."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No upload of another test, some of whose files are the same: as a server that has just been started."""
+    monkeypatch.setattr(images, "_uploads", OrderedDict())
+    monkeypatch.setattr(kspace, "_scans", OrderedDict())
 
 
 def query_of(text: str) -> dict[str, str]:

@@ -255,7 +255,9 @@ def test_every_architecture_has_a_map():
 def test_the_journey(visit):
     page = visit(f"training?{urlencode(QUICK)}")
     state(page, "done")
+    before = page.locator(ROOT).get_attribute("data-run")
     page.get_by_role("button", name="Empty step-size range of DE-Prox").click()
+    expect(page.locator(ROOT)).not_to_have_attribute("data-run", before or "")
     expect(page).to_have_url(re.compile(r"/training\?.*low=0.032"))
     expect(page.locator("[data-chart]")).to_have_count(1)
     state(page, "done")
