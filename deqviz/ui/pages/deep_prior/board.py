@@ -13,8 +13,7 @@ from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Explanation, Row
 from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.components.run.protocol import number, row
-from deqviz.ui.pages.deep_prior.charts import charts
-from deqviz.ui.pages.deep_prior.image_charts import picture_tiles
+from deqviz.ui.pages.deep_prior.charts import charts, image_tiles
 from deqviz.ui.pages.deep_prior.setting import Setting
 from deqviz.ui.shell.study_board import cells_behind, cells_done, study_board
 
@@ -54,7 +53,7 @@ def board(study: Study, setting: Setting) -> Board:
         preparing="computing the problems and the networks",
         doing=_doing(snapshot),
         charts=charts(setting, snapshot),
-        tiles=picture_tiles(setting, snapshot),
+        tiles=image_tiles(setting, snapshot),
         guarantees=_guarantees(snapshot),
         explanation=_explanation(setting),
     )

@@ -14,8 +14,7 @@ from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Chart, Explanation, Row, Tile
 from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.components.run.protocol import row
-from deqviz.ui.pages.monotone.charts import breaker_charts, step_charts
-from deqviz.ui.pages.monotone.depth_charts import depth_charts, panel_charts
+from deqviz.ui.pages.monotone.charts import counterexample_charts, depth_charts, lipschitz_charts, step_charts
 from deqviz.ui.pages.monotone.setting import MolSetting
 from deqviz.ui.shell.study_board import cells_done, study_board
 
@@ -43,9 +42,9 @@ def _charts(setting: MolSetting, snapshot: StudySnapshot) -> Iterator[Chart]:
     if setting.is_depth:
         yield from depth_charts(snapshot)
     if setting.is_breaker:
-        yield from breaker_charts(snapshot)
+        yield from counterexample_charts(snapshot)
     if setting.is_panel:
-        yield from panel_charts(snapshot)
+        yield from lipschitz_charts(snapshot)
 
 
 def _tiles(snapshot: StudySnapshot) -> Iterator[Tile]:

@@ -10,11 +10,17 @@ from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Chart, Explanation, Row, Tile
 from deqviz.ui.components.board.verdicts import named, verdict
 from deqviz.ui.components.run.protocol import number, row
-from deqviz.ui.pages.unrolled.charts import layer_charts
-from deqviz.ui.pages.unrolled.image_charts import patch_charts, patch_tiles, strip_charts, strip_tiles
-from deqviz.ui.pages.unrolled.noise_charts import noise_charts, shift_charts
+from deqviz.ui.pages.unrolled.charts import (
+    layer_charts,
+    noise_charts,
+    patch_charts,
+    patch_tiles,
+    shift_charts,
+    strip_charts,
+    strip_tiles,
+    training_charts,
+)
 from deqviz.ui.pages.unrolled.setting import Setting, View
-from deqviz.ui.pages.unrolled.training_charts import training_charts
 from deqviz.ui.shell.study_board import Progress, study_board
 
 CLASSICAL = ("ISTA", "FISTA")
