@@ -1,22 +1,38 @@
 """Attacks on several methods: largest gain found, random gain, local gain and certified bound."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
-from deqviz.core.records import Problem
-from deqviz.core.space import Image, norm
+from deqviz.core.metrics import psnr
+from deqviz.core.records import Method, Problem
+from deqviz.core.space import Data, Image, norm
 from deqviz.experiments._rows import Experiment, Key, Progress
-from deqviz.experiments.robustness._ascent import Budget
-from deqviz.experiments.robustness._attack_run import Attack, AttackSettings, NamedMethod
-from deqviz.experiments.robustness._robustness_row import RobustnessRow
+from deqviz.experiments.robustness._ascent import Budget, ascend, draws, local_gain, on_sphere
+from deqviz.experiments.robustness._certified import Certified, certified
+from deqviz.experiments.robustness._robustness_row import LINEAR, RobustnessRow
+from deqviz.experiments.robustness._solution_map import Reached, SolutionMap
+from deqviz.experiments.robustness._solutions import solution_map
+from deqviz.methods._theory import bounds
 
 __all__ = ["LEVELS", "Budget", "NamedMethod", "Robustness", "RobustnessRow"]
 
+T = TypeVar("T")
+
 LEVELS = (0.005, 0.01, 0.02, 0.05, 0.1)
 """‖δ‖/‖y‖ by default."""
+
+
+@dataclass(frozen=True)
+class NamedMethod:
+    """A method under a key of its own, for the same method may stand here with several parameters."""
+
+    key: str
+    title: str
+    method: Method
 
 
 @dataclass(frozen=True)
@@ -63,8 +79,7 @@ class Robustness(Experiment[RobustnessRow]):
         Raises ArithmeticError with the method's title where an image is no longer finite.
         """
         have, total, done = {row.key: row for row in known}, len(self.cells), 0
-        terms = AttackSettings(self.problem, self.truth, self.budget, self.tolerance, self.seed)
-        attacks = tuple(Attack(c, terms) for c in self.contestants)
+        attacks = tuple(_Attack(c, self) for c in self.contestants)
         for level in self.levels:
             for work in attacks:
                 done += 1
@@ -78,3 +93,128 @@ class Robustness(Experiment[RobustnessRow]):
                     title = work.contestant.title
                     raise ArithmeticError(f"{title}: {error}. Leave this method out.") from None
                 yield Progress(done, total, work.row, work.views)
+
+
+class _Attack:
+    """One method under attack; `row` and `views` are those of the last level."""
+
+    row: RobustnessRow
+    views: dict[str, Image]
+
+    def __init__(self, contestant: NamedMethod, asked: Robustness) -> None:
+        """Nothing is computed here."""
+        self.contestant, self.asked = contestant, asked
+        self.solution: SolutionMap = solution_map(contestant.method, asked.problem)
+        self.evaluations = [0]
+        self.clean: Reached | None = None
+        self.local: float | None = None
+        self.worst: Data | None = None
+
+    def _prepare(self) -> Generator[int, None, Reached]:
+        """The undisturbed image, its certificate and the local gain."""
+        e = self.asked
+        y = e.problem.data
+        clean = yield from self.solution.reach(y, None, e.tolerance)
+        self.known: Certified = certified(self.contestant.method, e.problem, clean.x)
+        if self.solution.derivative != "none":
+            start = draws(e.problem.operator, y, 1.0, 1, e.seed + 1)
+            linear = max(min(LINEAR, 1e3 * e.tolerance), e.tolerance)
+            work = local_gain(self.solution, clean, start, e.budget.products, linear)
+            self.local, self.worst = yield from work
+        return clean
+
+    def attack(self, level: float) -> Generator[int]:
+        """One row: ascent in loose arithmetic, then everything that counts once more and exactly."""
+        if self.clean is None:
+            self.clean = yield from _counted(self._prepare(), self.evaluations)
+        e, A, clean = self.asked, self.asked.problem.operator, self.clean
+        y = e.problem.data
+        radius = level * float(norm(y))
+        random = draws(A, y, radius, e.budget.draws, e.seed)
+        starts = random[: e.budget.restarts]
+        if self.worst is not None:
+            first = on_sphere(A, self.worst, torch.full_like(norm(y), radius))
+            starts = torch.cat([first, random[: e.budget.restarts - 1]])
+        loose = min(1e-3, max(e.tolerance, level / 40))
+        work = ascend(self.solution, clean, starts, e.budget.steps, loose, e.seed)
+        found = yield from _counted(work, self.evaluations)
+        data = y + torch.cat([random, found.change])
+        guess = _joined(clean, len(random), found.reached)
+        reached = yield from _counted(self.solution.reach(data, guess, e.tolerance), self.evaluations)
+        self._write(level, data - y, clean, reached)
+
+    def _write(self, level: float, change: Data, clean: Reached, reached: Reached) -> None:
+        """Of all images the one that moved furthest, per unit of its own change."""
+        e, A = self.asked, self.asked.problem.operator
+        delta = reached.x - clean.x
+        gains = [float(g) for g in (norm(delta).double() / norm(change).double()).cpu()]
+        if not all(map(math.isfinite, gains)):
+            raise ArithmeticError("a disturbed image is no longer finite")
+        n = e.budget.draws
+        worst = max(range(len(gains)), key=gains.__getitem__)
+        drawn = max(range(n), key=gains.__getitem__)
+        delta, change = delta[worst : worst + 1], change[worst : worst + 1]
+        back = A.adjoint(change)
+        here, away = self.known.distance(clean)[0], self.known.distance(reached)[worst]
+        self.row = RobustnessRow(
+            self.contestant.key,
+            level,
+            float(norm(change)),
+            gains[worst],
+            gains[drawn],
+            sum(gains[:n]) / n,
+            self.local,
+            self.known.gain,
+            self.known.paper,
+            self.known.status,
+            self.known.statement,
+            self.known.reason,
+            self.solution.derivative,
+            self.known.strength,
+            float(norm(back)),
+            float(norm(delta)),
+            float(norm(A(delta))),
+            math.sqrt(bounds(A).top),
+            None if here is None or away is None else here + away,
+            max(reached.residual, clean.residual),
+            self._psnr(clean.x),
+            self._psnr(reached.x[worst : worst + 1]),
+            self._psnr(reached.x[drawn : drawn + 1]),
+            e.budget.restarts,
+            e.budget.steps,
+            n,
+            self.evaluations[0],
+        )
+        self.evaluations[0] = 0
+        self.views = {
+            "clean": clean.x,
+            "damaged": reached.x[worst : worst + 1],
+            "perturbation": back,
+            "random": reached.x[drawn : drawn + 1],
+        }
+
+    def _psnr(self, x: Image) -> float | None:
+        return None if self.asked.truth is None else psnr(x, self.asked.truth)
+
+
+def _counted(work: Generator[int, None, T], evaluations: list[int]) -> Generator[int, None, T]:
+    """`work`, with one more in `evaluations` for every evaluation."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
+        evaluations[0] += 1
+        yield evaluations[0]
+
+
+def _joined(clean: Reached, count: int, found: Reached) -> Reached:
+    """Guesses for `count` draws, which stay near the clean image, and for what was found."""
+    first = clean.item(*[0] * count)
+    return Reached(
+        torch.cat([first.x, found.x]),
+        torch.cat([first.z, found.z]),
+        torch.cat([first.gap, found.gap]),
+        math.inf,
+        0,
+    )

@@ -15,7 +15,7 @@ from deqviz.ui.components.board.records import Board, Stack, Stacks
 from deqviz.ui.components.packets import unpack
 from deqviz.ui.pages.memory.board import board
 from deqviz.ui.pages.memory.plan import BUDGET, missing_weights, plan, unrolled_depth
-from deqviz.ui.pages.memory.setting import FEW, PRESETS, SHAPES, Setting, from_query
+from deqviz.ui.pages.memory.setting import FEW, SHAPES, Setting, from_query
 from tests.pages.journey import ROOT, Guest, check_looks, check_refused, done, state
 
 QUICK = {"size": "small", "width": "8", "layers": "2", "coils": "2", "iterations": "5"}
@@ -28,12 +28,6 @@ def finished(setting: Setting) -> Study:
 
 
 # ---------------------------------------------------------------- settings and the board, without Streamlit
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_survives_its_address(name: str):
-    setting = PRESETS[name][1].validated()
-    assert from_query(setting.to_query()) == (setting, ())
 
 
 @pytest.mark.parametrize(

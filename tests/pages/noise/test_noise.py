@@ -33,12 +33,6 @@ def finished(setting: Setting) -> Study:
 # ---------------------------------------------------------------- settings and the board, without Streamlit
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_survives_its_address(name: str):
-    setting = PRESETS[name][1].validated()
-    assert from_query(setting.to_query()) == (setting, ())
-
-
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(0, 120),

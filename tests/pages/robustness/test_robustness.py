@@ -10,7 +10,7 @@ from deqviz.core.registry import Choice
 from deqviz.runtime.study import Study
 from deqviz.ui.pages.robustness.board import board
 from deqviz.ui.pages.robustness.plan import plan
-from deqviz.ui.pages.robustness.setting import PRESETS, TITLES, Setting, from_query
+from deqviz.ui.pages.robustness.setting import TITLES, Setting, from_query
 from tests.pages.journey import Guest, check_refused, check_width, done, state
 
 QUICK = {
@@ -24,12 +24,6 @@ QUICK = {
 SMALL = Setting(
     operator=Choice("gaussian_blur"), methods=("sense", "baseline"), levels=2, restarts=2, steps=2, shown=2
 )
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_survives_its_address(name: str):
-    setting = PRESETS[name][1].validated()
-    assert from_query(setting.to_query()) == (setting, ())
 
 
 def test_a_method_set_here_survives_its_address():

@@ -47,12 +47,6 @@ def finished(setting: Setting) -> Study:
 # ---------------------------------------------------------------- settings and the board, without Streamlit
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_survives_its_address(name: str):
-    setting = PRESETS[name][1].validated()
-    assert from_query(setting.to_query()) == (setting, ())
-
-
 def test_every_part_of_a_setting_survives_its_address():
     setting = Setting(
         objectives=("weighted", "untrained"),

@@ -12,7 +12,7 @@ from deqviz.runtime.study import Study
 from deqviz.ui.inputs.drawn_mask import CELLS, FIRST, lost_cells, seen_pixels, written
 from deqviz.ui.pages.unrolled.board import board
 from deqviz.ui.pages.unrolled.plan import plan
-from deqviz.ui.pages.unrolled.setting import PRESETS, Setting, from_query
+from deqviz.ui.pages.unrolled.setting import Setting, from_query
 from tests.pages.journey import ROOT, Guest, check_looks, check_refused, check_width, done, ended, state
 
 QUICK = {"view": "Noise", "rivals": "plain,descent_noise", "before": "9"}
@@ -25,12 +25,6 @@ def finished(setting: Setting) -> Study:
 
 
 # ---------------------------------------------------------------- settings and boards, without Streamlit
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_survives_its_address(name: str):
-    setting = PRESETS[name][1].validated()
-    assert from_query(setting.to_query()) == (setting, ())
 
 
 @pytest.mark.parametrize(
