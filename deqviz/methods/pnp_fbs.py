@@ -41,7 +41,7 @@ class PnpFbs(FixedPointMethod):
         Range(
             0.2 / 255,
             50 / 255,
-            "Denoiser level σ_d",
+            "Denoiser level",
             log=True,
             symbol="σ_d",
             help="Noise std removed per step",

@@ -47,7 +47,7 @@ class Contractive(Regularizer):
     ] = 0.95
     sigma: Annotated[
         float,
-        Range(0.5 / 255, 50 / 255, "Denoiser level σ_d", log=True, symbol="σ_d", help="Noise std it removes"),
+        Range(0.5 / 255, 50 / 255, "Denoiser level", log=True, symbol="σ_d", help="Noise std it removes"),
     ] = 10 / 255
     training: Annotated[
         Training,

@@ -39,7 +39,7 @@ class ConvexRidge(Regularizer):
         Range(
             0.5 / 255,
             50 / 255,
-            "Denoiser level σ_d",
+            "Denoiser level",
             log=True,
             symbol="σ_d",
             help="Noise std it was trained for",

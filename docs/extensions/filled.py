@@ -45,9 +45,10 @@ _NO_API = {"deqviz.cli", "deqviz.sweep.command"}
 
 
 def parameters(kind: str) -> Iterator[str]:
-    """Every key of a registry and its parameters."""
-    for entry in sorted(REGISTRIES[kind], key=lambda entry: entry.key):
-        yield f"### `{entry.key}`\n\n{entry.title}. {_text(entry.summary)}\n\n{_table(entry.params)}\n"
+    """Every key of a registry and its parameters, in the order of the menus."""
+    for key in REGISTRIES[kind].menu():
+        entry = REGISTRIES[kind][key]
+        yield f"### `{entry.key}`\n\n{entry.option}. {_text(entry.summary)}\n\n{_table(entry.params)}\n"
 
 
 def scenario() -> Iterator[str]:

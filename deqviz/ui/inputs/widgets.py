@@ -160,7 +160,8 @@ def widget(p: Param, key: str) -> Any:
 def _number(p: Param, r: Range, key: str, value: Any) -> Any:
     label = r.label or p.name.capitalize()
     if r.symbol and not label.endswith(r.symbol):
-        label += f" {r.symbol}"
+        # A symbol with an index is set as a formula.
+        label += f" ${r.symbol}$" if "_" in r.symbol else f" {r.symbol}"
     if r.unit:
         label += f" ({r.unit})"
     if value not in r:
