@@ -46,14 +46,14 @@ def measured(
     y = _numbers(data)
     seen = tuple(data.shape) if shape is None else tuple(shape)
     if len(seen) not in (2, 3) or min(seen) < 1:
-        raise ValueError(f"An image has the shape h × w or h × w × c, not {_said(seen)}: give its shape.")
+        raise ValueError(f"An image has the shape h × w or h × w × c, not {_dims(seen)}: give its shape.")
     A = _operator(operator, Space((seen[2] if len(seen) == 3 else 1, *seen[:2])))
     wanted = A.codomain.shape
     as_picture = (1, *y.shape) if y.ndim == 2 else (*y.shape[2:], *y.shape[:2])
     if tuple(y.shape) != wanted:
         if as_picture != wanted:
             raise ValueError(
-                f"The data have the shape {_said(y.shape)}, and the operator makes {_said(wanted)}."
+                f"The data have the shape {_dims(y.shape)}, and the operator makes {_dims(wanted)}."
             )
         y = y[None] if y.ndim == 2 else y.movedim(2, 0)
     if y.is_complex() and not A.codomain.dtype.is_complex:
@@ -84,17 +84,17 @@ def pixels(x: Image) -> np.ndarray:
     return first[0] if len(first) == 1 else np.ascontiguousarray(first.transpose(1, 2, 0))
 
 
-def _operator(given: Operator, space: Space) -> ForwardModel:
-    if isinstance(given, ForwardModel):
-        if given.image != space:
+def _operator(operator: Operator, space: Space) -> ForwardModel:
+    if isinstance(operator, ForwardModel):
+        if operator.image != space:
             raise ValueError(
-                f"The operator is for images of {_said(given.image.shape)}, not of {_said(space.shape)}."
+                f"The operator is for images of {_dims(operator.image.shape)}, not of {_dims(space.shape)}."
             )
-        return given
-    if isinstance(given, str | Choice):
-        chosen = Choice(given) if isinstance(given, str) else given
+        return operator
+    if isinstance(operator, str | Choice):
+        chosen = Choice(operator) if isinstance(operator, str) else operator
         return OPERATORS[chosen.key].build(chosen.params, image=space)
-    return foreign.operator(space, given)
+    return foreign.operator(space, operator)
 
 
 def _image(picture: np.ndarray) -> Image:
@@ -120,5 +120,5 @@ def _check_level(noise: float) -> None:
         raise ValueError(f"The noise is a standard deviation, 0 or above, not {noise:g}.")
 
 
-def _said(shape: tuple[int, ...] | torch.Size) -> str:
+def _dims(shape: tuple[int, ...] | torch.Size) -> str:
     return " × ".join(map(str, shape))

@@ -120,14 +120,14 @@ def _options(file: Path) -> dict[str, object]:
         todo = list(tomllib.loads(file.read_text(encoding="utf-8")).items())
     except (OSError, ValueError):  # Streamlit itself says what is wrong with it
         return {}
-    found: dict[str, object] = {}
+    options: dict[str, object] = {}
     while todo:
         key, value = todo.pop()
         if isinstance(value, dict):
             todo += [(f"{key}.{name}", part) for name, part in value.items()]
         else:
-            found[key] = value
-    return found
+            options[key] = value
+    return options
 
 
 def _train(rest: list[str]) -> int:

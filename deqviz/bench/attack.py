@@ -30,8 +30,8 @@ def rows(device: str) -> Iterator[Row]:
     for title, method in methods.items():
         attack = Robustness(problem, (NamedMethod("one", title, method),), (LEVEL,), budget=budget)
         start = time.perf_counter()
-        found = [progress.row for progress in attack.run() if progress.row is not None]
+        results = [progress.row for progress in attack.run() if progress.row is not None]
         spent = time.perf_counter() - start
         name = f"attack, MRI at {SIDE}², {title}, {budget.restarts} restarts of {budget.steps} steps"
         yield Row(f"{name}: time", spent, "s", LIMIT, "at most")
-        yield Row(f"{name}: gain", found[0].attack, "")
+        yield Row(f"{name}: gain", results[0].attack, "")

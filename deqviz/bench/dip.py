@@ -69,7 +69,7 @@ def _reduced() -> Iterator[Row]:
 
 def by_autograd(draws: Draws, step: Tensor, count: int, d: int, is_both: bool) -> list[Tensor]:
     """The residuals of `count` steps on W ∈ ℝ^{k × d}, and V, of the network Vφ(Wu)/√k itself."""
-    rng, found = _rng(5), list[Tensor]()
+    rng, residuals = _rng(5), list[Tensor]()
     u = torch.randn(d, generator=rng, dtype=DOUBLE)
     u = u / u.norm()
     b, k = draws.start.shape
@@ -81,11 +81,11 @@ def by_autograd(draws: Draws, step: Tensor, count: int, d: int, is_both: bool) -
         V.requires_grad_(is_both)
         g = (V @ draws.activation.value(W @ u)[..., None])[..., 0] / k**0.5
         r = (draws.forward @ g[..., None])[..., 0] - draws.data
-        found.append(r.detach())
+        residuals.append(r.detach())
         grads = torch.autograd.grad(0.5 * r.square().sum(), (W, V) if is_both else (W,))
         W = (W - step[:, None, None] * grads[0]).detach()
         V = (V - step[:, None, None] * grads[1]).detach() if is_both else V
-    return found
+    return residuals
 
 
 def _envelope() -> Iterator[Row]:
@@ -98,15 +98,15 @@ def _envelope() -> Iterator[Row]:
 
 
 def _under(draws: Draws, rule: Rule, share: float, count: int) -> Iterator[Row]:
-    known, is_flow = certificate(draws), rule == "flow"
-    sure = known.is_certified if is_flow else known.is_descent_certified
-    step = share * known.step
-    line = known.descent_envelope(step, count)
-    radius = known.radius * (1 if is_flow else 2)
+    bounds, is_flow = certificate(draws), rule == "flow"
+    sure = bounds.is_certified if is_flow else bounds.is_descent_certified
+    step = share * bounds.step
+    line = bounds.descent_envelope(step, count)
+    radius = bounds.radius * (1 if is_flow else 2)
     above, beyond, lost = (torch.zeros_like(sure) for _ in range(3))
     worst = torch.zeros_like(radius)
     for state in islice(evolve(draws, step, rule=rule), count + 1):
-        bound = known.envelope(state.time[:, None])[:, 0] if is_flow else line[:, state.number]
+        bound = bounds.envelope(state.time[:, None])[:, 0] if is_flow else line[:, state.number]
         size = state.residual.norm(dim=1)
         above |= size > bound * (1 + 1e-9)
         beyond |= (state.z - draws.start).norm(dim=1) > radius * (1 + 1e-9)
@@ -114,7 +114,7 @@ def _under(draws: Draws, rule: Rule, share: float, count: int) -> Iterator[Row]:
             worst = torch.maximum(worst, size / bound)
         if state.number % 60 == 0:
             lowest = torch.linalg.svdvals(draws.jacobian(state.z))[:, -1]
-            lost |= lowest < known.jacobian / 2 * (1 - 1e-9)
+            lost |= lowest < bounds.jacobian / 2 * (1 - 1e-9)
     yield Row(f"envelope, {rule}: certified draws of {len(sure)}", int(sure.sum()), "", 200)
     for name, which in (("above it", above), ("further than allowed", beyond), ("with less than σ₀/2", lost)):
         yield Row(f"envelope, {rule}: certified draws {name}", int((which & sure).sum()), "", 0, "at most")
@@ -126,10 +126,10 @@ def _halves() -> Iterator[Row]:
     for name, (low, high) in INTERVALS.items():
         phi = ACTIVATIONS[name]
         for m in MEASURED:
-            found = _half(phi, m)
+            ratio = _half(phi, m)
             title = f"half-success width over m, {name}, m = {m}"
-            yield Row(title, found, "")
-            off = max(low - found, found - high, 0.0)
+            yield Row(title, ratio, "")
+            off = max(low - ratio, ratio - high, 0.0)
             yield Row(f"{title}: outside {low:g} … {high:g} by", off, "", 0.0, "at most")
 
 
@@ -139,18 +139,18 @@ def _half(phi: Activation, m: int) -> float:
     for factor in (*SHARES, 0.65, 1.6):
         width = round(factor * m * threshold(phi))
         shares[width] = float(fits(draw(DRAWS, m, 60, width, phi, _rng(width)), STEPS).double().mean())
-        found = half_success(tuple(shares), tuple(shares.values()))
-        if found is not None and len(shares) >= len(SHARES):
-            return found / m
+        half_width = half_success(tuple(shares), tuple(shares.values()))
+        if half_width is not None and len(shares) >= len(SHARES):
+            return half_width / m
     return float("nan")
 
 
 def _landweber() -> Iterator[Row]:
     """An ill-conditioned blur of 40 samples: mean of 4 draws of the largest distance in 600 steps."""
     widths = (64, 512, 4096)
-    found = list(only_rows(LandweberGap(PriorFamily(40, noise=0.05), widths).run()))
+    gap_rows = list(only_rows(LandweberGap(PriorFamily(40, noise=0.05), widths).run()))
     for k in widths:
-        far = max(row.gap for row in found if row.width == k)
+        far = max(row.gap for row in gap_rows if row.width == k)
         yield Row(f"landweber, k = {k}: distance over ‖x†‖", far, "", 0.15 if k == 4096 else None, "at most")
 
 
@@ -162,15 +162,15 @@ def _diagram() -> Iterator[Row]:
         "Gaussian, softplus": PriorFamily(activation="softplus"),
     }
     for name, family in families.items():
-        asked = WidthDiagram(family)
+        experiment = WidthDiagram(family)
         start, busy, pause, first = time.perf_counter(), time.process_time(), 0.0, 0.0
         last = start
-        for progress in asked.run():
+        for progress in experiment.run():
             now = time.perf_counter()
             pause, last = max(pause, now - last), now
             if progress.row is not None:
                 first = first or now - start
-        title = f"diagram, {name}, {len(asked.cells)} cells"
+        title = f"diagram, {name}, {len(experiment.cells)} cells"
         yield Row(f"{title}: time", last - start, "s", 8.0, "at most")
         yield Row(f"{title}: processor time", time.process_time() - busy, "s")
         yield Row(f"{title}: first cell", first, "s")
@@ -179,11 +179,11 @@ def _diagram() -> Iterator[Row]:
 
 def _threads() -> Iterator[Row]:
     """Why the page asks for one thread: two cells of the diagram with one, and with all of them."""
-    asked = WidthDiagram(PriorFamily(), (8,), (16, 96), steps=200)
+    experiment = WidthDiagram(PriorFamily(), (8,), (16, 96), steps=200)
     for count in dict.fromkeys((1, cores())):
         torch.set_num_threads(count)
         start, busy = time.perf_counter(), time.process_time()
-        list(asked.run())
+        list(experiment.run())
         title = f"threads, two cells of the diagram, {count} thread{'s' if count > 1 else ''}"
         yield Row(f"{title}: time", time.perf_counter() - start, "s")
         yield Row(f"{title}: processor time", time.process_time() - busy, "s")

@@ -51,12 +51,12 @@ def rows(data: Path, only: str) -> Iterator[Row]:
 
 def _runs(pictures: Sequence[Image], kind: Hole, factors: tuple[float, ...] = (0.0,)) -> list[list[StripRow]]:
     """The rows of every image on its own, with a mask drawn from its place."""
-    found = []
+    runs = []
     for place, truth in enumerate(pictures):
         height, width = truth.shape[-2:]
         mask = holes(kind, height, width, torch.Generator().manual_seed(place))[None]
-        found.append(list(only_rows(InpaintingStrip(truth, mask, factors=factors, seed=place).run())))
-    return found
+        runs.append(list(only_rows(InpaintingStrip(truth, mask, factors=factors, seed=place).run())))
+    return runs
 
 
 def _last(run: Sequence[StripRow], who: str, factor: float = 0.0) -> StripRow:
@@ -83,13 +83,13 @@ def _descent(clean: dict[Hole, list[list[StripRow]]]) -> Iterator[Row]:
     """The largest E m_ℓ/E m_{ℓ−1} from layer 2 on: at most 1 where asked for; of ‖z‖ more elsewhere."""
     runs = [run for each in clean.values() for run in each]
     for who in TRAININGS:
-        asked = who in CONSTRAINED
+        is_constrained = who in CONSTRAINED
         latent = _worst_ratio([[row.latent or 0.0 for row in _layers(run, who)] for run in runs])
         steep = _worst_ratio([[row.gradient for row in _layers(run, who)] for run in runs])
         name = f"descent, {who}, largest ratio of"
-        yield Row(f"{name} E‖z‖", latent, "", 1.0, "at most" if asked else "at least")
-        yield Row(f"{name} E‖∇ₓf‖", steep, "", 1.0 if asked else None, "at most")
-        falls = [all(g.holds for g in _descents(run, who)) for run in runs] if asked else []
+        yield Row(f"{name} E‖z‖", latent, "", 1.0, "at most" if is_constrained else "at least")
+        yield Row(f"{name} E‖∇ₓf‖", steep, "", 1.0 if is_constrained else None, "at most")
+        falls = [all(g.holds for g in _descents(run, who)) for run in runs] if is_constrained else []
         if falls:
             yield Row(f"descent, {who}, pictures on which both fall always", 100 * fmean(falls), "%")
 

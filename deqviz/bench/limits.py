@@ -61,23 +61,23 @@ def gradients() -> Iterator[Row]:
 
 def loss_lab() -> Iterator[Row]:
     """The small family of E6: plateau errors by what N was trained by, and the bounds from the loss."""
-    found = list(only_rows(LossLab().run()))
-    least = min(row.level for row in found)
-    plateau = {row.training: row for row in found if row.level == least}
+    lab_rows = list(only_rows(LossLab().run()))
+    least = min(row.level for row in lab_rows)
+    plateau = {row.training: row for row in lab_rows if row.level == least}
     for name, row in plateau.items():
         yield Row(f"loss lab, {name}: plateau error", row.error, "")
         yield Row(f"loss lab, {name}: asymmetry of N", row.asymmetry, "")
     share = plateau["range, β = 0.01"].error / plateau["denoising"].error
     yield Row("loss lab: plateau of L_β over that of denoising", share, "×", 0.5, "at most")
-    yield Row("loss lab: violated", sum(not row.holds for row in found), "", 0, "at most")
+    yield Row("loss lab: violated", sum(not row.holds for row in lab_rows), "", 0, "at most")
 
 
 def beyond_depth() -> Iterator[Row]:
     """PSNR at the training depth and at five times that, by architecture."""
     lab = BeyondDepth()
-    found = list(only_rows(lab.run()))
+    depth_rows = list(only_rows(lab.run()))
     for learner in lab.learners:
-        mine = [row for row in found if row.network == learner.name]
+        mine = [row for row in depth_rows if row.network == learner.name]
         late = next(row for row in mine if row.k >= 5 * row.depth)
         name = f"depth, {learner.name}"
         yield Row(f"{name}: PSNR at its {late.depth} evaluations", late.trained, "dB")
@@ -94,19 +94,19 @@ def trained_on_pictures() -> Iterator[Row]:
     names = ("camera", "coins", "brain", "cat")
     for operator in ("gaussian_blur", "fourier"):
         for training in ("denoising", "range", "equilibrium"):
-            found = list[BandRow]()
+            band_rows = list[BandRow]()
             for name in names:
                 x = images.scaled(images.load(name, torch.float64), _PICTURE)[:, :1]
                 A = OPERATORS[operator].build({}, image=Space(tuple(x.shape[1:]), torch.float64))
                 R = REGULARIZERS["contractive"].build({"training": training})
                 band = CertificateBand(Equation(A, R), picture_truth(x), weights=(1e-5,), levels=(1e-6,))
-                found += only_rows(band.run())
+                band_rows += only_rows(band.run())
             title = f"plateau, {OPERATORS[operator].title}, trained by {training}"
-            yield Row(f"{title}: error", _mean(row.error for row in found), "")
-            yield Row(f"{title}: its lower bound", _mean(row.refined for row in found), "")
-            yield Row(f"{title}: violated", sum(not row.holds for row in found), "", 0, "at most")
+            yield Row(f"{title}: error", _mean(row.error for row in band_rows), "")
+            yield Row(f"{title}: its lower bound", _mean(row.refined for row in band_rows), "")
+            yield Row(f"{title}: violated", sum(not row.holds for row in band_rows), "", 0, "at most")
 
 
 def _mean(values: Iterable[float]) -> float:
-    known = list(values)
-    return sum(known) / len(known)
+    numbers = list(values)
+    return sum(numbers) / len(numbers)

@@ -35,7 +35,7 @@ Reconstruct = Callable[[Problem], Image]
 
 
 @dataclass(frozen=True)
-class Held:
+class ImageSet:
     """Slices of one anatomy, 1 × 1 × 128 × 128 each."""
 
     title: str
@@ -71,22 +71,24 @@ def rows(data: Path, only: str) -> Iterator[Row]:
             yield from make()
 
 
-def human(folder: Path, which: range) -> Held:
+def human(folder: Path, which: range) -> ImageSet:
     """Axial slices of the head that was trained on, from a part that was not."""
     volume = head.read(folder / "mri" / "ch2.nii.gz")
-    return Held("head", tuple(head.fitted(plane, SIDE)[None] for plane in volume.axial(which)))
+    return ImageSet("head", tuple(head.fitted(plane, SIDE)[None] for plane in volume.axial(which)))
 
 
-def macaque(folder: Path) -> Held:
+def macaque(folder: Path) -> ImageSet:
     """Axial slices of another anatomy."""
     volume = head.read(folder / "mri" / "inia19-t1-brain.nii.gz")
-    return Held("macaque", tuple(head.fitted(plane, SIDE)[None] for plane in volume.axial(range(40, 100, 6))))
+    return ImageSet(
+        "macaque", tuple(head.fitted(plane, SIDE)[None] for plane in volume.axial(range(40, 100, 6)))
+    )
 
 
 def tuned_ridge(folder: Path, acceleration: float) -> float:
     """The ρ of SENSE that is best on the validation slices."""
-    held = human(folder, head.VALIDATION)
-    return max(RIDGES, key=lambda rho: fmean(_score(held, acceleration, sense(rho)).decibels))
+    image_set = human(folder, head.VALIDATION)
+    return max(RIDGES, key=lambda rho: fmean(_score(image_set, acceleration, sense(rho)).decibels))
 
 
 def sense(rho: float) -> Reconstruct:
@@ -104,7 +106,7 @@ def _mol(version: Version) -> Reconstruct:
 
 
 def _methods(acceleration: float, rho: float) -> dict[str, Reconstruct]:
-    found: dict[str, Reconstruct] = {
+    methods: dict[str, Reconstruct] = {
         "zero-filled": lambda p: p.operator.adjoint(p.data),
         "SENSE": sense(rho),
         "MoDL": lambda p: _last(Modl(), p),
@@ -112,14 +114,14 @@ def _methods(acceleration: float, rho: float) -> dict[str, Reconstruct]:
         "MOL-LR": _mol("approximate"),
     }
     if acceleration == 4:
-        found |= {
+        methods |= {
             "MOL-SN m = 0.02": _mol("strict m = 0.02"),
             "MOL-SN m = 0.3": _mol("strict m = 0.3"),
             "unconstrained": _mol("unconstrained"),
             "ADMM-Net": lambda p: _last(AdmmNet(), p),
             "U-Net": lambda p: _last(UNet(), p),
         }
-    return found
+    return methods
 
 
 def _last(method: Modl | AdmmNet | UNet, problem: Problem) -> Image:
@@ -127,9 +129,9 @@ def _last(method: Modl | AdmmNet | UNet, problem: Problem) -> Image:
     return end.x
 
 
-def _score(held: Held, acceleration: float, reconstruct: Reconstruct) -> Score:
+def _score(image_set: ImageSet, acceleration: float, reconstruct: Reconstruct) -> Score:
     decibels, similarity = [], []
-    for truth, problem in held.problems(acceleration):
+    for truth, problem in image_set.problems(acceleration):
         x = reconstruct(problem)
         decibels.append(psnr(x, truth))
         similarity.append(ssim(x, truth))
@@ -139,13 +141,13 @@ def _score(held: Held, acceleration: float, reconstruct: Reconstruct) -> Score:
 def _table(folder: Path, acceleration: float) -> Iterator[Row]:
     rho = tuned_ridge(folder, acceleration)
     yield Row(f"R = {acceleration:g}, SENSE, tuned ρ", rho, "")
-    for held in (human(folder, head.HELD_OUT[::4]), macaque(folder)):
+    for image_set in (human(folder, head.HELD_OUT[::4]), macaque(folder)):
         means: dict[str, float] = {}
         for name, reconstruct in _methods(acceleration, rho).items():
-            score = _score(held, acceleration, reconstruct)
+            score = _score(image_set, acceleration, reconstruct)
             means[name] = fmean(score.decibels)
-            title = f"R = {acceleration:g}, {held.title}, {name}"
-            target = _target(name, means) if acceleration == 4 and held.title == "head" else None
+            title = f"R = {acceleration:g}, {image_set.title}, {name}"
+            target = _target(name, means) if acceleration == 4 and image_set.title == "head" else None
             yield Row(f"{title}, PSNR", means[name], "dB", target)
             yield Row(f"{title}, PSNR, standard deviation", pstdev(score.decibels), "dB")
             yield Row(f"{title}, SSIM", fmean(score.similarity), "")
@@ -162,18 +164,18 @@ def _target(name: str, means: dict[str, float]) -> float | None:
 
 def _depth(folder: Path) -> Iterator[Row]:
     """What five times as many iterations change: of the depth of training, or of that of arrival."""
-    held = human(folder, head.HELD_OUT[::10])
+    image_set = human(folder, head.HELD_OUT[::10])
     versions: tuple[tuple[str, Version], ...] = (
         ("MOL-SN m = 0.1", "strict m = 0.1"),
         ("MOL-LR", "approximate"),
     )
     for title, version in versions:
         change = [
-            abs(far - near) for near, far in (_equilibrium(p, t, version) for t, p in held.problems(4.0))
+            abs(far - near) for near, far in (_equilibrium(p, t, version) for t, p in image_set.problems(4.0))
         ]
         yield Row(f"depth, {title}, change of PSNR at five times", max(change), "dB", 0.05, "at most")
     for title, near, far in (("MoDL", Modl(), Modl(depth=40)), ("ADMM-Net", AdmmNet(), AdmmNet(depth=40))):
-        lost = [psnr(_last(near, p), t) - psnr(_last(far, p), t) for t, p in held.problems(4.0)]
+        lost = [psnr(_last(near, p), t) - psnr(_last(far, p), t) for t, p in image_set.problems(4.0)]
         yield Row(f"depth, {title}, loss of PSNR at five times", fmean(lost), "dB")
 
 

@@ -82,26 +82,26 @@ def _time() -> Iterator[Row]:
 
 def _peak() -> Iterator[Row]:
     """The image of the notes."""
-    found = _hump(_smooth_camera())
-    best = max(found, key=lambda row: row.psnr)
+    curve = _hump(_smooth_camera())
+    best = max(curve, key=lambda row: row.psnr)
     yield Row("peak, camera smoothed as in the notes", best.psnr, "dB", 25.5)
     yield Row("peak, camera smoothed as in the notes: iteration", best.k, "")
-    yield Row(f"after {STEPS} iterations", found[-1].psnr, "dB", best.psnr - 1, "at most")
+    yield Row(f"after {STEPS} iterations", curve[-1].psnr, "dB", best.psnr - 1, "at most")
 
 
 def _stopping() -> Iterator[Row]:
     """What each rule loses to the peak of the very same run."""
     for key in PICTURES:
-        found = _hump(_grey(key))
-        last = found[-1]
-        best = found[last.oracle].psnr
+        curve = _hump(_grey(key))
+        last = curve[-1]
+        best = curve[last.oracle].psnr
         yield Row(f"stopping, {key}: peak", best, "dB")
         name = f"stopping, {key}: windowed variance, stops at {last.stopped}, keeps {last.kept}"
-        yield Row(f"{name}: below the peak", best - _kept(found), "dB", 0.8, "at most")
+        yield Row(f"{name}: below the peak", best - _kept(curve), "dB", 0.8, "at most")
         if last.kept is not None:
             name = f"stopping, {key}: the last picture of that window"
-            yield Row(f"{name}: below the peak", best - found[last.kept].psnr, "dB")
-        crossed = found[last.discrepancy] if last.discrepancy is not None else last
+            yield Row(f"{name}: below the peak", best - curve[last.kept].psnr, "dB")
+        crossed = curve[last.discrepancy] if last.discrepancy is not None else last
         name = f"stopping, {key}: discrepancy, stops at {last.discrepancy}"
         yield Row(f"{name}: below the peak", best - crossed.psnr, "dB", 0.8, "at most")
 
@@ -111,27 +111,27 @@ def _seeds() -> Iterator[Row]:
     lost: list[float] = []
     for key in PICTURES:
         for seed in (1, 2):
-            found = _hump(_grey(key), seed)
-            lost.append(found[found[-1].oracle].psnr - _kept(found))
+            curve = _hump(_grey(key), seed)
+            lost.append(curve[curve[-1].oracle].psnr - _kept(curve))
     yield Row(
         "seeds 1 and 2, four pictures, windowed variance: mean below the peak", sum(lost) / len(lost), "dB"
     )
     yield Row("seeds 1 and 2, four pictures, windowed variance: worst below the peak", max(lost), "dB")
 
 
-def _kept(found: list[HumpRow]) -> float:
+def _kept(curve: list[HumpRow]) -> float:
     """PSNR of what the variance rule returns; of the last image where it did not stop."""
-    last = found[-1]
+    last = curve[-1]
     return last.psnr if last.stopped is None else last.kept_psnr
 
 
 def _impedance() -> Iterator[Row]:
     """Relative loss after some iterations, and the order of the four targets."""
-    found = {row.key: row.loss for row in only_rows(Impedance(_grey("camera"), iterations=STEPS).run())}
+    losses = {row.key: row.loss for row in only_rows(Impedance(_grey("camera"), iterations=STEPS).run())}
     for k in (32, 60, 100, STEPS):
         for target in TARGETS:
-            yield Row(f"impedance, {target}: relative loss after {k}", found[k, target], "")
-    picture, noisy, shuffled, noise = (found[60, target] for target in TARGETS)
+            yield Row(f"impedance, {target}: relative loss after {k}", losses[k, target], "")
+    picture, noisy, shuffled, noise = (losses[60, target] for target in TARGETS)
     yield Row("impedance: loss of picture + noise over picture, after 60", noisy / picture, "", 1.5)
     yield Row("impedance: of shuffled pixels over picture + noise", shuffled / noisy, "", 1.5)
     yield Row("impedance: of noise over picture + noise", noise / noisy, "", 1.5)

@@ -84,14 +84,14 @@ def picture(side: int) -> Image:
     return images.scaled(images.load("camera", torch.float64), side)
 
 
-def _slope(found: list[NoiseRow], quantity: Quantity) -> float:
-    line = slope(found, quantity)
+def _slope(sweep: list[NoiseRow], quantity: Quantity) -> float:
+    line = slope(sweep, quantity)
     return float("nan") if line is None else line.slope
 
 
-def _slopes(name: str, found: list[NoiseRow]) -> Iterator[Row]:
-    yield Row(f"{name}: slope of D", _slope(found, "bregman"), "", 0.95)
-    yield Row(f"{name}: slope of the error", _slope(found, "error"), "", 0.45)
+def _slopes(name: str, sweep: list[NoiseRow]) -> Iterator[Row]:
+    yield Row(f"{name}: slope of D", _slope(sweep, "bregman"), "", 0.95)
+    yield Row(f"{name}: slope of the error", _slope(sweep, "error"), "", 0.45)
 
 
 def _on_the_model() -> Iterator[Row]:
@@ -102,22 +102,22 @@ def _on_the_model() -> Iterator[Row]:
         sweep = NoiseSweep(eq, truth, noise, Power(), seeds=(0, 1, 2))
         yield from _slopes(f"model, source condition, {name}", list(only_rows(sweep.run())))
     x = eq.operator.image.random(torch.Generator().manual_seed(9))
-    found = list(only_rows(NoiseSweep(eq, picture_truth(x), _WHITE, Power(), seeds=(0, 1, 2)).run()))
-    yield Row("model, no source condition: slope of D", _slope(found, "bregman"), "", 0.2, "at most")
+    noise_rows = list(only_rows(NoiseSweep(eq, picture_truth(x), _WHITE, Power(), seeds=(0, 1, 2)).run()))
+    yield Row("model, no source condition: slope of D", _slope(noise_rows, "bregman"), "", 0.2, "at most")
 
 
 def _tent() -> Iterator[Row]:
     """The slope of D against the exponent p of α = δ^p, the mean over three w; its peak by steps of 0.05."""
     eq = model()
-    truths, found = [inverse_truth(eq, unit_element(eq, seed)) for seed in (5, 6, 7)], dict[float, float]()
+    truths, orders = [inverse_truth(eq, unit_element(eq, seed)) for seed in (5, 6, 7)], dict[float, float]()
     for n in range(10, 41):
         p = n / 20
         sweeps = (NoiseSweep(eq, t, WorstDirection(1.0), Power(1.0, p), _EVERY_HALF) for t in truths)
         slopes = [_slope(list(only_rows(sweep.run())), "bregman") for sweep in sweeps]
-        found[p] = sum(slopes) / len(slopes)
+        orders[p] = sum(slopes) / len(slopes)
         if n % 5 == 0:
-            yield Row(f"tent, p = {p:g}: slope of D, that of the bound {min(p, 2 - p):g}", found[p], "")
-    best = max(found, key=lambda p: found[p])
+            yield Row(f"tent, p = {p:g}: slope of D, that of the bound {min(p, 2 - p):g}", orders[p], "")
+    best = max(orders, key=lambda p: orders[p])
     yield Row("tent: distance of its peak from p = 1", abs(best - 1), "", 0.1, "at most")
 
 
@@ -125,7 +125,7 @@ def _inequalities() -> Iterator[Row]:
     """Every sweep of every regulariser on six operators: what is violated, and the identity."""
     x = picture(16)
     for key in _REGULARIZERS:
-        checked, broken, worst, left_out = 0, 0, 0.0, 0
+        checked, violations, worst, left_out = 0, 0, 0.0, 0
         for operator in _OPERATORS:
             eq = equation(operator, key, 16)
             truth = finish(equilibrium_truth(eq, x, 1e-2))
@@ -136,20 +136,20 @@ def _inequalities() -> Iterator[Row]:
             steady = Stability(eq, x, weights)
             for row in (*noise, *only_rows(band.run()), *only_rows(steady.run())):
                 good, bad, unknown = _count(row)
-                checked, broken, left_out = checked + good + bad, broken + bad, left_out + unknown
+                checked, violations, left_out = checked + good + bad, violations + bad, left_out + unknown
         name = f"inequalities, {REGULARIZERS[key].title}"
         yield Row(f"{name}: tested", checked, "")
         yield Row(f"{name}: not solved well enough to test", left_out, "")
-        yield Row(f"{name}: violated", broken, "", 0, "at most")
+        yield Row(f"{name}: violated", violations, "", 0, "at most")
         yield Row(f"{name}: αD + ‖q‖² = ⟨e − αw, q⟩ to", worst, "", 1e-6, "at most")
 
 
 def _count(row: Measured) -> tuple[int, int, int]:
     """Inequalities that hold, that are violated, and that the solve was too rough for."""
     certified = [g for g in row.guarantees if g.status == "certified"]
-    broken = sum(g.lamp == "violated" for g in certified)
+    violations = sum(g.lamp == "violated" for g in certified)
     rough = sum("reached to" in g.reason for g in row.guarantees if g.status == "void")
-    return len(certified) - broken, broken, rough
+    return len(certified) - violations, violations, rough
 
 
 def _sweep_time() -> Iterator[Row]:
@@ -173,9 +173,9 @@ def _on_pictures() -> Iterator[Row]:
     for operator in ("gaussian_blur", "fourier"):
         eq, title = equation(operator, "contractive", _LARGEST), OPERATORS[operator].title
         truth = finish(equilibrium_truth(eq, x, 1e-2))
-        found = _sweep(eq, truth, Best())
-        yield from _slopes(f"picture 128², {title}, source condition", found)
-        yield Row(f"picture 128², {title}: violated", sum(not row.holds for row in found), "", 0, "at most")
+        sweep = _sweep(eq, truth, Best())
+        yield from _slopes(f"picture 128², {title}, source condition", sweep)
+        yield Row(f"picture 128², {title}: violated", sum(not row.holds for row in sweep), "", 0, "at most")
         assert truth.element is not None
         bare = _sweep(eq, picture_truth(x), Power(1 / float(norm(truth.element))))
         target = 0.2 if operator == "fourier" else None

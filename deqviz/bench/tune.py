@@ -57,7 +57,7 @@ def rows(data: Path, device: str, only: str) -> Iterator[Row]:
                 best = max(best, (value, weight, level))
                 start = weight
             # Read again, for another process may tune other entries.
-            found = json.loads(TUNED.read_text()) if TUNED.exists() else {}
-            found[name] = {"weight": best[1], "sigma": best[2], "validation_psnr": round(best[0], 3)}
-            TUNED.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+            tuned = json.loads(TUNED.read_text()) if TUNED.exists() else {}
+            tuned[name] = {"weight": best[1], "sigma": best[2], "validation_psnr": round(best[0], 3)}
+            TUNED.write_text(json.dumps(tuned, indent=1, sort_keys=True) + "\n")
             yield Row(f"validation, {case.title}, {rival.title}", best[0], "dB")

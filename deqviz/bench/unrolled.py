@@ -44,23 +44,23 @@ def rows(data: Path, only: str) -> Iterator[Row]:
 
 def shipped(prefix: str = "lista_") -> tuple[Baseline, ...]:
     """The networks of this family by the names of their trainings."""
-    found: list[Baseline] = []
-    known = {card.key for card in _weights.cards()}
+    networks: list[Baseline] = []
+    stored = {card.key for card in _weights.cards()}
     names = {key: teaching.name for key, teaching in TEACHINGS.items()}
     for key, name in (names | {"coupled": "LISTA-CP", "analytic": "ALISTA"}).items():
-        if prefix + key in known:
+        if prefix + key in stored:
             net = _weights.load(prefix + key)
             assert isinstance(net, UnrolledSparseCoder)
-            found.append(Baseline(name, net=net))
-    return tuple(found)
+            networks.append(Baseline(name, net=net))
+    return tuple(networks)
 
 
 def _layers() -> Iterator[Row]:
     experiment = LayerDescent(random_problem(), shipped(), rate=RATE, signals=SIGNALS)
-    found: dict[str, list[LayerRow]] = {}
+    by_network: dict[str, list[LayerRow]] = {}
     for row in only_rows(experiment.run()):
-        found.setdefault(row.rival, []).append(row)
-    for title, of in found.items():
+        by_network.setdefault(row.rival, []).append(row)
+    for title, of in by_network.items():
         rises = sum((row.ratio or 0.0) > 1 for row in of)
         worst = max(row.ratio or 0.0 for row in of)
         bump = max(row.distance for row in of[2:-1]) / of[1].distance
@@ -72,7 +72,7 @@ def _layers() -> Iterator[Row]:
             yield Row("layers, U: largest distance of 2 to 9 over that after 1", bump, "", 1.2)
         else:
             yield Row(f"layers, {title}: rises of the distance", rises, "")
-        limit = min(0.10, found["U"][-1].distance) if title == "C" else None
+        limit = min(0.10, by_network["U"][-1].distance) if title == "C" else None
         yield Row(f"layers, {title}: distance after 10", of[-1].distance, "", limit, "at most")
         if title in ("C", "C0"):
             yield Row(f"layers, {title}: worst slack", of[-1].excess or 0.0, "")
@@ -103,20 +103,20 @@ def _duals() -> Iterator[Row]:
         teaching = Teaching("C", Descent("distance", form, RATE), is_noisy=True, steps=10_000)
         experiment = TeachingRun(random_problem(), (teaching,), rate=RATE, trained=16_000, signals=SIGNALS)
         lessons: list[Taught] = []
-        found: list[LayerRow] = []
+        layer_rows: list[LayerRow] = []
         for progress in experiment.run():
             if isinstance(progress, Taught):
                 lessons.append(progress)
             elif progress.row is not None:
-                found.append(progress.row)
+                layer_rows.append(progress.row)
         tail = lessons[-len(lessons) // 20 :]
-        held = (row.each if form == "mean of ratios" else row.ratio for row in found)
-        worst = max(value or 0.0 for value in held)
+        ratios = (row.each if form == "mean of ratios" else row.ratio for row in layer_rows)
+        worst = max(value or 0.0 for value in ratios)
         name = f"duals, {form}"
         yield Row(f"{name}: largest dual at the end", max(lessons[-1].duals), "", 0.05, "at most")
         yield Row(f"{name}: largest slack, last twentieth", _mean_slack(tail), "", 0.0, "at most")
         yield Row(f"{name}: largest ratio in this form, unseen", worst, "", 1 - RATE + 0.01, "at most")
-        yield Row(f"{name}: distance after 10, unseen", found[-1].distance, "", 0.10, "at most")
+        yield Row(f"{name}: distance after 10, unseen", layer_rows[-1].distance, "", 0.10, "at most")
 
 
 def _mean_slack(lessons: Sequence[Taught]) -> float:

@@ -28,12 +28,12 @@ class Denoiser:
 
     def __call__(self, x: Image, sigma: float) -> Image:
         """D_σ(x); raises ValueError where the shape or the precision changes."""
-        found = self.apply(x, sigma)
-        if found.shape != x.shape or found.dtype != x.dtype:
-            was, now = ([*u.shape, str(u.dtype).removeprefix("torch.")] for u in (x, found))
-            raise ValueError(f"The denoiser turns images of {_said(was)} into {_said(now)}.")
-        return found
+        output = self.apply(x, sigma)
+        if output.shape != x.shape or output.dtype != x.dtype:
+            was, now = ([*u.shape, str(u.dtype).removeprefix("torch.")] for u in (x, output))
+            raise ValueError(f"The denoiser turns images of {_dims(was)} into {_dims(now)}.")
+        return output
 
 
-def _said(parts: list[int | str]) -> str:
+def _dims(parts: list[int | str]) -> str:
     return " × ".join(map(str, parts[:-1])) + f" {parts[-1]}"

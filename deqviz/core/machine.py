@@ -20,8 +20,8 @@ def cores() -> int:
 def processor() -> str:
     """What the system calls its processor."""
     info = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None
-    return found[1] if found else platform.processor() or platform.machine()
+    model = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None
+    return model[1] if model else platform.processor() or platform.machine()
 
 
 def thread_count(side: int = 256) -> int:

@@ -146,11 +146,11 @@ _States: TypeAlias = Callable[[Any, Problem, Evidence], tuple[Guarantee, ...]]
 def _never_beyond_doubt(states: _States) -> _States:
     @wraps(states)
     def stated(self: Any, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
-        found = states(self, problem, evidence)
+        guarantees = states(self, problem, evidence)
         # Asked only where it matters: a norm may take a while.
-        if not any(g.status == "certified" for g in found) or not (doubt := problem.operator.doubt):
-            return found
-        return tuple(g.doubted(doubt) for g in found)
+        if not any(g.status == "certified" for g in guarantees) or not (doubt := problem.operator.doubt):
+            return guarantees
+        return tuple(g.doubted(doubt) for g in guarantees)
 
     return stated
 

@@ -173,8 +173,8 @@ def _param(f: "dataclasses.Field[Any]", hint: Any) -> Param | None:
 def params_of(cls: type) -> tuple[Param, ...]:
     """The tunable fields of a dataclass: those with a Range, Text, Pick, Literal or bool."""
     hints = get_type_hints(cls, include_extras=True)
-    found = (_param(f, hints[f.name]) for f in dataclasses.fields(cls))
-    return tuple(p for p in found if p is not None)
+    params = (_param(f, hints[f.name]) for f in dataclasses.fields(cls))
+    return tuple(p for p in params if p is not None)
 
 
 @dataclass(frozen=True)
@@ -205,8 +205,8 @@ class Entry(Generic[T]):
         """
         unknown = sorted(params.keys() - {p.name for p in self.params})
         if unknown:
-            known = ", ".join(p.name for p in self.params) or "none"
-            raise ValueError(f"{self.title} has no parameter {', '.join(unknown)}; it has {known}.")
+            names = ", ".join(p.name for p in self.params) or "none"
+            raise ValueError(f"{self.title} has no parameter {', '.join(unknown)}; it has {names}.")
         values: dict[str, Any] = {}
         for p in self.params:
             value = p.check(params.get(p.name, p.default))

@@ -64,22 +64,22 @@ def plane(points: Sequence[Data], limit: Data, *, unit: float | None = None) -> 
     log_scale = torch.where(distances > 0, (distances / unit).log1p() / distances.clamp_min(1e-300), 0.0)
     drawn = flat * log_scale.to(flat.device)[:, None]
     values, vectors = torch.linalg.eigh((drawn @ drawn.mT).cpu())
-    found: list[Tensor] = []
+    basis: list[Tensor] = []
     for i in range(1, min(2, len(values)) + 1):
         if values[-i] > 1e-12 * values[-1].clamp_min(1e-300):
             mix = vectors[:, -i]
             # The sign of an eigenvector is arbitrary: the point that counts most lies on the positive side.
             mix = mix * torch.sign(mix[mix.abs().argmax()])
-            _add_orthonormal(found, mix.to(drawn.device) @ drawn)
+            _add_orthonormal(basis, mix.to(drawn.device) @ drawn)
     # A run along one line, or of one point, still needs a plane: any fixed smooth image will do.
     ramp = torch.linspace(-1, 1, flat.shape[1], dtype=flat.dtype, device=flat.device)
     for spare in (torch.ones_like(ramp), ramp, ramp**2, ramp**3):
-        if len(found) < 2:
-            _add_orthonormal(found, spare)
-    if len(found) < 2:
+        if len(basis) < 2:
+            _add_orthonormal(basis, spare)
+    if len(basis) < 2:
         raise ValueError("a state of one number has no plane")
-    u, v = (_like(w, limit) for w in found)
-    coordinates = _polar(torch.stack([flat @ w for w in found], 1).cpu(), distances, unit)
+    u, v = (_like(w, limit) for w in basis)
+    coordinates = _polar(torch.stack([flat @ w for w in basis], 1).cpu(), distances, unit)
     return Plane(limit, u, v, unit, coordinates)
 
 
@@ -99,15 +99,15 @@ def _distances(differences: Tensor) -> Tensor:
     return torch.linalg.vector_norm(_real(differences).double(), dim=1).cpu()
 
 
-def _add_orthonormal(found: list[Tensor], w: Tensor) -> None:
+def _add_orthonormal(basis: list[Tensor], w: Tensor) -> None:
     """Append the part of w that is orthogonal to what was found, if there is any."""
     size = torch.linalg.vector_norm(w)
     for _ in range(2):
-        for p in found:
+        for p in basis:
             w = w - torch.dot(p, w) * p
     rest = torch.linalg.vector_norm(w)
     if rest > 1e-6 * size:
-        found.append(w / rest)
+        basis.append(w / rest)
 
 
 def _polar(flat: Tensor, distances: Tensor, unit: float) -> Tensor:
