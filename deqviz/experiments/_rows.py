@@ -125,10 +125,10 @@ def recorded(experiment: Experiment[R], path: Path) -> Iterator[Progress[R]]:
     leaves a file that can be read and gone on with. Raises ValueError, before anything is computed, when
     the file holds rows of other settings.
     """
-    known = read(experiment, path) if path.exists() else ()
-    rows: dict[Key, R] = {row.key: row for row in known}
+    old_rows = read(experiment, path) if path.exists() else ()
+    rows: dict[Key, R] = {row.key: row for row in old_rows}
     order = {key: n for n, key in enumerate(experiment.cells)}
-    stream = experiment.run(known)
+    stream = experiment.run(old_rows)
     try:
         for progress in stream:
             if progress.row is not None and progress.row.key not in rows:
@@ -199,14 +199,14 @@ def _row(row_type: type[R], plain: Mapping[str, Any]) -> R:
     return row_type(**{f.name: _value(plain[f.name], hints[f.name]) for f in _fields(row_type)})
 
 
-def _value(given: Any, hint: Any) -> Any:
-    """`given`, a text or already a number, as the type of its field."""
+def _value(entry: Any, hint: Any) -> Any:
+    """`entry`, a text or already a number, as the type of its field."""
     options = get_args(hint)
     if NoneType in options:
         hint = next(t for t in options if t is not NoneType)
-        if given is None or given == "":
+        if entry is None or entry == "":
             return None
-    return hint(given) if hint in (float, int) else given
+    return hint(entry) if hint in (float, int) else entry
 
 
 def panel(rows: Sequence[Row]) -> tuple[Guarantee, ...]:
@@ -215,15 +215,15 @@ def panel(rows: Sequence[Row]) -> tuple[Guarantee, ...]:
     for k, row in enumerate(rows):
         for g in row.guarantees:
             merged.setdefault(g.key, []).append((k, g))
-    return tuple(_merge(found) for found in merged.values())
+    return tuple(_merge(entries) for entries in merged.values())
 
 
-def _merge(found: Sequence[tuple[int, Guarantee]]) -> Guarantee:
+def _merge(entries: Sequence[tuple[int, Guarantee]]) -> Guarantee:
     worst = {"certified": 0, "estimated": 1, "void": 2}
-    first = max((g for _, g in found), key=lambda g: worst[g.status])
+    first = max((g for _, g in entries), key=lambda g: worst[g.status])
     seen = [
         (k, g.predicted, g.measured)
-        for k, g in found
+        for k, g in entries
         if g.status == "certified" and isinstance(g.predicted, float) and isinstance(g.measured, float)
     ]
     status: Status = "certified" if seen and first.status != "estimated" else first.status
@@ -232,11 +232,11 @@ def _merge(found: Sequence[tuple[int, Guarantee]]) -> Guarantee:
         first,
         status=status,
         reason=first.reason
-        if len(seen) == len(found)
-        else f"{len(found) - len(seen)} rows left out: {first.reason}",
+        if len(seen) == len(entries)
+        else f"{len(entries) - len(seen)} rows left out: {first.reason}",
         predicted=Curve(ks, [p for _, p, _ in seen]) if seen else None,
         measured=Curve(ks, [m for _, _, m in seen]) if seen else None,
-        slack=max((g.slack for _, g in found), default=0.0),
+        slack=max((g.slack for _, g in entries), default=0.0),
     )
 
 

@@ -126,9 +126,9 @@ class Tuning(Experiment[TuningRow]):
 
     def run(self, known: Sequence[TuningRow] = ()) -> Iterator[Progress[TuningRow]]:
         """The trials in their order: where the next one lies depends on those before it."""
-        total, rows, given = len(self.cells), list[TuningRow](), {row.step: row for row in known}
+        total, rows, by_step = len(self.cells), list[TuningRow](), {row.step: row for row in known}
         for step in range(total):
-            row = given.get(step)
+            row = by_step.get(step)
             if row is None:
                 place = step / (COARSE - 1) if step < COARSE else _next_place(rows)
                 value = self.scale.value(place)

@@ -225,8 +225,8 @@ class Impedance(Experiment[ImpedanceRow]):
         flat = x.flatten(2)
         shuffled = flat[..., torch.randperm(flat.shape[-1], generator=rng)].reshape(x.shape)
         noise = torch.rand(x.shape, generator=rng).to(x)
-        found = zip(TARGETS, (x, noisy, shuffled, noise), strict=True)
-        return {name: target.to(self.picture.device) for name, target in found}
+        images_by_name = zip(TARGETS, (x, noisy, shuffled, noise), strict=True)
+        return {name: target.to(self.picture.device) for name, target in images_by_name}
 
     @torch.no_grad()
     def run(self, known: Sequence[ImpedanceRow] = ()) -> Iterator[Progress[ImpedanceRow]]:

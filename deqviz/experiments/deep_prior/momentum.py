@@ -99,10 +99,10 @@ class PriorMomentum(Experiment[MomentumRow]):
     @property
     def numbers(self) -> tuple[int, ...]:
         """Every step at first, then one of twenty-five more and more."""
-        found = [0]
-        while found[-1] < self.steps:
-            found.append(min(self.steps, found[-1] + 1 + found[-1] // 25))
-        return tuple(found)
+        numbers = [0]
+        while numbers[-1] < self.steps:
+            numbers.append(min(self.steps, numbers[-1] + 1 + numbers[-1] // 25))
+        return tuple(numbers)
 
     @property
     def cells(self) -> tuple[Key, ...]:
@@ -131,14 +131,16 @@ class PriorMomentum(Experiment[MomentumRow]):
 class _Problem:
     """The draws and the spectra of their kernels."""
 
-    def __init__(self, asked: PriorMomentum) -> None:
+    def __init__(self, experiment: PriorMomentum) -> None:
         """Draw and look at K₀."""
-        self.asked = asked
-        self.draws = asked.family.draws(asked.draws, asked.measured, asked.width, torch.float64)
+        self.experiment = experiment
+        self.draws = experiment.family.draws(
+            experiment.draws, experiment.measured, experiment.width, torch.float64
+        )
         self.certified = certificate(self.draws).step
         J = self.draws.forward @ self.draws.jacobian(self.draws.start)
         values = torch.linalg.svdvals(J) ** 2
-        least = min(J.shape[1], asked.family.unknowns) - 1
+        least = min(J.shape[1], experiment.family.unknowns) - 1
         self.top, self.bottom = values[:, 0], values[:, min(least, values.shape[1] - 1)]
         self.condition = self.top / self.bottom
 
@@ -151,10 +153,10 @@ class _Problem:
 
     def run(self, way: Way) -> Iterator[MomentumRow | None]:
         """The rows of one way, None after the steps between them."""
-        asked, (step, beta) = self.asked, self._step(way)
-        numbers, first, before = set(asked.numbers), None, None
+        experiment, (step, beta) = self.experiment, self._step(way)
+        numbers, first, before = set(experiment.numbers), None, None
         is_sure = "yes" if way.rule == "gradient descent" and way.share is None else "no"
-        arrived = torch.full((asked.draws,), asked.steps + 1)
+        arrived = torch.full((experiment.draws,), experiment.steps + 1)
         rise = 0.0
         for state in evolve(self.draws, step, rule=way.rule, momentum=beta):
             size = state.residual.norm(dim=1)
@@ -163,14 +165,14 @@ class _Problem:
             before, relative = size, size / first
             if not bool(relative.isfinite().all()):
                 return
-            there = (relative <= asked.tolerance) & (arrived > asked.steps)
+            there = (relative <= experiment.tolerance) & (arrived > experiment.steps)
             arrived = torch.where(there, torch.full_like(arrived, state.number), arrived)
-            middle = int(arrived.sort().values[(asked.draws - 1) // 2])
-            is_end = bool((arrived <= asked.steps).all()) or state.number == asked.steps
+            middle = int(arrived.sort().values[(experiment.draws - 1) // 2])
+            is_end = bool((arrived <= experiment.steps).all()) or state.number == experiment.steps
             if state.number in numbers or is_end:
                 # The end of a way stands at the next number that has a cell.
-                number = next(n for n in asked.numbers if n >= state.number)
-                needed = middle if (is_end and middle <= asked.steps) else None
+                number = next(n for n in experiment.numbers if n >= state.number)
+                needed = middle if (is_end and middle <= experiment.steps) else None
                 yield MomentumRow(
                     way.name,
                     number,

@@ -25,8 +25,8 @@ class PriorFamily:
     def __post_init__(self) -> None:
         """Refuse an activation that is not known."""
         if self.activation not in ACTIVATIONS:
-            known = ", ".join(ACTIVATIONS)
-            raise ValueError(f"There is no activation {self.activation!r} here; known are {known}.")
+            names = ", ".join(ACTIVATIONS)
+            raise ValueError(f"There is no activation {self.activation!r} here; known are {names}.")
 
     @property
     def phi(self) -> Activation:

@@ -153,59 +153,65 @@ class PriorRun(Experiment[RunRow]):
 class _Monitor:
     """What is known of the draws before they are trained, and what is looked at on their way."""
 
-    def __init__(self, asked: PriorRun) -> None:
+    def __init__(self, experiment: PriorRun) -> None:
         """Draw, certify, and choose the draw in the middle to be shown."""
-        self.asked = asked
-        self.start = asked.family.draws(asked.draws, asked.measured, asked.width, torch.float64)
-        self.known: Certificate = certificate(self.start)
-        self.is_flow = asked.rule == "flow"
+        self.experiment = experiment
+        self.start = experiment.family.draws(
+            experiment.draws, experiment.measured, experiment.width, torch.float64
+        )
+        self.bounds: Certificate = certificate(self.start)
+        self.is_flow = experiment.rule == "flow"
         share = FINE if self.is_flow else 1.0
-        self.step = torch.full_like(self.known.step, share * float(self.known.step.min()))
+        self.step = torch.full_like(self.bounds.step, share * float(self.bounds.step.min()))
         # Descent may need twice the way: its theorem asks for 2R′ < R.
-        self.radius = self.known.radius * (1 if self.is_flow else 2)
-        sure = self.known.is_certified if self.is_flow else self.known.is_descent_certified
-        self.is_in_range = asked.family.noise == 0 or asked.measured <= asked.family.unknowns
+        self.radius = self.bounds.radius * (1 if self.is_flow else 2)
+        sure = self.bounds.is_certified if self.is_flow else self.bounds.is_descent_certified
+        self.is_in_range = experiment.family.noise == 0 or experiment.measured <= experiment.family.unknowns
         self.sure = sure if self.is_in_range else torch.zeros_like(sure)
-        self.arrival = self.known.arrival(self.start.noise) * (1 if self.is_flow else 2)
+        self.arrival = self.bounds.arrival(self.start.noise) * (1 if self.is_flow else 2)
         self.sharp = _least_of_kernel(self.start) / 4
-        order = (self.radius / self.known.ball).nan_to_num(posinf=torch.finfo(torch.float64).max).argsort()
+        order = (self.radius / self.bounds.ball).nan_to_num(posinf=torch.finfo(torch.float64).max).argsort()
         self.shown = int(order[len(order) // 2])
 
     @property
     def why(self) -> str:
         """The hypothesis, and whether it holds."""
-        n, m, k = self.asked.family.unknowns, self.asked.measured, self.asked.width
+        n, m, k = self.experiment.family.unknowns, self.experiment.measured, self.experiment.width
         name = "R′" if self.is_flow else "2R′"
         count, sure = len(self.sure), int(self.sure.sum())
         if not self.is_in_range:
             return f"y is not in the range of A: with m = {m} > n = {n} noise cannot be fitted"
         if sure:
             return f"{name} < R in {'all' if sure == count else f'{sure} of'} {count} draws"
-        if float(self.known.jacobian.max()) == 0:
-            few = f"with k = {k} units, in pairs," if self.asked.family.is_centred else f"with k = {k} units"
+        if float(self.bounds.jacobian.max()) == 0:
+            few = (
+                f"with k = {k} units, in pairs,"
+                if self.experiment.family.is_centred
+                else f"with k = {k} units"
+            )
             return f"σ_min(J₀) = 0: {few} J₀ cannot have the rank n = {n}"
-        radius, ball = float(self.radius[self.shown]), float(self.known.ball[self.shown])
+        radius, ball = float(self.radius[self.shown]), float(self.bounds.ball[self.shown])
         return f"{name} = {radius:.3g} is not below R = {ball:.3g}"
 
     def row(self, state: State) -> RunRow:
         """Everything that is looked at, after one step."""
-        known, start, shown, t = self.known, self.start, self.shown, float(state.time[0])
-        relative = state.residual.norm(dim=1) / known.misfit
-        envelope = torch.exp(-known.rate * t)
+        bounds, start, shown, t = self.bounds, self.start, self.shown, float(state.time[0])
+        relative = state.residual.norm(dim=1) / bounds.misfit
+        envelope = torch.exp(-bounds.rate * t)
         if not self.is_flow:
-            envelope = (1 - self.step * known.rate).clamp_min(0) ** (state.number / 2)
+            envelope = (1 - self.step * bounds.rate).clamp_min(0) ** (state.number / 2)
         sharp = torch.exp(-self.sharp * t)
         moved = (state.z - start.start).norm(dim=1)
         lowest = torch.linalg.eigvalsh(_gram(start.jacobian(state.z)))[:, 0].clamp_min(0).sqrt()
         # Without full row rank only rounding is left of the least singular value.
-        lowest = torch.where(known.jacobian > 0, lowest, torch.zeros_like(lowest))
+        lowest = torch.where(bounds.jacobian > 0, lowest, torch.zeros_like(lowest))
         noise = start.noise.norm(dim=1)
         clean = (state.residual + start.data - times(start.forward, start.truth)).norm(dim=1)
         late = self.sure & (t >= self.arrival) & (noise > 0)
         going = self.sure & (state.number > 0)
         return RunRow(
             state.number,
-            self.asked.rule,
+            self.experiment.rule,
             t,
             len(relative),
             int(self.sure.sum()),
@@ -219,13 +225,13 @@ class _Monitor:
             _worst(relative / envelope, going & (envelope > GROUND)),
             float(moved[shown]),
             _finite(self.radius[shown]),
-            float(known.ball[shown]),
+            float(bounds.ball[shown]),
             _worst(moved / self.radius, going),
             float(lowest[shown]),
-            float(known.jacobian[shown] / 2),
-            _worst(known.jacobian / 2 / lowest, self.sure),
-            float(clean[shown] / known.misfit[shown]),
-            float(noise[shown] / known.misfit[shown]),
+            float(bounds.jacobian[shown] / 2),
+            _worst(bounds.jacobian / 2 / lowest, self.sure),
+            float(clean[shown] / bounds.misfit[shown]),
+            float(noise[shown] / bounds.misfit[shown]),
             _finite(self.arrival[shown]),
             _worst(clean / (2 * noise), late),
         )

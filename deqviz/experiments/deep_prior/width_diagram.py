@@ -113,11 +113,11 @@ class WidthDiagram(Experiment[WidthRow]):
                     yield Progress(done, total)
                 possible = sure = law = None
                 if not self.is_both:
-                    found: list[torch.Tensor] = []
+                    flags: list[torch.Tensor] = []
                     for some in torch.arange(self.draws).split(AT_ONCE):
-                        found.append(feasible(draws.chosen(some)))
+                        flags.append(feasible(draws.chosen(some)))
                         yield Progress(done, total)
-                    possible = _share(torch.cat(found))
+                    possible = _share(torch.cat(flags))
                     # With fewer units than unknowns σ_min(J₀) = 0: nothing to compute.
                     is_wide = k >= self.family.unknowns
                     sure = _share(certificate(draws).is_certified) if is_wide else 0.0
@@ -190,17 +190,17 @@ class CertifiedWidths(Experiment[CertifiedRow]):
             row = have.get(key)
             if row is None:
                 m, k = map(int, key)
-                found: list[Certificate] = []
+                certificates: list[Certificate] = []
                 for stream in range(1, self.draws + 1):  # one after the other: the widest take a while
-                    found.append(certificate(self.family.draws(1, m, k, stream=stream)))
+                    certificates.append(certificate(self.family.draws(1, m, k, stream=stream)))
                     yield Progress(done, total)
-                row = self._row(m, k, found)
+                row = self._row(m, k, certificates)
             yield Progress(done + 1, total, row)
 
-    def _row(self, m: int, k: int, found: Sequence[Certificate]) -> CertifiedRow:
-        share = _share(torch.cat([c.is_certified for c in found]))
-        radius, ball = torch.cat([c.radius for c in found]), torch.cat([c.ball for c in found])
-        ratio = float(torch.cat([(c.misfit / c.sensitivity) ** 2 for c in found]).mean())
+    def _row(self, m: int, k: int, certificates: Sequence[Certificate]) -> CertifiedRow:
+        share = _share(torch.cat([c.is_certified for c in certificates]))
+        radius, ball = torch.cat([c.radius for c in certificates]), torch.cat([c.ball for c in certificates])
+        ratio = float(torch.cat([(c.misfit / c.sensitivity) ** 2 for c in certificates]).mean())
         formula = certified_width(self.family.phi, self.family.unknowns, ratio**0.5, 1.0)
         return CertifiedRow(m, k, self.draws, share, float(radius.median()), float(ball.median()), formula)
 

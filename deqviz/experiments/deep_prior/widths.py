@@ -87,13 +87,13 @@ def feasible(draws: Draws) -> Tensor:
     possible in the limit.
     """
     low, high = _BOXES.get(draws.activation.name, (0.0, None))
-    found: list[bool] = []
+    flags: list[bool] = []
     for B, y in zip(draws.reduced.double().numpy(), draws.data.double().numpy(), strict=True):
         # So small that a fifth of the time would go into preparing them.
         plain = {"presolve": False}
         solved = linprog(np.zeros(B.shape[1]), A_eq=B, b_eq=y, bounds=(low, high), options=plain)
-        found.append(solved.status == 0)
-    return torch.tensor(found)
+        flags.append(solved.status == 0)
+    return torch.tensor(flags)
 
 
 def wendel(measured: int, width: int) -> float:

@@ -107,8 +107,8 @@ class Discrepancy(Rule):
             # The residual no longer answers to α: what is left is the accuracy of the solves.
             if right[0] - left[0] < 1e-9:
                 break
-        found = Solved(solved.x, solved.misfit, solved.value, solved.defect, solved.distance, used)
-        return math.exp(t), found
+        solution = Solved(solved.x, solved.misfit, solved.value, solved.defect, solved.distance, used)
+        return math.exp(t), solution
 
 
 def _inside(left: tuple[float, float], right: tuple[float, float]) -> float:

@@ -167,8 +167,8 @@ class Approach:
     @property
     def room(self) -> float:
         """What the target's own error and one rounding of T add to every bound of a distance."""
-        theory, known = self.theory, self.target.error or 0.0
-        return known + (theory.error or 0.0) * (theory.floor + theory.bias)
+        theory, target_error = self.theory, self.target.error or 0.0
+        return target_error + (theory.error or 0.0) * (theory.floor + theory.bias)
 
     @torch.no_grad()
     def run(self, starts: Image) -> Generator[tuple[Look, ...], None, Gaps]:

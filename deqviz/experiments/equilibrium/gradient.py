@@ -76,7 +76,7 @@ def circulation(
     the value, or to 10⁻³·`accuracy` of the largest that it could be, or there are `most`. f(x₀) is taken
     off, whose work is 0 exactly. Yields the number of evaluations.
     """
-    used, panels, found = 0, 1, list[float]()
+    used, panels, integrals = 0, 1, list[float]()
     origin = f(center)
     while True:
         work = length = 0.0
@@ -86,10 +86,10 @@ def circulation(
             length += float((norm(value) * norm(steps)).sum())
             used += len(points)
             yield used
-        found.append(work)
+        integrals.append(work)
         # Where R has kinks two may agree by chance.
-        error = max((abs(a - b) for a, b in pairwise(found[-3:])), default=math.inf)
-        if len(found) >= 3 and (panels >= most or error <= accuracy * max(abs(work), 1e-3 * length)):
+        error = max((abs(a - b) for a, b in pairwise(integrals[-3:])), default=math.inf)
+        if len(integrals) >= 3 and (panels >= most or error <= accuracy * max(abs(work), 1e-3 * length)):
             return Loop(work, length, error, used)
         panels *= 2
 

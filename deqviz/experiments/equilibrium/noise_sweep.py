@@ -99,7 +99,7 @@ class NoiseRow(Row):
         """T5, T6 and, where the residual is at least δ, T10; T5 and T10 hold for every monotone R."""
         void, reason = self._status()
         size = None if self.source is None else math.hypot(self.delta, self.weight * self.source)
-        found: list[Guarantee] = []
+        guarantees: list[Guarantee] = []
         for key, name, statement, above, below, why in (
             (
                 "bregman",
@@ -131,13 +131,13 @@ class NoiseRow(Row):
             if void == "void" or above is None:
                 text = reason if void == "void" else why
                 kind: Void = "hypothesis violated" if self.source is None else "not verifiable"
-                found.append(Guarantee(key, name, statement, "void", text, measured=below, void=kind))
+                guarantees.append(Guarantee(key, name, statement, "void", text, measured=below, void=kind))
                 continue
             # What the solve adds was measured against T5; where another is smaller, it weighs more.
             share = (self.bregman_bound or above) / above if key == "discrepancy" else 1.0
             spare = ROUNDING + self.room * max(1.0, share)
-            found.append(Guarantee(key, name, statement, "certified", reason, above, below, slack=spare))
-        return tuple(found)
+            guarantees.append(Guarantee(key, name, statement, "certified", reason, above, below, slack=spare))
+        return tuple(guarantees)
 
 
 @dataclass(frozen=True)

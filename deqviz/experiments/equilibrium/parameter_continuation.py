@@ -190,10 +190,10 @@ def three_equilibria(
     operator = Axes(first=1.0, second=0.0)
     equation = Equation(operator, Bistable(min(values)), max_steps=2000)
     heights = (("zero", "Zero", 0.0), ("above", "Above", 1.0), ("below", "Below", -1.0), ("far", "Far", 3.0))
-    found = tuple(Start(key, title, _point(0.0, height)) for key, title, height in heights)
+    starts = tuple(Start(key, title, _point(0.0, height)) for key, title, height in heights)
     cases = tuple(Case(value, Bistable(value)) for value in values)
     y = torch.full((1, 1), data, dtype=SPACE.dtype)
-    return ParameterContinuation(equation, y, weight, found, "L", cases, max_steps=1000)
+    return ParameterContinuation(equation, y, weight, starts, "L", cases, max_steps=1000)
 
 
 def _point(first: float, second: float) -> Image:

@@ -39,8 +39,8 @@ def competitors(equation: Equation, weight: float) -> tuple[Route, ...]:
     Explicit with s = 1/(‖A‖² + αβ), which is certified, and with s = 2/(‖A‖² + σ_min² + 2αβ), whose
     certified factor is the best; both accelerated from the latter; implicit, and that accelerated.
     """
-    bound, known = bounds(equation.operator), equation.regularizer.constants()
-    beta, limit = known.center, known.contraction.value
+    bound, constants = bounds(equation.operator), equation.regularizer.constants()
+    beta, limit = constants.center, constants.contraction.value
     longest = bound.top + weight * (beta + limit)
     safe = 0.5 * longest / (bound.top + weight * beta)
     best = longest / (bound.top + bound.bottom + 2 * weight * beta)
@@ -88,10 +88,10 @@ class SolverRow(Row):
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
         """T7: the line and the distance at every step, the factor at the end."""
-        found = step_guarantees(self.line, self.certified, self.distance, self.factor, self.room)
+        guarantees = step_guarantees(self.line, self.certified, self.distance, self.factor, self.room)
         if self.state == "going":
-            return found
-        return (*found, self._rate())
+            return guarantees
+        return (*guarantees, self._rate())
 
     def _rate(self) -> Guarantee:
         name, statement = "Mean contraction factor", "(‖x_k − x*‖/‖x_j − x*‖)^{1/(k−j)} ≤ κ"

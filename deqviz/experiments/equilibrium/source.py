@@ -48,15 +48,15 @@ def inverse_truth(equation: Equation, element: Data) -> Truth:
 
     Raises ValueError where L < β is not certified, so that R may have no inverse.
     """
-    known, aim = equation.regularizer.constants(), equation.operator.adjoint(element)
-    if not known.contraction.value < known.center:
-        raise ValueError(f"R may have no inverse here: {known.known}.")
+    constants, aim = equation.regularizer.constants(), equation.operator.adjoint(element)
+    if not constants.contraction.value < constants.center:
+        raise ValueError(f"R may have no inverse here: {constants.known}.")
 
     def step(x: Image) -> Image:
-        return x - (equation.regularizer(x) - aim) / known.center
+        return x - (equation.regularizer(x) - aim) / constants.center
 
-    found = solve(equation.solver, step, aim / known.center, tol=1e-15, max_steps=equation.max_steps)
-    return _with_element(equation, found.fz, element)
+    solution = solve(equation.solver, step, aim / constants.center, tol=1e-15, max_steps=equation.max_steps)
+    return _with_element(equation, solution.fz, element)
 
 
 def picture_truth(picture: Image) -> Truth:

@@ -57,8 +57,8 @@ class StabilityRow(Row):
         unsolved = f"the equilibria were reached to {self.room:.1e} of the bound only"
         rough = f"R may fail to be monotone: c ≥ {self.monotonicity:.3g} is all that is certified"
         weak = "R is not known to be strongly monotone, nor A to be injective"
-        known = f"c ≥ {self.monotonicity:.3g}"
-        found: list[Guarantee] = []
+        modulus = f"c ≥ {self.monotonicity:.3g}"
+        guarantees: list[Guarantee] = []
         for key, name, statement, above, below, obstacle in (
             ("ratio", "Stability in the Bregman distance", "αD ≤ ¼ ‖Δy‖²", 0.25, self.ratio, ""),
             (
@@ -80,12 +80,12 @@ class StabilityRow(Row):
         ):
             obstacle = obstacle or (unsolved if self.room > SOLVED else "")
             spare = ROUNDING + self.room
-            found.append(
+            guarantees.append(
                 Guarantee(key, name, statement, "void", obstacle, None, below, void="not verifiable")
                 if obstacle
-                else Guarantee(key, name, statement, "certified", known, above, below, slack=spare)
+                else Guarantee(key, name, statement, "certified", modulus, above, below, slack=spare)
             )
-        return tuple(found)
+        return tuple(guarantees)
 
 
 @dataclass(frozen=True)
@@ -146,17 +146,17 @@ class Stability(Experiment[StabilityRow]):
                 yield Progress(done, total, row)
 
     def _change(self, y: Data, delta: float, weight: float, kind: Direction, seed: int) -> Data:
-        known = self.equation.regularizer.constants()
+        constants = self.equation.regularizer.constants()
         share = {
             "random": 0.0,
-            "worst: c": known.monotonicity.value,
-            "worst: β": known.center,
-            "worst: ℓ": known.lipschitz.value,
+            "worst: c": constants.monotonicity.value,
+            "worst: β": constants.center,
+            "worst: ℓ": constants.lipschitz.value,
         }[kind]
         if kind == "random":
             return perturbation(self.equation, Gaussian(1.0), y, delta, None, seed)
         # Where c is not positive, β stands for it: some direction must be tried.
-        rho = weight * (share if share > 0 else known.center)
+        rho = weight * (share if share > 0 else constants.center)
         return perturbation(self.equation, WorstDirection(1.0, rho, 40), y, delta, rho, seed)
 
     def _rows(

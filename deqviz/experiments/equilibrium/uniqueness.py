@@ -92,10 +92,10 @@ class UniquenessRow(Row):
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
         """T1 and T7: the line and the distance at every step, one limit at the end."""
-        found = step_guarantees(self.line, self.certified, self.distance, self.factor, self.room)
+        guarantees = step_guarantees(self.line, self.certified, self.distance, self.factor, self.room)
         if self.state != "arrived":
-            return found
-        return (*found, spread_guarantee(self.spread_bound, self.spread))
+            return guarantees
+        return (*guarantees, spread_guarantee(self.spread_bound, self.spread))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +153,10 @@ class Meeting:
 
 def meeting(target: Target) -> Meeting:
     """A meeting that knows the target of the runs, if there is one, as limit 0."""
-    found = Meeting(target.size)
+    meeting_point = Meeting(target.size)
     if target.x is not None:
-        found.place(target.x, target.error or 0.0, is_proved=target.error is not None)
-    return found
+        meeting_point.place(target.x, target.error or 0.0, is_proved=target.error is not None)
+    return meeting_point
 
 
 @dataclass(frozen=True)

@@ -116,8 +116,8 @@ class BeyondDepth(Experiment[DepthRow]):
         rng = torch.Generator().manual_seed(self.seed + 1)
         truth = self.signals.draw(self.judged, rng)
         y = self.signals.spoil(truth, rng)
-        known = bounds(self.signals.operator)
-        factor = learner.architecture.factor(known.bottom, known.top, net.lipschitz())
+        spectrum = bounds(self.signals.operator)
+        factor = learner.architecture.factor(spectrum.bottom, spectrum.top, net.lipschitz())
         seen: list[tuple[float, float, float]] = []
         ratio, depth = 0.0, 0
         for state in learner.iterates(self.signals, net, y):

@@ -29,8 +29,8 @@ def resident() -> tuple[int, int]:
     `VmHWM` is read instead, which starts anew. Elsewhere both numbers are that of `getrusage`.
     """
     if _STATUS.is_file():
-        found = dict(re.findall(r"^Vm(RSS|HWM):\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE))
-        return 1024 * int(found["RSS"]), 1024 * int(found["HWM"])
+        sizes = dict(re.findall(r"^Vm(RSS|HWM):\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE))
+        return 1024 * int(sizes["RSS"]), 1024 * int(sizes["HWM"])
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     most *= 1 if sys.platform == "darwin" else 1024
     return most, most
@@ -66,6 +66,6 @@ def _tell(count: int, before: int) -> None:
 
 
 if __name__ == "__main__":
-    given = json.loads(sys.argv[1])
-    given["shape"] = tuple(given["shape"])
-    main(Scan(**given), sys.argv[2], tuple(int(n) for n in sys.argv[3].split(",")))
+    settings = json.loads(sys.argv[1])
+    settings["shape"] = tuple(settings["shape"])
+    main(Scan(**settings), sys.argv[2], tuple(int(n) for n in sys.argv[3].split(",")))

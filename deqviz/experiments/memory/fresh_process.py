@@ -133,9 +133,9 @@ def _lines(scan: Scan, kind: str, counts: tuple[int, ...]) -> Iterator[tuple[int
                 yield int(count), int(grown)
             else:
                 break
-        _, said = process.communicate()
+        _, output = process.communicate()
         if process.returncode:
-            last = said.decode(errors="replace").strip().splitlines()[-1:] or [
+            last = output.decode(errors="replace").strip().splitlines()[-1:] or [
                 f"exit status {process.returncode}"
             ]
             raise RuntimeError(f"The process of the cross-check ended early: {last[0]}")

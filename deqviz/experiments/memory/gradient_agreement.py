@@ -121,10 +121,10 @@ class GradientAgreement(Experiment[AgreementRow]):
                 with torch.enable_grad():
                     u = f(u)
                 yield None
-            found = _gradient(u, truth, step)
-            cosine = float(found @ exact / (found.norm() * exact.norm()))
+            gradient = _gradient(u, truth, step)
+            cosine = float(gradient @ exact / (gradient.norm() * exact.norm()))
             distance = float((norm(u.detach() - x) / norm(start - x)).max())
-            error = float((found - exact).norm() / exact.norm())
+            error = float((gradient - exact).norm() / exact.norm())
             yield AgreementRow(depth, max(0.0, 1 - cosine), error, distance, 1 - scan.margin)
 
 

@@ -167,12 +167,12 @@ def _tuned(scan: Scan, row: RunRow) -> Generator[tuple[Data, RunRow], None, floa
     other = replace(scan, seed=scan.seed + 5000)
     operator, truth = other.operator(), other.truth()
     back = operator.adjoint(other.data(operator, truth))
-    found: dict[float, float] = {}
+    ridges: dict[float, float] = {}
     for ridge in _RIDGES:
         x = _sense(operator, back, ridge)
-        found[psnr(x, truth)] = ridge
+        ridges[psnr(x, truth)] = ridge
         yield x, row
-    return found[max(found)]
+    return ridges[max(ridges)]
 
 
 def _frames(x: Tensor) -> Image:

@@ -56,8 +56,8 @@ class RankTwo(ForwardModel):
     @property
     def values(self) -> tuple[float, ...]:
         """All singular values that differ, from the largest."""
-        found = (*torch.linalg.eigvalsh(self.inside).tolist(), 1.0)
-        return tuple(sorted((self.scale * v for v in found), reverse=True))
+        eigenvalues = (*torch.linalg.eigvalsh(self.inside).tolist(), 1.0)
+        return tuple(sorted((self.scale * v for v in eigenvalues), reverse=True))
 
     def norm_bound(self) -> Estimate:
         """The largest singular value."""

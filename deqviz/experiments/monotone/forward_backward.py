@@ -88,10 +88,10 @@ class Margin:
 
 def margin_of(R: Regularizer, hoped: float | None = None) -> Margin | None:
     """What is certified of F = R, else what `hoped` = m would give, else None."""
-    known = R.constants()
-    m, limit = known.monotonicity.value, known.contraction.value
+    constants = R.constants()
+    m, limit = constants.monotonicity.value, constants.contraction.value
     if m > 0:
-        return Margin(m, known.lipschitz.value, limit if limit < 1 and known.center == 1 else None)
+        return Margin(m, constants.lipschitz.value, limit if limit < 1 and constants.center == 1 else None)
     return None if hoped is None else Margin(hoped, 2 - hoped, 1 - hoped, is_certified=False)
 
 

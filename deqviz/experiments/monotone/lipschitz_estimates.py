@@ -67,12 +67,12 @@ class LipschitzRow(Row):
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
         """The order of the numbers, and Lip(H) ≤ 1 − m."""
-        found: list[Guarantee] = []
+        guarantees: list[Guarantee] = []
         if self.above is not None:
-            found.append(self._order(self.above))
+            guarantees.append(self._order(self.above))
         if self.quantity == ("everywhere" if self.badge == "certified" else "derivative"):
-            found.append(self._margin())
-        return tuple(found)
+            guarantees.append(self._margin())
+        return tuple(guarantees)
 
     def _order(self, above: float) -> Guarantee:
         name, statement = "Lower ≤ upper bounds of Lip(H)", "below ≤ Lip(H) ≤ (1 − m)(1 − t + t ∏‖W_i‖)"

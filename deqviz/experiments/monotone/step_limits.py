@@ -94,16 +94,16 @@ class StepRow(Row):
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
         """The certificate at every row; the rates, and that one of them is attained, at the end."""
-        found = (self._certificate(),)
+        guarantees = (self._certificate(),)
         if self.state == "going":
-            return found
+            return guarantees
         first = self._rate(
             "first", "A-priori linear rate from m and Lip(F)", "κ₁ = √(1 − 2αm + α²(2 − m)²)", self.first
         )
         second = self._rate(
             "second", "A-priori linear rate from Lip(H) ≤ 1 − m", "κ₂ = |1 − α| + α(1 − m)", self.second
         )
-        rows = (*found, first, second, *((self._sharp(),) if self.sharp else ()))
+        rows = (*guarantees, first, second, *((self._sharp(),) if self.sharp else ()))
         return in_letters("monotone operator learning", rows)
 
     def _certificate(self) -> Guarantee:
@@ -172,36 +172,36 @@ class StepLimits(Experiment[StepRow]):
         """The rows, run by run; one that diverges raises nothing, it is rows too."""
         total, done = len(self.cells), 0
         for example in self.examples:
-            found: Target | None = None
+            solution: Target | None = None
             problem = Problem(example.operator, example.data, 0.0)
             for step in example.steps:
                 have = [row for row in known if row.key[:2] == (example.key, step)]
                 if not any(row.state != "going" for row in have):
                     have = []
-                    if found is None:
+                    if solution is None:
                         yield Progress(done, total)
                         work = target(problem, example.regularizer, example.weight, example.start)
                         sign: Progress[StepRow] = Progress(done, total)
-                        found = yield from under(work, sign)
-                    for row in self._rows(example, step, problem, found):
+                        solution = yield from under(work, sign)
+                    for row in self._rows(example, step, problem, solution):
                         yield Progress(done, total, row)
                 for row in have:
                     yield Progress(done, total, row)
                 done += len(ks(example))
 
     def _rows(
-        self, example: Example, step: float, problem: Problem, found: Target
+        self, example: Example, step: float, problem: Problem, solution: Target
     ) -> Iterator[StepRow | None]:
-        weight, margin, size = example.weight, example.margin, float(norm(found.x))
+        weight, margin, size = example.weight, example.margin, float(norm(solution.x))
         T, wanted = forward_backward(problem, example.regularizer, weight, step), set(ks(example))
         # What T and the target are known to, as a length.
-        error = found.error + 4 * bounds(problem.operator).step_error(1 / (step * weight)) * size
+        error = solution.error + 4 * bounds(problem.operator).step_error(1 / (step * weight)) * size
         bottom = seen_everywhere(problem.operator, weight)
         x, factor = example.start, None
-        begun = far = float(norm(x - found.x))
+        begun = far = float(norm(x - solution.x))
         for k in range(example.max_steps + 1):
             fx = T(x)
-            after = float(norm(fx - found.x))
+            after = float(norm(fx - solution.x))
             if far > ABOVE * error and math.isfinite(after):
                 ratio = max(after - error, 0.0) / (far + error)
                 factor = ratio if factor is None else max(factor, ratio)

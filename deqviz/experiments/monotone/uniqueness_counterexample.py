@@ -94,12 +94,14 @@ class CounterexampleRow(Row):
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
         """At both images: that they solve. Everywhere: how far from a solution a monotone F has to be."""
-        found: list[Guarantee] = []
+        guarantees: list[Guarantee] = []
         if self.is_joined == "yes" and self.t in (0, 1):
-            found.append(self._solves("both", "Two solutions", "by construction, M(x − z) = F(z) − F(x)"))
+            guarantees.append(
+                self._solves("both", "Two solutions", "by construction, M(x − z) = F(z) − F(x)")
+            )
         elif self.t == 0:
-            found.append(self._solves("one", "First solution", "y is made for it"))
-        return (*found, self._apart())
+            guarantees.append(self._solves("one", "First solution", "y is made for it"))
+        return (*guarantees, self._apart())
 
     def _solves(self, key: str, name: str, reason: str) -> Guarantee:
         statement = "‖λA*(Ax − y) + F(x)‖ ≤ 10⁻¹⁰ ‖x‖"
@@ -173,8 +175,8 @@ class Counterexample(Experiment[CounterexampleRow]):
                 continue
             second = self.second
             if contender.is_searched:
-                for found in pushed(contender.F, self.first, self.second, self.search):
-                    second = found
+                for candidate in pushed(contender.F, self.first, self.second, self.search):
+                    second = candidate
                     yield Progress(done, total)
             for row, views in self._rows(contender, second, A):
                 done += 1

@@ -51,8 +51,8 @@ def fixed_points(plane: Plane, starts: int = 13) -> tuple[FixedPoint, ...]:
 
     Sorted by x₂, then x₁. `plane.index` tells whether one was missed.
     """
-    found = _zeros([plane], starts)[0]
-    return _kinds(plane, found) if found else ()
+    zeros = _zeros([plane], starts)[0]
+    return _kinds(plane, zeros) if zeros else ()
 
 
 @torch.no_grad()
@@ -96,20 +96,20 @@ def _solve(entries: tuple[float, float, float], alpha: Tensor, slope: Tensor, pu
 
 def _distinct(x: Tensor) -> list[Point]:
     """One representative of each cluster, lowest first."""
-    found: list[Point] = []
+    zeros: list[Point] = []
     while len(x):
         near = torch.linalg.vector_norm(x - x[0], dim=1) <= SAME
         a, b = x[near].mean(0).tolist()
-        found.append((a, b))
+        zeros.append((a, b))
         x = x[~near]
-    return sorted(found, key=lambda p: (round(p[1], 6), p[0]))
+    return sorted(zeros, key=lambda p: (round(p[1], 6), p[0]))
 
 
-def _kinds(plane: Plane, found: list[Point]) -> tuple[FixedPoint, ...]:
-    x = points(found)
+def _kinds(plane: Plane, zeros: list[Point]) -> tuple[FixedPoint, ...]:
+    x = points(zeros)
     flows, jacobians = plane.derivative(x).tolist(), map_derivative(plane, x).tolist()
     out = []
-    for point, J, T in zip(found, flows, jacobians, strict=True):
+    for point, J, T in zip(zeros, flows, jacobians, strict=True):
         one, other = eigenvalues(J)
         radius = max(abs(v) for v in eigenvalues(T))
         response = _response(J, plane.operator.gram_matrix)
@@ -176,13 +176,13 @@ def branches(plane: Plane, parameter: Parameter, values: Sequence[float]) -> Ite
     moved = [plane.at(parameter, value) for value in values]
     zeros = _zeros(moved, 7)
     if parameter == "weight":
-        kinds = [_kinds(now, found) if found else () for now, found in zip(moved, zeros, strict=True)]
+        kinds = [_kinds(now, group) if group else () for now, group in zip(moved, zeros, strict=True)]
     else:
         # No derivative depends on the data, so one batch serves all values.
-        flat = [x for found in zeros for x in found]
+        flat = [x for group in zeros for x in group]
         rest = iter(_kinds(plane, flat) if flat else ())
-        kinds = [tuple(islice(rest, len(found))) for found in zeros]
-    yield from (Branch(value, found) for value, found in zip(values, kinds, strict=True))
+        kinds = [tuple(islice(rest, len(group))) for group in zeros]
+    yield from (Branch(value, group) for value, group in zip(values, kinds, strict=True))
 
 
 def followed(

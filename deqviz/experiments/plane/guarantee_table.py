@@ -38,21 +38,21 @@ def contraction(plane: Plane, n: int = 13) -> tuple[float, float]:
 
 def _evidence(
     plane: Plane,
-    found: tuple[FixedPoint, ...],
+    fixed_points: tuple[FixedPoint, ...],
     runs: tuple[Trajectory, ...],
     before: Plane | None,
     were: tuple[FixedPoint, ...],
 ) -> Evidence:
     probes: dict[str, float] = {}
     probes["contraction"], probes["contraction_room"] = contraction(plane)
-    if found:
+    if fixed_points:
         # Less what a derivative of some ten operations may round: κ itself may be 0.
-        probes["expansion"] = max(0.0, max(f.expansion for f in found) - 1e-14)
+        probes["expansion"] = max(0.0, max(f.expansion for f in fixed_points) - 1e-14)
     apart = spread(list(runs))
     if apart is not None:
         probes["spread"], probes["spread_residual"] = apart
-    if before is not None and len(found) == len(were) == 1 and (e := moved(plane, before)) > SMALLEST:
-        x, z = found[0].x, were[0].x
+    if before is not None and len(fixed_points) == len(were) == 1 and (e := moved(plane, before)) > SMALLEST:
+        x, z = fixed_points[0].x, were[0].x
         gaps = [float(norm(p.map(points([q])) - points([q]))) for p, q in ((plane, x), (before, z))]
         probes["gain"] = math.dist(x, z) / e
         probes["gain_gap"] = sum(gaps) / e
@@ -68,7 +68,7 @@ def moved(plane: Plane, before: Plane) -> float:
 @torch.no_grad()
 def guarantees(
     plane: Plane,
-    found: tuple[FixedPoint, ...],
+    fixed_points: tuple[FixedPoint, ...],
     runs: tuple[Trajectory, ...],
     before: Plane | None = None,
     were: tuple[FixedPoint, ...] = (),
@@ -77,21 +77,21 @@ def guarantees(
 
     `before` is the same problem with other data, and `were` its equilibria; None where nothing was moved.
     """
-    own = plane.method.guarantees(plane.problem, _evidence(plane, found, runs, before, were))
+    own = plane.method.guarantees(plane.problem, _evidence(plane, fixed_points, runs, before, were))
     rows = [g for g in own if g.key != "source"]
-    rows.append(distance(plane, found, before, were))
+    rows.append(distance(plane, fixed_points, before, were))
     if plane.operator.rows == 1:
-        rows.append(_kernel(plane, found))
+        rows.append(_kernel(plane, fixed_points))
     return (*rows, loop(plane))
 
 
 def distance(
-    plane: Plane, found: tuple[FixedPoint, ...], before: Plane | None, were: tuple[FixedPoint, ...]
+    plane: Plane, fixed_points: tuple[FixedPoint, ...], before: Plane | None, were: tuple[FixedPoint, ...]
 ) -> Guarantee:
     """αD_R(x₁, x₂) ≤ ¼‖y₁ − y₂‖² for any two equilibria, T3 of the notes: it asks nothing of R at all."""
     measured = None
-    if before is not None and found and were and (e := moved(plane, before)) > SMALLEST:
-        R, pairs = plane.regularizer, [(a.x, b.x) for a in found for b in were]
+    if before is not None and fixed_points and were and (e := moved(plane, before)) > SMALLEST:
+        R, pairs = plane.regularizer, [(a.x, b.x) for a in fixed_points for b in were]
         x, z = points([a for a, _ in pairs]), points([b for _, b in pairs])
         bregman = ((R(x) - R(z)) * (x - z)).flatten(1).sum(1)
         measured = plane.weight * float(bregman.max()) / e**2
@@ -107,11 +107,11 @@ def distance(
     )
 
 
-def _kernel(plane: Plane, found: tuple[FixedPoint, ...]) -> Guarantee:
+def _kernel(plane: Plane, fixed_points: tuple[FixedPoint, ...]) -> Guarantee:
     """Every equilibrium has R(x*) = A*w: no part of it in the null space, T8 of the notes."""
     measured = None
-    if found:
-        value = turned(plane.regularizer(points([f.x for f in found])), -plane.operator.angle)
+    if fixed_points:
+        value = turned(plane.regularizer(points([f.x for f in fixed_points])), -plane.operator.angle)
         measured = float(value[..., 1].abs().max())
     return Guarantee(
         "kernel",

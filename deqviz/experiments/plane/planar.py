@@ -36,13 +36,13 @@ class Planar(Regularizer):
         """R′(x), one 2 × 2 matrix per point."""
 
 
-def _known(c: float, lipschitz: float, center: float, contraction: float, known: str) -> Constants:
+def _constants(c: float, lipschitz: float, center: float, contraction: float, reason: str) -> Constants:
     return Constants(
         Estimate("c", c, "lower bound"),
         Estimate("L_R", lipschitz, "upper bound"),
         center,
         Estimate("L", contraction, "upper bound"),
-        known,
+        reason,
     )
 
 
@@ -67,7 +67,7 @@ class Quadratic(Planar):
 
     def constants(self) -> Constants:
         """c = L_R = β and L = 0."""
-        return _known(self.modulus, self.modulus, self.modulus, 0.0, f"R = {self.modulus:g} Id")
+        return _constants(self.modulus, self.modulus, self.modulus, 0.0, f"R = {self.modulus:g} Id")
 
     @property
     def is_gradient(self) -> bool:
@@ -102,7 +102,9 @@ class Absolute(Planar):
     def constants(self) -> Constants:
         """c = 0, L_R = 1/ε, and β = L = L_R/2 as for every gradient of a convex function."""
         limit = 1 / self.smoothing
-        return _known(0.0, limit, limit / 2, limit / 2, f"0 ≤ R′ ≤ 1/ε = {limit:.3g}, the second derivative")
+        return _constants(
+            0.0, limit, limit / 2, limit / 2, f"0 ≤ R′ ≤ 1/ε = {limit:.3g}, the second derivative"
+        )
 
     @property
     def is_gradient(self) -> bool:
@@ -141,7 +143,7 @@ class Residual(Planar):
     def constants(self) -> Constants:
         """Lip(N) = L, attained at 0; hence c ≥ 1 − L and L_R ≤ 1 + L."""
         L = self.contraction
-        return _known(
+        return _constants(
             1 - L, 1 + L, 1.0, L, f"Id − R = L tanh ∘ Q with L = {L:g}, Q a rotation and |tanh′| ≤ 1"
         )
 
@@ -179,7 +181,9 @@ class Rotating(Planar):
     def constants(self) -> Constants:
         """As for `Residual`: a rotation changes no length."""
         L = self.contraction
-        return _known(1 - L, 1 + L, 1.0, L, f"Id − R = L Q tanh with L = {L:g}, Q a rotation and |tanh′| ≤ 1")
+        return _constants(
+            1 - L, 1 + L, 1.0, L, f"Id − R = L Q tanh with L = {L:g}, Q a rotation and |tanh′| ≤ 1"
+        )
 
     @property
     def is_gradient(self) -> bool:
@@ -217,7 +221,7 @@ class Skew(Planar):
     def constants(self) -> Constants:
         """c = 1, L_R = √(1 + L²) and Lip(Id − R) = L."""
         k = self.strength
-        return _known(1.0, math.hypot(1, k), 1.0, k, f"R = Id − {k:g}J with J skew, so ⟨R(x), x⟩ = ‖x‖²")
+        return _constants(1.0, math.hypot(1, k), 1.0, k, f"R = Id − {k:g}J with J skew, so ⟨R(x), x⟩ = ‖x‖²")
 
     @property
     def is_gradient(self) -> bool:
@@ -254,7 +258,7 @@ class Bistable(Planar):
     def constants(self) -> Constants:
         """R′ lies between min(1, 1 − L) and 1."""
         L = self.contraction
-        return _known(
+        return _constants(
             1 - L, max(1.0, L - 1), 1.0, L, f"1 − L ≤ R′ ≤ 1 with L = {L:g}, the slope of tanh at 0"
         )
 

@@ -199,9 +199,9 @@ def trajectories(plane: Plane, starts: tuple[Point, ...], steps: int = 300) -> t
     """At most `steps` iterates from every start."""
     if not starts:
         return ()
-    found = list(islice(_until_all_end(moves(plane, points(list(starts)))), steps + 1))
-    xs = torch.stack([m.x for m in found], 1).tolist()
-    gaps = torch.stack([m.gap for m in found], 1).tolist()
+    states = list(islice(_until_all_end(moves(plane, points(list(starts)))), steps + 1))
+    xs = torch.stack([m.x for m in states], 1).tolist()
+    gaps = torch.stack([m.gap for m in states], 1).tolist()
     return tuple(_trajectory(x, g) for x, g in zip(xs, gaps, strict=True))
 
 

@@ -79,7 +79,7 @@ def ascend(
     y, A = solution.problem.data, solution.problem.operator
     radius, rng = norm(starts), torch.Generator().manual_seed(seed + 13_000_027)
     at = yield from solution.reach(y + starts, clean, tolerance)
-    found = Ascent(starts, at, norm(at.x - clean.x))
+    best = Ascent(starts, at, norm(at.x - clean.x))
     share = torch.ones_like(radius)
     aim: Data | None = None
     near: Data | None = None
@@ -87,22 +87,22 @@ def ascend(
         if solution.derivative == "none":
             aim = on_sphere(A, white(starts, A, rng), radius)
         elif aim is None:
-            derived = solution.derived(y + found.change, found.reached, tolerance)
-            unit = scale(1 / found.moved.clamp_min(1e-30), found.reached.x - clean.x)
+            derived = solution.derived(y + best.change, best.reached, tolerance)
+            unit = scale(1 / best.moved.clamp_min(1e-30), best.reached.x - clean.x)
             g, near = yield from derived.pull(unit, SOLVED, near)
             aim = on_sphere(A, g, radius)
-        trial = on_sphere(A, found.change + scale(share, aim - found.change), radius)
-        there = yield from solution.reach(y + trial, found.reached, tolerance)
+        trial = on_sphere(A, best.change + scale(share, aim - best.change), radius)
+        there = yield from solution.reach(y + trial, best.reached, tolerance)
         moved = norm(there.x - clean.x)
-        better = moved > found.moved
-        growth = float(torch.where(better, moved / found.moved.clamp_min(1e-30) - 1, 0.0).max())
+        better = moved > best.moved
+        growth = float(torch.where(better, moved / best.moved.clamp_min(1e-30) - 1, 0.0).max())
         share = torch.where(better, (2 * share).clamp_max(1), share / 4)
         if bool(better.any()):
-            aim, found = None, _taken(better, Ascent(trial, there, moved), found)
+            aim, best = None, _taken(better, Ascent(trial, there, moved), best)
         is_stuck = bool((share < LEAST).all())
         if solution.derivative != "none" and (is_stuck or (growth < SETTLED and bool(better.any()))):
             break
-    return found
+    return best
 
 
 def _taken(better: Tensor, new: Ascent, old: Ascent) -> Ascent:

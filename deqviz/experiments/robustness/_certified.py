@@ -76,10 +76,12 @@ def _estimated(method: Method, problem: Problem, clean: Image, statement: str, r
     if not isinstance(method, Mol):
         return void
     R = method.regularizer(problem)
-    found = Lipschitz(products=PRODUCTS).measure(Subject(lambda x: x - R(x), clean, clean)).value
-    if found >= 1:
-        told = f"‖J_H‖ = {found:.3g} at this image already: H expands, and nothing is even estimated"
-        return Certified(None, "void", statement, told, None, None, None)
-    told = f"‖J_H‖ ≥ {found:.3g} at this image by power iteration: m ≤ {1 - found:.3g}, measured at one point"
-    gain = 0.5 * (method.weight(problem) / (1 - found)) ** 0.5
-    return Certified(gain, "estimated", statement, told, None, None, None)
+    factor = Lipschitz(products=PRODUCTS).measure(Subject(lambda x: x - R(x), clean, clean)).value
+    if factor >= 1:
+        note = f"‖J_H‖ = {factor:.3g} at this image already: H expands, and nothing is even estimated"
+        return Certified(None, "void", statement, note, None, None, None)
+    note = (
+        f"‖J_H‖ ≥ {factor:.3g} at this image by power iteration: m ≤ {1 - factor:.3g}, measured at one point"
+    )
+    gain = 0.5 * (method.weight(problem) / (1 - factor)) ** 0.5
+    return Certified(gain, "estimated", statement, note, None, None, None)

@@ -257,21 +257,21 @@ class _Through(Derived):
         self, u: Image, tolerance: float, near: Data | None = None
     ) -> Generator[int, None, tuple[Data, Data]]:
         """By one backward pass, `most` items at a time."""
-        found: list[Data] = []
+        parts: list[Data] = []
         for y, part in zip(self.data.split(self.most), u.split(self.most), strict=True):
-            found.append(Jacobian(self.map.last, y).adjoint(part))
-            yield self.map.count * len(found)
-        return torch.cat(found), u
+            parts.append(Jacobian(self.map.last, y).adjoint(part))
+            yield self.map.count * len(parts)
+        return torch.cat(parts), u
 
     def push(
         self, v: Data, tolerance: float, near: Result | None = None
     ) -> Generator[int, None, tuple[Image, Data]]:
         """By two backward passes, one item at a time."""
-        found: list[Image] = []
+        parts: list[Image] = []
         for y, part in zip(self.data.split(1), v.split(1), strict=True):
-            found.append(Jacobian(self.map.last, y).apply(part))
-            yield self.map.count * len(found)
-        return torch.cat(found), v
+            parts.append(Jacobian(self.map.last, y).apply(part))
+            yield self.map.count * len(parts)
+        return torch.cat(parts), v
 
 
 @dataclass(frozen=True)

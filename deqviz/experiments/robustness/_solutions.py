@@ -80,12 +80,12 @@ def monotonicity(method: Method, problem: Problem) -> float | None:
     """s > 0 with s‖Δx‖² + ‖AΔx‖² ≤ ⟨AΔx, Δy⟩, certified: αc, or m/λ; None where no such s is known."""
     match method:
         case Tikhonov():
-            found = method.weight
+            modulus = method.weight
         case Equilibrium():
-            found = method.weight * method.regularizer.constants().monotonicity.value
+            modulus = method.weight * method.regularizer.constants().monotonicity.value
         case Mol():
             m = method.regularizer(problem).constants().monotonicity.value
-            found = m / method.weight(problem)
+            modulus = m / method.weight(problem)
         case _:
             return None
-    return found if found > 0 else None
+    return modulus if modulus > 0 else None

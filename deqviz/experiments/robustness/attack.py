@@ -101,10 +101,10 @@ class _Attack:
     row: RobustnessRow
     views: dict[str, Image]
 
-    def __init__(self, contestant: NamedMethod, asked: Robustness) -> None:
+    def __init__(self, contestant: NamedMethod, experiment: Robustness) -> None:
         """Nothing is computed here."""
-        self.contestant, self.asked = contestant, asked
-        self.solution: SolutionMap = solution_map(contestant.method, asked.problem)
+        self.contestant, self.experiment = contestant, experiment
+        self.solution: SolutionMap = solution_map(contestant.method, experiment.problem)
         self.evaluations = [0]
         self.clean: Reached | None = None
         self.local: float | None = None
@@ -112,10 +112,10 @@ class _Attack:
 
     def _prepare(self) -> Generator[int, None, Reached]:
         """The undisturbed image, its certificate and the local gain."""
-        e = self.asked
+        e = self.experiment
         y = e.problem.data
         clean = yield from self.solution.reach(y, None, e.tolerance)
-        self.known: Certified = certified(self.contestant.method, e.problem, clean.x)
+        self.certificate: Certified = certified(self.contestant.method, e.problem, clean.x)
         if self.solution.derivative != "none":
             start = draws(e.problem.operator, y, 1.0, 1, e.seed + 1)
             linear = max(min(LINEAR, 1e3 * e.tolerance), e.tolerance)
@@ -127,7 +127,7 @@ class _Attack:
         """One row: ascent in loose arithmetic, then everything that counts once more and exactly."""
         if self.clean is None:
             self.clean = yield from _counted(self._prepare(), self.evaluations)
-        e, A, clean = self.asked, self.asked.problem.operator, self.clean
+        e, A, clean = self.experiment, self.experiment.problem.operator, self.clean
         y = e.problem.data
         radius = level * float(norm(y))
         random = draws(A, y, radius, e.budget.draws, e.seed)
@@ -137,15 +137,15 @@ class _Attack:
             starts = torch.cat([first, random[: e.budget.restarts - 1]])
         loose = min(1e-3, max(e.tolerance, level / 40))
         work = ascend(self.solution, clean, starts, e.budget.steps, loose, e.seed)
-        found = yield from _counted(work, self.evaluations)
-        data = y + torch.cat([random, found.change])
-        guess = _joined(clean, len(random), found.reached)
+        ascent = yield from _counted(work, self.evaluations)
+        data = y + torch.cat([random, ascent.change])
+        guess = _joined(clean, len(random), ascent.reached)
         reached = yield from _counted(self.solution.reach(data, guess, e.tolerance), self.evaluations)
         self._write(level, data - y, clean, reached)
 
     def _write(self, level: float, change: Data, clean: Reached, reached: Reached) -> None:
         """Of all images the one that moved furthest, per unit of its own change."""
-        e, A = self.asked, self.asked.problem.operator
+        e, A = self.experiment, self.experiment.problem.operator
         delta = reached.x - clean.x
         gains = [float(g) for g in (norm(delta).double() / norm(change).double()).cpu()]
         if not all(map(math.isfinite, gains)):
@@ -155,7 +155,7 @@ class _Attack:
         drawn = max(range(n), key=gains.__getitem__)
         delta, change = delta[worst : worst + 1], change[worst : worst + 1]
         back = A.adjoint(change)
-        here, away = self.known.distance(clean)[0], self.known.distance(reached)[worst]
+        here, away = self.certificate.distance(clean)[0], self.certificate.distance(reached)[worst]
         self.row = RobustnessRow(
             self.contestant.key,
             level,
@@ -164,13 +164,13 @@ class _Attack:
             gains[drawn],
             sum(gains[:n]) / n,
             self.local,
-            self.known.gain,
-            self.known.paper,
-            self.known.status,
-            self.known.statement,
-            self.known.reason,
+            self.certificate.gain,
+            self.certificate.paper,
+            self.certificate.status,
+            self.certificate.statement,
+            self.certificate.reason,
             self.solution.derivative,
-            self.known.strength,
+            self.certificate.strength,
             float(norm(back)),
             float(norm(delta)),
             float(norm(A(delta))),
@@ -194,7 +194,7 @@ class _Attack:
         }
 
     def _psnr(self, x: Image) -> float | None:
-        return None if self.asked.truth is None else psnr(x, self.asked.truth)
+        return None if self.experiment.truth is None else psnr(x, self.experiment.truth)
 
 
 def _counted(work: Generator[int, None, T], evaluations: list[int]) -> Generator[int, None, T]:
@@ -208,13 +208,13 @@ def _counted(work: Generator[int, None, T], evaluations: list[int]) -> Generator
         yield evaluations[0]
 
 
-def _joined(clean: Reached, count: int, found: Reached) -> Reached:
+def _joined(clean: Reached, count: int, rest: Reached) -> Reached:
     """Guesses for `count` draws, which stay near the clean image, and for what was found."""
     first = clean.item(*[0] * count)
     return Reached(
-        torch.cat([first.x, found.x]),
-        torch.cat([first.z, found.z]),
-        torch.cat([first.gap, found.gap]),
+        torch.cat([first.x, rest.x]),
+        torch.cat([first.z, rest.z]),
+        torch.cat([first.gap, rest.gap]),
         math.inf,
         0,
     )

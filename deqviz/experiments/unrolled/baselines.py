@@ -67,7 +67,7 @@ def exam(
 def disturbed(
     rival: Baseline,
     problem: SparseCoding,
-    given: Exam,
+    test_set: Exam,
     deviation: float,
     before: int | None,
     layers: int,
@@ -80,14 +80,14 @@ def disturbed(
     rng = torch.Generator().manual_seed(seed)
     net = rival.net
     if net is not None:
-        seen = noisy_states(net, problem, given.start, given.x, rng, deviation=deviation, before=before)
+        seen = noisy_states(net, problem, test_set.start, test_set.x, rng, deviation=deviation, before=before)
         depth, layer = net.depth, net.layer
-        outputs = [layer(number, y, given.x) for number, y in zip(range(1, depth + 1), seen, strict=False)]
+        outputs = [layer(number, y, test_set.x) for number, y in zip(range(1, depth + 1), seen, strict=False)]
         return seen[:-1], outputs
-    y, inputs, outputs = given.start, [], []
+    y, inputs, outputs = test_set.start, [], []
     for number in range(1, layers + 1):
         inputs.append(y)
-        outputs.append(problem.ista(y, given.x))
+        outputs.append(problem.ista(y, test_set.x))
         y = outputs[-1]
         if number < layers and before in (None, number + 1):
             y = y + deviation * torch.randn(y.shape, generator=rng, dtype=y.dtype)

@@ -49,8 +49,8 @@ def biharmonic(y: Image, mask: Tensor) -> Image:
     """
     lost = (mask == 0).expand(len(y), 1, *y.shape[-2:])[:, 0].cpu().numpy()
     pictures = y.cpu().permute(0, 2, 3, 1).numpy()
-    found = [inpaint_biharmonic(x, m, channel_axis=-1) for x, m in zip(pictures, lost, strict=True)]
-    return torch.stack([torch.from_numpy(x).permute(2, 0, 1) for x in found]).to(y.device, y.dtype)
+    estimates = [inpaint_biharmonic(x, m, channel_axis=-1) for x, m in zip(pictures, lost, strict=True)]
+    return torch.stack([torch.from_numpy(x).permute(2, 0, 1) for x in estimates]).to(y.device, y.dtype)
 
 
 REFERENCES: dict[str, Callable[[Image, Tensor], Image]] = {"mean fill": mean_fill, "biharmonic": biharmonic}

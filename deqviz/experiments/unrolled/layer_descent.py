@@ -56,7 +56,7 @@ class LayerRow(Row):
             return ()
         before = self.distance / self.ratio if self.ratio > 0 else 0.0
         line = float(envelope(self.start, self.rate, self.excess, self.layer)[-1])
-        found = [
+        guarantees = [
             Guarantee(
                 "descent",
                 "Descent per layer",
@@ -83,7 +83,7 @@ class LayerRow(Row):
                 if self.kind == "ISTA"
                 else ("FISTA", "f(y_k) − f* ≤ 2‖D‖²‖y₀ − y*‖²/(k + 1)²")
             )
-            found.append(
+            guarantees.append(
                 Guarantee(
                     f"sublinear_{name}",
                     f"Sublinear rate of {name}",
@@ -95,7 +95,7 @@ class LayerRow(Row):
                     slack=ROUNDING,
                 )
             )
-        return in_letters("descending constraints", found)
+        return in_letters("descending constraints", guarantees)
 
 
 @dataclass(frozen=True)
@@ -131,33 +131,35 @@ class LayerDescent(Experiment[LayerRow]):
     def run(self, known: Sequence[LayerRow] = ()) -> Iterator[Progress[LayerRow]]:
         """The rows of one rival after the other."""
         have, total, done = {row.key: row for row in known}, len(self.cells), 0
-        given = None
+        test_set = None
         for rival in self.everyone:
             rows = [have.get((rival.title, layer)) for layer in range(self._depth(rival) + 1)]
             if None in rows:
-                if given is None:
+                if test_set is None:
                     yield Progress(done, total)
-                    given = exam(self.problem, self.signals, self.seed)
-                rows = measured(rival, self.problem, given, self._depth(rival), self.rate)
+                    test_set = exam(self.problem, self.signals, self.seed)
+                rows = measured(rival, self.problem, test_set, self._depth(rival), self.rate)
             for row in rows:
                 done += 1
                 yield Progress(done, total, row)
 
 
 @torch.no_grad()
-def measured(rival: Baseline, problem: SparseCoding, given: Exam, layers: int, rate: float) -> list[LayerRow]:
+def measured(
+    rival: Baseline, problem: SparseCoding, test_set: Exam, layers: int, rate: float
+) -> list[LayerRow]:
     """The rows of one rival, y₀ among them as layer 0."""
-    states = rival.states(problem, given.start, given.x, layers)
-    d = given.distances(states).double()
+    states = rival.states(problem, test_set.start, test_set.x, layers)
+    d = test_set.distances(states).double()
     slack, of_means = descent_of(rate).slacks(d), ratios(d, "ratio of means")
     each = ratios(d, "mean of ratios")
     gradient, prox = (
-        merits(problem, which, states, given.x, given.solution).double().mean(1)
+        merits(problem, which, states, test_set.x, test_set.solution).double().mean(1)
         for which in ("gradient", "prox-gradient")
     )
-    objective = torch.stack([problem.objective(y, given.x).double() for y in states]).mean(1)
-    optimum = float(problem.objective(given.solution, given.x).double().mean())
-    at_solution = problem.gradient(given.solution, given.x)
+    objective = torch.stack([problem.objective(y, test_set.x).double() for y in states]).mean(1)
+    optimum = float(problem.objective(test_set.solution, test_set.x).double().mean())
+    at_solution = problem.gradient(test_set.solution, test_set.x)
     floor = float(torch.linalg.vector_norm(at_solution, dim=1).double().mean())
     far = float(d[0].square().mean())
     rows: list[LayerRow] = []

@@ -87,25 +87,25 @@ class LayerNoise(Experiment[NoiseRow]):
     def run(self, known: Sequence[NoiseRow] = ()) -> Iterator[Progress[NoiseRow]]:
         """The rows of one deviation after the other."""
         have, total, done = {row.key: row for row in known}, len(self.cells), 0
-        given = None
+        test_set = None
         for deviation in self.deviations:
             for rival in self.everyone:
                 depth = self._depth(rival)
                 rows = [have.get((rival.title, deviation, layer)) for layer in range(1, depth + 1)]
                 if None in rows:
-                    if given is None:
+                    if test_set is None:
                         yield Progress(done, total)
-                        given = exam(self.problem, self.signals, self.seed)
-                    rows = self._measured(rival, given, deviation)
+                        test_set = exam(self.problem, self.signals, self.seed)
+                    rows = self._measured(rival, test_set, deviation)
                 for row in rows:
                     done += 1
                     yield Progress(done, total, row)
 
     @torch.no_grad()
-    def _measured(self, rival: Baseline, given: Exam, deviation: float) -> list[NoiseRow]:
+    def _measured(self, rival: Baseline, test_set: Exam, deviation: float) -> list[NoiseRow]:
         before = self.before or None
-        inputs, outputs = disturbed(rival, self.problem, given, deviation, before, self.layers, self.seed)
-        was, now = given.distances(inputs).double(), given.distances(outputs).double()
+        inputs, outputs = disturbed(rival, self.problem, test_set, deviation, before, self.layers, self.seed)
+        was, now = test_set.distances(inputs).double(), test_set.distances(outputs).double()
         return [
             NoiseRow(
                 rival.title,

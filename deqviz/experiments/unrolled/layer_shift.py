@@ -84,7 +84,7 @@ class LayerShift(Experiment[ShiftRow]):
         clean: Exam | None = None
         unshifted: dict[str, float] = {}
         for shift in self.shifts:
-            given = None
+            test_set = None
             for rival in self.everyone:
                 done += 1
                 row = have.get((rival.title, shift))
@@ -92,35 +92,35 @@ class LayerShift(Experiment[ShiftRow]):
                     if clean is None:
                         yield Progress(done - 1, total)
                         clean = exam(self.problem, self.signals, self.seed)
-                    if given is None:
+                    if test_set is None:
                         yield Progress(done - 1, total)
-                        given = exam(self.problem, self.signals, self.seed, shift) if shift else clean
+                        test_set = exam(self.problem, self.signals, self.seed, shift) if shift else clean
                     if rival.title not in unshifted:
                         unshifted[rival.title] = self._excess(self._distances(rival, clean)[1])
-                    row = self._row(rival, shift, given, clean, unshifted[rival.title])
+                    row = self._row(rival, shift, test_set, clean, unshifted[rival.title])
                 yield Progress(done, total, row)
 
     @torch.no_grad()
-    def _distances(self, rival: Baseline, given: Exam) -> tuple[Tensor, Tensor]:
+    def _distances(self, rival: Baseline, test_set: Exam) -> tuple[Tensor, Tensor]:
         """y_K, and ‖y_ℓ − y*‖ per signal of all layers."""
-        states = rival.states(self.problem, given.start, given.x, self.layers)
-        return states[-1], given.distances(states).double()
+        states = rival.states(self.problem, test_set.start, test_set.x, self.layers)
+        return states[-1], test_set.distances(states).double()
 
     def _excess(self, distances: Tensor) -> float:
         return float(descent_of(self.rate).slacks(distances).max())
 
     @torch.no_grad()
-    def _row(self, rival: Baseline, shift: float, given: Exam, clean: Exam, unshifted: float) -> ShiftRow:
-        last, d = self._distances(rival, given)
+    def _row(self, rival: Baseline, shift: float, test_set: Exam, clean: Exam, unshifted: float) -> ShiftRow:
+        last, d = self._distances(rival, test_set)
         return ShiftRow(
             rival.title,
             shift,
             float(d[-1].mean()),
             float(d[-1].std(correction=0)),
-            float(self.problem.objective(last, given.x).double().mean()),
-            float(self.problem.objective(given.solution, given.x).double().mean()),
+            float(self.problem.objective(last, test_set.x).double().mean()),
+            float(self.problem.objective(test_set.solution, test_set.x).double().mean()),
             self._excess(d),
             unshifted,
-            float(torch.linalg.vector_norm(given.solution - clean.solution, dim=1).double().mean()),
+            float(torch.linalg.vector_norm(test_set.solution - clean.solution, dim=1).double().mean()),
             self.rate,
         )

@@ -71,7 +71,7 @@ class PlanarUnrolling(Experiment[PointRow]):
         return planar_problem()
 
     @cached_property
-    def given(self) -> Exam:
+    def test_set(self) -> Exam:
         """The signals whose ways are shown."""
         return exam(self.problem, self.signals, self.seed, signals=SIGNALS)
 
@@ -119,10 +119,10 @@ class PlanarUnrolling(Experiment[PointRow]):
 
     @torch.no_grad()
     def _points(self, rival: Baseline) -> list[PointRow]:
-        given = self.given
-        states = rival.states(self.problem, given.start, given.x, self.layers)
-        d = given.distances(states)
-        f = torch.stack([self.problem.objective(y, given.x) for y in states])
+        test_set = self.test_set
+        states = rival.states(self.problem, test_set.start, test_set.x, self.layers)
+        d = test_set.distances(states)
+        f = torch.stack([self.problem.objective(y, test_set.x) for y in states])
         return [
             PointRow(
                 rival.title,

@@ -62,11 +62,11 @@ class TeachingRun(Experiment[LayerRow]):
     def run(self, known: Sequence[LayerRow] = ()) -> Iterator[Progress[LayerRow]]:
         """A `Taught` now and then, then the rows of that network; no training where all rows are known."""
         have, total, done = {row.key: row for row in known}, len(self.cells), 0
-        x = solution = given = None
+        x = solution = test_set = None
         for teaching in self.teachings:
             rows = [have.get((teaching.name, layer)) for layer in range(self.layers + 1)]
             if None in rows:
-                if x is None or solution is None or given is None:
+                if x is None or solution is None or test_set is None:
                     rng = torch.Generator().manual_seed(self.seed + 1)
                     x = self.draws.draw(self.problem, self.trained, rng)
                     parts = []
@@ -74,7 +74,7 @@ class TeachingRun(Experiment[LayerRow]):
                         yield Progress(done, total)
                         parts.append(self.problem.solution(portion))
                     solution = torch.cat(parts)
-                    given = exam(self.problem, self.signals, self.seed, signals=self.draws)
+                    test_set = exam(self.problem, self.signals, self.seed, signals=self.draws)
                 rows_of, atoms = self.problem.dictionary.shape
                 net = Lista(rows_of, atoms, self.layers, seed=self.seed)
                 if self.is_at_ista:
@@ -94,7 +94,7 @@ class TeachingRun(Experiment[LayerRow]):
                         duals=step.duals,
                     )
                 rival = Baseline(teaching.name, net=net)
-                rows = measured(rival, self.problem, given, self.layers, self.rate)
+                rows = measured(rival, self.problem, test_set, self.layers, self.rate)
             for row in rows:
                 done += 1
                 yield Progress(done, total, row)

@@ -232,7 +232,7 @@ def _plane(experiment: PlanarUnrolling | None, rows: Sequence[PointRow]) -> Char
     names = {"U, in the plane": ("U", "start-1"), "C, in the plane": ("C", "start-4")}
     if experiment is not None and mine:
         drawn.append(_contours(experiment, mine))
-        y = experiment.given.solution[0]
+        y = experiment.test_set.solution[0]
         drawn.append(Series("y*", [float(y[0])], [float(y[1])], "measured", "points"))
     for title in _titles_of(mine):
         own = [row for row in mine if row.rival == title]
@@ -264,7 +264,7 @@ def _contours(experiment: PlanarUnrolling, rows: Sequence[PointRow]) -> Series:
     across = np.linspace(min(x) - margin, max(x) + margin, 80)
     up = np.linspace(min(y) - margin, max(y) + margin, 80)
     points = torch.tensor(np.stack(np.meshgrid(across, up), -1).reshape(-1, 2), dtype=torch.float32)
-    signal = experiment.given.x[:1].expand(len(points), -1)
+    signal = experiment.test_set.x[:1].expand(len(points), -1)
     f = experiment.problem.objective(points, signal).reshape(80, 80).numpy()
     low = float(f.min())
     px: list[float] = []
