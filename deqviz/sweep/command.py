@@ -59,8 +59,10 @@ def main(argv: Sequence[str]) -> int:
     from deqviz.sweep.sweepfile import placed, read
 
     try:
-        asked = placed(read(args.file), backend=args.backend, workers=args.workers, address=args.address)
-        sweep = asked if args.out is None else replace(asked, out=args.out)
+        placed_sweep = placed(
+            read(args.file), backend=args.backend, workers=args.workers, address=args.address
+        )
+        sweep = placed_sweep if args.out is None else replace(placed_sweep, out=args.out)
         return _sweep(sweep, is_csv=args.csv, is_retry=args.retry)
     except (ValueError, Lost) as error:
         _say(f"deqviz sweep: {error}")
@@ -96,10 +98,10 @@ def _run(sweep: "Sweep", cells: "Sequence[Cell]", journal: "Journal") -> bool:
     from deqviz.sweep.runner import run
 
     todo = [cell for cell in cells if cell.id not in journal.rows]
-    known = len(cells) - len(todo)
-    more = f", {known} of them known" if known else ""
+    stored = len(cells) - len(todo)
+    more = f", {stored} of them known" if stored else ""
     _say(f"{len(cells)} cells{more}, on {sweep.backend}. Ctrl-C stops and keeps what has come.")
-    progress = _Progress(known, len(cells))
+    progress = _Progress(stored, len(cells))
     try:
         for row in run(sweep, todo, journal):
             progress.add(row)
@@ -134,8 +136,8 @@ class _Progress:
     """One line that is written over on a terminal, a line now and then elsewhere."""
 
     def __init__(self, done: int, total: int) -> None:
-        self._done, self._known, self._total = done, done, total
-        self._begun = self._said = time.monotonic()
+        self._done, self._stored, self._total = done, done, total
+        self._begun = self._last_report = time.monotonic()
         self._is_live = sys.stderr.isatty()
 
     def add(self, row: "Measured") -> None:
@@ -145,12 +147,12 @@ class _Progress:
             where = ", ".join((row.picture, row.operator, row.noise, row.method, f"seed {row.seed}"))
             _say(f"{row.state}: {where}: {row.reason}")
         now = time.monotonic()
-        if self._is_live or now - self._said > 10 or self._done == self._total:
-            self._said = now
+        if self._is_live or now - self._last_report > 10 or self._done == self._total:
+            self._last_report = now
             self._say(now)
 
     def _say(self, now: float) -> None:
-        come = self._done - self._known
+        come = self._done - self._stored
         left = (now - self._begun) / come * (self._total - self._done)
         text = f"{self._done} of {self._total} cells{_time_left(left) if self._done < self._total else ''}"
         sys.stderr.write(f"\r\x1b[K{text}" if self._is_live else f"{text}\n")

@@ -45,9 +45,9 @@ class Journal:
             raise ValueError(f"{self.path} cannot be written: {error.strerror}.") from None
         try:
             self._lock()
-            known = table.read(self.path) if self.path.exists() else ()
-            self.rows = table.merged(known, self._left_over())
-            if len(self.rows) > len(known):
+            old_rows = table.read(self.path) if self.path.exists() else ()
+            self.rows = table.merged(old_rows, self._left_over())
+            if len(self.rows) > len(old_rows):
                 table.write(self.rows.values(), self.path)
             self._out.truncate(0)
         except BaseException:
@@ -80,15 +80,15 @@ class Journal:
     def _left_over(self) -> list[Measured]:
         """The rows of a sweep that was killed; lines that are none are counted in `torn`."""
         self._out.seek(0)
-        found: list[Measured] = []
+        rows: list[Measured] = []
         for line in self._out.read().split(b"\n"):
             if not line:
                 continue
             try:
-                found.append(Measured(**_fields(json.loads(line))))
+                rows.append(Measured(**_fields(json.loads(line))))
             except (ValueError, TypeError):
                 self.torn += 1
-        return found
+        return rows
 
     def add(self, row: Measured) -> bool:
         """Write a row down unless its cell has one; whether it was new."""

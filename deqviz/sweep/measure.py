@@ -75,8 +75,8 @@ def _settling(
         seconds += time.perf_counter() - begun
         last = iterate
         if (verdict := referee.judge(mark)) is not None:
-            has_arrived, said = verdict[0] == "done", verdict[1]
-            return last, "arrived" if has_arrived else "diverged", "" if has_arrived else said, seconds
+            has_arrived, reason = verdict[0] == "done", verdict[1]
+            return last, "arrived" if has_arrived else "diverged", "" if has_arrived else reason, seconds
         if last.k >= scenario.iterations:
             return last, "limit", exhausted(scenario.iterations, mark.residual), seconds
         yield last.k
@@ -115,12 +115,12 @@ def _judged(
 
 def _main(method: Method, problem: Problem, last: Iterate) -> Guarantee | None:
     """The theorem that a method is known by: uniqueness of its limit, or else the first that it states."""
-    found = method.guarantees(problem, Evidence((Scalars.of(last),)))
-    return next((g for g in found if g.key == "uniqueness"), found[0] if found else None)
+    guarantees = method.guarantees(problem, Evidence((Scalars.of(last),)))
+    return next((g for g in guarantees if g.key == "uniqueness"), guarantees[0] if guarantees else None)
 
 
-def _row(cell: Cell, state: State, reason: str, **found: object) -> Measured:
-    """A row whose numbers are missing where `found` does not give them."""
+def _row(cell: Cell, state: State, reason: str, **results: object) -> Measured:
+    """A row whose numbers are missing where `results` does not give them."""
     s = cell.scenario
     missing = {"level": None, "psnr": None, "ssim": None, "data_psnr": None, "residual": None}
     numbers = {"iterations": 0, "evaluations": 0, "seconds": 0.0, "guarantee": "", "status": ""}
@@ -135,7 +135,7 @@ def _row(cell: Cell, state: State, reason: str, **found: object) -> Measured:
         reason=reason,
         version=__version__,
         scenario=s.to_json(),
-        **{**missing, **numbers, **found},  # pyright: ignore[reportArgumentType]
+        **{**missing, **numbers, **results},  # pyright: ignore[reportArgumentType]
     )
 
 

@@ -31,7 +31,7 @@ class Shown:
             images.keep(self.pixels, self.key.removeprefix("upload-"))
 
 
-def found_in(folder: Path, pattern: str) -> Sequence[Shown]:
+def images_in(folder: Path, pattern: str) -> Sequence[Shown]:
     """The images of a path that may hold * and ?, in the order of their names.
 
     Raises ValueError when there is none, or for a file that is no image.

@@ -97,18 +97,18 @@ def label(kind: Literal["operator", "noise", "method"], choice: Choice) -> str:
     """
     registry = {"operator": OPERATORS, "noise": NOISES, "method": METHODS}[kind]
     entry = registry[choice.key]
-    told = ", ".join(_told(entry.params, choice, is_full=kind != "method"))
-    return f"{entry.title} ({told})" if told else entry.title
+    details = ", ".join(_details(entry.params, choice, is_full=kind != "method"))
+    return f"{entry.title} ({details})" if details else entry.title
 
 
-def _told(params: tuple[Param, ...], choice: Choice, *, is_full: bool) -> list[str]:
-    found: list[str] = []
+def _details(params: tuple[Param, ...], choice: Choice, *, is_full: bool) -> list[str]:
+    details: list[str] = []
     for p in params:
         value = choice.params.get(p.name, p.default)
         if isinstance(p.domain, Pick):
             if value.key != p.default.key:
-                found.append(value.key)
-            found += _told(REGISTRIES[p.domain.kind][value.key].params, value, is_full=False)
+                details.append(value.key)
+            details += _details(REGISTRIES[p.domain.kind][value.key].params, value, is_full=False)
         elif value != p.default or (is_full and not p.advanced):
-            found.append(f"{p.name} {value:.4g}" if isinstance(value, float) else f"{p.name} {value}")
-    return found
+            details.append(f"{p.name} {value:.4g}" if isinstance(value, float) else f"{p.name} {value}")
+    return details

@@ -36,8 +36,8 @@ class Group:
     @property
     def level(self) -> float | None:
         """The mean standard deviation of the noise; what the images make of a Poisson noise differs."""
-        found = self.mean(lambda row: row.level)
-        return found.value if found else None
+        average = self.mean(lambda row: row.level)
+        return average.value if average else None
 
     def mean(self, number: Callable[[Measured], float | None]) -> Mean | None:
         """Of one number, over the rows that have it; None where none has."""
@@ -46,18 +46,18 @@ class Group:
 
 def mean(numbers: Iterable[float | None]) -> Mean | None:
     """Mean and sample standard deviation of the numbers that are there."""
-    found = [v for v in numbers if v is not None]
-    if not found:
+    values = [v for v in numbers if v is not None]
+    if not values:
         return None
-    return Mean(statistics.fmean(found), statistics.stdev(found) if len(found) > 1 else None, len(found))
+    return Mean(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))
 
 
 def groups(rows: Iterable[Measured]) -> tuple[Group, ...]:
     """In the order in which they first came."""
-    found: dict[tuple[str, str, str], list[Measured]] = {}
+    by_key: dict[tuple[str, str, str], list[Measured]] = {}
     for row in rows:
-        found.setdefault((row.operator, row.noise, row.method), []).append(row)
-    return tuple(Group(*key, tuple(mine)) for key, mine in found.items())
+        by_key.setdefault((row.operator, row.noise, row.method), []).append(row)
+    return tuple(Group(*key, tuple(mine)) for key, mine in by_key.items())
 
 
 def markdown(rows: Sequence[Measured]) -> str:
@@ -81,20 +81,20 @@ def markdown(rows: Sequence[Measured]) -> str:
                 g.operator,
                 g.noise,
                 g.method,
-                told(g.mean(lambda row: row.psnr), 2),
-                told(g.mean(lambda row: row.gain), 2),
-                told(g.mean(lambda row: row.ssim), 3),
-                told(g.mean(lambda row: row.iterations), 0),
-                told(g.mean(lambda row: row.seconds), 2),
+                mean_text(g.mean(lambda row: row.psnr), 2),
+                mean_text(g.mean(lambda row: row.gain), 2),
+                mean_text(g.mean(lambda row: row.ssim), 3),
+                mean_text(g.mean(lambda row: row.iterations), 0),
+                mean_text(g.mean(lambda row: row.seconds), 2),
                 f"{len(g.rows)}, {lost} without an image" if lost else str(len(g.rows)),
             )
         )
     return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |\n" for line in lines)
 
 
-def told(found: Mean | None, digits: int) -> str:
+def mean_text(average: Mean | None, digits: int) -> str:
     """ "27.31 ± 0.82"; a dash where nothing was measured."""
-    if found is None:
+    if average is None:
         return "–"
-    text = f"{found.value:.{digits}f}"
-    return text if found.spread is None else f"{text} ± {found.spread:.{digits}f}"
+    text = f"{average.value:.{digits}f}"
+    return text if average.spread is None else f"{text} ± {average.spread:.{digits}f}"

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from deqviz import images
 from deqviz.core.registry import Choice, params_of
 from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario, check_picture
-from deqviz.sweep.pictures import Shown, found_in
+from deqviz.sweep.pictures import Shown, images_in
 from deqviz.sweep.row import Cell, label
 
 Backend = Literal["loky", "threading", "dask", "ray"]
@@ -72,12 +72,12 @@ class Sweep:
         """All cells, each once, images outermost; raises ValueError where the parts do not fit together."""
         if self.count > MOST:
             raise ValueError(f"These are {self.count} cells, and {MOST} is the most: split the file.")
-        found: dict[str, Cell] = {}
+        cells: dict[str, Cell] = {}
         for shown in self.pictures:
             shown.keep()
             for cell in self._of(shown):
-                found.setdefault(cell.id, cell)
-        return tuple(found.values())
+                cells.setdefault(cell.id, cell)
+        return tuple(cells.values())
 
     def _of(self, shown: Shown) -> Iterator[Cell]:
         for operator, noise, method, seed in itertools.product(
@@ -166,18 +166,18 @@ def _pictures(key: str, folder: Path) -> Sequence[Shown]:
     except ValueError as error:
         if not (Path(key).suffix or "*" in key):
             raise ValueError(f"pictures: {error}") from None
-        return found_in(folder, key)
+        return images_in(folder, key)
     return [Shown(key, next((p.title for p in images.gallery() if p.key == key), key))]
 
 
 def _choices(plain: Mapping[str, Any], name: str, default: str | None) -> list[tuple[str, Choice]]:
     """The entries of one list with their titles, each list of values in them taken apart."""
     registry = {"operators": OPERATORS, "noises": NOISES, "methods": METHODS}[name]
-    given = plain.get(name, [default] if default else [])
-    if not isinstance(given, list) or not given:
+    entries = plain.get(name, [default] if default else [])
+    if not isinstance(entries, list) or not entries:
         raise ValueError(f"{name} must be a list with at least one entry, such as [[{name}]] with a key.")
-    found: list[tuple[str, Choice]] = []
-    for n, entry in enumerate(given, 1):
+    choices: list[tuple[str, Choice]] = []
+    for n, entry in enumerate(entries, 1):
         body = {"key": entry} if isinstance(entry, str) else entry
         if not isinstance(body, dict):
             raise ValueError(f"{name}, entry {n}: expected a key or a table, not {entry!r}.")
@@ -186,14 +186,14 @@ def _choices(plain: Mapping[str, Any], name: str, default: str | None) -> list[t
             if not isinstance(title, str) or (title and name != "methods"):
                 raise ValueError("a title is a text, and only methods have one")
             rest = {k: v for k, v in body.items() if k != "title"}
-            for choice, told in _apart(rest):
+            for choice, details in _apart(rest):
                 valid = Choice(choice.key, registry[choice.key].validate(choice.params))
-                own = f"{title} ({told})" if title and told else title
-                found.append((own or label(_KIND[name], valid), valid))
+                own = f"{title} ({details})" if title and details else title
+                choices.append((own or label(_KIND[name], valid), valid))
         except ValueError as error:
-            said = str(error)
-            raise ValueError(f"{name}, entry {n}: {said}{'' if said.endswith('.') else '.'}") from None
-    return found
+            message = str(error)
+            raise ValueError(f"{name}, entry {n}: {message}{'' if message.endswith('.') else '.'}") from None
+    return choices
 
 
 _KIND: Mapping[str, Literal["operator", "noise", "method"]] = {
@@ -221,14 +221,14 @@ def _apart(body: Mapping[str, Any]) -> Iterator[tuple[Choice, str]]:
         else:
             options.append([(value, "")])
     for combination in itertools.product(*options):
-        told = ", ".join(text for _, text in combination if text)
-        yield Choice(key, {name: value for name, (value, _) in zip(names, combination, strict=True)}), told
+        details = ", ".join(text for _, text in combination if text)
+        yield Choice(key, {name: value for name, (value, _) in zip(names, combination, strict=True)}), details
 
 
-def _named(found: Sequence[tuple[str, Choice]]) -> tuple[Named, ...]:
-    methods = tuple(Named(title, choice) for title, choice in dict(found).items())
-    if len(methods) < len(found):
-        twice = next(title for title, _ in found if [t for t, _ in found].count(title) > 1)
+def _named(choices: Sequence[tuple[str, Choice]]) -> tuple[Named, ...]:
+    methods = tuple(Named(title, choice) for title, choice in dict(choices).items())
+    if len(methods) < len(choices):
+        twice = next(title for title, _ in choices if [t for t, _ in choices].count(title) > 1)
         raise ValueError(f"methods: {twice!r} is there twice: give each its own title.")
     return methods
 
@@ -241,11 +241,11 @@ def _checked(where: str, name: str, value: Any) -> Any:
 
 
 def _some(plain: Mapping[str, Any], name: str, kind: Callable[..., Any], default: list[Any]) -> list[Any]:
-    given = plain.get(name, default)
-    if not isinstance(given, list) or not given or any(type(v) is not kind for v in given):
+    values = plain.get(name, default)
+    if not isinstance(values, list) or not values or any(type(v) is not kind for v in values):
         what = "texts" if kind is str else "whole numbers"
-        raise ValueError(f"{name} must be a list of {what}, not {given!r}.")
-    return given
+        raise ValueError(f"{name} must be a list of {what}, not {values!r}.")
+    return values
 
 
 def _text(plain: Mapping[str, Any], name: str, default: str) -> str:
@@ -257,8 +257,8 @@ def _text(plain: Mapping[str, Any], name: str, default: str) -> str:
 
 def _unique(values: Sequence[Any]) -> tuple[Any, ...]:
     """Each once, in their order; choices cannot be hashed."""
-    found: list[Any] = []
+    distinct: list[Any] = []
     for value in values:
-        if value not in found:
-            found.append(value)
-    return tuple(found)
+        if value not in distinct:
+            distinct.append(value)
+    return tuple(distinct)

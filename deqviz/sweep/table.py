@@ -128,15 +128,15 @@ def _rows(file: pq.ParquetFile, name: str, *, most: int | None) -> tuple[Measure
 
 
 def _same_columns(file: pq.ParquetFile, name: str) -> None:
-    found = {f.name: f.type for f in file.schema_arrow}
+    columns = {f.name: f.type for f in file.schema_arrow}
     for field in SCHEMA:
-        kind = found.get(field.name)
+        kind = columns.get(field.name)
         if kind is None:
             raise ValueError(f"{name} has no column {field.name!r}: write it again with `deqviz sweep`.")
         plain = kind.value_type if isinstance(kind, pa.DictionaryType) else kind
         if plain != field.type:
             raise ValueError(f"{name}: the column {field.name!r} holds {plain}, not {field.type}.")
-    if len(found) > len(SCHEMA) or file.metadata.num_columns > len(SCHEMA):
+    if len(columns) > len(SCHEMA) or file.metadata.num_columns > len(SCHEMA):
         raise ValueError(f"{name} has columns that no sweep writes: write it again with `deqviz sweep`.")
 
 
@@ -166,12 +166,12 @@ def _row(line: dict[str, Any], name: str) -> Measured:
     return Measured(**{field.name: line[field.name] for field in SCHEMA})
 
 
-def merged(known: Sequence[Measured], fresh: Iterable[Measured]) -> dict[str, Measured]:
+def merged(old_rows: Sequence[Measured], fresh: Iterable[Measured]) -> dict[str, Measured]:
     """By their cells, each once: the first that came."""
-    found = {row.cell: row for row in known}
+    rows = {row.cell: row for row in old_rows}
     for row in fresh:
-        found.setdefault(row.cell, row)
-    return found
+        rows.setdefault(row.cell, row)
+    return rows
 
 
 def _short(error: BaseException) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from deqviz.sweep.row import Measured
-from deqviz.sweep.summary import Group, Mean, groups, told
+from deqviz.sweep.summary import Group, Mean, groups, mean_text
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 
 # The second has the colour of the data, which are drawn too: it comes last.
@@ -203,7 +203,7 @@ def _ahead(drawn: Sequence[Line], level: float) -> str:
 
 def _unfinished(drawn: Sequence[Line]) -> str:
     rows = [row for line in drawn for g in line.groups for row in g.rows]
-    told = [
+    mean_text = [
         f"{sum(row.state == state for row in rows)} {word}"
         for state, word in (
             ("limit", "not converged (max. iterations)"),
@@ -213,9 +213,9 @@ def _unfinished(drawn: Sequence[Line]) -> str:
         )
         if any(row.state == state for row in rows)
     ]
-    if not told:
+    if not mean_text:
         return "Every cell converged to its tolerance."
-    return f"Of {len(rows)} cells {', '.join(told)}: the reasons are in the CSV."
+    return f"Of {len(rows)} cells {', '.join(mean_text)}: the reasons are in the CSV."
 
 
 def means(drawn: Sequence[Line]) -> str:
@@ -241,7 +241,7 @@ def means(drawn: Sequence[Line]) -> str:
 def _cell(m: Mean | None, best: float) -> str:
     if m is None:
         return "<td>–</td>"
-    text = told(m, 2)
+    text = mean_text(m, 2)
     # Bold and a mark with a name: never a colour alone.
     return (
         f'<td class="best"><b>{text}</b> <span title="best">★</span></td>'
