@@ -66,11 +66,11 @@ class Scenario:
             choice: Choice = getattr(self, name)
             values[name] = Choice(choice.key, registry[choice.key].validate(choice.params))
         check_picture(self.image)
-        found = replace(self, **values)
-        if not found.is_judged and not issubclass(OPERATORS[self.operator.key].cls, ParallelMri):
+        scenario = replace(self, **values)
+        if not scenario.is_judged and not issubclass(OPERATORS[self.operator.key].cls, ParallelMri):
             title = OPERATORS["parallel_mri"].title
             raise ValueError(f"This k-space is undersampled and has no image to degrade: choose {title}.")
-        return found
+        return scenario
 
     def to_json(self) -> str:
         """The scenario as a JSON text with sorted keys."""
@@ -107,8 +107,8 @@ class Scenario:
             return cls.from_json(json.dumps(fields))
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
             # A file may hold pages of nonsense, which the sentence would quote.
-            said = str(error).encode("utf-8", "replace").decode()
-            short = said if len(said) <= 200 else f"{said[:200]} …"
+            message = str(error).encode("utf-8", "replace").decode()
+            short = message if len(message) <= 200 else f"{message[:200]} …"
             raise ValueError(f"These settings cannot be used: {short}") from None
 
     def to_query(self) -> dict[str, str]:
@@ -143,10 +143,10 @@ class Scenario:
             key = reader.checked(name, fallback.key, registry.__getitem__)
             values[name] = Choice(key, reader.params(name, registry[key].params))
         try:
-            return cls(**values).validated(), reader.complaints()
+            return cls(**values).validated(), reader.warnings()
         except ValueError as error:
-            spared = cls(**{**values, "image": default.image}).validated()
-            return spared, (f"{error} The default {default.image!r} is used.", *reader.complaints())
+            scenario = cls(**{**values, "image": default.image}).validated()
+            return scenario, (f"{error} The default {default.image!r} is used.", *reader.warnings())
 
     @property
     def is_judged(self) -> bool:
@@ -162,11 +162,11 @@ class Scenario:
         if not kspace.is_key(self.image):
             picture = images.scaled(images.load(self.image, dtype), self.size)
             return for_operator(self.operator.key, picture, self.seed).contiguous().to(device)
-        found = self._measured()
-        if not found.is_full:
+        measurement = self._measured()
+        if not measurement.is_full:
             raise ValueError("This k-space is undersampled: it has no ground truth.")
         is_complex = OPERATORS[self.operator.key].cls.complex_pictures
-        return (found.picture if is_complex else magnitude(found.picture)).to(device, dtype)
+        return (measurement.picture if is_complex else magnitude(measurement.picture)).to(device, dtype)
 
     def problem(self, truth: Image) -> Problem:
         """The operator on the space of `truth` and the data y = A x† + noise, drawn from the seed.
@@ -178,10 +178,10 @@ class Scenario:
         operator: ForwardModel = OPERATORS[self.operator.key].build(self.operator.params, image=space)
         noise, rng = NOISES[self.noise.key].build(self.noise.params), torch.Generator().manual_seed(self.seed)
         if kspace.is_key(self.image) and isinstance(operator, ParallelMri):
-            found = self._measured()
-            model = found.operator(space, operator.mask if found.is_full else None)
-            clean = found.data.to(space.device, space.complex_dtype) * model.mask
-            level = math.hypot(found.noise, noise.level(clean))
+            measurement = self._measured()
+            model = measurement.operator(space, operator.mask if measurement.is_full else None)
+            clean = measurement.data.to(space.device, space.complex_dtype) * model.mask
+            level = math.hypot(measurement.noise, noise.level(clean))
             return Problem(model, noise.add(clean, model, rng), level)
         clean = operator(truth)
         return Problem(operator, noise.add(clean, operator, rng), noise.level(clean))
@@ -234,20 +234,20 @@ def write_params(
 
 @dataclass
 class Reader:
-    """Reads URL parameters one by one and remembers which were refused or never asked for."""
+    """Reads URL parameters one by one and remembers which were rejected or never asked for."""
 
     query: Mapping[str, str]
-    refused: list[str] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
 
     def checked(self, name: str, default: str, check: Any) -> str:
-        """The text under `name` if `check` accepts it, else `default` and a complaint."""
+        """The text under `name` if `check` accepts it, else `default` and a warning."""
         self.seen.add(name)
         text = self.query.get(name, default)
         try:
             check(text)
         except ValueError as error:
-            self.refused.append(f"{error} The default {default!r} is used.")
+            self.rejected.append(f"{error} The default {default!r} is used.")
             return default
         return text
 
@@ -260,7 +260,7 @@ class Reader:
         try:
             return p.check(_parse(text, p))
         except ValueError as error:
-            self.refused.append(f"{error} The default {p.default!r} is used.")
+            self.rejected.append(f"{error} The default {p.default!r} is used.")
             return p.default
 
     def params(self, prefix: str, specs: tuple[Param, ...]) -> dict[str, Any]:
@@ -277,13 +277,13 @@ class Reader:
                 values[p.name] = self.value(name, p)
         return values
 
-    def complaints(self) -> tuple[str, ...]:
-        """All complaints, those about unknown names last; none longer than a person reads."""
+    def warnings(self) -> tuple[str, ...]:
+        """All warnings, those about unknown names last; none longer than a person reads."""
         unknown = sorted(set(self.query) - self.seen)
-        told = [f"The link's parameter {name!r} is unknown and was ignored." for name in unknown[:_NAMED]]
+        ignored = [f"The link's parameter {name!r} is unknown and was ignored." for name in unknown[:_NAMED]]
         if (more := len(unknown) - _NAMED) > 0:
-            told.append(f"The link has {more} more parameters that are unknown and were ignored.")
-        return tuple(map(_short, (*self.refused, *told)))
+            ignored.append(f"The link has {more} more parameters that are unknown and were ignored.")
+        return tuple(map(_short, (*self.rejected, *ignored)))
 
 
 _NAMED = 5

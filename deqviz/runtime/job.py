@@ -275,10 +275,15 @@ class Job:
         log = self._log
         with self._lock:
             self._wanted = True
-            state, message, found, latest = self._state, self._message, tuple(self._probes), self._latest
+            state, message, probe_values, latest = (
+                self._state,
+                self._message,
+                tuple(self._probes),
+                self._latest,
+            )
         marks, quality = log.marks_and_quality() if log else ((), ())
         more = (log.ssim, latest, log.frames, log.rate()) if log else ({}, latest, (), 0.0)
-        return RunSnapshot(state, message, marks, quality, *more, found, self._setup)
+        return RunSnapshot(state, message, marks, quality, *more, probe_values, self._setup)
 
     def record(self) -> Record | None:
         """The run in full precision as it is now; None before there is an iterate."""
@@ -295,5 +300,5 @@ class Job:
         if self._panel is None:
             return ()
         with self._lock:
-            found = {p.key: p.value for p in self._probes if p.value is not None}
-        return self._panel.read(found, is_settled=self.is_settled)
+            values = {p.key: p.value for p in self._probes if p.value is not None}
+        return self._panel.read(values, is_settled=self.is_settled)

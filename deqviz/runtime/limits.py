@@ -32,7 +32,7 @@ class Limits:
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Limits":
         """The limits of an environment; raises ValueError naming the variable that is no positive number."""
-        found: dict[str, float] = {}
+        values: dict[str, float] = {}
         for field in fields(cls):
             name = f"{PREFIX}{field.name.upper()}"
             if (text := environment.get(name)) is None:
@@ -45,17 +45,17 @@ class Limits:
             if not 0 < value < math.inf:
                 whole = "a whole number above 0" if kind is int else "a number above 0"
                 raise ValueError(f"{name} must be {whole}, not {text!r}.")
-            found[field.name] = value
-        return cls(**found)  # type: ignore[arg-type]
+            values[field.name] = value
+        return cls(**values)  # type: ignore[arg-type]
 
-    def complaint(self, scenario: Scenario) -> str | None:
+    def rejection(self, scenario: Scenario) -> str | None:
         """A sentence that says what to choose instead where a run is larger than this server allows."""
         if scenario.size > self.side:
-            asked = f"{scenario.size} px along the longer side"
-            return f"This server runs images of at most {self.side} px, not {asked}: choose a smaller one."
+            request = f"{scenario.size} px along the longer side"
+            return f"This server runs images of at most {self.side} px, not {request}: choose a smaller one."
         if scenario.iterations > self.iterations:
-            asked = f"not {scenario.iterations}: choose fewer under Advanced."
-            return f"This server runs at most {self.iterations} iterations, {asked}"
+            request = f"not {scenario.iterations}: choose fewer under Advanced."
+            return f"This server runs at most {self.iterations} iterations, {request}"
         return None
 
 

@@ -139,9 +139,9 @@ class Study:
         try:
             next(self._plan)
         except StopIteration as end:
-            found = end.value
+            parts = end.value
             self._plan = None
-            self._begin((Part("rows", found),) if isinstance(found, Experiment) else found)
+            self._begin((Part("rows", parts),) if isinstance(parts, Experiment) else parts)
 
     def _begin(self, parts: tuple[Part, ...]) -> None:
         with self._lock:

@@ -59,8 +59,8 @@ class StudySnapshot:
 
     def view(self, name: str, part: str | None = None) -> Image | None:
         """The newest image of this name."""
-        found = (v.image for v in reversed(self.views) if v.name == name and part in (None, v.part))
-        return next(found, None)
+        images = (v.image for v in reversed(self.views) if v.name == name and part in (None, v.part))
+        return next(images, None)
 
     def written(self, form: Literal["csv", "json"]) -> str:
         """All rows: as `to_text` writes them, or, of several parts, one table or list of them all."""

@@ -150,8 +150,8 @@ class Worker:
     def ahead(self, task: Task) -> int:
         """How many visitors must let go before this task goes on; 0 while it has a slot."""
         with self._wake:
-            found = next((e for e in self._entries if e.task is task), None)
-            return self._line.ahead(found.party) if found is not None and task.is_live() else 0
+            entry = next((e for e in self._entries if e.task is task), None)
+            return self._line.ahead(entry.party) if entry is not None and task.is_live() else 0
 
     def visitors(self) -> int:
         """How many are computing or waiting."""
@@ -192,8 +192,8 @@ class Worker:
         return entry.is_new or not entry.task.is_live() or self._line.ahead(entry.party) == 0
 
     def _loop(self) -> None:
-        while (found := self._next()) is not None:
-            entry, is_crowded = found
+        while (turn := self._next()) is not None:
+            entry, is_crowded = turn
             torch.set_num_threads(thread_count(entry.task.side))
             begun = time.monotonic()
             entry.task.advance(begun + (SLICE if is_crowded else 0.5))
@@ -203,7 +203,7 @@ class Worker:
                 entry.task.end(
                     f"A run may compute for {self._limits.seconds:g} s on this server; this one did."
                 )
-            found = entry = None  # or this frame would hold the last run until the next one comes
+            turn = entry = None  # or this frame would hold the last run until the next one comes
 
 
 _lock = threading.Lock()

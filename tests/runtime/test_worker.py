@@ -211,6 +211,6 @@ def test_limits_are_read_from_the_environment_and_the_rest_stays():
 
 def test_what_is_too_large_is_told_with_what_to_choose_instead():
     limits = Limits(side=128, iterations=100)
-    assert limits.complaint(Scenario(size=96, iterations=50)) is None
-    assert "at most 128 px" in str(limits.complaint(Scenario(size=256, iterations=50)))
-    assert "at most 100 iterations" in str(limits.complaint(Scenario(size=96)))
+    assert limits.rejection(Scenario(size=96, iterations=50)) is None
+    assert "at most 128 px" in str(limits.rejection(Scenario(size=256, iterations=50)))
+    assert "at most 100 iterations" in str(limits.rejection(Scenario(size=96)))

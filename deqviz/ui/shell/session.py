@@ -214,7 +214,7 @@ def start(scenario: Scenario) -> Job:
     st.session_state.job = job
     history().add(job)
     _hold_all()
-    complaint = limits().complaint(scenario)
+    complaint = limits().rejection(scenario)
     if complaint is not None:
         job.end(complaint)
     submit(job)

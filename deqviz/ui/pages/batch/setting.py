@@ -154,10 +154,10 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     table, shown = query.get("table", ""), query.get("shown", "")
     reader.seen |= {"table", "shown"}
     try:
-        return Setting(**values, table=table, shown=shown).validated(), reader.complaints()
+        return Setting(**values, table=table, shown=shown).validated(), reader.warnings()
     except ValueError as error:
         said = f"{error} The link is opened with the usual batch."
-        return plain.validated(), (said, *reader.complaints())
+        return plain.validated(), (said, *reader.warnings())
 
 
 PRESETS: Mapping[str, tuple[str, Setting]] = {

@@ -36,7 +36,7 @@ def begin(fresh: Comparison) -> None:
         old.replace(fresh)
     st.session_state.setdefault("studies", {})[PAGE] = fresh
     held()
-    complaint = limits().complaint(fresh.setting.scenario(0))
+    complaint = limits().rejection(fresh.setting.scenario(0))
     for task in fresh.tasks:
         if complaint is not None:
             task.end(complaint)

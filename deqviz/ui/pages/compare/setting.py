@@ -103,13 +103,13 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     methods, complaints = _methods(reader, plain)
     try:
         found = Setting(**values, methods=methods).validated()
-        return found, (*complaints, *reader.complaints())
+        return found, (*complaints, *reader.warnings())
     except ValueError as error:
         spared = Setting(**{**values, "image": plain.image}, methods=methods).validated()
         return spared, (
             f"{error} The link is opened with the usual image.",
             *complaints,
-            *reader.complaints(),
+            *reader.warnings(),
         )
 
 

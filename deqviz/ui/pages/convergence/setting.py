@@ -149,12 +149,12 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
         key = reader.checked(name, getattr(plain, name).key, known(name, shelf))
         values[name] = Choice(key, reader.params(name, shelf[key].params))
     try:
-        return Setting(**values).validated(), reader.complaints()
+        return Setting(**values).validated(), reader.warnings()
     except ValueError as error:
         spared = Setting(**{**values, "crossing": THREE}).validated()
         return spared, (
             f"{error} The link is opened with the example of three equilibria.",
-            *reader.complaints(),
+            *reader.warnings(),
         )
 
 

@@ -182,12 +182,12 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     values["image"] = reader.checked("image", Setting.image, images.check)
     values["operator"] = reader.checked("operator", Setting.operator, known("operator", SHELF))
     try:
-        return Setting(**values).validated(), reader.complaints()
+        return Setting(**values).validated(), reader.warnings()
     except ValueError as error:
         names = (*VIEWS, "unknowns", "measured", "width", "rows", "is_centred")
         spared = replace(Setting(**values), **{name: getattr(Setting, name) for name in names})
         said = f"{error} The link is opened with the default experiments and sizes."
-        return spared.validated(), (said, *reader.complaints())
+        return spared.validated(), (said, *reader.warnings())
 
 
 _NOTHING = Setting(is_phase=False, is_run=False, is_recovery=False)

@@ -128,7 +128,7 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     """The setting of an address, and one sentence for everything in it that was refused."""
     reader = Reader(query)
     values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(Setting)}
-    return Setting(**values).validated(), reader.complaints()
+    return Setting(**values).validated(), reader.warnings()
 
 
 def written(shape: tuple[int, ...]) -> str:

@@ -104,11 +104,11 @@ def from_query(query: Mapping[str, str]) -> tuple[MolSetting, tuple[str, ...]]:
     for name in ("image", "other"):
         values[name] = reader.checked(name, getattr(plain, name), images.check)
     try:
-        return MolSetting(**values).validated(), reader.complaints()
+        return MolSetting(**values).validated(), reader.warnings()
     except ValueError as error:
         names = ("is_steps", "is_breaker", "is_panel", "is_depth", "image", "other")
         spared = replace(MolSetting(**values), **{name: getattr(plain, name) for name in names})
-        return spared.validated(), (f"{error} The link is opened with all four.", *reader.complaints())
+        return spared.validated(), (f"{error} The link is opened with all four.", *reader.warnings())
 
 
 _NOTHING = MolSetting(is_steps=False, is_breaker=False, is_panel=False, is_depth=False)

@@ -178,11 +178,11 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
         key = reader.checked(name, default(name, is_model), _known(shelf))
         values[name] = Choice(key, reader.params(name, shelf[key].params))
     try:
-        return Setting(**values).validated(), reader.complaints()
+        return Setting(**values).validated(), reader.warnings()
     except ValueError as error:
         spared = Setting(**{**values, "truth": SOURCE, "noise": WHITE})
         said = f"{error} The link is opened with white noise and a ground truth that has one."
-        return spared.validated(), (said, *reader.complaints())
+        return spared.validated(), (said, *reader.warnings())
 
 
 def _known(shelf: Mapping[str, Entry[Any]]) -> Any:

@@ -196,11 +196,11 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
         key = reader.checked(name, getattr(plain, name).key, known(name, shelf.keys()))
         values[name] = Choice(key, reader.params(name, shelf[key].params))
     try:
-        return Setting(**values).validated(), reader.complaints()
+        return Setting(**values).validated(), reader.warnings()
     except ValueError as error:
         spared = Setting(**{**values, "image": plain.image, "methods": plain.methods}).validated()
         said = f"{error} The link is opened with the default image and methods."
-        return spared, (said, *reader.complaints())
+        return spared, (said, *reader.warnings())
 
 
 PRESETS: Mapping[str, tuple[str, Setting]] = {

@@ -145,10 +145,10 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
         parse = some(name.removesuffix("s"), shelf)
         values[name] = parse(reader.checked(name, ",".join(getattr(plain, name)), parse))
     try:
-        return Setting(**values).validated(), reader.complaints()
+        return Setting(**values).validated(), reader.warnings()
     except ValueError as error:
         spared = Setting(**{**values, "is_lab": True}).validated()
-        return spared, (f"{error} The link is opened with the training losses.", *reader.complaints())
+        return spared, (f"{error} The link is opened with the training losses.", *reader.warnings())
 
 
 _NOTHING = Setting(is_lab=False, is_depth=False, is_adjoint=False, is_map=False)

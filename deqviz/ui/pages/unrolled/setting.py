@@ -199,10 +199,10 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
         values[name] = reader.checked(name, getattr(plain, name), check_picture)
     values["mask"] = reader.checked("mask", plain.mask, drawn_mask.check)
     try:
-        return Setting(**values).validated(), reader.complaints()
+        return Setting(**values).validated(), reader.warnings()
     except ValueError as error:
         spared = Setting(**{**values, "before": 0}).validated()
-        return spared, (f"{error} The link is opened with noise before all layers.", *reader.complaints())
+        return spared, (f"{error} The link is opened with noise before all layers.", *reader.warnings())
 
 
 PRESETS: Mapping[str, tuple[str, Setting]] = {
