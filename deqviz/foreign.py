@@ -131,8 +131,8 @@ def _differentiated(forward: TensorMap, image: Space) -> TensorMap:
         is_followed = torch.is_grad_enabled() and y.requires_grad
         with torch.enable_grad():
             x = image.zeros(len(y)).requires_grad_()
-            (found,) = torch.autograd.grad(forward(x), x, y, create_graph=is_followed)
-        return found
+            (gradient,) = torch.autograd.grad(forward(x), x, y, create_graph=is_followed)
+        return gradient
 
     return backward
 
@@ -145,10 +145,10 @@ def _tried(image: Space, forward: TensorMap, backward: TensorMap, bound: float |
     try:
         y, combined = forward(two), forward(two[:1] + 3 * two[1:])
     except Exception as error:  # of somebody else's code
-        told = " ".join(str(error).split())[:160]
+        message = " ".join(str(error).split())[:160]
         size = " × ".join(map(str, image.shape))
         raise ValueError(
-            f"The operator fails on two images of {size} {_kind(image.dtype)}: {told}"
+            f"The operator fails on two images of {size} {_kind(image.dtype)}: {message}"
         ) from error
     if not (isinstance(y, Tensor) and isinstance(combined, Tensor) and y.ndim > 0):
         raise ValueError(f"The operator returns {type(y).__name__}, and only one tensor can be used here.")
@@ -161,15 +161,15 @@ def _tried(image: Space, forward: TensorMap, backward: TensorMap, bound: float |
     gap = norm(combined - (y[:1] + 3 * y[1:])) / (norm(combined) + norm(y).max())
     if not bool(gap <= room):
         raise ValueError("The operator is not linear, or mixes the images of a batch: A(x + 3z) ≠ Ax + 3Az.")
-    found = Foreign(image, forward, backward, Space(tuple(y.shape[1:]), y.dtype, image.device), bound)
-    other = found.codomain.random(rng, 2)
+    model = Foreign(image, forward, backward, Space(tuple(y.shape[1:]), y.dtype, image.device), bound)
+    other = model.codomain.random(rng, 2)
     back = backward(other)
     if not isinstance(back, Tensor) or back.shape != two.shape or back.dtype != two.dtype:
         raise ValueError("The adjoint does not return images of the shape and precision of x.")
     off = (inner(y, other) - inner(two, back)).abs() / (norm(y) * norm(other) + norm(two) * norm(back))
     if not bool((off <= room).all()):
         raise ValueError("The adjoint is none: ⟨Ax, y⟩ ≠ ⟨x, A*y⟩ on random images.")
-    return found
+    return model
 
 
 @torch.no_grad()

@@ -57,8 +57,8 @@ def terms() -> tuple[Term, ...]:
 
 def symbols_in(statement: str, paper: str = "") -> tuple[Term, ...]:
     """What the glossary says of the symbols of a statement, each once, in their order."""
-    found = {token.text: token.term for token in tokens(statement, paper) if token.term is not None}
-    return tuple(dict.fromkeys(found.values()))
+    by_symbol = {token.text: token.term for token in tokens(statement, paper) if token.term is not None}
+    return tuple(dict.fromkeys(by_symbol.values()))
 
 
 @cache
@@ -102,7 +102,7 @@ def _is_word(run: str) -> bool:
     return run == "a" or len(run) > 2 or (len(run) == 2 and (run[0].islower() or run[1].isupper()))
 
 
-def _symbols(text: str, known: Mapping[str, Term]) -> Iterator[tuple[int, int, str]]:
+def _symbols(text: str, table: Mapping[str, Term]) -> Iterator[tuple[int, int, str]]:
     at = 0
     while at < len(text):
         piece = _PIECE.match(text, at)
@@ -110,26 +110,26 @@ def _symbols(text: str, known: Mapping[str, Term]) -> Iterator[tuple[int, int, s
         stop = piece.end()
         if piece["script"]:
             inside = _plain(piece[0])[1:]
-            if inside in known or (len(inside) == 1 and inside.isalpha()):
+            if inside in table or (len(inside) == 1 and inside.isalpha()):
                 yield at, stop, inside
         elif (run := piece["latin"]) and _is_word(run):
             # "ran A*" is one symbol of two words.
-            symbol = next((s for s in known if s.startswith(run) and text.startswith(s, at)), None)
+            symbol = next((s for s in table if s.startswith(run) and text.startswith(s, at)), None)
             if symbol is not None:
                 stop = at + len(symbol)
                 yield at, stop, symbol
         elif run or (piece["letter"] and piece["letter"].isalpha() and piece[0] not in "Σ∏"):
-            stop, symbol = _longest(text, at, known)
+            stop, symbol = _longest(text, at, table)
             yield at, stop, symbol
         at = stop
 
 
-def _longest(text: str, at: int, known: Mapping[str, Term]) -> tuple[int, str]:
+def _longest(text: str, at: int, table: Mapping[str, Term]) -> tuple[int, str]:
     """Where the symbol that begins here ends: with its mark and its script if the glossary has it so."""
     tail = _TAIL.match(text, at + 1)
     assert tail is not None
     for stop in dict.fromkeys((tail.end(), at + 2, at + 1)):
-        if stop <= tail.end() and (symbol := _plain(text[at:stop])) in known:
+        if stop <= tail.end() and (symbol := _plain(text[at:stop])) in table:
             return stop, symbol
     return at + 1, text[at]
 
@@ -137,10 +137,10 @@ def _longest(text: str, at: int, known: Mapping[str, Term]) -> tuple[int, str]:
 def value(symbol: str, text: str) -> str:
     """What `text` says that a symbol is here: "= 0.93" from "κ = αL/(αβ + σ_min²) = 0.93"; else empty."""
     number, name = r"−?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w/·(])", rf"(?<![\w‖(]){re.escape(symbol)}"
-    found = re.search(rf"{name} ([=≤≥] {number})", text) or re.search(
+    match = re.search(rf"{name} ([=≤≥] {number})", text) or re.search(
         rf"{name} = [^=≤≥,;:]* (= {number})", text
     )
-    return found[1] if found else ""
+    return match[1] if match else ""
 
 
 def address(term: Term) -> str | None:

@@ -153,15 +153,15 @@ def preview(key: str, side: int = 96) -> Image:
 
 
 @lru_cache(maxsize=8)
-def _preview(found: Scan, side: int) -> Image:
-    coils = inverse_fourier(found.cropped(side).samples, _AXES)
+def _preview(acquisition: Scan, side: int) -> Image:
+    coils = inverse_fourier(acquisition.cropped(side).samples, _AXES)
     joined = coils.abs().square().sum(0).sqrt()[None, None]
     return joined / joined.max().clamp_min(1e-30)
 
 
 @lru_cache(maxsize=2)
-def _prepared(found: Scan, side: int, calibration: Calibration) -> Measured:
-    small = found.cropped(side)
+def _prepared(acquisition: Scan, side: int, calibration: Calibration) -> Measured:
+    small = acquisition.cropped(side)
     maps = espirit_maps(small) if calibration == "ESPIRiT" else low_resolution_maps(small)
     joined = (maps.conj() * inverse_fourier(small.samples, _AXES)).sum(0)
     size = float(joined.abs().max())
@@ -171,7 +171,7 @@ def _prepared(found: Scan, side: int, calibration: Calibration) -> Measured:
         )
     picture = to_channels(joined[None] / size)
     data = small.samples[None, None] / size
-    return Measured(maps, data, small.mask, picture, _noise(small) / size, found.is_full)
+    return Measured(maps, data, small.mask, picture, _noise(small) / size, acquisition.is_full)
 
 
 def prepared(key: str, side: int, calibration: Calibration) -> Measured:
@@ -179,28 +179,28 @@ def prepared(key: str, side: int, calibration: Calibration) -> Measured:
     return _prepared(scan(key), side, calibration)
 
 
-def low_resolution_maps(found: Scan) -> Maps:
+def low_resolution_maps(acquisition: Scan) -> Maps:
     """z_c/√Σ|z_c|² of the images z_c of the centre alone, under Hann's window; Σ_c |S_c|² = 1.
 
     They carry the image's own smooth phase, so that what is reconstructed has little.
     McKenzie, Yeh, Ohliger, Price and Sodickson, 2002.
     """
-    rows, columns = found.centre
+    rows, columns = acquisition.centre
     tall, wide = (
         torch.hann_window(part.stop - part.start + 2, periodic=False)[1:-1] for part in (rows, columns)
     )
-    low = torch.zeros_like(found.samples)
-    low[:, rows, columns] = found.samples[:, rows, columns] * tall[:, None] * wide
+    low = torch.zeros_like(acquisition.samples)
+    low[:, rows, columns] = acquisition.samples[:, rows, columns] * tall[:, None] * wide
     z = inverse_fourier(low, _AXES)
     return z / z.abs().square().sum(0).sqrt().clamp_min(torch.finfo(torch.float32).tiny)
 
 
-def espirit_maps(found: Scan) -> Maps:
+def espirit_maps(acquisition: Scan) -> Maps:
     """Maps by sigpy's ESPIRiT, 0 where no coil sees anything (Uecker et al., 2014).
 
     Raises ValueError, with a sentence for the user, where sigpy is missing or fails, or the centre is small.
     """
-    rows, columns = (part.stop - part.start for part in found.centre)
+    rows, columns = (part.stop - part.start for part in acquisition.centre)
     width = min(rows, columns)
     other = "or choose the low-resolution coil maps"
     if width < LEAST_ESPIRIT:
@@ -213,7 +213,7 @@ def espirit_maps(found: Scan) -> Maps:
     except ImportError:
         raise ValueError(f"ESPIRiT needs sigpy: pip install 'deqviz[espirit]', {other}.") from None
     try:
-        maps = EspiritCalib(found.samples.numpy(), calib_width=width, crop=0.8, show_pbar=False).run()
+        maps = EspiritCalib(acquisition.samples.numpy(), calib_width=width, crop=0.8, show_pbar=False).run()
     except Exception as error:  # numba compiles it on the spot, and may not know this NumPy
         raise ValueError(
             f"sigpy's ESPIRiT failed here ({type(error).__name__}): update sigpy, {other}."
@@ -221,13 +221,15 @@ def espirit_maps(found: Scan) -> Maps:
     return torch.from_numpy(np.ascontiguousarray(maps)).to(torch.complex64)
 
 
-def _noise(found: Scan) -> float:
+def _noise(acquisition: Scan) -> float:
     """√E|n|² from the median of |y| in the outermost fiftieth of the samples: |n| is Rayleigh's."""
-    h, w = found.mask.shape
+    h, w = acquisition.mask.shape
     rows = (torch.arange(h) - h // 2)[:, None] / h
-    far = torch.hypot(rows, (torch.arange(w) - w // 2) / w)[found.mask]
+    far = torch.hypot(rows, (torch.arange(w) - w // 2) / w)[acquisition.mask]
     outermost = far.argsort(descending=True)[: max(64, len(far) // 50)]
-    return float(found.samples[:, found.mask][:, outermost].abs().median()) / math.sqrt(math.log(2))
+    return float(acquisition.samples[:, acquisition.mask][:, outermost].abs().median()) / math.sqrt(
+        math.log(2)
+    )
 
 
 def _middle(n: int, m: int) -> slice:

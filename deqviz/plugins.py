@@ -40,7 +40,7 @@ class Plugin:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Scan:
     plugins: tuple[Plugin, ...]
     failures: tuple[str, ...]
 
@@ -51,21 +51,21 @@ def load() -> None:
     A module that cannot be imported, or whose classes cannot be used, leaves no trace in the registries: its
     failure is one sentence of `failures`, and a warning of the logger "deqviz", hence on a terminal.
     """
-    _found()
+    _scan()
 
 
 def plugins() -> tuple[Plugin, ...]:
     """What was added, in the order of the groups."""
-    return _found().plugins
+    return _scan().plugins
 
 
 def failures() -> tuple[str, ...]:
     """One sentence, naming the package, for each module that could not be added."""
-    return _found().failures
+    return _scan().failures
 
 
 @cache
-def _found() -> _Found:
+def _scan() -> _Scan:
     every = entry_points()
     added: list[Plugin] = []
     failed: list[str] = []
@@ -76,9 +76,9 @@ def _found() -> _Found:
                     added.append(Plugin(_package(point), registry.kind, _added(point, registry)))
             # A package of somebody else may fail in any way, also by leaving the program.
             except (Exception, SystemExit) as error:
-                failed.append(f"The package {_package(point)} adds no {registry.kind}: {_said(error)}")
+                failed.append(f"The package {_package(point)} adds no {registry.kind}: {_message(error)}")
                 _LOG.warning(failed[-1])
-    return _Found(tuple(added), tuple(failed))
+    return _Scan(tuple(added), tuple(failed))
 
 
 def _added(point: EntryPoint, registry: Registry[Any]) -> tuple[str, ...]:
@@ -126,7 +126,7 @@ def _package(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
 
 
-def _said(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     """The error as the end of one sentence, on one line and not longer than a line."""
     text = " ".join(str(error).split()).rstrip(".") or "it left no message"
     text = text if len(text) <= 200 else f"{text[:199]}…"

@@ -125,9 +125,9 @@ def _settings(scenario: Scenario, image: str, lines: int) -> list[str]:
     rows = sorted(("operator", "noise", "method"), key=lambda n: len(texts[n]))
     tries = [made(frozenset(rows[:count])) for count in range(3)]
     tries.append([pair, *_assigned("method", parts["method"]), made(frozenset())[-1]])
-    for found in tries:
-        if len(found) <= lines and all(len(line) <= WIDTH for line in found):
-            return found
+    for attempt in tries:
+        if len(attempt) <= lines and all(len(line) <= WIDTH for line in attempt):
+            return attempt
     # More than a handful of parameters that all differ: long lines then, rather than a long script.
     whole = [pair, f"method = {texts['method']}", made(frozenset())[-1]]
     return [line if len(line) <= WIDTH else line + _SKIP for line in whole]
@@ -142,7 +142,7 @@ def _part(name: str, choice: Choice) -> Choice:
 
 def _changed(specs: Sequence[Param], params: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters that differ from the defaults, in nested choices too."""
-    found: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     for p in specs:
         value, default = params.get(p.name, p.default), p.default
         if isinstance(p.domain, Pick):
@@ -151,8 +151,8 @@ def _changed(specs: Sequence[Param], params: Mapping[str, Any]) -> dict[str, Any
                 Choice(c.key, _changed(registry[c.key].params, c.params)) for c in (value, default)
             )
         if value != default:
-            found[p.name] = value
-    return found
+            changes[p.name] = value
+    return changes
 
 
 def _assigned(name: str, part: Choice) -> list[str]:

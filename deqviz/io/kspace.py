@@ -63,14 +63,14 @@ def read_kspace(data: bytes, number: int | None = None) -> KspaceUpload:
             f"The file has {len(data) / 2**20:.0f} MB and the limit is 200 MB: save one slice of it."
         )
     try:
-        found, shape, at = _read_hdf5(data, number) if data.startswith(_HDF5) else _read_npy(data, number)
+        array, shape, at = _read_hdf5(data, number) if data.startswith(_HDF5) else _read_npy(data, number)
     except UploadError:
         raise
     except MemoryError:
         raise UploadError("The k-space is too large to unpack here: save one slice of it.") from None
     except Exception as error:  # h5py raises whatever it likes on damaged bytes
         raise UploadError("The file is damaged or cut off: save or download it again.") from error
-    samples = _checked(found.reshape(shape[1:]))
+    samples = _checked(array.reshape(shape[1:]))
     digest = hashlib.sha256(hashlib.sha256(data).digest() + at.to_bytes(4, "little")).hexdigest()
     height, width = samples.shape[1:]
     return KspaceUpload(digest, samples, (width, height), at + 1, shape[0])
@@ -101,11 +101,11 @@ def _checked(values: np.ndarray) -> Complex[Tensor, "coils h w"]:
 
 def _slices(shape: tuple[int, ...], kind: np.dtype, *, is_single: bool = False) -> tuple[int, int, int, int]:
     """Slices, coils, height and width from a header; refuses what is no k-space, or too much of it."""
-    said = written(shape)
+    size = written(shape)
     if kind.kind != "c":
         raise UploadError("The k-space holds no complex numbers: save it as complex64.")
     if len(shape) not in (2, 3, 4):
-        raise UploadError(f"The k-space has the shape {said}: {_AXES}, or slice × coil × ky × kx.")
+        raise UploadError(f"The k-space has the shape {size}: {_AXES}, or slice × coil × ky × kx.")
     if is_single and len(shape) == 3:
         shape = (shape[0], 1, *shape[1:])
     slices, coils, height, width = (1,) * (4 - len(shape)) + shape
@@ -114,14 +114,14 @@ def _slices(shape: tuple[int, ...], kind: np.dtype, *, is_single: bool = False) 
     if min(height, width) < MIN_SIDE:
         turned = "the coils come first: " if len(shape) > 2 and coils >= MIN_SIDE else ""
         raise UploadError(
-            f"The k-space has the shape {said}, below {MIN_SIDE} × {MIN_SIDE} samples: {turned}{_AXES}."
+            f"The k-space has the shape {size}, below {MIN_SIDE} × {MIN_SIDE} samples: {turned}{_AXES}."
         )
     if coils > MAX_COILS:
         raise UploadError(
             f"The k-space has {coils} coils and the limit is {MAX_COILS}: {_AXES}, or fewer coils."
         )
     if max(height, width) > MAX_SIDE or coils * height * width * kind.itemsize > MAX_SLICE:
-        raise UploadError(f"The k-space is too large with {said} samples: crop it, or save fewer coils.")
+        raise UploadError(f"The k-space is too large with {size} samples: crop it, or save fewer coils.")
     return slices, coils, height, width
 
 
@@ -156,12 +156,12 @@ def _read_hdf5(data: bytes, number: int | None) -> tuple[np.ndarray, tuple[int, 
             names = ", ".join(repr(name)[1:-1][:20] for name in list(file)[:3]) or "nothing"
             raise UploadError(f"The file has no data set named kspace but {names}: store the samples there.")
         # Links, external and virtual storage name other files, which would be this machine's.
-        found = file["kspace"] if isinstance(link, h5py.HardLink) else None
-        if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual:
+        dataset = file["kspace"] if isinstance(link, h5py.HardLink) else None
+        if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
             raise UploadError("kspace is no plain data set of this file: store the samples themselves there.")
         # fastMRI's files of one coil leave its axis out, and have a reconstruction of this name.
-        whole = _slices(found.shape, found.dtype, is_single="reconstruction_esc" in file)
-        if found.chunks is not None and math.prod(found.chunks) * found.dtype.itemsize > MAX_SLICE:
+        whole = _slices(dataset.shape, dataset.dtype, is_single="reconstruction_esc" in file)
+        if dataset.chunks is not None and math.prod(dataset.chunks) * dataset.dtype.itemsize > MAX_SLICE:
             raise UploadError("The chunks of kspace are too large to unpack here: store it slice by slice.")
         at = _place(number, whole[0])
-        return found[at] if len(found.shape) == 4 or whole[0] > 1 else found[()], whole, at
+        return dataset[at] if len(dataset.shape) == 4 or whole[0] > 1 else dataset[()], whole, at

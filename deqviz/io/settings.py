@@ -19,14 +19,14 @@ def read(data: bytes) -> dict[str, Any]:
     if len(data) > MAX_BYTES:
         raise ValueError("This is no settings file, which has some kilobytes: choose one saved by Settings.")
     try:
-        found: Any = json.loads(data.decode("utf-8-sig"))
+        settings: Any = json.loads(data.decode("utf-8-sig"))
     except json.JSONDecodeError as error:
         raise ValueError(
             f"This settings file is damaged in line {error.lineno}, character {error.colno}: save it again."
         ) from None
     except (ValueError, RecursionError):  # no text, a number of thousands of digits, brackets without end
         raise ValueError("This is no settings file: choose one saved by Settings.") from None
-    if not isinstance(found, dict):
+    if not isinstance(settings, dict):
         raise ValueError("These are not the settings of a run: choose a file saved by Settings.")
-    found.pop("deqviz", None)  # the version that wrote it
-    return found
+    settings.pop("deqviz", None)  # the version that wrote it
+    return settings

@@ -23,14 +23,14 @@ def merits(problem: SparseCoding, merit: Merit, states: list[Tensor], x: Tensor,
     """m_ℓ per item: (K + 1) × b for the states y₀ … y_K."""
     match merit:
         case "distance":
-            found = [torch.linalg.vector_norm(y - solution, dim=-1) for y in states]
+            values = [torch.linalg.vector_norm(y - solution, dim=-1) for y in states]
         case "gradient":
-            found = [torch.linalg.vector_norm(problem.gradient(y, x), dim=-1) for y in states]
+            values = [torch.linalg.vector_norm(problem.gradient(y, x), dim=-1) for y in states]
         case "prox-gradient":
-            found = [torch.linalg.vector_norm(problem.prox_gradient(y, x), dim=-1) for y in states]
+            values = [torch.linalg.vector_norm(problem.prox_gradient(y, x), dim=-1) for y in states]
         case "objective":
-            found = [problem.objective(y, x) for y in states]
-    return torch.stack(found)
+            values = [problem.objective(y, x) for y in states]
+    return torch.stack(values)
 
 
 def ratios(merit: Tensor, form: Form) -> Tensor:

@@ -21,8 +21,8 @@ def gradients(states: Sequence[LayerState], pull: Callable[[Tensor], Tensor]) ->
 
 def latent_norms(states: Sequence[LayerState]) -> Tensor:
     """‖∇_z f‖ = ‖z‖ per image, (K + 1) × b; 0 stands before layer 1, where there are no latents."""
-    found = torch.stack([state.latent_norm for state in states[1:]])
-    return torch.cat([torch.zeros_like(found[:1]), found])
+    norms = torch.stack([state.latent_norm for state in states[1:]])
+    return torch.cat([torch.zeros_like(norms[:1]), norms])
 
 
 def objective(state: LayerState, misfit: Image) -> Batch:

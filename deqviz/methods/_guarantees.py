@@ -86,8 +86,8 @@ def _largest_ratio(theory: Theory, marks: Sequence[Scalars]) -> float | None:
 
 def _expansion(theory: Theory, evidence: Evidence) -> Guarantee:
     measured = evidence.probes.get("expansion")
-    known = theory.is_nonexpansive and theory.kappa is not None
-    if known:
+    has_bound = theory.is_nonexpansive and theory.kappa is not None
+    if has_bound:
         reason = "the power iteration bounds ‖J_T(x)‖ from below, κ bounds it from above"
     elif measured is None:
         reason = theory.obstacle
@@ -99,9 +99,9 @@ def _expansion(theory: Theory, evidence: Evidence) -> Guarantee:
         "expansion",
         "Local Lipschitz constant",
         "‖J_T(x)‖ ≤ κ",
-        "certified" if known else "void",
+        "certified" if has_bound else "void",
         reason,
-        min(theory.kappa, 1.0) if known and theory.kappa is not None else None,
+        min(theory.kappa, 1.0) if has_bound and theory.kappa is not None else None,
         measured,
     )
 

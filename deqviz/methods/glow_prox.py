@@ -95,8 +95,8 @@ class GlowProxMethod(Method):
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
         """None: descent was trained on average over images, and five layers have no limit."""
-        known = isinstance(problem.operator, Inpainting)
-        return no_guarantees(_REASON if known else f"{_ELSEWHERE}; {_REASON}", evidence)
+        is_inpainting = isinstance(problem.operator, Inpainting)
+        return no_guarantees(_REASON if is_inpainting else f"{_ELSEWHERE}; {_REASON}", evidence)
 
 
 def _in_colour(x: Image) -> Colour:

@@ -90,7 +90,7 @@ class PnpHqs(FixedPointMethod):
             )
         margin = _theory.significant((bound.bottom + rho * (1 - limit)) / (bound.bottom + rho))
         error = 1 / margin if margin > 0 else None
-        known = "by construction" if self.plugged is None else "as stated of what was plugged in"
+        ground = "by construction" if self.plugged is None else "as stated of what was plugged in"
         step_gain = _theory.equilibrium_gain(bound, rho, 1.0)
         return _theory.Theory(
             margin,
@@ -99,7 +99,7 @@ class PnpHqs(FixedPointMethod):
             is_averaged=self.relaxation < 1 and margin >= -_theory.ROUNDING,
             floor=floor,
             bias=bound.rounding * (bound.top + rho) / (bound.bottom + rho),
-            because=f"Lip(D_σ) ≤ {limit:.4g} {known}, κ = Lip(D_σ) ρ/(σ_min² + ρ) = {1 - margin:.5g}",
+            because=f"Lip(D_σ) ≤ {limit:.4g} {ground}, κ = Lip(D_σ) ρ/(σ_min² + ρ) = {1 - margin:.5g}",
             obstacle="A (nearly) has a null space, and Lip(D_σ) ≤ 1 is not below 1",
             gain_statement="‖x₁ − x₂‖ ≤ Lip(D_σ) ‖(A*A + ρ)⁻¹A*‖/(1 − κ) ‖y₁ − y₂‖",
             noun="fixed point",

@@ -75,17 +75,17 @@ def levels(height: int, width: int, scales: int) -> tuple[tuple[int, int], ...]:
     """
     if scales < 1:
         raise ValueError(f"The network needs at least one scale, not {scales}.")
-    found = [(height, width)]
-    while len(found) <= scales:
-        h, w = ((n + 1) // 2 for n in found[-1])
+    sizes = [(height, width)]
+    while len(sizes) <= scales:
+        h, w = ((n + 1) // 2 for n in sizes[-1])
         if min(h, w) < LEAST:
             break
-        found.append((h, w))
-    if len(found) == 1:
+        sizes.append((h, w))
+    if len(sizes) == 1:
         raise ValueError(
             f"The network needs images of 3 × 3 pixels or more, not {height} × {width}: take a larger one."
         )
-    return tuple(found)
+    return tuple(sizes)
 
 
 def checked(channels: int, width: int) -> None:

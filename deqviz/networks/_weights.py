@@ -99,10 +99,10 @@ def write(
 
 def _stored(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
     # Whole numbers beyond 2048 are not halves.
-    found = value.detach().to(dtype if value.is_floating_point() else torch.float32)
-    if not bool(found.isfinite().all()):
+    tensor = value.detach().to(dtype if value.is_floating_point() else torch.float32)
+    if not bool(tensor.isfinite().all()):
         raise ValueError(f"The weights {name} are not finite in {dtype}: store them as torch.float32.")
-    return found
+    return tensor
 
 
 def read(key: str, folder: Path) -> nn.Module:
@@ -115,9 +115,9 @@ def read(key: str, folder: Path) -> nn.Module:
     if not weights.is_file():
         raise WeightsError(_advice(f"the card {path.name} has no {weights.name} beside it", key))
     blob = weights.read_bytes()
-    found = hashlib.sha256(blob).hexdigest()
-    if found != card.sha256:
-        problem = f"{weights} has sha256 {found[:12]}… but its card says {card.sha256[:12]}…"
+    digest = hashlib.sha256(blob).hexdigest()
+    if digest != card.sha256:
+        problem = f"{weights} has sha256 {digest[:12]}… but its card says {card.sha256[:12]}…"
         raise WeightsError(_advice(problem, key))
     net = _NETWORKS[card.network](**card.arguments)
     net.load_state_dict(parse(blob))

@@ -76,8 +76,8 @@ class GlowProx(nn.Module):
     def layer(self, number: int, x: Pixels, pull: Callable[[Tensor], Tensor]) -> LayerState:
         """Layer ℓ = `number`, counted from 1; `pull`(x) is A*(y − Ax), ‖A‖ ≤ 1: m·(y − x) for a mask m."""
         h, w = x.shape[-2:]
-        found = self.latents(number, self.data_step(number, x, pull))
-        kept = [z / (1 + weight) for z, weight in zip(found, self.shrinkage[number - 1], strict=True)]
+        latents = self.latents(number, self.data_step(number, x, pull))
+        kept = [z / (1 + weight) for z, weight in zip(latents, self.shrinkage[number - 1], strict=True)]
         return LayerState(self._flow(number).inverse(kept)[..., :h, :w] + 0.5, kept)
 
     def states(

@@ -119,9 +119,9 @@ class MonotoneCNN(nn.Module):
 
     def norms(self, grid: Sequence[int] | None = None) -> LayerNorms:
         """Certified upper bounds on a periodic grid of this size; None: for every size that fits."""
-        found = tuple(self._norm(layer.filters, grid) for layer in self.layers)
-        product, t = math.prod(found), float(self.share.detach().double())
-        return LayerNorms(found, product, (1 - self.margin) * (1 - t + t * product))
+        norms = tuple(self._norm(layer.filters, grid) for layer in self.layers)
+        product, t = math.prod(norms), float(self.share.detach().double())
+        return LayerNorms(norms, product, (1 - self.margin) * (1 - t + t * product))
 
     @staticmethod
     def _norm(filters: Tensor | nn.Module, grid: Sequence[int] | None) -> float:

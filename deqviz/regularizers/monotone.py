@@ -92,13 +92,13 @@ class Monotone(Regularizer):
 
     def constants(self) -> Constants:
         """c = 1 − L, L_R = 1 + L, and Id − R = H contracts by L."""
-        limit, known = lipschitz(self.key)
+        limit, reason = lipschitz(self.key)
         return Constants(
             Estimate("c", 1 - limit, "lower bound"),
             Estimate("L_R", 1 + limit, "upper bound"),
             1.0,
             Estimate("L", limit, "upper bound"),
-            known,
+            reason,
         )
 
 

@@ -58,7 +58,7 @@ class _Window(Memory):
         self.moves = first.r.new_zeros(b, slots, n)
         self.residuals = torch.zeros(b, slots, n, **exact)
         self.gram = torch.zeros(b, slots, slots, **exact)
-        self.known = torch.zeros(b, **exact)
+        self.count = torch.zeros(b, **exact)
         eye = torch.eye(slots, **exact)
         self.difference, self.ridge = eye - eye.roll(-1, 1), ridge * eye
         here = torch.arange(slots, **exact)
@@ -81,7 +81,7 @@ class _Window(Memory):
         self.slot = (self.slot + 1) % len(self.ages)
         torch.sub(new.fz, last.fz, out=self.moves[:, self.slot])
         self._write(new.r)
-        self.known = (self.known + 1) * good
+        self.count = (self.count + 1) * good
 
     def correction(self, wanted: Tensor) -> tuple[Tensor, Tensor]:
         """−Σ γᵢ Δfᵢ − (1 − β)(r − Σ γᵢ Δrᵢ), where γ minimises ‖r − Σ γᵢ Δrᵢ‖ with a ridge."""
@@ -89,7 +89,7 @@ class _Window(Memory):
         normal, right = across @ self.difference.mT, across[:, :, self.slot]
         # Scaled to unit columns, so that the ridge means the same at every residual and every age.
         scale = (normal.diagonal(dim1=1, dim2=2) + 1e-300).rsqrt() * (
-            self.ages[self.slot] < self.known[:, None]
+            self.ages[self.slot] < self.count[:, None]
         )
         system = normal * scale[:, :, None] * scale[:, None, :] + self.ridge
         weights = scale * torch.linalg.solve_ex(system, scale * right)[0]

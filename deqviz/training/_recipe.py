@@ -104,12 +104,12 @@ class DenoisingRecipe(Recipe):
 
     def score(self, net: nn.Module, clean: Image, seed: int) -> dict[str, float]:
         """PSNR in dB of one validation image, by noise level in units of 1/255."""
-        found = {}
+        scores = {}
         for sigma in self.sigmas:
             rng = torch.Generator().manual_seed(seed)
             noise = torch.randn(clean.shape, generator=rng).to(clean.device)
-            found[f"{255 * sigma:g}"] = float(psnr(self.denoise(net, clean + sigma * noise, sigma), clean))
-        return found
+            scores[f"{255 * sigma:g}"] = float(psnr(self.denoise(net, clean + sigma * noise, sigma), clean))
+        return scores
 
     def sample(self, source: list[Tensor], rng: torch.Generator) -> Sample:
         """Noisy patches, σ uniform in √σ: low noise is seen as often as high noise without taking over."""

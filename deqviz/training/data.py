@@ -22,10 +22,10 @@ def pictures(folder: Path) -> list[Tensor]:
 
 def split(folder: Path, validation: int) -> tuple[list[Tensor], list[Tensor]]:
     """(training, validation): the last `validation` images, in sorted order, are never trained on."""
-    found = pictures(folder)
-    if len(found) <= validation:
-        raise ValueError(f"{folder} has {len(found)} pictures, and the last {validation} only validate")
-    return found[:-validation], found[-validation:]
+    tensors = pictures(folder)
+    if len(tensors) <= validation:
+        raise ValueError(f"{folder} has {len(tensors)} pictures, and the last {validation} only validate")
+    return tensors[:-validation], tensors[-validation:]
 
 
 def patches(source: list[Tensor], count: int, size: int, rng: torch.Generator) -> Image:

@@ -84,9 +84,9 @@ class GlowRecipe(Recipe):
     @property
     def data(self) -> str:
         """The rule of the held-out images."""
-        held = f"the last {TEST} (test) and the {self.validation} before them (validation)"
+        excluded = f"the last {TEST} (test) and the {self.validation} before them (validation)"
         patch = f"{self.patch} × {self.patch} pixels at 1 to ¼ of the size"
-        return f"train/bsds_color, all pictures but {held}; {patch}"
+        return f"train/bsds_color, all pictures but {excluded}; {patch}"
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -123,10 +123,10 @@ class GlowRecipe(Recipe):
             net.net.begin(sample.y, sample.pull)
             net.begun.fill_(1)
         rng = torch.Generator().manual_seed(sample.seed)
-        found = list(net.net.states(sample.y, sample.pull, noise=self.noise, rng=rng))
-        total = norm(found[-1].x - sample.clean).square().mean()
+        states = list(net.net.states(sample.y, sample.pull, noise=self.noise, rng=rng))
+        total = norm(states[-1].x - sample.clean).square().mean()
         if self.descent is not None:
-            merits = gradients(found, sample.pull), latent_norms(found)
+            merits = gradients(states, sample.pull), latent_norms(states)
             slacks = torch.stack([self.descent.slacks(merit) for merit in merits])
             total = total + (net.duals.clone() * slacks).sum()
             net.duals.copy_((net.duals + self.dual_rate * slacks.detach()).clamp_min(0))
@@ -136,14 +136,14 @@ class GlowRecipe(Recipe):
     def score(self, net: nn.Module, clean: Tensor, seed: int) -> dict[str, float]:
         """PSNR inside the holes, by their kind."""
         assert isinstance(net, GlowProx)
-        found = {}
+        scores = {}
         for kind in self.kinds:
             height, width = clean.shape[-2:]
             mask = holes(kind, height, width, torch.Generator().manual_seed(seed))[None].to(clean.device)
             one = HoleSample(clean, mask * clean, clean.new_zeros(1), mask=mask, seed=seed)
             *_, last = net.states(one.y, one.pull)
-            found[kind] = hole_psnr(last.x, clean, mask)
-        return found
+            scores[kind] = hole_psnr(last.x, clean, mask)
+        return scores
 
     def constants(self, net: nn.Module) -> Mapping[str, float]:
         """None: constraints that were trained promise nothing."""
@@ -169,11 +169,15 @@ def colour(folder: Path, validation: int = VALIDATION) -> tuple[list[Tensor], li
     test = min(TEST, len(paths) // 3)
     if len(paths) <= test + validation:
         raise ValueError(f"{place} has {len(paths)} pictures, and the last {test + validation} are held out")
-    found = []
+    tensors = []
     for path in paths:
-        found.append(torch.from_numpy(decoded(path, "RGB")).permute(2, 0, 1).contiguous())
-    held = len(found) - test
-    return found[: held - validation], found[held - validation : held], found[held:]
+        tensors.append(torch.from_numpy(decoded(path, "RGB")).permute(2, 0, 1).contiguous())
+    test_start = len(tensors) - test
+    return (
+        tensors[: test_start - validation],
+        tensors[test_start - validation : test_start],
+        tensors[test_start:],
+    )
 
 
 def middle(picture: Tensor, side: int = SIDE) -> Tensor:

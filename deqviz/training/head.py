@@ -61,8 +61,8 @@ def fitted(picture: Tensor, side: int) -> Tensor:
 
 def drawn(source: list[Tensor], count: int, side: int, rng: torch.Generator) -> Image:
     """`count` random complex images b × 2 × side × side: a zoomed part of a slice in a new contrast."""
-    found = [picture(source, side, rng) for _ in range(count)]
-    return torch.cat([images.with_phase(one[None], rng) for one in found])
+    crops = [picture(source, side, rng) for _ in range(count)]
+    return torch.cat([images.with_phase(one[None], rng) for one in crops])
 
 
 def picture(source: list[Tensor], side: int, rng: torch.Generator) -> Tensor:

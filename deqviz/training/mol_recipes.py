@@ -74,11 +74,11 @@ class InverseProblemRecipe(Recipe):
     @torch.no_grad()
     def score(self, net: nn.Module, clean: Tensor, seed: int) -> dict[str, float]:
         """PSNR of magnitudes."""
-        found = {}
+        scores = {}
         for name, sample in self.task.examples(clean, seed).items():
             x = self.reconstruct(net, sample)
-            found[name] = float(psnr(magnitude(x), magnitude(sample.clean)))
-        return found
+            scores[name] = float(psnr(magnitude(x), magnitude(sample.clean)))
+        return scores
 
 
 @dataclass(frozen=True)

@@ -74,10 +74,10 @@ class InverseRecipe(ContractiveRecipe):
     @torch.no_grad()
     def score(self, net: nn.Module, clean: Image, seed: int) -> dict[str, float]:
         """PSNR in dB of the equilibrium of one validation image, blurred and sampled at noise 0.01."""
-        found = {}
+        scores = {}
         for name, sample in examples(clean, seed).items():
-            found[name] = float(psnr(self.equilibrium(net, self._scaled(sample), 1e-3), clean))
-        return found
+            scores[name] = float(psnr(self.equilibrium(net, self._scaled(sample), 1e-3), clean))
+        return scores
 
     def loss(self, net: nn.Module, sample: Sample) -> Tensor:
         """The objective, with the filters projected once instead of at every evaluation."""

@@ -103,15 +103,15 @@ class ReconstructionRecipe(ConvexRidgeRecipe):
     def score(self, net: nn.Module, clean: Image, seed: int) -> dict[str, float]:
         """PSNR in dB of one validation image, blurred and sampled."""
         assert isinstance(net, ConvexRidge)
-        found = {}
+        scores = {}
         for name, sample in examples(clean, seed).items():
             assert sample.operator is not None
             filters, tau = net.filters, net.thresholds(sample.sigma)
             limit = self.lipschitz * self.sharpness
             back = sample.operator.adjoint(sample.y)
             x = equilibrium(filters, tau, sample.operator, back, sample.weight, limit, 3 * self.steps_forward)
-            found[name] = float(psnr(x, clean))
-        return found
+            scores[name] = float(psnr(x, clean))
+        return scores
 
     def loss(self, net: nn.Module, sample: Sample) -> Tensor:
         """The squared error of the equilibrium."""

@@ -85,8 +85,8 @@ class DictionaryRecipe(Recipe):
         """PSNR in dB of an image denoised by its codes."""
         assert isinstance(net, Dictionary)
         problem = SparseCoding(net.atoms, self.weight)
-        found = denoising_scores(clean, self.sigma, seed, problem, lambda x: problem.solution(x, 200))
-        return {f"{255 * self.sigma:g}": found}
+        decibels = denoising_scores(clean, self.sigma, seed, problem, lambda x: problem.solution(x, 200))
+        return {f"{255 * self.sigma:g}": decibels}
 
     def constants(self, net: nn.Module) -> Mapping[str, float]:
         """‖D‖², of which every step of ISTA is the inverse."""

@@ -69,9 +69,9 @@ class Slab(SpaceTask):
     @property
     def data(self) -> str:
         """The rule of the slices."""
-        held = f"{head.HELD_OUT.start} to {head.HELD_OUT.stop - 1} (test)"
+        test_slices = f"{head.HELD_OUT.start} to {head.HELD_OUT.stop - 1} (test)"
         return (
-            f"mri/ch2.nii.gz: parts without the axial slices {held} and "
+            f"mri/ch2.nii.gz: parts without the axial slices {test_slices} and "
             f"{_VALIDATION.start} to {_VALIDATION.stop - 1} (validation)"
         )
 
