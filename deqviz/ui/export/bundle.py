@@ -159,8 +159,8 @@ def _pictures(k: int, gain: int, has_truth: bool) -> dict[str, str]:
 
 
 def _picture(record: Record, k: int, gain: int, part: str) -> bytes:
-    found = export_files.pictures(record, k, gain)[part]
-    return export_files.png(found, record.scenario.to_json())
+    pixels = export_files.pictures(record, k, gain)[part]
+    return export_files.png(pixels, record.scenario.to_json())
 
 
 def _animation(record: Record) -> None:

@@ -73,11 +73,11 @@ def pictures(record: Record, k: int, gain: int) -> dict[str, Pixels]:
     setup = record.snapshot.setup
     assert setup is not None  # a record is of a run whose problem was built
     shown = next(f.pixels for f in record.frames if f.k == k)
-    found = {f"k{k}": shown, "measured": setup.measured}
+    images = {f"k{k}": shown, "measured": setup.measured}
     if setup.truth is not None:
-        found["truth"] = setup.truth
-        found[f"k{k}-error-x{gain}"] = error_pixels(shown, setup.truth, gain)
-    return found
+        images["truth"] = setup.truth
+        images[f"k{k}-error-x{gain}"] = error_pixels(shown, setup.truth, gain)
+    return images
 
 
 def pictures_file(record: Record, k: int, gain: int) -> bytes:
@@ -107,7 +107,7 @@ def arrays(record: Record) -> bytes:
     kept = path[:: -max(1, math.ceil(len(path) * path[-1][1].nbytes / KEPT_BYTES))][::-1]
     with torch.no_grad():
         measured = record.problem.operator.baseline(record.problem.data)
-    found: dict[str, Any] = {
+    entries: dict[str, Any] = {
         "x": _bare(path[-1][1]),
         "y": _bare(record.problem.data),
         "measured": _bare(measured),
@@ -120,9 +120,9 @@ def arrays(record: Record) -> bytes:
         "settings": np.array(settings(record.scenario)),
     }
     for name in ("k", "evaluations"):
-        found[name] = found[name].astype(int)
+        entries[name] = entries[name].astype(int)
     file = io.BytesIO()
-    np.savez(file, **found)
+    np.savez(file, **entries)
     return file.getvalue()
 
 
@@ -140,14 +140,14 @@ def table(record: Record) -> tuple[tuple[str, ...], list[tuple[float | None, ...
     names = ("k", "evaluations", "residual", "gap", *judged, *(("objective",) if has_objective else ()), *own)
     rows: list[tuple[float | None, ...]] = []
     for mark, quality in zip(snapshot.marks, snapshot.psnr, strict=True):
-        known = None if math.isnan(quality) else quality
+        decibels = None if math.isnan(quality) else quality
         rows.append(
             (
                 mark.k,
                 mark.evaluations,
                 mark.residual,
                 mark.gap,
-                *((known, snapshot.ssim.get(mark.k)) if judged else ()),
+                *((decibels, snapshot.ssim.get(mark.k)) if judged else ()),
                 *((mark.objective,) if has_objective else ()),
                 *(mark.scalars.get(name) for name in own),
             )

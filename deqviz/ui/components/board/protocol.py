@@ -72,8 +72,8 @@ def pack(board: Board, **extra: str | int | None) -> bytes:
 
 def parse_commands(value: object, after: int) -> tuple[Command, ...]:
     """The commands in what a browser sent that are newer than `after`, in order, and nothing else."""
-    found = (envelope(entry, _NAMES) for entry in outbox(value))
-    commands = (Command(cast(CommandName, c[0]), c[1], c[2]) for c in found if c is not None)
+    envelopes = (envelope(entry, _NAMES) for entry in outbox(value))
+    commands = (Command(cast(CommandName, c[0]), c[1], c[2]) for c in envelopes if c is not None)
     return tuple(sorted((c for c in commands if c.number > after), key=lambda c: c.number))
 
 

@@ -46,15 +46,15 @@ def pack(packet: View | Frames | Pictures, **extra: str | int | None) -> bytes:
 
 def parse_commands(value: object, after: int) -> tuple[Command, ...]:
     """The commands in what a browser sent that are newer than `after`, in order, and nothing else."""
-    found = (command for entry in outbox(value) if (command := _command(entry)) and command.number > after)
-    return tuple(sorted(found, key=lambda command: command.number))
+    commands = (command for entry in outbox(value) if (command := _command(entry)) and command.number > after)
+    return tuple(sorted(commands, key=lambda command: command.number))
 
 
 def _command(entry: object) -> Command | None:
-    found = envelope(entry, NAMES)
-    if found is None or not isinstance(entry, Mapping):
+    header = envelope(entry, NAMES)
+    if header is None or not isinstance(entry, Mapping):
         return None
-    (name, run, count), value = found, entry.get("value")
+    (name, run, count), value = header, entry.get("value")
     if name == "tune" and (type(value) is not int or not 0 <= value < 1000):
         return None
     return Command(cast(CommandName, name), run, count, value if name == "tune" and type(value) is int else 0)

@@ -52,8 +52,8 @@ def parse_commands(value: object, after: int) -> tuple[Command, ...]:
 
     Whatever is not exactly a list of commands of the known names and values is left out.
     """
-    found = (command for entry in outbox(value) if (command := _command(entry)) and command.number > after)
-    return tuple(sorted(found, key=lambda command: command.number))
+    commands = (command for entry in outbox(value) if (command := _command(entry)) and command.number > after)
+    return tuple(sorted(commands, key=lambda command: command.number))
 
 
 def outbox(value: object) -> Sequence[object]:
@@ -95,10 +95,10 @@ def packed(row: Row) -> list[Any]:
 
     A symbol is [start, stop, symbol, term, line, value or "", address or ""]; only its first place is given.
     """
-    found = {token.term: token for token in reversed(tokens(row.statement, row.paper)) if token.term}
+    terms = {token.term: token for token in reversed(tokens(row.statement, row.paper)) if token.term}
     symbols = [
         [t.start, t.stop, t.text, term.term, term.line, value(t.text, row.reason), address(term) or ""]
-        for term, t in sorted(found.items(), key=lambda item: item[1].start)
+        for term, t in sorted(terms.items(), key=lambda item: item[1].start)
     ]
     return [row.name, row.statement, row.lamp, row.measured, row.reason, row.void, symbols]
 
@@ -201,10 +201,10 @@ def checked(image: Picture) -> Picture:
 
 
 def _command(entry: object) -> Command | None:
-    found = envelope(entry, _NAMES)
-    if found is None or not isinstance(entry, Mapping):
+    header = envelope(entry, _NAMES)
+    if header is None or not isinstance(entry, Mapping):
         return None
-    (name, run, count), value = found, entry.get("value")
+    (name, run, count), value = header, entry.get("value")
     if name == "speed" and (type(value) is not int or value not in SPEEDS):
         return None
     return Command(
