@@ -118,22 +118,22 @@ def _part(entry: Entry[Any]) -> Part:
 
 def source(text: str) -> str:
     """The sentences of a docstring that name a year, or what stands in their brackets where the year is."""
-    found: list[str] = []
+    sentences: list[str] = []
     for sentence in re.split(r"(?<=[.:]) (?=[A-Z])", " ".join(text.split())):
         groups = [group for group in _GROUP.findall(sentence) if _YEAR.search(group)]
         if groups:
-            found += [f"{group}." for group in groups]
+            sentences += [f"{group}." for group in groups]
         elif _YEAR.search(sentence):
-            found.append(sentence)
-    return " ".join(found)
+            sentences.append(sentence)
+    return " ".join(sentences)
 
 
 def weights() -> tuple[Weights, ...]:
     """All shipped weights, by key."""
-    return tuple(_told(card) for card in cards())
+    return tuple(_weights_of(card) for card in cards())
 
 
-def _told(card: Card) -> Weights:
+def _weights_of(card: Card) -> Weights:
     file = PRETRAINED / f"{card.key}.safetensors"
     constants = ", ".join(f"{name} {_bound(name, value)}" for name, value in card.constants.items())
     return Weights(
@@ -152,9 +152,9 @@ def _bound(name: str, value: float) -> str:
 
 def pictures() -> tuple[Source, ...]:
     """Every file of the tables of SOURCES.md, and what is drawn in code."""
-    found = [row for name in ("images", "volumes") for row in _rows(ASSETS / name / "SOURCES.md")]
+    sources = [row for name in ("images", "volumes") for row in _rows(ASSETS / name / "SOURCES.md")]
     drawn = [p for p in images.gallery() if p.path is None]
-    return (*found, *(Source(p.key, p.title, p.credit, "BSD-3-Clause", "drawn in code") for p in drawn))
+    return (*sources, *(Source(p.key, p.title, p.credit, "BSD-3-Clause", "drawn in code") for p in drawn))
 
 
 def _rows(page: Path) -> list[Source]:
@@ -167,13 +167,13 @@ def _rows(page: Path) -> list[Source]:
 
 def versions() -> tuple[tuple[str, str], ...]:
     """Of the program, of Python and of what it stands on; "not installed" where that is so."""
-    found = [("deqviz", deqviz.__version__), ("python", platform.python_version())]
+    pairs = [("deqviz", deqviz.__version__), ("python", platform.python_version())]
     for name in PACKAGES:
         try:
-            found.append((name, metadata.version(name)))
+            pairs.append((name, metadata.version(name)))
         except metadata.PackageNotFoundError:
-            found.append((name, "not installed"))
-    return tuple(found)
+            pairs.append((name, "not installed"))
+    return tuple(pairs)
 
 
 def citation(path: Path = CITATION) -> Mapping[str, str]:
@@ -182,16 +182,16 @@ def citation(path: Path = CITATION) -> Mapping[str, str]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ValueError(f"The citation file {path.name} cannot be read.") from error
-    found = {
+    entries = {
         name: value.strip().strip("\"'")
         for name, value in re.findall(r"^([a-z-]+): +(.+)$", text, re.MULTILINE)
     }
     authors = re.search(r"^authors:\n((?:[ -].*\n?)+)", text, re.MULTILINE)
     names = re.findall(r"\bname: *(.+)", authors[1]) if authors else []
-    found["authors"] = " and ".join(name.strip().strip("\"'") for name in names)
-    if not found["authors"] or "title" not in found or "version" not in found:
+    entries["authors"] = " and ".join(name.strip().strip("\"'") for name in names)
+    if not entries["authors"] or "title" not in entries or "version" not in entries:
         raise ValueError(f"The citation file {path.name} has no title, no version or no authors.")
-    return found
+    return entries
 
 
 def cited(fields: Mapping[str, str]) -> str:

@@ -22,10 +22,10 @@ def operators(rows: Sequence[Measured]) -> tuple[str, ...]:
 
 def shown(setting: Setting, rows: Sequence[Measured]) -> tuple[Line, ...]:
     """What is drawn: all of a batch, of a table one degradation."""
-    found = operators(rows)
-    if not found:
+    names = operators(rows)
+    if not names:
         return ()
-    return lines(rows, setting.shown if setting.shown in found else found[0])
+    return lines(rows, setting.shown if setting.shown in names else names[0])
 
 
 def board(study: Study, setting: Setting) -> Board:
@@ -53,12 +53,12 @@ def _guarantees(drawn: Sequence[Line]) -> Iterator[Row]:
         counts = Counter(row.status for row in rows)
         # One lamp for all cells: the weakest of them.
         weakest = next(status for status in ("void", "estimated", "certified") if counts[status])
-        told = f"certified in {counts['certified']} of {len(rows)} cells"
+        note = f"certified in {counts['certified']} of {len(rows)} cells"
         if counts["estimated"]:
-            told += f", estimated in {counts['estimated']}"
+            note += f", estimated in {counts['estimated']}"
         why = "" if weakest == "certified" else "Open a cell in Reconstruct: the reason is given there."
         lamp = _LAMPS[weakest]
-        yield Row(line.name, rows[0].guarantee, lamp, told, why)
+        yield Row(line.name, rows[0].guarantee, lamp, note, why)
 
 
 def _explanation(setting: Setting, rows: Sequence[Measured]) -> Explanation:

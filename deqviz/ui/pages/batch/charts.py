@@ -28,17 +28,19 @@ def lines(rows: Sequence[Measured], operator: str) -> tuple[Line, ...]:
     """The methods in the order in which they came, the six best of them where there are more."""
     mine = [row for row in rows if row.operator == operator]
     kinds = {_kind(row.noise) for row in mine}
-    found: dict[str, list[Group]] = {}
+    by_name: dict[str, list[Group]] = {}
     for group in groups(mine):
         name = group.method if len(kinds) == 1 else f"{group.method}, {_kind(group.noise)}"
-        found.setdefault(name, []).append(group)
-    kept = list(found)
+        by_name.setdefault(name, []).append(group)
+    kept = list(by_name)
     if len(kept) > len(ROLES):
-        best = sorted(kept, key=lambda name: _overall(found[name]), reverse=True)[: len(ROLES)]
+        best = sorted(kept, key=lambda name: _overall(by_name[name]), reverse=True)[: len(ROLES)]
         kept = [name for name in kept if name in best]
     return tuple(
         Line(
-            name, role, tuple(sorted(found[name], key=lambda g: g.level if g.level is not None else math.inf))
+            name,
+            role,
+            tuple(sorted(by_name[name], key=lambda g: g.level if g.level is not None else math.inf)),
         )
         for name, role in zip(kept, ROLES, strict=False)
     )
@@ -54,8 +56,8 @@ def _kind(noise: str) -> str:
     return noise.split(" (")[0]
 
 
-def _overall(found: Sequence[Group]) -> float:
-    values = [m.value for g in found if (m := g.mean(lambda row: row.psnr)) is not None]
+def _overall(line_groups: Sequence[Group]) -> float:
+    values = [m.value for g in line_groups if (m := g.mean(lambda row: row.psnr)) is not None]
     return sum(values) / len(values) if values else -math.inf
 
 
@@ -151,15 +153,15 @@ def _whiskers(role: Role, points: Sequence[tuple[float, Mean]], aside: float) ->
 
 def _data(drawn: Sequence[Line]) -> Iterator[Series]:
     """What the data look like before any method: the same for all of them."""
-    found: dict[float, list[Measured]] = {}
+    by_level: dict[float, list[Measured]] = {}
     for group in (g for line in drawn for g in line.groups):
         if group.level is not None:
-            found.setdefault(group.level, []).extend(group.rows)
-    xs = sorted(found)
+            by_level.setdefault(group.level, []).extend(group.rows)
+    xs = sorted(by_level)
     ys: list[float] = []
     for x in xs:
-        known = {(row.picture, row.noise, row.seed): row.data_psnr for row in found[x]}
-        values = [v for v in known.values() if v is not None]
+        qualities = {(row.picture, row.noise, row.seed): row.data_psnr for row in by_level[x]}
+        values = [v for v in qualities.values() if v is not None]
         ys.append(sum(values) / len(values) if values else math.nan)
     if xs:
         yield Series("direct inversion", xs, ys, "measured", "dashed")
@@ -168,19 +170,19 @@ def _data(drawn: Sequence[Line]) -> Iterator[Series]:
 def _best(drawn: Sequence[Line]) -> str:
     """Who is ahead at the least and at the most noise, by how much, and in how many cells."""
     levels = sorted({g.level for line in drawn for g in line.groups if g.level is not None})
-    said = (
+    parts = (
         [text for level in dict.fromkeys((levels[0], levels[-1])) if (text := _ahead(drawn, level))]
         if levels
         else []
     )
-    return " ".join(said) or "One point is the mean over all images and seeds at one noise level."
+    return " ".join(parts) or "One point is the mean over all images and seeds at one noise level."
 
 
 def _ahead(drawn: Sequence[Line], level: float) -> str:
     """The two best at one noise, compared on the cells that both have: same picture, same data."""
-    found = [(line.name, g) for line in drawn for g in line.groups if g.level == level]
+    pairs = [(line.name, g) for line in drawn for g in line.groups if g.level == level]
     ranked = sorted(
-        ((m.value, name, g) for name, g in found if (m := g.mean(lambda row: row.psnr)) is not None),
+        ((m.value, name, g) for name, g in pairs if (m := g.mean(lambda row: row.psnr)) is not None),
         key=lambda entry: -entry[0],
     )
     if len(ranked) < 2:
@@ -203,7 +205,7 @@ def _ahead(drawn: Sequence[Line], level: float) -> str:
 
 def _unfinished(drawn: Sequence[Line]) -> str:
     rows = [row for line in drawn for g in line.groups for row in g.rows]
-    mean_text = [
+    parts = [
         f"{sum(row.state == state for row in rows)} {word}"
         for state, word in (
             ("limit", "not converged (max. iterations)"),
@@ -213,25 +215,25 @@ def _unfinished(drawn: Sequence[Line]) -> str:
         )
         if any(row.state == state for row in rows)
     ]
-    if not mean_text:
+    if not parts:
         return "Every cell converged to its tolerance."
-    return f"Of {len(rows)} cells {', '.join(mean_text)}: the reasons are in the CSV."
+    return f"Of {len(rows)} cells {', '.join(parts)}: the reasons are in the CSV."
 
 
 def means(drawn: Sequence[Line]) -> str:
     """The means of the PSNR as an HTML table, methods down, noise across, the best of a column marked."""
     levels = sorted({g.level for line in drawn for g in line.groups if g.level is not None})
-    found = {
+    table = {
         (line.name, g.level): m
         for line in drawn
         for g in line.groups
         if g.level is not None and (m := g.mean(lambda row: row.psnr)) is not None
     }
-    best = {x: max((m.value for (_, at), m in found.items() if at == x), default=math.nan) for x in levels}
+    best = {x: max((m.value for (_, at), m in table.items() if at == x), default=math.nan) for x in levels}
     head = "".join(f'<th scope="col">σ = {x:.3g}</th>' for x in levels)
     body = "".join(
         f'<tr><th scope="row">{html.escape(line.name)}</th>'
-        + "".join(_cell(found.get((line.name, x)), best[x]) for x in levels)
+        + "".join(_cell(table.get((line.name, x)), best[x]) for x in levels)
         + "</tr>"
         for line in drawn
     )

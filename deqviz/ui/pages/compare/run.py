@@ -58,13 +58,13 @@ class Judge:
         self._runs = runs
         self._lock = threading.Lock()
         self._truth: Image | None = None
-        self._found: dict[str, dict[int, float]] = {run.id: {} for run in runs}
+        self._similarities: dict[str, dict[int, float]] = {run.id: {} for run in runs}
         self._is_ended = not runs[0].scenario.is_judged
 
-    def found(self, run: Runner) -> dict[int, float]:
+    def similarities(self, run: Runner) -> dict[int, float]:
         """Structural similarities of one run by iteration."""
         with self._lock:
-            return dict(self._found[run.id])
+            return dict(self._similarities[run.id])
 
     def is_live(self) -> bool:
         """Whether it wants to go on computing."""
@@ -88,9 +88,9 @@ class Judge:
         over = [run for run in self._runs if run.state in OVER and run.kept]
         for run in over:
             k, x = run.kept[-1]
-            if k not in self._found[run.id]:
+            if k not in self._similarities[run.id]:
                 return run, k, x
-        rest = ((run, k, x) for run in over for k, x in run.kept if k not in self._found[run.id])
+        rest = ((run, k, x) for run in over for k, x in run.kept if k not in self._similarities[run.id])
         return next(rest, None)
 
     def advance(self, deadline: float) -> None:
@@ -98,11 +98,11 @@ class Judge:
         try:
             if self._truth is None:
                 self._truth = self._runs[0].scenario.truth()
-            while not self._is_ended and (found := self._next()) is not None:
-                run, k, x = found
+            while not self._is_ended and (job := self._next()) is not None:
+                run, k, x = job
                 value = ssim(x, self._truth)
                 with self._lock:
-                    self._found[run.id][k] = value
+                    self._similarities[run.id][k] = value
                 if time.monotonic() > deadline:
                     return
         except (
@@ -200,10 +200,10 @@ class Comparison:
     def guarantees(self, run: Runner) -> tuple[Guarantee, ...]:
         """What is stated of one run; asked once more, and kept, when it is over."""
         if run.id not in self._panels:
-            found = run.guarantees()
+            panel = run.guarantees()
             if not run.is_over():
-                return found
-            self._panels[run.id] = found
+                return panel
+            self._panels[run.id] = panel
         return self._panels[run.id]
 
 

@@ -39,18 +39,18 @@ def pictures(comparison: Comparison) -> Pictures | None:
 
 def frames(comparison: Comparison) -> Frames:
     """The kept iterates of all runs."""
-    found = []
+    strips = []
     for run in comparison.runs:
         kept = run.snapshot().frames
         if kept:
             chosen = [kept[i] for i in thinned(len(kept), len(comparison.runs), kept[0].pixels.size)]
-            found.append((run.id, [f.k for f in chosen], [f.pixels for f in chosen]))
-    return Frames(tuple(found))
+            strips.append((run.id, [f.k for f in chosen], [f.pixels for f in chosen]))
+    return Frames(tuple(strips))
 
 
 def view(comparison: Comparison, device: str, search: Search | None = None) -> View:
     """The comparison as it is now."""
-    setting, found = comparison.setting, targets(comparison.setting)
+    setting, candidates = comparison.setting, targets(comparison.setting)
     called = names(setting)
     # The state is read before the snapshots: what is then called over is over in them too.
     state = comparison.state
@@ -63,7 +63,7 @@ def view(comparison: Comparison, device: str, search: Search | None = None) -> V
         k_max=setting.iterations,
         message=_message(comparison),
         device=device,
-        tunables=tunables(found) if setting.scenario(0).is_judged else (),
+        tunables=tunables(candidates) if setting.scenario(0).is_judged else (),
         tune=search.view(setting) if search else None,
         csv=as_csv(lanes) if is_settled else None,
         json=as_json(comparison, lanes) if is_settled else None,
@@ -77,8 +77,8 @@ def _message(comparison: Comparison) -> str:
         return f"{operator}: computing the operator norm and the constants"
     over = sum(state in OVER for state in states)
     failed = sum(state in ("failed", "diverged") for state in states)
-    said = f"{over} of {len(states)} methods finished"
-    return f"{said}, {failed} of them failed or diverged" if failed else said
+    message = f"{over} of {len(states)} methods finished"
+    return f"{message}, {failed} of them failed or diverged" if failed else message
 
 
 def _lane(comparison: Comparison, run: Runner, name: str) -> Lane:
@@ -86,7 +86,7 @@ def _lane(comparison: Comparison, run: Runner, name: str) -> Lane:
     clock = run.clock
     marks = snapshot.marks[: len(clock)]
     last = marks[-1] if marks else None
-    similar = {**comparison.judge.found(run), **snapshot.ssim}
+    similar = {**comparison.judge.similarities(run), **snapshot.ssim}
     stated = comparison.guarantees(run)
     headline = _headline(stated)
     return Lane(
@@ -135,12 +135,12 @@ def _columns(
 def _plain(lane: Lane) -> dict[str, object]:
     """A line of the table; what is no finite number is left out."""
     numbers = {"psnr": lane.psnr, "ssim": lane.ssim, "residual": lane.residual, "seconds": lane.seconds}
-    known = {name: v if v is not None and math.isfinite(v) else None for name, v in numbers.items()}
+    finite = {name: v if v is not None and math.isfinite(v) else None for name, v in numbers.items()}
     tally = [r.lamp for r in lane.guarantees]
     return {
         "method": lane.name,
         "state": lane.state,
-        **known,
+        **finite,
         "iterations": lane.k,
         "evaluations": lane.evaluations,
         "guarantee": lane.lamp or "none",

@@ -61,9 +61,9 @@ def _starts(setting: Setting, rows: Sequence[UniquenessRow]) -> Chart:
     )
 
 
-def _coloured(shelf: Mapping[str, object], used: Sequence[str]) -> Iterator[tuple[Role, str]]:
+def _coloured(keys: Mapping[str, object], used: Sequence[str]) -> Iterator[tuple[Role, str]]:
     """The keys in use, each with a colour that does not depend on which others are."""
-    return (pair for pair in zip(COLOURS, shelf, strict=False) if pair[1] in used)
+    return (pair for pair in zip(COLOURS, keys, strict=False) if pair[1] in used)
 
 
 def _largest(rows: Sequence[UniquenessRow], name: str) -> tuple[list[int], list[float]]:
@@ -191,8 +191,8 @@ def _gradient(snapshot: StudySnapshot) -> Iterator[Chart]:
     rows: tuple[GradientRow, ...] = snapshot.of("gradient")
     experiment = snapshot.experiment("gradient")
     named = () if experiment is None else experiment.regularizers
-    found = {row.regularizer: row for row in rows}
-    places = [(n + 1, item.title, found[item.key]) for n, item in enumerate(named) if item.key in found]
+    by_key = {row.regularizer: row for row in rows}
+    places = [(n + 1, item.title, by_key[item.key]) for n, item in enumerate(named) if item.key in by_key]
     x = Axis("regulariser, in the order of the legend", low=0.4, high=max(len(named), 1) + 0.6)
     yield Chart(
         "asymmetry",
@@ -208,7 +208,7 @@ def _gradient(snapshot: StudySnapshot) -> Iterator[Chart]:
         ),
         note="0: conservative (gradient field)",
         formula="‖J − J^{T}‖_{F}/‖J‖_{F} by random probes, J = R′(x)",
-        sentence=_told(places),
+        sentence=_caption(places),
     )
     yield Chart(
         "circulation",
@@ -234,7 +234,7 @@ def _gradient(snapshot: StudySnapshot) -> Iterator[Chart]:
     )
 
 
-def _told(places: Sequence[tuple[int, str, GradientRow]]) -> str:
+def _caption(places: Sequence[tuple[int, str, GradientRow]]) -> str:
     turning = [
         f"{title} {number(row.asymmetry)} ± {number(row.error)}"
         for _, title, row in places

@@ -82,9 +82,9 @@ def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:
     split: tuple[RecoveryRow, ...] = snapshot.of("split")
     if split:
         worst = max(abs(r.error / r.limit - 1) for r in split)
-        (found,) = split[-1].guarantees
+        (bound,) = split[-1].guarantees
         yield replace(
-            row(found), measured=f"deviation at most {number(100 * worst)} % over {len(split)} values of m"
+            row(bound), measured=f"deviation at most {number(100 * worst)} % over {len(split)} values of m"
         )
     for guarantee in panel(snapshot.of("momentum")):
         yield verdict(guarantee)
@@ -98,7 +98,7 @@ def _run(rows: Sequence[RunRow]) -> Iterator[Row]:
     for guarantee in panel(rows):
         yield verdict(replace(guarantee, reason=rows[0].why))
     worst = max(r.above for r in rows)
-    told = (
+    note = (
         f"exceeded by {worst} of {rows[0].draws} draws"
         if worst
         else f"holds for {rows[0].draws} of {rows[0].draws} draws"
@@ -111,17 +111,17 @@ def _run(rows: Sequence[RunRow]) -> Iterator[Row]:
         "K_{0} = AJ_{0}J_{0}*A* needs rank m only; that it changes little is not proved here",
         paper="deep inverse prior",
     )
-    yield replace(row(sharp), measured=told)
+    yield replace(row(sharp), measured=note)
 
 
 def _phase(rows: Sequence[WidthRow]) -> Iterator[Row]:
     for guarantee in panel(rows):
         if guarantee.status == "estimated":
-            known = [r for r in rows if r.feasible is not None]
-            kept = sum(r.fitted <= (r.feasible or 0.0) for r in known)
-            lag = max((r.feasible or 0.0) - r.fitted for r in known)
-            told = f"holds at {kept} of {len(known)} cells, largest gap {number(lag)}"
-            yield replace(row(rows[-1].guarantees[1]), measured=told)
+            feasible = [r for r in rows if r.feasible is not None]
+            kept = sum(r.fitted <= (r.feasible or 0.0) for r in feasible)
+            lag = max((r.feasible or 0.0) - r.fitted for r in feasible)
+            note = f"holds at {kept} of {len(feasible)} cells, largest gap {number(lag)}"
+            yield replace(row(rows[-1].guarantees[1]), measured=note)
         else:
             yield verdict(guarantee)
     laws = [(r.law, r.feasible) for r in rows if r.law is not None and r.feasible is not None]

@@ -56,21 +56,21 @@ def _factor(setting: Setting) -> float:
 def halves(rows: Sequence[WidthRow] | Sequence[CertifiedRow], share: Callable[..., float | None]) -> Line:
     """Of every m the width at which half of the draws succeed, where one is between two cells."""
     counts = sorted({row.measured for row in rows})
-    found: list[tuple[float, float]] = []
+    points: list[tuple[float, float]] = []
     for m in counts:
         mine = [(row.width, share(row)) for row in rows if row.measured == m]
-        known = [(k, p) for k, p in mine if p is not None]
-        k = half_success([k for k, _ in known], [p for _, p in known])
+        shares = [(k, p) for k, p in mine if p is not None]
+        k = half_success([k for k, _ in shares], [p for _, p in shares])
         if k is not None:
-            found.append((float(m), k))
-    return [m for m, _ in found], [k for _, k in found]
+            points.append((float(m), k))
+    return [m for m, _ in points], [k for _, k in points]
 
 
 def _diagram(setting: Setting, snapshot: StudySnapshot) -> Chart:
-    asked: WidthDiagram | None = snapshot.experiment("phase")
+    experiment: WidthDiagram | None = snapshot.experiment("phase")
     rows: tuple[WidthRow, ...] = snapshot.of("phase")
-    ms = (2, 20) if asked is None else (min(asked.measured), max(asked.measured))
-    ks = (4.0, 96.0) if asked is None else (float(min(asked.widths)), float(max(asked.widths)))
+    ms = (2, 20) if experiment is None else (min(experiment.measured), max(experiment.measured))
+    ks = (4.0, 96.0) if experiment is None else (float(min(experiment.widths)), float(max(experiment.widths)))
     low, high = ks[0] / EDGE, ks[1] * EDGE
     drawn: list[Series] = []
     m, k = halves(rows, lambda row: row.fitted)
@@ -116,8 +116,8 @@ def _widths(setting: Setting, snapshot: StudySnapshot) -> Chart:
     """Three widths for the same problems, orders apart."""
     rows: tuple[WidthRow, ...] = snapshot.of("phase")
     wide: tuple[CertifiedRow, ...] = snapshot.of("certified")
-    asked: CertifiedWidths | None = snapshot.experiment("certified")
-    most = 16384 if asked is None else max(asked.widths)
+    experiment: CertifiedWidths | None = snapshot.experiment("certified")
+    most = 16384 if experiment is None else max(experiment.widths)
     observed, possible = halves(rows, lambda row: row.fitted), halves(rows, lambda row: row.feasible)
     certified = halves(wide, lambda row: row.share)
     formula = _formula(wide)
@@ -152,8 +152,8 @@ def _formula(rows: Sequence[CertifiedRow]) -> Line:
 
 def _apart(certified: Line, observed: Line, wide: Sequence[CertifiedRow], most: int) -> str:
     """How many times wider the proof asks for, at the largest m that has both."""
-    known = dict(zip(*observed, strict=True))
-    both = [(m, k, known[m]) for m, k in zip(*certified, strict=True) if m in known]
+    by_m = dict(zip(*observed, strict=True))
+    both = [(m, k, by_m[m]) for m, k in zip(*certified, strict=True) if m in by_m]
     if both:
         m, sure, seen = both[-1]
         times = number(sure / seen)
@@ -173,10 +173,10 @@ FLOOR = 1e-10
 def run_charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     """The residual, the way of the weights, the Jacobian and, with noise, the clean data."""
     rows: tuple[RunRow, ...] = snapshot.of("run")
-    asked: PriorRun | None = snapshot.experiment("run")
+    experiment: PriorRun | None = snapshot.experiment("run")
     time = [row.time for row in rows]
     is_flow = setting.rule == "flow"
-    yield _residual(setting, asked, rows, time, is_flow)
+    yield _residual(setting, experiment, rows, time, is_flow)
     yield _distance(rows, time, is_flow)
     yield _jacobian(rows, time)
     if setting.noise > 0:
@@ -188,9 +188,13 @@ def _time(is_flow: bool) -> Axis:
 
 
 def _residual(
-    setting: Setting, asked: PriorRun | None, rows: Sequence[RunRow], time: Sequence[float], is_flow: bool
+    setting: Setting,
+    experiment: PriorRun | None,
+    rows: Sequence[RunRow],
+    time: Sequence[float],
+    is_flow: bool,
 ) -> Chart:
-    draws = 0 if asked is None else asked.draws
+    draws = 0 if experiment is None else experiment.draws
     # What is below is near rounding: the lines end there.
     most = [row.most if row.most > FLOOR else math.nan for row in rows]
     least = [max(row.least, FLOOR) if row.most > FLOOR else math.nan for row in rows]
@@ -319,18 +323,22 @@ def _early(rows: Sequence[RunRow], name: str) -> str:
     hit = next((row.time for row in rows if row.clean <= 2 * row.noise), None)
     if hit is None:
         return f"From {name} on the clean data are fitted to 2‖ε‖."
-    told = f"2‖ε‖ is reached at t = {number(hit)}"
+    sentence = f"2‖ε‖ is reached at t = {number(hit)}"
     arrival = rows[0].arrival
-    return f"{told}, certified from {name} = {number(arrival)} on." if arrival is not None else f"{told}."
+    return (
+        f"{sentence}, certified from {name} = {number(arrival)} on."
+        if arrival is not None
+        else f"{sentence}."
+    )
 
 
 def recovery_charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     """The error by m/n, the way beside Landweber's, and the distance to it by width."""
     yield _split(setting, snapshot.of("split"))
-    asked: LandweberGap | None = snapshot.experiment("gap")
+    experiment: LandweberGap | None = snapshot.experiment("gap")
     rows: tuple[GapRow, ...] = snapshot.of("gap")
-    widths = () if asked is None else asked.widths
-    yield _way(asked, widths, rows)
+    widths = () if experiment is None else experiment.widths
+    yield _way(experiment, widths, rows)
     yield _gap(widths, rows)
 
 
@@ -362,7 +370,7 @@ def _roof(rows: Sequence[RecoveryRow]) -> float:
     return 1.15 * max(seen, default=1.0)
 
 
-def _way(asked: LandweberGap | None, widths: Sequence[int], rows: Sequence[GapRow]) -> Chart:
+def _way(experiment: LandweberGap | None, widths: Sequence[int], rows: Sequence[GapRow]) -> Chart:
     drawn: list[Series] = []
     for colour, k in zip(COLOURS, widths, strict=False):
         mine = [row for row in rows if row.width == k and row.number]
@@ -378,7 +386,7 @@ def _way(asked: LandweberGap | None, widths: Sequence[int], rows: Sequence[GapRo
         Axis("steps", log=True),
         Axis("‖x − x†‖/‖x†‖"),
         tuple(drawn),
-        note="" if asked is None else f"blur width w = {asked.deviation:g} samples, m = n",
+        note="" if experiment is None else f"blur width w = {experiment.deviation:g} samples, m = n",
         formula="ẋ = −C_{φ′}²A*(Ax − y) in the infinite-width limit",
         sentence=_gap_sentence(rows, widths),
     )
@@ -401,14 +409,14 @@ def _gap_sentence(rows: Sequence[GapRow], widths: Sequence[int]) -> str:
 
 
 def _gap(widths: Sequence[int], rows: Sequence[GapRow]) -> Chart:
-    found = [(k, max((row.gap for row in rows if row.width == k), default=0.0)) for k in widths]
-    found = [(k, gap) for k, gap in found if gap > 0]
-    drawn = [Series("max. distance", [k for k, _ in found], [gap for _, gap in found], "iterate")]
-    if found:
-        k, gap = found[0]
-        line = [gap * (k / v) ** 0.5 for v, _ in found]
-        drawn.append(Series("slope −½", [v for v, _ in found], line, "predicted", "dashed"))
-    told = ", ".join(f"{number(gap)} at k = {k:,}" for k, gap in found)
+    points = [(k, max((row.gap for row in rows if row.width == k), default=0.0)) for k in widths]
+    points = [(k, gap) for k, gap in points if gap > 0]
+    drawn = [Series("max. distance", [k for k, _ in points], [gap for _, gap in points], "iterate")]
+    if points:
+        k, gap = points[0]
+        line = [gap * (k / v) ** 0.5 for v, _ in points]
+        drawn.append(Series("slope −½", [v for v, _ in points], line, "predicted", "dashed"))
+    text = ", ".join(f"{number(gap)} at k = {k:,}" for k, gap in points)
     return Chart(
         "gap",
         "Distance to the Landweber trajectory",
@@ -417,23 +425,23 @@ def _gap(widths: Sequence[int], rows: Sequence[GapRow]) -> Chart:
         tuple(drawn),
         note="mean of 4 draws",
         formula="JJ* → C_{φ′}² Id as k → ∞",
-        sentence=f"{told}." if told else "The network converges to the Landweber iteration as k → ∞.",
+        sentence=f"{text}." if text else "The network converges to the Landweber iteration as k → ∞.",
     )
 
 
 def momentum_charts(snapshot: StudySnapshot) -> Iterator[Chart]:
     """The residual of every way against its steps."""
-    asked: PriorMomentum | None = snapshot.experiment("momentum")
+    experiment: PriorMomentum | None = snapshot.experiment("momentum")
     rows: tuple[MomentumRow, ...] = snapshot.of("momentum")
-    names = () if asked is None else tuple(way.name for way in asked.ways)
+    names = () if experiment is None else tuple(way.name for way in experiment.ways)
     drawn: list[Series] = []
     for colour, name in zip(COLOURS, names, strict=False):
         mine = [row for row in rows if row.way == name]
         drawn.append(Series(name, [r.number for r in mine], [r.residual for r in mine], colour, "line"))
-    if rows and asked is not None:
+    if rows and experiment is not None:
         ends = [1, max(row.number for row in rows)]
-        drawn.append(Series("", ends, [asked.tolerance] * 2, "truth", "dotted"))
-    note = "" if asked is None else f"m = {asked.measured}, n = 20, k = {asked.width}"
+        drawn.append(Series("", ends, [experiment.tolerance] * 2, "truth", "dotted"))
+    note = "" if experiment is None else f"m = {experiment.measured}, n = 20, k = {experiment.width}"
     yield Chart(
         "momentum",
         "Step size and momentum",
@@ -448,22 +456,22 @@ def momentum_charts(snapshot: StudySnapshot) -> Iterator[Chart]:
 
 
 def _needed(rows: Sequence[MomentumRow], names: Sequence[str]) -> str:
-    known = {row.way: row.needed for row in rows if row.needed is not None}
-    told = "; ".join(f"{name} {known[name]}" for name in names if name in known)
-    return f"Steps to 10⁻⁴, median: {told}." if told else "The same draws for every optimiser."
+    steps = {row.way: row.needed for row in rows if row.needed is not None}
+    text = "; ".join(f"{name} {steps[name]}" for name in names if name in steps)
+    return f"Steps to 10⁻⁴, median: {text}." if text else "The same draws for every optimiser."
 
 
 def _peaks(rows: Sequence[MomentumRow], names: Sequence[str]) -> Chart:
     """The early steps of the worst draw: what rises before it falls."""
     drawn: list[Series] = []
-    told: list[str] = []
+    parts: list[str] = []
     for colour, name in zip(COLOURS, names, strict=False):
         mine = [row for row in rows if row.way == name]
         early = [row for row in mine if row.number <= 40]
         drawn.append(Series(name, [r.number for r in early], [r.most for r in early], colour, "line"))
         peak = max((row.most for row in mine), default=0.0)
         if peak > 1.001:
-            told.append(f"{name} {number(peak)}")
+            parts.append(f"{name} {number(peak)}")
     return Chart(
         "peaks",
         "Largest residual (catapult)",
@@ -472,8 +480,8 @@ def _peaks(rows: Sequence[MomentumRow], names: Sequence[str]) -> Chart:
         tuple(drawn),
         note="worst of all draws",
         formula="‖r_{τ + 1}‖ ≤ ‖r_{τ}‖ is certified for γ ≤ 1/ℓ only",
-        sentence=f"Largest ‖r‖/‖r_{{0}}‖: {'; '.join(told)}."
-        if told
+        sentence=f"Largest ‖r‖/‖r_{{0}}‖: {'; '.join(parts)}."
+        if parts
         else "No residual exceeds its initial value.",
     )
 
@@ -497,12 +505,12 @@ def _marks(rows: Sequence[HumpRow]) -> Iterator[tuple[str, int, float, Role]]:
     """What each rule keeps, where, and the best by the truth."""
     if not rows:
         return
-    known, last = {row.k: row for row in rows}, rows[-1]
+    by_k, last = {row.k: row for row in rows}, rows[-1]
     if last.stopped is not None and last.kept is not None:
         yield "variance rule", last.kept, last.kept_psnr, "start-3"
     if last.discrepancy is not None:
-        yield "discrepancy principle", last.discrepancy, known[last.discrepancy].psnr, "measured"
-    yield "oracle (uses the ground truth)", last.oracle, known[last.oracle].psnr, "error"
+        yield "discrepancy principle", last.discrepancy, by_k[last.discrepancy].psnr, "measured"
+    yield "oracle (uses the ground truth)", last.oracle, by_k[last.oracle].psnr, "error"
 
 
 def _hump(setting: Setting, rows: Sequence[HumpRow]) -> Chart:
@@ -521,24 +529,24 @@ def _hump(setting: Setting, rows: Sequence[HumpRow]) -> Chart:
         tuple(drawn),
         note=f"σ = {pretty(setting.sigma)}, not covered by the theorem",
         formula="min ½‖A g(u, θ) − y‖² over θ, random initialisation",
-        sentence=_told(rows),
+        sentence=_caption(rows),
     )
 
 
-def _told(rows: Sequence[HumpRow]) -> str:
+def _caption(rows: Sequence[HumpRow]) -> str:
     if len(rows) < 2:
         return "The image is fitted before the noise: early stopping is needed."
-    known, last = {row.k: row for row in rows}, rows[-1]
-    best = known[last.oracle].psnr
-    told = [f"oracle {best:.1f} dB at iteration {last.oracle}"]
+    by_k, last = {row.k: row for row in rows}, rows[-1]
+    best = by_k[last.oracle].psnr
+    parts = [f"oracle {best:.1f} dB at iteration {last.oracle}"]
     if last.stopped is not None and last.kept is not None:
         lost = _signed(last.kept_psnr - best)
-        told.append(f"the variance rule stops at {last.stopped} and keeps {last.kept}: {lost} dB")
+        parts.append(f"the variance rule stops at {last.stopped} and keeps {last.kept}: {lost} dB")
     if last.discrepancy is not None:
-        lost = _signed(known[last.discrepancy].psnr - best)
-        told.append(f"the discrepancy principle stops at {last.discrepancy}: {lost} dB")
-    told.append(f"iterate {last.k}: {last.psnr:.1f} dB")
-    text = "; ".join(told)
+        lost = _signed(by_k[last.discrepancy].psnr - best)
+        parts.append(f"the discrepancy principle stops at {last.discrepancy}: {lost} dB")
+    parts.append(f"iterate {last.k}: {last.psnr:.1f} dB")
+    text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}."
 
 
@@ -552,10 +560,10 @@ def _variance(setting: Setting, rows: Sequence[HumpRow]) -> Chart:
         Series(f"last {setting.window} iterates", [k for k, _ in own], [v for _, v in own], "iterate", "line")
     ]
     last = rows[-1] if rows else None
-    known = dict(own)
-    if last is not None and last.stopped is not None and last.kept in known:
-        drawn.append(Series("kept", [last.kept], [known[last.kept]], "start-3", "points"))
-        ends = (min(known.values()), max(known.values()))
+    by_k = dict(own)
+    if last is not None and last.stopped is not None and last.kept in by_k:
+        drawn.append(Series("kept", [last.kept], [by_k[last.kept]], "start-3", "points"))
+        ends = (min(by_k.values()), max(by_k.values()))
         drawn.append(Series("stops", [last.stopped] * 2, ends, "truth", "dotted"))
     return Chart(
         "variance",
@@ -572,12 +580,12 @@ def _variance(setting: Setting, rows: Sequence[HumpRow]) -> Chart:
 
 def _misfit(setting: Setting, rows: Sequence[HumpRow]) -> Chart:
     last = rows[-1] if rows else None
-    known = {row.k: row.misfit for row in rows}
-    drawn = [Series("‖Ax − y‖/√m", list(known), list(known.values()), "iterate", "line")]
+    by_k = {row.k: row.misfit for row in rows}
+    drawn = [Series("‖Ax − y‖/√m", list(by_k), list(by_k.values()), "iterate", "line")]
     drawn.append(Series("noise std σ", [0, setting.iterations], [setting.sigma] * 2, "predicted", "dashed"))
     if last is not None and last.discrepancy is not None:
         at = last.discrepancy
-        drawn.append(Series("stops", [at], [known[at]], "measured", "points"))
+        drawn.append(Series("stops", [at], [by_k[at]], "measured", "points"))
     return Chart(
         "misfit",
         "Stopping rule 2: discrepancy principle",
@@ -592,13 +600,13 @@ def _misfit(setting: Setting, rows: Sequence[HumpRow]) -> Chart:
 
 def _impedance(setting: Setting, rows: Sequence[ImpedanceRow]) -> Chart:
     drawn: list[Series] = []
-    told: list[str] = []
+    parts: list[str] = []
     for name, role in _TARGETS.items():
         mine = [row for row in rows if row.target == name]
         drawn.append(Series(name, [row.k for row in mine], [row.loss for row in mine], role, "line"))
         half = next((row.k for row in mine if row.loss <= 0.1), None)
         if half is not None:
-            told.append(f"{name} {half}")
+            parts.append(f"{name} {half}")
     return Chart(
         "impedance",
         "Spectral bias: loss by target",
@@ -607,8 +615,8 @@ def _impedance(setting: Setting, rows: Sequence[ImpedanceRow]) -> Chart:
         tuple(drawn),
         note="one network, four targets",
         formula="‖x_{k} − t‖²/‖t − mean‖²",
-        sentence=f"Iterations to a loss of 0.1: {', '.join(told)}."
-        if told
+        sentence=f"Iterations to a loss of 0.1: {', '.join(parts)}."
+        if parts
         else "The wide two-layer network of the theorem would fit all four alike: its kernel is isotropic.",
     )
 
@@ -622,29 +630,29 @@ def _data(setting: Setting) -> Picture:
 
 def image_tiles(setting: Setting, snapshot: StudySnapshot) -> Iterator[Tile]:
     """Truth and data, the network's picture now, what each rule kept, the best by the truth, two targets."""
-    asked: Hump | None = snapshot.experiment("hump")
-    if asked is None:
+    experiment: Hump | None = snapshot.experiment("hump")
+    if experiment is None:
         return
-    yield Tile("truth", "Ground truth", to_bytes(asked.picture), "not used by the network")
+    yield Tile("truth", "Ground truth", to_bytes(experiment.picture), "not used by the network")
     yield Tile("data", "Measurements", _data(setting), "fitted by the network")
     rows: tuple[HumpRow, ...] = snapshot.of("hump")
-    known = {row.k: row for row in rows}
+    by_k = {row.k: row for row in rows}
     seen = [view for view in snapshot.views if view.part == "hump"]
     newest = {view.name: view for view in seen}
     if "current" in newest:
         k = int(newest["current"].row[0])
-        note = f"{known[k].psnr:.2f} dB" if k in known else ""
+        note = f"{by_k[k].psnr:.2f} dB" if k in by_k else ""
         yield Tile("current", f"Network, iteration {k}", to_bytes(newest["current"].image), note)
-        note = f"{known[k].average_psnr:.2f} dB" if k in known else ""
+        note = f"{by_k[k].average_psnr:.2f} dB" if k in by_k else ""
         yield Tile("average", "Running average", to_bytes(newest["average"].image), note)
     for name, title in (
         ("kept", "Variance rule"),
         ("discrepancy", "Discrepancy"),
         ("oracle", "Oracle"),
     ):
-        k = None if name not in newest else _picked(name, known.get(int(newest[name].row[0])))
-        if k in known:
-            value = rows[-1].kept_psnr if name == "kept" else known[k].psnr
+        k = None if name not in newest else _picked(name, by_k.get(int(newest[name].row[0])))
+        if k in by_k:
+            value = rows[-1].kept_psnr if name == "kept" else by_k[k].psnr
             note = f"{value:.2f} dB"
             yield Tile(name, f"{title}, {k}", to_bytes(newest[name].image), note)
     yield from _targets(snapshot)
@@ -658,8 +666,8 @@ def _picked(name: str, row: HumpRow | None) -> int | None:
 
 
 def _targets(snapshot: StudySnapshot) -> Iterator[Tile]:
-    asked: Impedance | None = snapshot.experiment("impedance")
-    if asked is None:
+    experiment: Impedance | None = snapshot.experiment("impedance")
+    if experiment is None:
         return
     for view in snapshot.views:
         if view.part == "impedance" and view.row[1] in TARGETS[2:]:

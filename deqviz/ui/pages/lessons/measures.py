@@ -83,12 +83,12 @@ def _resolved(snapshot: StudySnapshot) -> list[UniquenessRow]:
 
 
 def _factor(snapshot: StudySnapshot) -> Value:
-    found: list[float] = []
+    factors: list[float] = []
     rows = sorted(_resolved(snapshot), key=lambda row: (row.start, row.k))
     for before, after in itertools.pairwise(rows):
         if before.start == after.start and before.distance and after.distance:
-            found.append((after.distance / before.distance) ** (1 / (after.k - before.k)))
-    return _most(found)
+            factors.append((after.distance / before.distance) ** (1 / (after.k - before.k)))
+    return _most(factors)
 
 
 def _certificate(pick: Callable[[Iterable[float]], Value]) -> Callable[[StudySnapshot], Value]:
@@ -112,10 +112,10 @@ def _edge(snapshot: StudySnapshot) -> Value:
 def _pair(contender: str, read: Callable[[CounterexampleRow], float]) -> Callable[[StudySnapshot], Value]:
     """Of one F at the second picture."""
 
-    def found(snapshot: StudySnapshot) -> Value:
+    def measure(snapshot: StudySnapshot) -> Value:
         return next((read(row) for row in snapshot.of("breaker") if row.key == (contender, 1.0)), None)
 
-    return found
+    return measure
 
 
 # ---------------------------------------------------------------- Noise
@@ -137,10 +137,10 @@ def _tightness(snapshot: StudySnapshot) -> Value:
 def _band(
     read: Callable[[BandRow], Value], pick: Callable[[Iterable[float]], Value]
 ) -> Callable[[StudySnapshot], Value]:
-    def found(snapshot: StudySnapshot) -> Value:
+    def measure(snapshot: StudySnapshot) -> Value:
         return pick(value for row in snapshot.of("band") if (value := read(row)) is not None)
 
-    return found
+    return measure
 
 
 # ---------------------------------------------------------------- Memory
@@ -299,6 +299,6 @@ def names(page: str) -> tuple[str, ...]:
 
 def measured(page: str, snapshot: StudySnapshot, rows: Sequence[Row]) -> dict[str, float]:
     """All quantities that the rows tell, and the lamps of the panel."""
-    found = {name: measure.of(snapshot) for name, measure in MEASURES.get(page, {}).items()}
-    known = {name: value for name, value in found.items() if value is not None and math.isfinite(value)}
-    return known | {name: float(sum(row.lamp == lamp for row in rows)) for name, lamp in LAMPS.items()}
+    values = {name: measure.of(snapshot) for name, measure in MEASURES.get(page, {}).items()}
+    finite = {name: value for name, value in values.items() if value is not None and math.isfinite(value)}
+    return finite | {name: float(sum(row.lamp == lamp for row in rows)) for name, lamp in LAMPS.items()}

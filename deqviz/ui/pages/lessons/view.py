@@ -63,15 +63,15 @@ def show(lesson: Lesson, view: str) -> None:
 
 def numbers(lesson: Lesson) -> dict[str, float]:
     """What both views have measured, of those that were begun and are done."""
-    found: dict[str, float] = {}
+    values: dict[str, float] = {}
     for view in ("here", "tried"):
         study = session.study(_name(view))
         if study is None or study.state != "done" or not _is_begun(lesson, view):
             continue
         rows = PAGES[lesson.page].draw(study, st.session_state[_BEGUN][view][2]).guarantees
         for name, value in measured(lesson.page, study.snapshot(), rows).items():
-            found[f"{view}.{name}"] = value
-    return found
+            values[f"{view}.{name}"] = value
+    return values
 
 
 def leave(lesson: Lesson | None) -> None:
@@ -99,10 +99,10 @@ def missing(seen: board.Board, scene: Scene) -> tuple[str, ...]:
     """A sentence for every chart and lamp that the scene names and the page does not have."""
     charts, lamps = [chart.key for chart in seen.charts], [row.name for row in seen.guarantees]
     return tuple(
-        f"This lesson asks for the {kind} {name!r}, which is not on this page; known are {', '.join(known)}."
-        for kind, wanted, known in (("chart", scene.charts, charts), ("lamp", scene.lamps, lamps))
+        f"This lesson asks for the {kind} {name!r}, which is not on this page; known are {', '.join(names)}."
+        for kind, wanted, names in (("chart", scene.charts, charts), ("lamp", scene.lamps, lamps))
         for name in wanted
-        if name not in known
+        if name not in names
     )
 
 

@@ -69,11 +69,11 @@ def _stacks(setting: Setting, snapshot: StudySnapshot) -> Stacks | None:
         axes = "slices × rows" if setting.dimension == "3D" else "frames × rows"
         words = f"Mask, {axes}: {100 * float(mask.mean()):.0f} % sampled"
         items[0] = replace(items[0], extra=_grey(mask)[0], words=words)
-    found: dict[str, RunRow] = {r.method: r for r in snapshot.of("runs")}
+    rows: dict[str, RunRow] = {r.method: r for r in snapshot.of("runs")}
     for method in METHODS:
         seen = snapshot.view(method, "runs")
-        if seen is not None and method in found:
-            done = found[method]
+        if seen is not None and method in rows:
+            done = rows[method]
             steps = f", {done.iterations} iterations" if done.iterations else ""
             title = method[0].upper() + method[1:]
             items.append(Stack(method, title, _grey(seen), f"{done.psnr:.2f} dB{steps}", "truth"))
@@ -93,8 +93,8 @@ def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:
     # What is estimated is told by its last or its worst row: no bound is kept or broken there.
     compared: tuple[AgreementRow, ...] = snapshot.of("gradient")
     for guarantee in compared[-1].guarantees[1:] if compared else ():
-        told = f"relative error {number(compared[-1].error)} at K = {compared[-1].depth}"
-        yield replace(row(guarantee), measured=told)
+        note = f"relative error {number(compared[-1].error)} at K = {compared[-1].depth}"
+        yield replace(row(guarantee), measured=note)
     grown = [g for r in snapshot.of("process") for g in r.guarantees]
     for guarantee in grown[-1:]:
         worst = max(g.measured for g in grown if isinstance(g.measured, float))

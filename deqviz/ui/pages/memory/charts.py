@@ -61,23 +61,23 @@ def _measured(name: str, rows: Sequence[MemoryRow], role: Role) -> Iterator[Seri
 
 def _compared(setting: Setting, unrolled: Sequence[MemoryRow], solved: Sequence[MemoryRow]) -> str:
     """How many times less, at the same number of iterations, and where the measurement ends."""
-    told: list[str] = []
-    depth, asked = unrolled_depth(setting), setting.iterations
-    if depth < asked:
-        told.append(f"The unrolled run ends at {depth} iterations, before it would need more than 750 MB.")
+    parts: list[str] = []
+    depth, iterations = unrolled_depth(setting), setting.iterations
+    if depth < iterations:
+        parts.append(f"The unrolled run ends at {depth} iterations, before it would need more than 750 MB.")
     if unrolled and solved:
-        last, held = unrolled[-1], max(row.saved for row in solved)
-        told.append(
-            f"{last.iterations} iterations store {_mib(last.saved)} MiB unrolled, and {_mib(held)} MiB "
-            f"by implicit differentiation: {number(last.saved / held)} times less."
+        last, constant = unrolled[-1], max(row.saved for row in solved)
+        parts.append(
+            f"{last.iterations} iterations store {_mib(last.saved)} MiB unrolled, and {_mib(constant)} MiB "
+            f"by implicit differentiation: {number(last.saved / constant)} times less."
         )
         fits = CARD * 2**30 // per_iteration(setting.scan)
-        told.append(f"{CARD} GiB would be full after {fits:,} iterations of this size.")
-    return " ".join(told) or "Unrolled, every iteration stores its activations for the backward pass."
+        parts.append(f"{CARD} GiB would be full after {fits:,} iterations of this size.")
+    return " ".join(parts) or "Unrolled, every iteration stores its activations for the backward pass."
 
 
 def _processes(setting: Setting, rows: Sequence[ProcessRow]) -> Chart:
-    s, found = per_iteration(setting.scan), slope(rows)
+    s, rate = per_iteration(setting.scan), slope(rows)
     depth = unrolled_depth(setting)
     unrolled, solved = ([row for row in rows if row.kind == kind] for kind in ("unrolled", "equilibrium"))
     series = [
@@ -88,10 +88,10 @@ def _processes(setting: Setting, rows: Sequence[ProcessRow]) -> Chart:
     line = [(first.grown + s * (k - first.iterations)) / MIB for k in ends] if first else []
     series.append(Series("slope of the formula", ends[: len(line)], line, "predicted", "dashed"))
     top = max([depth * s / MIB, *(row.grown / MIB for row in rows)])
-    told = (
-        f"{_mib(found)} MiB per unrolled iteration, {number(found / s)} times the formula. The offset "
+    sentence = (
+        f"{_mib(rate)} MiB per unrolled iteration, {number(rate / s)} times the formula. The offset "
         "is due to buffers of the kernels and of the solve, independent of the depth."
-        if found
+        if rate
         else "RSS counts pages and temporary buffers: coarser than the hooks."
     )
     return Chart(
@@ -102,11 +102,11 @@ def _processes(setting: Setting, rows: Sequence[ProcessRow]) -> Chart:
         tuple(series),
         note="on the CPU",
         formula="peak RSS − RSS before training",
-        sentence=told,
+        sentence=sentence,
     )
 
 
-def _gradients(asked: GradientAgreement | None, rows: Sequence[AgreementRow]) -> Chart:
+def _gradients(experiment: GradientAgreement | None, rows: Sequence[AgreementRow]) -> Chart:
     x = [row.depth for row in rows]
     series = (
         Series("‖x_{K} − x‖/‖x_{0} − x‖", x, [row.distance for row in rows], "iterate"),
@@ -114,10 +114,10 @@ def _gradients(asked: GradientAgreement | None, rows: Sequence[AgreementRow]) ->
         Series("gradient: relative error", x, [row.error for row in rows], "error"),
         Series("gradient: 1 − cos", x, [row.angle for row in rows], "start-3"),
     )
-    told = "Gradients of ½‖x − x†‖² with respect to all parameters; they converge as K grows."
+    sentence = "Gradients of ½‖x − x†‖² with respect to all parameters; they converge as K grows."
     if rows:
         last = rows[-1]
-        told = (
+        sentence = (
             f"At K = {last.depth} the relative difference of the gradients is {number(last.error)}, "
             f"and their cosine similarity 1 − {number(last.angle)}."
         )
@@ -127,9 +127,9 @@ def _gradients(asked: GradientAgreement | None, rows: Sequence[AgreementRow]) ->
         Axis("unrolled depth K", log=True),
         Axis("relative error", log=True),
         series,
-        note="" if asked is None else f"{written(asked.scan.shape)}, float64",
+        note="" if experiment is None else f"{written(experiment.scan.shape)}, float64",
         formula="∂L/∂θ = (∂_{θ}T)* u,  u = J*u + x − x†",
-        sentence=told,
+        sentence=sentence,
     )
 
 

@@ -71,10 +71,10 @@ def _depths(snapshot: StudySnapshot) -> Iterator[Tile]:
         return
     yield Tile("truth", "Ground truth", to_bytes(experiment.truth), "not used by any method")
     rows: tuple[DepthRow, ...] = snapshot.of("depth")
-    found = {(row.method, row.k): row.psnr for row in rows}
+    qualities = {(row.method, row.k): row.psnr for row in rows}
     for runner in experiment.runners:
         for name, k in (("trained", TRAINED), ("end", experiment.depth)):
-            image, value = _view(snapshot, "depth", runner.key, name), found.get((runner.key, k))
+            image, value = _view(snapshot, "depth", runner.key, name), qualities.get((runner.key, k))
             if image is not None and value is not None:
                 yield Tile(
                     f"{runner.key}-{name}", f"{runner.title}, k = {k}", to_bytes(image), f"{value:.2f} dB"
@@ -91,10 +91,10 @@ def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:
     """What was tested on the rows of all parts, named by the F, network or method that it is about."""
     names: dict[str, str] = {}
     breaker: Counterexample | None = snapshot.experiment("breaker")
-    known: LipschitzEstimates | None = snapshot.experiment("panel")
+    experiment: LipschitzEstimates | None = snapshot.experiment("panel")
     depth: BeyondDepth | None = snapshot.experiment("depth")
     names |= {c.key: c.title for c in (() if breaker is None else breaker.contenders)}
-    names |= {n.key: n.title for n in (() if known is None else known.networks)}
+    names |= {n.key: n.title for n in (() if experiment is None else experiment.networks)}
     for part in ("steps", "breaker"):
         for guarantee in panel(snapshot.of(part)):
             yield verdict(_named(guarantee, names))
@@ -107,16 +107,16 @@ def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:
 def _margins(rows: tuple[LipschitzRow, ...], names: dict[str, str]) -> Iterator[Row]:
     """The order of all numbers, and of every network the number that comes nearest to 1 − m."""
     nearest: dict[str, LipschitzRow] = {}
-    for found in rows:
-        for guarantee in found.guarantees:
+    for estimate in rows:
+        for guarantee in estimate.guarantees:
             before = nearest.get(guarantee.key)
-            if guarantee.key != "order" and (before is None or found.value > before.value):
-                nearest[guarantee.key] = found
+            if guarantee.key != "order" and (before is None or estimate.value > before.value):
+                nearest[guarantee.key] = estimate
     for guarantee in panel(rows):
         if guarantee.key == "order":
             yield verdict(guarantee)
-    for key, found in nearest.items():
-        yield from (row(_named(g, names)) for g in found.guarantees if g.key == key)
+    for key, estimate in nearest.items():
+        yield from (row(_named(g, names)) for g in estimate.guarantees if g.key == key)
 
 
 def _named(guarantee: Guarantee, names: dict[str, str]) -> Guarantee:

@@ -57,13 +57,13 @@ def _factors(net: Example | None, rows: Sequence[StepRow]) -> Chart:
         Axis("step size α", log=True, low=0.015, high=2.2),
         Axis("‖xₖ₊₁ − x*‖ / ‖xₖ − x*‖", low=0.0, high=TOP),
         tuple(lines),
-        note="" if margin is None else f"{_held(margin)} m = {number(margin.monotonicity)}",
+        note="" if margin is None else f"{_status(margin)} m = {number(margin.monotonicity)}",
         formula="κ_{1}² = 1 − 2αm + α²(2 − m)², κ_{2} = |1 − α| + α(1 − m)",
         sentence=_limits(margin),
     )
 
 
-def _held(margin: Margin) -> str:
+def _status(margin: Margin) -> str:
     return "certified" if margin.is_certified else "not certified:"
 
 
@@ -106,7 +106,7 @@ def _about(turning: Example | None, rows: Sequence[StepRow]) -> Chart:
         title = f"{name} the limit, α = {number(step)}"
         lines.append(Series(title, [row.k for row in of], y, role, "line" if role == "iterate" else "dashed"))
     ends = _ends(rows, "turning")
-    said = "; ".join(_per_step(row.step, row.factor or 0.0) for row in ends)
+    parts = "; ".join(_per_step(row.step, row.factor or 0.0) for row in ends)
     return Chart(
         "exact",
         "The first step-size limit is sharp",
@@ -115,8 +115,8 @@ def _about(turning: Example | None, rows: Sequence[StepRow]) -> Chart:
         tuple(lines),
         note="" if math.isnan(limit) else f"2m/(2 − m)² = {number(limit)}",
         formula="F = m Id + K, K skew, Lip(F) = 2 − m",
-        sentence=f"The distance at {said}."
-        if said
+        sentence=f"The distance at {parts}."
+        if parts
         else "For F = m Id + K only m and Lip(F) matter, and A has a large null space.",
     )
 
@@ -263,12 +263,12 @@ def lipschitz_charts(snapshot: StudySnapshot) -> Iterator[Chart]:
     for quantity in ORDER:
         of = [row for row in rows if row.quantity == quantity]
         largest = {key: max((r.value for r in of if r.network == key), default=math.nan) for key in places}
-        found = {key: value for key, value in largest.items() if not math.isnan(value)}
+        values = {key: value for key, value in largest.items() if not math.isnan(value)}
         name = f"{TITLES[quantity]} ({SIDES[quantity]})"
-        x = [places[key] for key in found]
-        lines.append(Series(name, x, list(found.values()), _ROLES[quantity], "points"))
-    asked = {named.key: named.margin for named in networks if named.margin is not None}
-    limits = ([places[key] for key in asked], [1 - m for m in asked.values()])
+        x = [places[key] for key in values]
+        lines.append(Series(name, x, list(values.values()), _ROLES[quantity], "points"))
+    margins = {named.key: named.margin for named in networks if named.margin is not None}
+    limits = ([places[key] for key in margins], [1 - m for m in margins.values()])
     lines.append(Series("1 − m", *limits, "predicted", "points"))
     yield Chart(
         "panel",
@@ -287,9 +287,9 @@ def _badges(experiment: LipschitzEstimates | None, rows: Sequence[LipschitzRow])
     if experiment is None or not rows:
         return "Lower bounds prove nothing; an upper bound below 1 certifies all guarantees."
     words = {"certified": "certified", "estimated": "estimated only", "none": "no claim"}
-    known = {row.network: row.badge for row in rows}
+    badges = {row.network: row.badge for row in rows}
     parts = [
-        f"{named.title}: {words[known[named.key]]}" for named in experiment.networks if named.key in known
+        f"{named.title}: {words[badges[named.key]]}" for named in experiment.networks if named.key in badges
     ]
     return f"{'; '.join(parts)}."
 
@@ -359,9 +359,9 @@ def _changes(experiment: BeyondDepth | None, rows: Sequence[DepthRow]) -> str:
     """PSNR at the trained depth and what became of it."""
     parts: list[str] = []
     for runner in () if experiment is None else experiment.runners:
-        found = {row.k: row.psnr for row in rows if row.method == runner.key}
+        by_k = {row.k: row.psnr for row in rows if row.method == runner.key}
         end = 5 * TRAINED if experiment is None else experiment.depth
-        then, now = found.get(TRAINED), found.get(end)
+        then, now = by_k.get(TRAINED), by_k.get(end)
         if then is not None and now is not None:
             parts.append(f"{runner.title} {then:.2f} → {now:.2f}")
     if not parts:

@@ -45,8 +45,8 @@ def _tiles(setting: Setting, snapshot: StudySnapshot) -> Iterator[Tile]:
     sweep: NoiseSweep | None = snapshot.experiment("sweep")
     if setting.is_model or sweep is None:
         return
-    held = "R(x†) = A*w" if setting.has_source else "the image itself"
-    yield Tile("truth", "Ground truth x†", to_bytes(sweep.truth.x), held)
+    note = "R(x†) = A*w" if setting.has_source else "the image itself"
+    yield Tile("truth", "Ground truth x†", to_bytes(sweep.truth.x), note)
     contrast: NoiseSweep | None = snapshot.experiment("contrast")
     if contrast is not None:
         yield Tile(
@@ -77,11 +77,11 @@ def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:
         # Five lines that are void for one and the same reason say no more than two.
         if guarantee.status != "void" or guarantee.key in ("bregman", "error", "upper", "ratio", "gain"):
             yield verdict(guarantee)
-    broken: Sequence[Guarantee] = panel(snapshot.of("contrast"))
-    for guarantee in broken[:1]:
-        found = slope(snapshot.of("contrast"), "bregman")
-        told = verdict(replace(guarantee, name="Bregman distance, source condition violated"))
-        yield replace(told, measured="no value" if found is None else f"order {found.slope:.2f}")
+    contrast: Sequence[Guarantee] = panel(snapshot.of("contrast"))
+    for guarantee in contrast[:1]:
+        fit = slope(snapshot.of("contrast"), "bregman")
+        verdict_row = verdict(replace(guarantee, name="Bregman distance, source condition violated"))
+        yield replace(verdict_row, measured="no value" if fit is None else f"order {fit.slope:.2f}")
 
 
 def _explanation(setting: Setting, snapshot: StudySnapshot) -> Explanation:

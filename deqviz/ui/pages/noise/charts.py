@@ -79,10 +79,10 @@ def _no_bound(row: NoiseRow) -> None:
 def _delta_axis(snapshot: StudySnapshot) -> Axis:
     """The whole range of δ from the first row on, so that the axis stands still while rows arrive."""
     sweep: NoiseSweep | None = snapshot.experiment("sweep")
-    found = [row for part in ("sweep", "contrast") for row in snapshot.of(part)[:1]]
-    if sweep is None or not found:
+    rows = [row for part in ("sweep", "contrast") for row in snapshot.of(part)[:1]]
+    if sweep is None or not rows:
         return Axis(DELTA, log=True)
-    sizes = [row.delta / row.level for row in found]
+    sizes = [row.delta / row.level for row in rows]
     low, high = min(sizes) * min(sweep.levels), max(sizes) * max(sweep.levels)
     return Axis(DELTA, log=True, low=low / 1.6, high=high * 1.6)
 
@@ -118,11 +118,11 @@ def _rate(
 def _sweep_lines(
     rows: Sequence[NoiseRow],
     quantity: Quantity,
-    is_held: bool,
+    has_source: bool,
     bound: Callable[[NoiseRow], float | None],
 ) -> Iterator[Series]:
     """The bound, the spread over the seeds and the mean of their logarithms."""
-    name, role = ("source condition", "iterate") if is_held else ("without source condition", "error")
+    name, role = ("source condition", "iterate") if has_source else ("without source condition", "error")
     levels = sorted({row.level for row in rows}, reverse=True)
     groups = [[row for row in rows if row.level == level] for level in levels]
     x = [group[0].delta for group in groups]
@@ -130,7 +130,7 @@ def _sweep_lines(
         max(b for row in group if (b := bound(row)) is not None) if bound(group[0]) else math.nan
         for group in groups
     ]
-    if any(math.isfinite(b) for b in bounds) or (is_held and not rows):
+    if any(math.isfinite(b) for b in bounds) or (has_source and not rows):
         yield Series("bound", x, bounds, "predicted", "dashed")
     values = [[float(getattr(row, quantity)) for row in group] for group in groups]
     if any(len(v) > 1 for v in values):
@@ -156,42 +156,42 @@ def _fit_line(rows: Sequence[NoiseRow], quantity: Quantity, fitted: Fit) -> Seri
 
 
 def _note(fitted: Fit | None, proved: float | None) -> str:
-    found = "" if fitted is None else f"order {fitted.slope:.2f}"
-    return " · ".join(part for part in (found, "" if proved is None else f"bound {_plain(proved)}") if part)
+    order = "" if fitted is None else f"order {fitted.slope:.2f}"
+    return " · ".join(part for part in (order, "" if proved is None else f"bound {_plain(proved)}") if part)
 
 
 def _plain(value: float) -> str:
     return "½" if value == 0.5 else f"{value:.3g}"
 
 
-def _rate_sentence(symbol: str, fitted: Fit | None, proved: float | None, broken: Fit | None) -> str:
+def _rate_sentence(symbol: str, fitted: Fit | None, proved: float | None, contrast: Fit | None) -> str:
     if fitted is None:
         return "The order is fitted once three noise levels inside the outer decades are computed."
     fit_range = f"{number(fitted.low)} ≤ δ ≤ {number(fitted.high)}"
     text = f"{symbol} decreases like δ^{{{fitted.slope:.2f}}}, fitted on {fit_range}"
     if proved is not None:
         text += f"; its bound decreases like δ^{{{_plain(proved)}}}"
-    if broken is not None:
-        text += f". Without source condition it is δ^{{{broken.slope:.2f}}}"
+    if contrast is not None:
+        text += f". Without source condition it is δ^{{{contrast.slope:.2f}}}"
     return f"{text}."
 
 
 def _tent(setting: Setting, snapshot: StudySnapshot) -> Chart:
     """Fitted slopes of D against the exponent p of α = cδ^p."""
-    found = [
+    fits = [
         (p, slope(rows, "bregman"))
         for p in TENT
         if _is_whole(snapshot, f"tent {p:g}") and (rows := snapshot.of(f"tent {p:g}"))
     ]
-    known = [(p, f.slope) for p, f in found if f is not None]
-    lines = [Series("measured", [p for p, _ in known], [s for _, s in known], "iterate", "points")]
+    points = [(p, f.slope) for p, f in fits if f is not None]
+    lines = [Series("measured", [p for p, _ in points], [s for _, s in points], "iterate", "points")]
     sentence = "Under- and over-regularisation lose the rate; the order is largest at p = 1."
     if setting.has_source:
         lines.insert(0, Series("theory", [0, 1, 2], [0, 1, 0], "predicted", "dashed"))
     else:
         sentence = "Without source condition no exponent p restores the rate."
-    if known:
-        best = max(known, key=lambda pair: pair[1])
+    if points:
+        best = max(points, key=lambda pair: pair[1])
         sentence += f" Largest order so far: {best[1]:.2f} at p = {best[0]:g}."
     return Chart(
         "tent",
@@ -218,7 +218,7 @@ def _residual(rows: Sequence[NoiseRow], axis: Axis, *, is_held: bool) -> Chart:
     lines.append(Series("‖Ax − y‖", x, [r.residual for r in rows], "measured", "points"))
     lines.append(Series("‖A(x − x†)‖", x, [r.data_error for r in rows], "iterate", "points"))
     worst = max((r.identity for r in rows if r.identity is not None), default=None)
-    told = (
+    note = (
         ""
         if worst is None
         else f" αD + ‖q‖² = ⟨e − αw, q⟩ to {number(worst)}, so the equilibria are solved accurately."
@@ -230,7 +230,7 @@ def _residual(rows: Sequence[NoiseRow], axis: Axis, *, is_held: bool) -> Chart:
         Axis("in data space", log=True),
         tuple(lines),
         formula="‖Ax − y‖ ≤ √(δ² + α²‖w‖²)" if is_held else "‖Ax − y‖",
-        sentence=f"Residual against the noisy data, and against the clean data.{told}",
+        sentence=f"Residual against the noisy data, and against the clean data.{note}",
     )
 
 
@@ -340,20 +340,20 @@ def _picture(rows: Sequence[StabilityRow], weight: Axis) -> Chart:
     bounds = {row.weight: row.gain_bound for row in rows if row.gain_bound is not None}
     if bounds or not rows:
         lines.insert(0, Series("bound", list(bounds), list(bounds.values()), "predicted", "dashed"))
-    form, found = _form(rows), fit(_worst_stability(rows, lambda row: row.gain))
+    form, fitted = _form(rows), fit(_worst_stability(rows, lambda row: row.gain))
     return Chart(
         "gain",
         "Stability in the norm",
         weight,
         Axis("‖Δx‖/‖Δy‖", log=True),
         tuple(lines),
-        note=_stability_note(form, found),
+        note=_stability_note(form, fitted),
         formula={
             "c": "‖Δx‖/‖Δy‖ ≤ 1/(2√(αc))",
             "σ": "‖Δx‖/‖Δy‖ ≤ σ/(σ² + αc) or 1/(2√(αc)),  σ = σ_{min}(A)",
             "none": "‖Δx‖/‖Δy‖",
         }[form],
-        sentence=_stability_sentence(rows, form, found),
+        sentence=_stability_sentence(rows, form, fitted),
     )
 
 
@@ -369,13 +369,13 @@ def _form(rows: Sequence[StabilityRow]) -> Form:
     return "c" if plain else "σ"
 
 
-def _stability_note(form: Form, found: Fit | None) -> str:
-    if found is None:
+def _stability_note(form: Form, fitted: Fit | None) -> str:
+    if fitted is None:
         return ""
-    return f"order {_signed(found.slope)}{' · bound −½' if form == 'c' else ''}"
+    return f"order {_signed(fitted.slope)}{' · bound −½' if form == 'c' else ''}"
 
 
-def _stability_sentence(rows: Sequence[StabilityRow], form: Form, found: Fit | None) -> str:
+def _stability_sentence(rows: Sequence[StabilityRow], form: Form, fitted: Fit | None) -> str:
     if not rows:
         return "Gain ‖Δx‖/‖Δy‖ of the equilibrium; it decreases with α."
     shares = [(row.gain / row.gain_bound, row) for row in rows if row.gain_bound]
@@ -386,8 +386,8 @@ def _stability_sentence(rows: Sequence[StabilityRow], form: Form, found: Fit | N
             f"Tightest ratio gain/bound {number(share)} at α = {pretty(row.weight)}, where a perturbation of "
             f"the data has the gain {number(row.gain)}."
         )
-    if found is not None:
-        text += f" The largest gain found grows like α^{{{_signed(found.slope)}}}"
+    if fitted is not None:
+        text += f" The largest gain found grows like α^{{{_signed(fitted.slope)}}}"
         text += ", the bound like α^{−½}." if form == "c" else "."
     return text
 
@@ -406,11 +406,11 @@ def _worst_stability(
     rows: Sequence[StabilityRow], value: Callable[[StabilityRow], float]
 ) -> list[tuple[float, float]]:
     """The largest value over the directions that are no random ones, for each α in its order."""
-    found: dict[float, float] = {}
+    worst: dict[float, float] = {}
     for row in rows:
         if not _is_random(row):
-            found[row.weight] = max(value(row), found.get(row.weight, -math.inf))
-    return list(found.items())
+            worst[row.weight] = max(value(row), worst.get(row.weight, -math.inf))
+    return list(worst.items())
 
 
 def _is_random(row: StabilityRow) -> bool:

@@ -131,8 +131,8 @@ def _path(run: Trajectory) -> NDArray[np.uint8]:
 
 def _coordinate(sweep: Sweep) -> Literal[0, 1]:
     """The coordinate that tells the equilibria apart, or that moves most where there is one at a time."""
-    found = [[f.x for f in b.found] for b in sweep.branches if b.found]
-    for groups in (found, [[x for xs in found for x in xs]]):
+    positions = [[f.x for f in b.found] for b in sweep.branches if b.found]
+    for groups in (positions, [[x for xs in positions for x in xs]]):
         wide = [
             max((max(x[i] for x in xs) - min(x[i] for x in xs) for xs in groups if xs), default=0)
             for i in (0, 1)

@@ -91,29 +91,29 @@ def sweep(plane: Plane, parameter: Parameter) -> Sweep:
 
 
 @lru_cache(maxsize=64)
-def _found(plane: Plane) -> tuple[FixedPoint, ...]:
-    found, turns = fixed_points(plane), index(plane)
-    if turns is None or turns == sum(f.index for f in found):
-        return found
+def _fixed_points(plane: Plane) -> tuple[FixedPoint, ...]:
+    zeros, turns = fixed_points(plane), index(plane)
+    if turns is None or turns == sum(f.index for f in zeros):
+        return zeros
     # The border has counted otherwise: look again from a finer grid.
-    return max(found, fixed_points(plane, starts=31), key=len)
+    return max(zeros, fixed_points(plane, starts=31), key=len)
 
 
 @lru_cache(maxsize=64)
 def _scene(plane: Plane, starts: tuple[Point, ...], before: Plane | None) -> Scene:
-    found, runs = _found(plane), trajectories(plane, starts)
+    zeros, runs = _fixed_points(plane), trajectories(plane, starts)
     levels, theory = energy(plane, LEVELS), plane.method.theory(plane.problem)
     return Scene(
         plane,
         field(plane, ARROWS).numpy(),
         None if levels is None else levels.numpy(),
-        found,
+        zeros,
         index(plane),
         runs,
         theory.kappa if theory.is_contraction else None,
         asymmetry(plane),
         circulation(plane),
-        guarantees(plane, found, runs, before, _found(before) if before is not None else ()),
+        guarantees(plane, zeros, runs, before, _fixed_points(before) if before is not None else ()),
     )
 
 

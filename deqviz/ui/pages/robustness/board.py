@@ -49,16 +49,16 @@ def _tiles(setting: Setting, snapshot: StudySnapshot) -> Iterator[Tile]:
         if len(seen) < 4:
             continue
         level = float(next(iter(seen.values())).row[1])
-        found, name = rows[key, level], setting.short(key)
+        result, name = rows[key, level], setting.short(key)
         clean, damaged, random = (seen[view].image for view in ("clean", "damaged", "random"))
         share, change = f"{100 * level:.2g} % ‖y‖", _scaled(seen["perturbation"].image)
-        yield Tile(f"{key}.clean", f"{name}: clean", to_bytes(clean), _decibels(found.psnr_clean))
-        yield Tile(f"{key}.random", f"{name}: random", to_bytes(random), _decibels(found.psnr_random))
+        yield Tile(f"{key}.clean", f"{name}: clean", to_bytes(clean), _decibels(result.psnr_clean))
+        yield Tile(f"{key}.random", f"{name}: random", to_bytes(random), _decibels(result.psnr_random))
         yield Tile(f"{key}.change", f"{name}: A*δ", to_bytes(change), share)
-        yield Tile(f"{key}.damaged", f"{name}: attacked", to_bytes(damaged), _decibels(found.psnr_attack))
+        yield Tile(f"{key}.damaged", f"{name}: attacked", to_bytes(damaged), _decibels(result.psnr_attack))
         apart = magnitude(damaged - clean) if damaged.shape[1] == 2 else (damaged - clean).abs()
-        told = f"gain {number(found.attack)}"
-        yield Tile(f"{key}.damage", f"{name}: |Δx| × {GAIN}", to_bytes(GAIN * apart), told)
+        note = f"gain {number(result.attack)}"
+        yield Tile(f"{key}.damage", f"{name}: |Δx| × {GAIN}", to_bytes(GAIN * apart), note)
 
 
 def _seen(setting: Setting, snapshot: StudySnapshot, key: str) -> dict[str, RowImage]:

@@ -38,15 +38,15 @@ def _compared(setting: Setting, rows: dict[str, tuple[RobustnessRow, ...]], axis
     """The largest gain of each method, with what is proved of it."""
     lines: list[Series] = []
     for key, colour in zip(setting.methods, _COLOURS, strict=False):
-        found = rows[key]
-        lines.append(Series(setting.title(key), _x(found), [r.attack for r in found], colour))
-        if found and found[0].bound is not None and found[0].status == "certified":
-            lines.append(Series("", _ends(axis), [found[0].bound] * 2, colour, "dashed"))
-    told = "Largest gain ‖Δx‖/‖δ‖ found per perturbation size: a lower bound of the Lipschitz constant."
-    last = [found[-1] for found in rows.values() if found]
+        own = rows[key]
+        lines.append(Series(setting.title(key), _x(own), [r.attack for r in own], colour))
+        if own and own[0].bound is not None and own[0].status == "certified":
+            lines.append(Series("", _ends(axis), [own[0].bound] * 2, colour, "dashed"))
+    sentence = "Largest gain ‖Δx‖/‖δ‖ found per perturbation size: a lower bound of the Lipschitz constant."
+    last = [own[-1] for own in rows.values() if own]
     if len(last) > 1:
         most, least = max(last, key=lambda r: r.attack), min(last, key=lambda r: r.attack)
-        told = (
+        sentence = (
             f"Largest gain found: {setting.title(most.method)}, {number(most.attack)}; "
             f"smallest: {setting.title(least.method)}, {number(least.attack)}."
         )
@@ -58,7 +58,7 @@ def _compared(setting: Setting, rows: dict[str, tuple[RobustnessRow, ...]], axis
         tuple(lines),
         note="dashed: certified bound",
         formula="max ‖x(y + δ) − x(y)‖ / ‖δ‖, lower bound",
-        sentence=told,
+        sentence=sentence,
     )
 
 
@@ -66,13 +66,13 @@ def _quality(setting: Setting, rows: dict[str, tuple[RobustnessRow, ...]], axis:
     lines: list[Series] = []
     clean: list[str] = []
     for key, colour in zip(setting.methods, _COLOURS, strict=False):
-        found = rows[key]
-        lines.append(Series(setting.title(key), _x(found), _values(found, lambda r: r.psnr_attack), colour))
-        if found:
-            lines.append(Series("", _x(found), _values(found, lambda r: r.psnr_random), colour, "dotted"))
-            if found[0].psnr_clean is not None:
-                clean.append(f"{setting.title(key)} {found[0].psnr_clean:.1f}")
-    told = (
+        own = rows[key]
+        lines.append(Series(setting.title(key), _x(own), _values(own, lambda r: r.psnr_attack), colour))
+        if own:
+            lines.append(Series("", _x(own), _values(own, lambda r: r.psnr_random), colour, "dotted"))
+            if own[0].psnr_clean is not None:
+                clean.append(f"{setting.title(key)} {own[0].psnr_clean:.1f}")
+    sentence = (
         f"PSNR (dB) on clean data: {', '.join(clean)}."
         if clean
         else "PSNR of the reconstructions from perturbed data."
@@ -85,7 +85,7 @@ def _quality(setting: Setting, rows: dict[str, tuple[RobustnessRow, ...]], axis:
         tuple(lines),
         note="dotted: random perturbation",
         formula="of x(y + δ) against the ground truth",
-        sentence=told,
+        sentence=sentence,
     )
 
 
@@ -111,7 +111,7 @@ def _one(title: str, key: str, rows: Sequence[RobustnessRow], axis: Axis) -> Cha
         tuple(lines),
         note=_note(first),
         formula=first.statement if first is not None and first.status != "void" else "",
-        sentence=_told(rows),
+        sentence=_caption(rows),
     )
 
 
@@ -123,7 +123,7 @@ def _note(row: RobustnessRow | None) -> str:
     return f"{row.status} {number(row.bound)}"
 
 
-def _told(rows: Sequence[RobustnessRow]) -> str:
+def _caption(rows: Sequence[RobustnessRow]) -> str:
     if not rows:
         return "Computed in turn with the other methods."
     most = max(rows, key=lambda r: r.attack)

@@ -57,11 +57,11 @@ def _lines(setting: Setting, snapshot: StudySnapshot) -> Iterator[Line]:
     lab: LossLab | None = snapshot.experiment("lab")
     rows: tuple[LossRow, ...] = snapshot.of("lab")
     names = () if lab is None else tuple(objective.name for objective in lab.objectives)
-    known = dict(zip(setting.objectives, names, strict=False))
+    names_by_key = dict(zip(setting.objectives, names, strict=False))
     place = 0
     for colour, (key, title) in zip(COLOURS, OBJECTIVES.items(), strict=False):
         if key in setting.objectives:
-            name, place = known.get(key, ""), place + 1
+            name, place = names_by_key.get(key, ""), place + 1
             own = tuple(row for row in rows if row.training == name)
             yield Line(key, title.replace("Lᵦ", "L_{β}"), colour, place, name, own)
 
@@ -78,7 +78,7 @@ def _losses(lines: Sequence[Line], lessons: Sequence[Lesson[LossRow]]) -> Chart:
             # The mean of the last tenth, as in the rows: single steps jump with their examples.
             tail = [lesson.loss for lesson in own[-max(1, len(own) // 10) :]]
             falls.append(f"{line.title} {number(own[0].loss)} → {number(sum(tail) / len(tail))}")
-    told = "; ".join(falls)
+    text = "; ".join(falls)
     return Chart(
         "losses",
         "Training loss",
@@ -87,8 +87,8 @@ def _losses(lines: Sequence[Line], lessons: Sequence[Lesson[LossRow]]) -> Chart:
         tuple(drawn),
         note="each loss has its own units",
         formula="L_{β} = E min_{w} ‖R(x) − A*w‖² + β‖w‖²",
-        sentence=f"First step → mean of the last tenth: {told}."
-        if told
+        sentence=f"First step → mean of the last tenth: {text}."
+        if text
         else "The range-condition losses need clean signals only: no data, no noise, no equilibrium.",
     )
 
@@ -177,7 +177,7 @@ def _asymmetries(lines: Sequence[Line]) -> Chart:
     )
     ends = [0.4, len(lines) + 0.6]
     turning = [f"{line.title} {number(line.last.asymmetry)}" for line in whole if line.last.asymmetry > 1e-9]
-    told = ", ".join(turning)
+    text = ", ".join(turning)
     return Chart(
         "asymmetries",
         "Asymmetry of the learned N",
@@ -186,8 +186,8 @@ def _asymmetries(lines: Sequence[Line]) -> Chart:
         (*points, Series("random N, on average", ends, [GENERIC, GENERIC], "truth", "dotted")),
         note="0: conservative (gradient field)",
         formula="‖N − N*‖_{F}/‖N‖_{F}, exact since N is linear",
-        sentence=f"Not symmetric, so R is not conservative: {told}."
-        if told
+        sentence=f"Not symmetric, so R is not conservative: {text}."
+        if text
         else "R is conservative if and only if N is symmetric; the theory does not require it.",
     )
 
@@ -241,7 +241,7 @@ def _training(names: Sequence[str], lessons: Sequence[Lesson[DepthRow]]) -> Char
         if own and own[-1].step == own[-1].steps:
             tail = y[-max(1, len(y) // 10) :]
             ends.append(f"{name} {sum(tail) / len(tail):.1f} dB")
-    told = "; ".join(ends)
+    text = "; ".join(ends)
     return Chart(
         "training",
         "Training curves",
@@ -250,8 +250,8 @@ def _training(names: Sequence[str], lessons: Sequence[Lesson[DepthRow]]) -> Char
         tuple(drawn),
         note="live",
         formula="u = J*u + ∇f, ∇_{θ}f = (∂_{θ}T)*u at the fixed point",
-        sentence=f"Mean of the last tenth of the steps: {told}."
-        if told
+        sentence=f"Mean of the last tenth of the steps: {text}."
+        if text
         else "Implicit differentiation at the fixed point: memory does not grow with depth.",
     )
 
@@ -263,7 +263,7 @@ def _beyond(names: Sequence[str], rows: Sequence[DepthRow]) -> Chart:
     top = max((row.psnr for row in shown), default=0.0)
     low = max(min((row.psnr for row in shown), default=0.0), top - FALL)
     drawn: list[Series] = []
-    told: list[str] = []
+    parts: list[str] = []
     for name in names:
         own = [row for row in shown if row.network == name]
         x, y = [row.k for row in own], [row.psnr for row in own]
@@ -271,7 +271,7 @@ def _beyond(names: Sequence[str], rows: Sequence[DepthRow]) -> Chart:
         if own:
             depth, trained = own[0].depth, own[0].trained
             end = max((row for row in own if row.k <= BEYOND * depth), key=lambda row: row.k)
-            told.append(f"{name} {trained:.2f} dB at {depth} and {_signed(end.psnr - trained)} at {end.k}")
+            parts.append(f"{name} {trained:.2f} dB at {depth} and {_signed(end.psnr - trained)} at {end.k}")
             drawn.append(Series("", [depth, depth], [low, top], _colour(name), "dotted"))
     return Chart(
         "depth",
@@ -281,8 +281,8 @@ def _beyond(names: Sequence[str], rows: Sequence[DepthRow]) -> Chart:
         tuple(drawn),
         note="dotted: training depth",
         formula="‖T(a) − T(b)‖ ≤ κ‖a − b‖, κ < 1 if bounded",
-        sentence=f"{'; '.join(told)}."
-        if told
+        sentence=f"{'; '.join(parts)}."
+        if parts
         else "Each network is trained first, then iterated at least five times beyond its depth.",
     )
 
@@ -294,16 +294,16 @@ def _signed(value: float) -> str:
 def _adjoints(rows: Sequence[AdjointRow]) -> Chart:
     """The adjoint, its bound and the gradient that follows from it, against the number of products."""
     drawn: list[Series] = []
-    told: list[str] = []
+    parts: list[str] = []
     for name in dict.fromkeys(row.architecture for row in rows):
         own = [row for row in rows if row.architecture == name]
         x, colour = [row.steps for row in own], _colour(name)
         drawn.append(Series("", x, [row.bound for row in own], colour, "dashed"))
         drawn.append(Series(f"{name}, adjoint", x, [row.adjoint for row in own], colour, "line"))
         drawn.append(Series(f"{name}, gradient", x, [row.gradient for row in own], colour, "dotted"))
-        found = _factor(own)
-        if found is not None:
-            told.append(f"{name} {number(found)} ≤ L = {number(own[0].factor)}")
+        factor = _factor(own)
+        if factor is not None:
+            parts.append(f"{name} {number(factor)} ≤ L = {number(own[0].factor)}")
     return Chart(
         "adjoint",
         "Truncated backward pass",
@@ -312,8 +312,8 @@ def _adjoints(rows: Sequence[AdjointRow]) -> Chart:
         tuple(drawn),
         note="dashed: L^{K + 1}, slope log L",
         formula="‖u_{K} − u‖ ≤ L^{K + 1}‖u‖, u_{K} = Σ_{j ≤ K} (J*)^{j} g",
-        sentence=f"Convergence factor of the adjoint iteration: {'; '.join(told)}."
-        if told
+        sentence=f"Convergence factor of the adjoint iteration: {'; '.join(parts)}."
+        if parts
         else "K = 0 is the Jacobian-free gradient.",
     )
 
@@ -329,12 +329,12 @@ def _factor(rows: Sequence[AdjointRow]) -> float | None:
 
 def _window(setting: Setting, snapshot: StudySnapshot) -> Chart:
     """Points at which the worst network contracts, points at which it does not, and what is promised."""
-    asked: ContractionMap | None = snapshot.experiment("map")
+    experiment: ContractionMap | None = snapshot.experiment("map")
     every: tuple[ContractionRow, ...] = snapshot.of("map")
     rows = [row for row in every if row.architecture == setting.drawn]
     contracting = [row for row in rows if row.worst < 1]
     expanding = [row for row in rows if row.worst >= 1]
-    etas = (0.03, 6.0) if asked is None else (min(asked.step_sizes), max(asked.step_sizes))
+    etas = (0.03, 6.0) if experiment is None else (min(experiment.step_sizes), max(experiment.step_sizes))
     span = (etas[0] / 1.25, etas[1] * 1.25)
     drawn: list[Series] = []
     if rows:
@@ -410,12 +410,12 @@ def _border(
     """The ends of the η in `span`, on a grid of 160; both conditions hold on one interval of η."""
     grid = [span[0] * (span[1] / span[0]) ** (k / 159) for k in range(160)]
     maps = [kind(eta) for eta in grid]
-    found = [
+    points = [
         (size, min(inside), max(inside))
         for size in SIZES
         if (inside := [eta for eta, a in zip(grid, maps, strict=True) if is_inside(a, size)])
     ]
-    return tuple(f[0] for f in found), tuple(f[1] for f in found), tuple(f[2] for f in found)
+    return tuple(f[0] for f in points), tuple(f[1] for f in points), tuple(f[2] for f in points)
 
 
 def _inner(values: Sequence[float], span: tuple[float, float]) -> list[float]:

@@ -107,30 +107,30 @@ def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:
         for guarantee in panel(rows):
             if guarantee.status == "certified":
                 yield verdict(replace(guarantee, reason=REASONS.get(guarantee.key, guarantee.reason)))
-        found: dict[tuple[str, str], list[Guarantee]] = {}
+        by_name: dict[tuple[str, str], list[Guarantee]] = {}
         for row_of in rows:
             for g in row_of.guarantees:
                 # The classical iterations were asked for nothing but what is proved of them.
                 if g.status != "certified" and row_of.key[0] not in CLASSICAL:
-                    found.setdefault((str(row_of.key[0]), g.key), []).append(g)
-        for (name, _), of in found.items():
+                    by_name.setdefault((str(row_of.key[0]), g.key), []).append(g)
+        for (name, _), of in by_name.items():
             yield _observed(name, of)
 
 
-def _observed(name: str, found: Sequence[Guarantee]) -> Row:
+def _observed(name: str, guarantees: Sequence[Guarantee]) -> Row:
     """How often an inequality was seen to hold that nobody proved."""
-    last = found[-1]
-    told = row(named(last, name))
+    last = guarantees[-1]
+    summary = row(named(last, name))
     if last.status == "void":
-        return told
-    kept = sum(g.holds is True for g in found)
+        return summary
+    kept = sum(g.holds is True for g in guarantees)
     shares = [
         g.measured / g.predicted
-        for g in found
+        for g in guarantees
         if isinstance(g.predicted, float) and isinstance(g.measured, float) and g.predicted > 0
     ]
     closest = f", tightest ratio {number(max(shares))}" if shares else ""
-    return replace(told, measured=f"holds at {kept} of {len(found)} points{closest}")
+    return replace(summary, measured=f"holds at {kept} of {len(guarantees)} points{closest}")
 
 
 _CODES = "y_ℓ = S(W₁y_ℓ₋₁ + W₂x, θ), ℓ = 1 … 10"

@@ -90,21 +90,21 @@ def distances(rows: Sequence[LayerRow], rate: float, note: str = "2,000 test sig
 def _stopped(rows: Sequence[LayerRow]) -> str:
     """What is there after half of the layers, and at the end."""
     half = LAYERS // 2
-    told = []
+    parts = []
     for title in _titles_of(rows):
         at = {row.layer: row.distance for row in rows if row.rival == title}
         if _role_of(title) != "truth" and half in at and LAYERS in at:
-            told.append(f"{title} {number(at[half])} → {number(at[LAYERS])}")
-    if not told:
+            parts.append(f"{title} {number(at[half])} → {number(at[LAYERS])}")
+    if not parts:
         return "y* is the LASSO solution of each signal; every run starts at the same random y₀."
-    return f"After layer {half} → after the last layer: {', '.join(told)}."
+    return f"After layer {half} → after the last layer: {', '.join(parts)}."
 
 
 def ratios(rows: Sequence[LayerRow], rate: float) -> Chart:
     """What each layer leaves of the distance."""
     drawn = list(_lines([row for row in rows if row.layer], _layer, lambda row: row.ratio))
     drawn.append(Series("1 − ε", [1, LAYERS], [1 - rate] * 2, "predicted", "dashed"))
-    told = ", ".join(
+    text = ", ".join(
         _risen(title, [row for row in rows if row.rival == title])
         for title in _titles_of(rows)
         if _role_of(title) != "truth"
@@ -117,7 +117,7 @@ def ratios(rows: Sequence[LayerRow], rate: float) -> Chart:
         tuple(drawn),
         note="> 1: increase",
         formula="constraint: d_{ℓ} ≤ (1 − ε) d_{ℓ−1}",
-        sentence=f"Layers with ratio > 1, of {LAYERS}: {told}." if told else "",
+        sentence=f"Layers with ratio > 1, of {LAYERS}: {text}." if text else "",
     )
 
 
@@ -322,8 +322,8 @@ def _best(ends: Sequence[NoiseRow], s: float) -> str:
     at = {row.rival: row.distance for row in ends if row.deviation == s}
     if not at:
         return "Each point is a run of all layers on the same signals with the same noise."
-    told = ", ".join(f"{title} {number(value)}" for title, value in at.items())
-    return f"At σ = {s:g}: {told}."
+    text = ", ".join(f"{title} {number(value)}" for title, value in at.items())
+    return f"At σ = {s:g}: {text}."
 
 
 def _gains(ends: Sequence[NoiseRow], s: float) -> Chart:
@@ -345,7 +345,7 @@ def _gains(ends: Sequence[NoiseRow], s: float) -> Chart:
         "C": "both",
         "DSN": "deep supervision and noise",
     }
-    told = ", ".join(f"{names[t]} × {number(v)}" for t, v in at.items() if t in names)
+    text = ", ".join(f"{names[t]} × {number(v)}" for t, v in at.items() if t in names)
     return Chart(
         "gain",
         "Robustness relative to the plain network (ablation)",
@@ -354,8 +354,8 @@ def _gains(ends: Sequence[NoiseRow], s: float) -> Chart:
         tuple(drawn),
         note="above 1: better than the plain network U",
         formula="E‖y_{K} − y*‖ of U divided by that of each network",
-        sentence=f"At σ = {s:g}: {told}."
-        if told
+        sentence=f"At σ = {s:g}: {text}."
+        if text
         else "Choose U and others: the ablation needs the plain network.",
     )
 
@@ -458,7 +458,7 @@ def patch_charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
         if name in at:
             drawn.append(Series(name, [1, LAYERS], [at[name]] * 2, role, "dashed"))
     ends = {row.rival: row.psnr for row in rows if row.layer == LAYERS}
-    told = ", ".join(f"{title} {value:.2f}" for title, value in ends.items())
+    text = ", ".join(f"{title} {value:.2f}" for title, value in ends.items())
     return iter(
         (
             Chart(
@@ -469,8 +469,8 @@ def patch_charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
                 tuple(drawn),
                 note=f"σ = {setting.level:g}/255",
                 formula="each patch: x ≈ Dy_{K}, averaged where patches overlap",
-                sentence=f"PSNR (dB) after the last layer: {told}; with the LASSO solution {at[SOLVED]:.2f}."
-                if told and SOLVED in at
+                sentence=f"PSNR (dB) after the last layer: {text}; with the LASSO solution {at[SOLVED]:.2f}."
+                if text and SOLVED in at
                 else "All 8 × 8 patches of the image are coded in one batch.",
             ),
         )
@@ -571,15 +571,15 @@ def _strip_lines(rows: Sequence[HoleRow], x: str, y: str) -> Iterator[Series]:
 
 def _shrink(rows: Sequence[HoleRow]) -> str:
     """At how many layers the latents shrink."""
-    told: list[str] = []
+    parts: list[str] = []
     for name, training in TRAININGS.items():
         pairs = [row for row in rows if row.training == training and row.latent_before is not None]
         if pairs:
             fall = sum((row.latent or 0.0) < (row.latent_before or 0.0) for row in pairs)
-            told.append(f"{name} {fall} of {len(pairs)}")
+            parts.append(f"{name} {fall} of {len(pairs)}")
     return (
-        f"Layers with decrease: {', '.join(told)}."
-        if told
+        f"Layers with decrease: {', '.join(parts)}."
+        if parts
         else "The proximal step shrinks every level of the flow."
     )
 
@@ -716,13 +716,13 @@ def _products(lessons: Sequence[Taught]) -> Chart:
 
 def _learned(name: str, title: str, axis: str, rows: Sequence[LayerRow]) -> Chart:
     drawn: list[Series] = []
-    told: list[str] = []
+    parts: list[str] = []
     for who in _titles_of(rows):
         own = [row for row in rows if row.rival == who]
         y = [float(getattr(row, name)) for row in own]
         drawn.append(Series(who, [row.layer for row in own], y, ROLES.get(who, "iterate")))
         rises = sum(b > a for a, b in pairwise(y))
-        told.append(f"{who} at {rises}")
+        parts.append(f"{who} at {rises}")
     return Chart(
         name,
         f"{title} after training",
@@ -730,7 +730,7 @@ def _learned(name: str, title: str, axis: str, rows: Sequence[LayerRow]) -> Char
         Axis(axis, log=True),
         tuple(drawn),
         note="1,000 test signals",
-        sentence=f"Layers with increase: {', '.join(told)} of {LAYERS} layers."
-        if told
+        sentence=f"Layers with increase: {', '.join(parts)} of {LAYERS} layers."
+        if parts
         else "Computed after training.",
     )
