@@ -60,7 +60,7 @@ def _lesson(query: Plain) -> Opened:
     def script() -> None:
         from deqviz.ui.pages.lessons import page as lessons
 
-        lessons._open(lessons._shelf())
+        lessons._open(lessons._lessons())
 
     at = AppTest.from_function(script, default_timeout=PATIENCE)
     for name, text in query.items():

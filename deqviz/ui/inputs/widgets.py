@@ -17,7 +17,7 @@ import streamlit as st
 from deqviz.core.registry import REGISTRIES, Choice, Entry, Param, Pick, Range, Registry, Text, params_of
 from deqviz.ui.components.text import pretty
 
-Shelf = Registry[Any] | Mapping[str, Entry[Any]]
+Choices = Registry[Any] | Mapping[str, Entry[Any]]
 """What a choice is made from: entries by their keys."""
 
 # R10 preferred numbers: ten steps a decade that a reader can say aloud.
@@ -45,20 +45,20 @@ def prefill(prefix: str, specs: tuple[Param, ...], params: Mapping[str, Any]) ->
             st.session_state[key] = value
 
 
-def prefill_choice(key: str, shelf: Shelf, choice: Choice) -> None:
+def prefill_choice(key: str, choices: Choices, choice: Choice) -> None:
     """Write a choice and its parameters into the session's widgets."""
     st.session_state[key] = choice.key
-    prefill(f"{key}.{choice.key}", shelf[choice.key].params, choice.params)
+    prefill(f"{key}.{choice.key}", choices[choice.key].params, choice.params)
 
 
 def pick(
-    shelf: Shelf, key: str, label: str, default: str, help: str = "", *, is_titled: bool = False
+    choices: Choices, key: str, label: str, default: str, help: str = "", *, is_titled: bool = False
 ) -> Entry[Any]:
-    """A select box over a shelf; its value in the session is the entry's key.
+    """A select box over choices; its value in the session is the entry's key.
 
     `is_titled` hides the label where a heading above says the same; readers of the screen still hear it.
     """
-    keys = shelf.menu() if isinstance(shelf, Registry) else tuple(shelf)
+    keys = choices.menu() if isinstance(choices, Registry) else tuple(choices)
     if st.session_state.get(key) not in keys:
         st.session_state[key] = default
     chosen = st.selectbox(
@@ -66,16 +66,16 @@ def pick(
         keys,
         keys.index(st.session_state[key]),
         key=key,
-        format_func=lambda k: shelf[k].option,
+        format_func=lambda k: choices[k].option,
         help=help or None,
         label_visibility="collapsed" if is_titled else "visible",
     )
-    return shelf[chosen]
+    return choices[chosen]
 
 
-def choose(shelf: Shelf, key: str, label: str, default: str, *, is_titled: bool = False) -> Choice:
-    """A select box over a shelf and the widgets of what is chosen, the advanced ones under "More"."""
-    entry = pick(shelf, key, label, default, is_titled=is_titled)
+def choose(choices: Choices, key: str, label: str, default: str, *, is_titled: bool = False) -> Choice:
+    """A select box over choices and the widgets of what is chosen, the advanced ones under "More"."""
+    entry = pick(choices, key, label, default, is_titled=is_titled)
     prefix = f"{key}.{entry.key}"
     values = entry_form(entry, prefix)
     if any(p.advanced for p in entry.params):

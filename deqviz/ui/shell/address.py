@@ -60,11 +60,11 @@ def visit(page: str) -> Visit:
     written = _written()
     is_back: bool = st.session_state.get("address.is_back", False)
     heard = _heard()
-    asked = _asked().pop(page, None)
-    if asked is not None:
-        written[page] = asked
-        _put(asked)
-        return _filling(asked)
+    request = _requests().pop(page, None)
+    if request is not None:
+        written[page] = request
+        _put(request)
+        return _filling(request)
     here = _here()
     if is_back and (not here or here in (query for name, query in written.items() if name != page)):
         # Streamlit drops the address of a page that is left; what the other page wrote is not meant here.
@@ -90,7 +90,7 @@ def write(page: str, query: Mapping[str, str]) -> None:
 
 def ask(page: str, query: Mapping[str, str]) -> None:
     """Have the next `visit` of the page report this address as opened, even if it is the same."""
-    _asked()[page] = dict(query)
+    _requests()[page] = dict(query)
 
 
 def _filling(query: dict[str, str] | None) -> Visit:
@@ -111,15 +111,15 @@ def _count() -> int:
 
 def _heard() -> int:
     """What the browser says; whatever else a guest may send there has heard of nothing."""
-    said = st.session_state.get(HEARD, str(_newest()))
-    return int(said) if isinstance(said, str) and re.fullmatch("[0-9]{1,9}", said) else 0
+    number = st.session_state.get(HEARD, str(_newest()))
+    return int(number) if isinstance(number, str) and re.fullmatch("[0-9]{1,9}", number) else 0
 
 
 def _written() -> dict[str, dict[str, str]]:
     return st.session_state.setdefault("address.written", {})
 
 
-def _asked() -> dict[str, dict[str, str]]:
+def _requests() -> dict[str, dict[str, str]]:
     return st.session_state.setdefault("address.asked", {})
 
 

@@ -24,14 +24,14 @@ def describe(scenario: Scenario) -> str:
 
 def particulars(scenario: Scenario) -> str:
     """What of a scenario is not at its default, as its widgets call it: "Width s 2.5 px, Seed 3"."""
-    found = list(_changed(params_of(Scenario), vars(scenario)))
+    parts = list(_changed(params_of(Scenario), vars(scenario)))
     for choice, registry in (
         (scenario.operator, OPERATORS),
         (scenario.noise, NOISES),
         (scenario.method, METHODS),
     ):
-        found += _changed(registry[choice.key].params, choice.params)
-    return ", ".join(found)
+        parts += _changed(registry[choice.key].params, choice.params)
+    return ", ".join(parts)
 
 
 def _changed(specs: tuple[Param, ...], params: Mapping[str, Any]) -> Iterator[str]:
@@ -44,10 +44,10 @@ def _changed(specs: tuple[Param, ...], params: Mapping[str, Any]) -> Iterator[st
                 yield f"{p.label or p.name.capitalize()} {entry.title}"
             yield from _changed(entry.params, value.params)
         elif value != p.default:
-            yield _said(p, value)
+            yield _text(p, value)
 
 
-def _said(p: Param, value: Any) -> str:
+def _text(p: Param, value: Any) -> str:
     label, unit = p.label or p.name.capitalize(), ""
     if isinstance(p.domain, Range):
         label, unit = p.domain.label or label, p.domain.unit

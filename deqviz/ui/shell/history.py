@@ -19,7 +19,7 @@ from deqviz.scenario import Scenario
 
 MOST = 24
 """Runs that are remembered."""
-HELD = 12
+MOST_RESULTS = 12
 """Runs whose results are kept."""
 TOTAL = 512 * 2**20
 """Bytes that the results of all sessions may take; each session has its equal part, and at least `FLOOR`."""
@@ -132,11 +132,11 @@ class History:
         loose = [e for e in self.entries if not e.pinned and e.job is not current]
         surplus = {e.number for e in loose[: max(0, len(self.entries) - MOST)]}
         self.entries = [e for e in self.entries if e.number not in surplus]
-        held = [e for e in self.entries if e.job is not None and e.job is not current and e.is_final]
+        entries = [e for e in self.entries if e.job is not None and e.job is not current and e.is_final]
         room = allowance()
-        for rank, entry in enumerate(reversed(held), start=2):  # the current one is the first
+        for rank, entry in enumerate(reversed(entries), start=2):  # the current one is the first
             room -= entry.weight
-            if rank > HELD or room < 0:
+            if rank > MOST_RESULTS or room < 0:
                 entry.job = None
 
 

@@ -48,7 +48,7 @@ def act(command: object) -> None:
             history.pin(entry)
 
 
-def _told(entry: Entry) -> dict[str, Any]:
+def _summary(entry: Entry) -> dict[str, Any]:
     """What is said of a run, small or pinned."""
     return {
         "id": entry.id,
@@ -63,7 +63,7 @@ def _told(entry: Entry) -> dict[str, Any]:
 
 def _card(entry: Entry, current: Job) -> dict[str, Any]:
     return {
-        **_told(entry),
+        **_summary(entry),
         "picture": _source(entry.look.thumbnail),
         "current": entry.job is current,
         "kept": entry.job is not None,
@@ -73,7 +73,7 @@ def _card(entry: Entry, current: Job) -> dict[str, Any]:
 
 def _pinned(entry: Entry) -> dict[str, Any]:
     return {
-        **_told(entry),
+        **_summary(entry),
         "residual": _finite(entry.look.residual),
         "evaluations": entry.look.evaluations,
         "size": list(entry.look.size),

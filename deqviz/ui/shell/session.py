@@ -214,9 +214,9 @@ def start(scenario: Scenario) -> Job:
     st.session_state.job = job
     history().add(job)
     _hold_all()
-    complaint = limits().rejection(scenario)
-    if complaint is not None:
-        job.end(complaint)
+    rejection = limits().rejection(scenario)
+    if rejection is not None:
+        job.end(rejection)
     submit(job)
     address.write("reconstruct", scenario.to_query())
     return job

@@ -65,8 +65,8 @@ class SettingPage(ABC, Generic[S]):
             self._presets()
         with notices:
             self._follow(draft)
-            for complaint in self._get("complaints", ()):
-                st.warning(plain(complaint))
+            for warning in self._get("complaints", ()):
+                st.warning(plain(warning))
         head.html(
             f'<div class="deqviz-head"><h1>{html.escape(address.title())}</h1><span>'
             f"{html.escape(f'{self.question} · {self.describe(self.setting)}')}</span></div>"
@@ -88,8 +88,8 @@ class SettingPage(ABC, Generic[S]):
         """Begin what the address asks for, or come back to what was here."""
         visit = address.visit(self.page)
         if visit.query is not None:
-            setting, complaints = self.read(visit.query)
-            self._set("complaints", complaints)
+            setting, warnings = self.read(visit.query)
+            self._set("complaints", warnings)
             self.fill(setting)
             self._start(setting)
         elif visit.is_back:
@@ -144,7 +144,7 @@ class StudyPage(SettingPage[S]):
         study = session.study(self.page)
         if draft is None or study is None or draft == self.setting:
             return
-        if draft.asked == self.setting.asked:
+        if draft.computation == self.setting.computation:
             self._show(draft)
             return
         if study.state in OVER:

@@ -23,6 +23,6 @@ class StudySetting(ABC):
         return 64
 
     @property
-    def asked(self: V) -> V:
+    def computation(self: V) -> V:
         """What the numbers depend on: a change of anything else is drawn without a new study."""
         return self

@@ -68,8 +68,8 @@ def style(names: Iterable[str]) -> str:
             selectors += [_BAR, '[data-testid="stExpandSidebarButton"]']
         else:
             own = class_of(name)
-            for known in dict.fromkeys((own, RENAMED.get(own, own))):
-                selectors.append(f'{_BAR} [class~="st-key-{known}" i]')
+            for key in dict.fromkeys((own, RENAMED.get(own, own))):
+                selectors.append(f'{_BAR} [class~="st-key-{key}" i]')
     return f"<style>{', '.join(selectors)} {{ display: none !important; }}</style>" if selectors else ""
 
 
@@ -79,9 +79,9 @@ def paint() -> None:
     if names:
         st.html(style(names))
     if names or not is_clean:
-        said = "Some controls are hidden by this link." if names else ""
+        note = "Some controls are hidden by this link." if names else ""
         if not is_clean:
-            said += f" It names what is no control, or more than {MOST}: that is shown."
+            note += f" It names what is no control, or more than {MOST}: that is shown."
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key="teacher"):
-            st.html(f"<span>{said}</span>", width="content")
+            st.html(f"<span>{note}</span>", width="content")
             st.button("Show all", key="teacher.show_all", type="tertiary", on_click=show_all)

@@ -13,8 +13,8 @@ from deqviz.ui.pages.lessons.condition import Condition, filled, places
 from deqviz.ui.pages.lessons.file import Damaged, Lesson, LessonError
 from deqviz.ui.pages.lessons.measures import LAMPS, MEASURES, measured, names
 
-SHELF = lessons_file.shelf(lessons_view.READERS)
-LESSONS = [one for one in SHELF if isinstance(one, Lesson)]
+FILES = lessons_file.lessons(lessons_view.READERS)
+LESSONS = [one for one in FILES if isinstance(one, Lesson)]
 EXAMPLE = r"""+++
 title = "Long steps"
 question = "How long may a step be?"
@@ -88,7 +88,7 @@ def decided(lesson: Lesson) -> tuple[list[str], str]:
 
 
 def test_eight_lessons_stand_in_their_order():
-    assert not [one for one in SHELF if isinstance(one, Damaged)]
+    assert not [one for one in FILES if isinstance(one, Damaged)]
     assert [lesson.order for lesson in LESSONS] == list(range(1, 9))
 
 
@@ -174,7 +174,7 @@ def test_a_damaged_file_leaves_the_others_alone(tmp_path: Path):
     (tmp_path / "latin.md").write_bytes(b"\xff\xfe\xe4")
     (tmp_path / "Loud.md").write_text(EXAMPLE, encoding="utf-8")
     (tmp_path / "long.md").write_text(EXAMPLE + "x" * lessons_file.MOST_BYTES, encoding="utf-8")
-    found = lessons_file.shelf(lessons_view.READERS, tmp_path)
+    found = lessons_file.lessons(lessons_view.READERS, tmp_path)
     assert [one.key for one in found if isinstance(one, Lesson)] == ["good"]
     reasons = {one.key: one.reason for one in found if isinstance(one, Damaged)}
     assert "between two lines +++" in reasons["empty"]

@@ -55,12 +55,12 @@ def test_numbers_depend_on_what_the_view_asks_and_on_nothing_else():
         replace(here, level=10.0),
         replace(here, shown="U"),
     ):
-        assert other.asked == here.asked
-    assert replace(here, rate=0.3).asked != here.asked
-    assert replace(here, view="Training", steps=200).asked != replace(here, view="Training").asked
+        assert other.computation == here.computation
+    assert replace(here, rate=0.3).computation != here.computation
+    assert replace(here, view="Training", steps=200).computation != replace(here, view="Training").computation
     pictures = replace(here, view="Pictures")
-    assert replace(pictures, shown="U").asked == pictures.asked
-    assert replace(pictures, picture="coins").asked != pictures.asked
+    assert replace(pictures, shown="U").computation == pictures.computation
+    assert replace(pictures, picture="coins").computation != pictures.computation
 
 
 def test_layers_are_drawn_counted_and_judged():
@@ -167,8 +167,10 @@ def test_a_painted_mask_travels_and_is_stretched_over_the_picture():
     assert seen_pixels(text, 43, 64).shape == (1, 1, 43, 64)
     setting = Setting(view="Inpainting", hole="painted", mask=text)
     assert from_query(setting.to_query()) == (setting, ())
-    assert setting.asked != replace(setting, mask=FIRST).asked
-    assert replace(setting, hole="centre").asked == replace(setting, hole="centre", mask=FIRST).asked
+    assert setting.computation != replace(setting, mask=FIRST).computation
+    assert (
+        replace(setting, hole="centre").computation == replace(setting, hole="centre", mask=FIRST).computation
+    )
 
 
 @pytest.mark.parametrize(("share", "said"), [(0, "is missing"), (1, "is known")])

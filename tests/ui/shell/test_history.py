@@ -61,11 +61,11 @@ def test_a_thumbnail_is_small_and_keeps_its_shape(shape: tuple[int, int, int]):
 
 def test_only_so_many_results_are_kept_and_the_pictures_stay():
     book = History()
-    jobs = [weakref.ref(ran(book, seed)) for seed in range(history.HELD + 3)]
-    assert [e.job is not None for e in book.entries] == [False] * 3 + [True] * history.HELD
+    jobs = [weakref.ref(ran(book, seed)) for seed in range(history.MOST_RESULTS + 3)]
+    assert [e.job is not None for e in book.entries] == [False] * 3 + [True] * history.MOST_RESULTS
     assert all(e.look.picture for e in book.entries)
     gc.collect()
-    assert [job() is None for job in jobs] == [True] * 3 + [False] * history.HELD
+    assert [job() is None for job in jobs] == [True] * 3 + [False] * history.MOST_RESULTS
 
 
 def test_only_so_many_bytes_are_kept(monkeypatch):

@@ -37,8 +37,8 @@ def render() -> None:
     st.html(_STYLE)
     st.html('<div class="deqviz-head"><h1>About</h1><span>can I trust and cite this?</span></div>')
     with st.container():
-        for complaint in st.session_state.get("about.complaints", ()):
-            st.warning(plain(complaint))
+        for warning in st.session_state.get("about.complaints", ()):
+            st.warning(plain(warning))
     sought = st.text_input(
         "Search methods, weights and images",
         key="about.search",
@@ -201,8 +201,8 @@ def _here() -> None:
     _table("Machine", ("Property", "Value"), [(_text(a), _text(b)) for a, b in machine], "")
     added = [(_text(p.package), _text(p.kind), _text(", ".join(p.keys))) for p in plugins.plugins()]
     _table("Plugins", ("Package", "Kind", "Keys"), added, "")
-    for said in plugins.failures():
-        st.warning(plain(said))
+    for message in plugins.failures():
+        st.warning(plain(message))
 
 
 def _cite() -> None:

@@ -34,7 +34,7 @@ def is_tuned(key: str, operator: Choice) -> bool:
 
 
 def choice(key: str, operator: Choice, std: float, *, with_tuned: bool) -> Choice:
-    """A method of the shelf for a degradation with noise `std`; its defaults where nothing was tuned."""
+    """A method of the registry for a degradation with noise `std`; its defaults where nothing was tuned."""
     if key in _PLAIN:
         return _PLAIN[key][1]
     rival, cases = _RIVALS[key], _cases(operator.key)
@@ -46,8 +46,8 @@ def choice(key: str, operator: Choice, std: float, *, with_tuned: bool) -> Choic
 
 def _carried(rival: Baseline, cases: tuple[Case, ...], std: float) -> tuple[float, float]:
     """α and σ at this noise: c·std^p through the tuned ones, and α ∝ std where there is but one."""
-    found = [(_std(case), *_strengths()[f"{case.key}/{rival.key}"]) for case in cases]
-    (s0, weight, sigma), *others = found
+    settings = [(_std(case), *_strengths()[f"{case.key}/{rival.key}"]) for case in cases]
+    (s0, weight, sigma), *others = settings
     p, q = 1.0, 0.0
     if others:
         s1, weight1, sigma1 = others[0]
@@ -69,7 +69,7 @@ def _std(case: Case) -> float:
 
 @cache
 def _strengths() -> Mapping[str, tuple[float, float]]:
-    return {name: (found["weight"], found["sigma"]) for name, found in tuned().items()}
+    return {name: (entry["weight"], entry["sigma"]) for name, entry in tuned().items()}
 
 
 def _inside(value: float, entry: Entry, name: str) -> float:

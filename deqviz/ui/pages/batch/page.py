@@ -66,10 +66,10 @@ def fill(setting: Setting) -> None:
 def form() -> Setting:
     """Draw the sidebar's widgets and return what they say, not yet validated as a whole."""
     now: Setting = st.session_state.get("b.setting", Setting())
-    return _opened(now) if now.table else _asked()
+    return _opened(now) if now.table else _new_batch()
 
 
-def _asked() -> Setting:
+def _new_batch() -> Setting:
     """The widgets of a batch."""
     plain, values = Setting(), dict[str, Any]()
     heading("Images")
@@ -102,13 +102,13 @@ def _opened(now: Setting) -> Setting:
     """The widgets of a table."""
     rows = batch_tables.kept(now.table).rows
     heading("Table")
-    found = operators(rows)
-    first = next(iter(found), "")
-    chosen = now.shown if now.shown in found else first
-    if len(found) > 1:
-        if st.session_state.get("b.shown") not in found:
+    names = operators(rows)
+    first = next(iter(names), "")
+    chosen = now.shown if now.shown in names else first
+    if len(names) > 1:
+        if st.session_state.get("b.shown") not in names:
             st.session_state["b.shown"] = chosen
-        chosen = st.selectbox("Forward operator", found, found.index(chosen), key="b.shown")
+        chosen = st.selectbox("Forward operator", names, names.index(chosen), key="b.shown")
     if st.button("Back to your own batch", key="b.back", type="tertiary"):
         address.ask("batch", {})
         st.rerun()
@@ -135,8 +135,8 @@ def _opener() -> None:
             else:
                 address.ask("batch", {"table": key})
                 st.rerun()
-        if refused := st.session_state.get("b.refused"):
-            st.error(refused)
+        if message := st.session_state.get("b.refused"):
+            st.error(message)
 
 
 def _plan(setting: Setting) -> Plan:

@@ -9,7 +9,7 @@ from deqviz.core.catalog import METHODS, OPERATORS
 from deqviz.core.registry import Choice, Options, Range, params_of
 from deqviz.scenario import Reader, Scenario, write_params
 from deqviz.sweep.row import Cell
-from deqviz.ui.inputs.keys import known, some
+from deqviz.ui.inputs.keys import key_check, some
 from deqviz.ui.pages.batch import tables as batch_tables
 from deqviz.ui.pages.batch.methods import OWN, TITLES, choice
 from deqviz.ui.shell.study_setting import StudySetting
@@ -22,7 +22,7 @@ CELLS = 1000
 """Of one batch here; `deqviz sweep` has no such limit."""
 _PICKS: Mapping[str, Any] = {"operator": OPERATORS, OWN: METHODS}
 PICTURES: Mapping[str, str] = {p.key: p.title for p in images.gallery()}
-_SHELVES: Mapping[str, tuple[str, Any]] = {
+_CHOICES: Mapping[str, tuple[str, Any]] = {
     "pictures": ("image", PICTURES),
     "levels": ("noise level", LEVELS),
     "methods": ("method", TITLES),
@@ -61,7 +61,7 @@ class Setting(StudySetting):
         return int(self.side.split()[0])
 
     @property
-    def asked(self) -> "Setting":
+    def computation(self) -> "Setting":
         """Of a table that was opened the rows are there, whatever is shown of them."""
         return Setting(table=self.table) if self.table else self
 
@@ -108,19 +108,21 @@ class Setting(StudySetting):
             batch_tables.kept(self.table)
             return replace(Setting(), table=self.table, shown=self.shown)
         values: dict[str, Any] = {p.name: p.check(getattr(self, p.name)) for p in params_of(type(self))}
-        for name, (word, shelf) in _SHELVES.items():
-            values[name] = some(word, shelf)(",".join(getattr(self, name)))
-        for name, shelf in _PICKS.items():
+        for name, (word, choices) in _CHOICES.items():
+            values[name] = some(word, choices)(",".join(getattr(self, name)))
+        for name, choices in _PICKS.items():
             picked: Choice = getattr(self, name)
-            values[name] = Choice(picked.key, shelf[picked.key].validate(picked.params))
+            values[name] = Choice(picked.key, choices[picked.key].validate(picked.params))
         if len(values["methods"]) > MOST:
             raise ValueError(f"A batch takes at most {MOST} methods: remove some.")
-        found = replace(self, **values, shown="")
-        if found.count > CELLS:
-            said = f"These are {found.count} cells, and {CELLS} is the most here"
-            raise ValueError(f"{said}: choose fewer, or run `deqviz sweep`, which takes more.")
-        found._scenario(found.pictures[0], found.levels[0], found.methods[0], found.seed).validated()
-        return found
+        setting = replace(self, **values, shown="")
+        if setting.count > CELLS:
+            message = f"These are {setting.count} cells, and {CELLS} is the most here"
+            raise ValueError(f"{message}: choose fewer, or run `deqviz sweep`, which takes more.")
+        setting._scenario(
+            setting.pictures[0], setting.levels[0], setting.methods[0], setting.seed
+        ).validated()
+        return setting
 
     def to_query(self) -> dict[str, str]:
         """What differs from the defaults, floats by `repr`, hence exact."""
@@ -130,14 +132,14 @@ class Setting(StudySetting):
         query: dict[str, str] = {}
         write_params(query, "", own, {p.name: getattr(self, p.name) for p in own})
         query = {name.removeprefix("."): text for name, text in query.items()}
-        for name in _SHELVES:
+        for name in _CHOICES:
             if getattr(self, name) != getattr(plain, name):
                 query[name] = ",".join(getattr(self, name))
-        for name, shelf in _PICKS.items():
+        for name, choices in _PICKS.items():
             picked: Choice = getattr(self, name)
             if picked.key != getattr(plain, name).key:
                 query[name] = picked.key
-            write_params(query, name, shelf[picked.key].params, picked.params)
+            write_params(query, name, choices[picked.key].params, picked.params)
         return query
 
 
@@ -145,19 +147,19 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     """The setting of an address, and one sentence for everything in it that was refused."""
     reader, plain = Reader(query), Setting()
     values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(Setting)}
-    for name, (word, shelf) in _SHELVES.items():
-        parse = some(word, shelf)
+    for name, (word, choices) in _CHOICES.items():
+        parse = some(word, choices)
         values[name] = parse(reader.checked(name, ",".join(getattr(plain, name)), parse))
-    for name, shelf in _PICKS.items():
-        key = reader.checked(name, getattr(plain, name).key, known(name, shelf.keys()))
-        values[name] = Choice(key, reader.params(name, shelf[key].params))
+    for name, choices in _PICKS.items():
+        key = reader.checked(name, getattr(plain, name).key, key_check(name, choices.keys()))
+        values[name] = Choice(key, reader.params(name, choices[key].params))
     table, shown = query.get("table", ""), query.get("shown", "")
     reader.seen |= {"table", "shown"}
     try:
         return Setting(**values, table=table, shown=shown).validated(), reader.warnings()
     except ValueError as error:
-        said = f"{error} The link is opened with the usual batch."
-        return plain.validated(), (said, *reader.warnings())
+        message = f"{error} The link is opened with the usual batch."
+        return plain.validated(), (message, *reader.warnings())
 
 
 PRESETS: Mapping[str, tuple[str, Setting]] = {

@@ -46,8 +46,8 @@ def form() -> Setting:
     heading("Methods")
     methods = tuple(_method(i) for i in range(1, st.session_state["cmp.count"] + 1))
     is_full = len(methods) >= MOST
-    said = "At most six methods: remove one first" if is_full else "Up to six"
-    is_added = st.button("Add a method", key="cmp.add", help=said, disabled=is_full, width="stretch")
+    tip = "At most six methods: remove one first" if is_full else "Up to six"
+    is_added = st.button("Add a method", key="cmp.add", help=tip, disabled=is_full, width="stretch")
     with st.expander("Advanced"):
         for name in ("iterations", "tolerance", "size", "is_checked"):
             values[name] = _own(name)
@@ -106,8 +106,8 @@ def _picture() -> str:
             st.rerun()
         if file is None:
             st.session_state.pop("cmp.refused", None)
-        if refused := st.session_state.get("cmp.refused"):
-            st.error(refused)
+        if message := st.session_state.get("cmp.refused"):
+            st.error(message)
     return st.session_state["cmp.image"]
 
 

@@ -23,7 +23,7 @@ SEARCH = "compare_search"
 """Under this name the session holds the study of a search."""
 
 
-def held() -> Comparison | None:
+def current_comparison() -> Comparison | None:
     """The comparison of this session, kept alive by this call."""
     session.current()
     return st.session_state.get("studies", {}).get(PAGE)
@@ -31,15 +31,15 @@ def held() -> Comparison | None:
 
 def begin(fresh: Comparison) -> None:
     """Replace the session's comparison and give the new one to the worker."""
-    old = held()
+    old = current_comparison()
     if old is not None:
         old.replace(fresh)
     st.session_state.setdefault("studies", {})[PAGE] = fresh
-    held()
-    complaint = limits().rejection(fresh.setting.scenario(0))
+    current_comparison()
+    rejection = limits().rejection(fresh.setting.scenario(0))
     for task in fresh.tasks:
-        if complaint is not None:
-            task.end(complaint)
+        if rejection is not None:
+            task.end(rejection)
         session.submit(task)
 
 
@@ -48,7 +48,7 @@ class ComparePage(SettingPage[Setting]):
     """Runs side by side in the place of a study."""
 
     def _start(self, setting: Setting) -> None:
-        begin(Comparison(setting, device(), held()))
+        begin(Comparison(setting, device(), current_comparison()))
         search: Search | None = self._get("search")
         if search is not None and search.index(setting) is None:
             search.study.stop()
@@ -57,7 +57,7 @@ class ComparePage(SettingPage[Setting]):
 
     def _follow(self, draft: Setting | None) -> None:
         """Start what the widgets say, at once when nothing is running, else when "Run" is pressed."""
-        comparison = held()
+        comparison = current_comparison()
         if draft is None or comparison is None or draft == self.setting:
             return
         if not comparison.is_live():
@@ -68,7 +68,7 @@ class ComparePage(SettingPage[Setting]):
 
     def _act(self, command: Command) -> None:
         """Carry out what was clicked in the view; called before the fragment is drawn."""
-        comparison = held()
+        comparison = current_comparison()
         if comparison is None or command.run != comparison.id:
             return
         match command.name:
@@ -95,21 +95,21 @@ class ComparePage(SettingPage[Setting]):
 
     def _search(self, setting: Setting, index: int) -> None:
         """Begin a search, or go on with the one that was stopped."""
-        found = targets(setting)
-        if index >= len(found):
+        candidates = targets(setting)
+        if index >= len(candidates):
             return
         old: Search | None = self._get("search")
-        if old is not None and old.target == found[index] and old.study.state == "stopped":
+        if old is not None and old.target == candidates[index] and old.study.state == "stopped":
             old.study.play()
             session.submit(old.study)
             return
-        search = Search.begin(setting, found[index], device())
+        search = Search.begin(setting, candidates[index], device())
         self._set("search", search)
         session.begin(SEARCH, search.study)
 
     def _board(self) -> None:
         """The view, looked at again and again while anything moves."""
-        comparison = held()
+        comparison = current_comparison()
         if comparison is None:
             return
         comparison.runs[0].ready.wait(1.0)
@@ -117,13 +117,13 @@ class ComparePage(SettingPage[Setting]):
 
         @st.fragment(run_every=session.pace(REFRESH) if is_moving else None)
         def panel() -> None:
-            now = held()
+            now = current_comparison()
             if now is None:
                 return
             worker().wake()
             search: Search | None = self._get("search")
             view = screen.view(now, session.device_name(now.setting.size), search)
-            if waiting := next((said for run in now.runs if (said := session.waiting(run))), ""):
+            if waiting := next((message for run in now.runs if (message := session.waiting(run))), ""):
                 view = replace(view, message=waiting)
             compare_view.show(view, on_command=self._act)
             is_new = self._pop("is_taken") or now is not comparison or self._is_moving(now) != is_moving

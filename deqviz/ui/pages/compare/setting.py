@@ -50,9 +50,9 @@ class Setting(StudySetting):
         if not LEAST <= len(self.methods) <= MOST:
             raise ValueError(f"A comparison has two to six methods, not {len(self.methods)}.")
         methods = tuple(Choice(c.key, METHODS[c.key].validate(c.params)) for c in self.methods)
-        asked = self.scenario(0).validated()
-        values = {name: getattr(asked, name) for name in ("size", "seed", "iterations", "tolerance")}
-        return replace(self, **values, methods=methods, operator=asked.operator, noise=asked.noise)
+        scenario = self.scenario(0).validated()
+        values = {name: getattr(scenario, name) for name in ("size", "seed", "iterations", "tolerance")}
+        return replace(self, **values, methods=methods, operator=scenario.operator, noise=scenario.noise)
 
     def scenario(self, i: int) -> Scenario:
         """The run of method i."""
@@ -72,11 +72,11 @@ class Setting(StudySetting):
                 query[p.name] = repr(getattr(self, p.name))
         if self.image != plain.image:
             query["image"] = self.image
-        for name, shelf in _PICKS.items():
+        for name, choices in _PICKS.items():
             choice: Choice = getattr(self, name)
             if choice.key != getattr(plain, name).key:
                 query[name] = choice.key
-            write_params(query, name, shelf[choice.key].params, choice.params)
+            write_params(query, name, choices[choice.key].params, choice.params)
         if self.methods != plain.with_methods(_filled(plain.methods)).methods:
             for i, choice in enumerate(self.methods, 1):
                 query[f"m{i}"] = choice.key
@@ -97,47 +97,49 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     reader, plain = Reader(query), Setting()
     values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in PARAMS}
     values["image"] = reader.checked("image", plain.image, check_picture)
-    for name, shelf in _PICKS.items():
-        key = reader.checked(name, getattr(plain, name).key, shelf.__getitem__)
-        values[name] = Choice(key, reader.params(name, shelf[key].params))
-    methods, complaints = _methods(reader, plain)
+    for name, choices in _PICKS.items():
+        key = reader.checked(name, getattr(plain, name).key, choices.__getitem__)
+        values[name] = Choice(key, reader.params(name, choices[key].params))
+    methods, notes = _methods(reader, plain)
     try:
-        found = Setting(**values, methods=methods).validated()
-        return found, (*complaints, *reader.warnings())
+        setting = Setting(**values, methods=methods).validated()
+        return setting, (*notes, *reader.warnings())
     except ValueError as error:
-        spared = Setting(**{**values, "image": plain.image}, methods=methods).validated()
-        return spared, (
+        fallback = Setting(**{**values, "image": plain.image}, methods=methods).validated()
+        return fallback, (
             f"{error} The link is opened with the usual image.",
-            *complaints,
+            *notes,
             *reader.warnings(),
         )
 
 
 def _methods(reader: Reader, plain: Setting) -> tuple[tuple[Choice, ...], tuple[str, ...]]:
     """The methods m1 … m6 that are there; the default ones when there are none, or one alone."""
-    found: list[Choice] = []
+    choices: list[Choice] = []
     for name in (f"m{i}" for i in range(1, MOST + 1)):
         if name in reader.query:
             key = reader.checked(name, plain.methods[0].key, METHODS.__getitem__)
-            found.append(Choice(key, reader.params(name, METHODS[key].params)))
-    if len(found) >= LEAST:
-        return tuple(found), ()
-    said = ("A comparison needs two methods: the default ones are used.",) if found else ()
-    return plain.methods, said
+            choices.append(Choice(key, reader.params(name, METHODS[key].params)))
+    if len(choices) >= LEAST:
+        return tuple(choices), ()
+    notes = ("A comparison needs two methods: the default ones are used.",) if choices else ()
+    return plain.methods, notes
 
 
 def names(setting: Setting) -> tuple[str, ...]:
     """What each method is called here: its title, its regulariser, and what tells it from its namesakes."""
     methods = _filled(setting.methods)
     titles = [_name(choice) for choice in methods]
-    told = []
+    labels = []
     for i, (title, choice) in enumerate(zip(titles, methods, strict=True)):
         twins = [methods[j] for j, other in enumerate(titles) if other == title and j != i]
         differing = _differing(choice, twins)
         # Where all of a kind are namesakes, what they share need not be said again: captions are short.
         is_alone = all(t == title for t, c in zip(titles, methods, strict=True) if c.key == choice.key)
-        told.append(f"{_title(choice) if is_alone else title}, {differing}" if differing else title)
-    return tuple(f"{t} ({told[:i].count(t) + 1})" if told.count(t) > 1 else t for i, t in enumerate(told))
+        labels.append(f"{_title(choice) if is_alone else title}, {differing}" if differing else title)
+    return tuple(
+        f"{t} ({labels[:i].count(t) + 1})" if labels.count(t) > 1 else t for i, t in enumerate(labels)
+    )
 
 
 def _title(choice: Choice) -> str:
@@ -170,16 +172,16 @@ def flat(
     specs: tuple[Param, ...], choice: Choice, path: tuple[str, ...] = ()
 ) -> dict[tuple[str, ...], tuple[str, Any]]:
     """Symbol and value of every parameter by its path, nested choices included."""
-    found: dict[tuple[str, ...], tuple[str, Any]] = {}
+    values: dict[tuple[str, ...], tuple[str, Any]] = {}
     for p in specs:
         value, here = choice.params.get(p.name, p.default), (*path, p.name)
         sign = getattr(p.domain, "symbol", "") or (p.label or p.name).lower()
         if isinstance(p.domain, Pick):
-            found[here] = (sign, value.key)
-            found |= flat(REGISTRIES[p.domain.kind][value.key].params, value, here)
+            values[here] = (sign, value.key)
+            values |= flat(REGISTRIES[p.domain.kind][value.key].params, value, here)
         else:
-            found[here] = (sign, value)
-    return found
+            values[here] = (sign, value)
+    return values
 
 
 PRESETS: Mapping[str, tuple[str, Setting]] = {

@@ -30,11 +30,11 @@ class Target:
 
 def targets(setting: Setting) -> tuple[Target, ...]:
     """Every number of every method of a validated setting, those that regularise first in each."""
-    found: list[Target] = []
+    options: list[Target] = []
     for lane, (choice, name) in enumerate(zip(setting.methods, names(setting), strict=True)):
         mine = [_target(lane, choice, name, *each) for each in _numbers(METHODS[choice.key].params, choice)]
-        found += sorted(mine, key=_place)
-    return tuple(found)
+        options += sorted(mine, key=_place)
+    return tuple(options)
 
 
 def _place(target: Target) -> int:
@@ -64,11 +64,11 @@ def _target(
     )
 
 
-def tunables(found: tuple[Target, ...]) -> tuple[Tunable, ...]:
+def tunables(options: tuple[Target, ...]) -> tuple[Tunable, ...]:
     """The same for the view."""
     return tuple(
         Tunable(t.lane, t.label, t.symbol, t.scale.is_log, t.value, (t.scale.low, t.scale.high))
-        for t in found
+        for t in options
     )
 
 
@@ -133,11 +133,11 @@ class Search:
             [row.value for row in rows],
             [math.nan if row.psnr is None else row.psnr for row in rows],
             None if best is None else rows.index(best),
-            snapshot.message or self._said(best),
+            snapshot.message or self._best_text(best),
             self.study.text("csv"),
         )
 
-    def _said(self, best: TuningRow | None) -> str:
+    def _best_text(self, best: TuningRow | None) -> str:
         if best is None or best.psnr is None:
             return ""
         return f"{self.target.symbol} = {pretty(best.value)} gives {best.psnr:.2f} dB"

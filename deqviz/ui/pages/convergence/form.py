@@ -11,7 +11,7 @@ from deqviz.io import images as loader
 from deqviz.ui.components.text import heading
 from deqviz.ui.inputs.image_box import picture_box, picture_title
 from deqviz.ui.inputs.widgets import SettingWidgets, choose, prefill_choice, several
-from deqviz.ui.pages.convergence.setting import ROUTES, SHELVES, STARTS, Setting
+from deqviz.ui.pages.convergence.setting import CHOICES, ROUTES, STARTS, Setting
 
 _own = SettingWidgets("c", Setting)
 _TITLES: Mapping[str, Mapping[str, str]] = {
@@ -23,7 +23,7 @@ _TITLES: Mapping[str, Mapping[str, str]] = {
 def describe(setting: Setting) -> str:
     """The setting in a line: picture, operator, regulariser."""
     title = picture_title(setting.image)
-    parts = (SHELVES[name][getattr(setting, name).key].title for name in ("operator", "regularizer"))
+    parts = (CHOICES[name][getattr(setting, name).key].title for name in ("operator", "regularizer"))
     return " · ".join((title, *parts))
 
 
@@ -34,8 +34,8 @@ def fill(setting: Setting) -> None:
         st.session_state[f"c.{name}"] = getattr(setting, name)
     for name in _TITLES:
         st.session_state[f"c.{name}"] = list(getattr(setting, name))
-    for name, shelf in SHELVES.items():
-        prefill_choice(f"c.{name}", shelf, getattr(setting, name))
+    for name, choices in CHOICES.items():
+        prefill_choice(f"c.{name}", choices, getattr(setting, name))
 
 
 def form() -> Setting:
@@ -88,4 +88,4 @@ def _mine() -> str:
 
 
 def _choice(name: str, label: str) -> Choice:
-    return choose(SHELVES[name], f"c.{name}", label, getattr(Setting(), name).key)
+    return choose(CHOICES[name], f"c.{name}", label, getattr(Setting(), name).key)

@@ -21,11 +21,11 @@ from deqviz.ui.shell.study_page import StudyPage
 
 LIMITS, MOL = "limits and speed", convergence_mol_setting.QUESTION
 _TITLES = {LIMITS: "Uniqueness and rates of equilibria", MOL: "Monotone operator learning (MOL)"}
-Asked = Setting | MolSetting
+AnySetting = Setting | MolSetting
 """What the page asks: the class tells which question."""
 
 
-def read(query: Mapping[str, str]) -> tuple[Asked, tuple[str, ...]]:
+def read(query: Mapping[str, str]) -> tuple[AnySetting, tuple[str, ...]]:
     """The setting of an address, and one sentence for everything in it that was refused."""
     rest = {name: text for name, text in query.items() if name != "question"}
     match query.get("question", LIMITS):
@@ -34,12 +34,14 @@ def read(query: Mapping[str, str]) -> tuple[Asked, tuple[str, ...]]:
         case "limits and speed":
             return convergence_setting.from_query(rest)
         case other:
-            setting, complaints = convergence_setting.from_query(rest)
-            said = f"There is no question {other[:40]!r} here; known are {LIMITS}, {MOL}. {LIMITS!r} is used."
-            return setting, (said, *complaints)
+            setting, warnings = convergence_setting.from_query(rest)
+            warning = (
+                f"There is no question {other[:40]!r} here; known are {LIMITS}, {MOL}. {LIMITS!r} is used."
+            )
+            return setting, (warning, *warnings)
 
 
-def _fill(setting: Asked) -> None:
+def _fill(setting: AnySetting) -> None:
     """Into the widgets of its own question; those of the other one keep what they say."""
     st.session_state["c.question"] = MOL if isinstance(setting, MolSetting) else LIMITS
     if isinstance(setting, MolSetting):
@@ -48,33 +50,33 @@ def _fill(setting: Asked) -> None:
         fill(setting)
 
 
-def _form() -> Asked:
+def _form() -> AnySetting:
     heading("Question")
     st.session_state.setdefault("c.question", LIMITS)
     index = (LIMITS, MOL).index(st.session_state["c.question"])
-    asked = st.selectbox(
+    question = st.selectbox(
         "Question", (LIMITS, MOL), index, key="c.question", label_visibility="collapsed", format_func=_title
     )
-    return mol_form() if asked == MOL else form()
+    return mol_form() if question == MOL else form()
 
 
 def _title(question: str) -> str:
     return _TITLES[question]
 
 
-def _describe(setting: Asked) -> str:
+def _describe(setting: AnySetting) -> str:
     return describe_mol(setting) if isinstance(setting, MolSetting) else describe(setting)
 
 
-def _plan(setting: Asked) -> Plan:
+def _plan(setting: AnySetting) -> Plan:
     return mol_plan(setting) if isinstance(setting, MolSetting) else plan(setting)
 
 
-def _draw(study: Study, setting: Asked) -> Board:
+def _draw(study: Study, setting: AnySetting) -> Board:
     return mol_board(study, setting) if isinstance(setting, MolSetting) else board(study, setting)
 
 
-PAGE = StudyPage[Asked](
+PAGE = StudyPage[AnySetting](
     page="convergence",
     prefix="c",
     question="is the limit unique, and how fast do we get there?",

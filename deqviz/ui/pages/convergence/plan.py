@@ -24,7 +24,7 @@ from deqviz.experiments.plane.axes import SPACE
 from deqviz.experiments.plane.planar import Rotating
 from deqviz.runtime.study import Part
 from deqviz.scenario import for_operator
-from deqviz.ui.pages.convergence.setting import OVER_L, ROUTES, SHELVES, STARTS, THREE, Setting
+from deqviz.ui.pages.convergence.setting import CHOICES, OVER_L, ROUTES, STARTS, THREE, Setting
 
 CONTRACTIONS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25, 1.5)
 STEPS = (0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 1.95)
@@ -72,13 +72,13 @@ def _made(setting: Setting) -> _Made:
     regularizer = REGULARIZERS[setting.regularizer.key].build(setting.regularizer.params)
     equation, data = Equation(operator, regularizer), operator(picture)
     others = {"another": setting.another, "mine": setting.mine}
-    known = {start.key: start for start in starts(equation, data, setting.seed)}
-    known |= {
+    by_key = {start.key: start for start in starts(equation, data, setting.seed)}
+    by_key |= {
         key: Start(key, STARTS[key], _like(images.load(image, torch.float64), space))
         for key, image in others.items()
         if image
     }
-    return _Made(picture, equation, data, tuple(known[key] for key in setting.used_starts))
+    return _Made(picture, equation, data, tuple(by_key[key] for key in setting.used_starts))
 
 
 def _like(other: Image, space: Space) -> Float[Tensor, "b c2 h2 w2"]:
@@ -128,6 +128,6 @@ def _named(setting: Setting) -> tuple[Named, ...]:
     point = torch.tensor([0.6, -0.4], dtype=SPACE.dtype).view(1, 1, 1, 2)
     chosen = {setting.regularizer.key: setting.regularizer.params}
     return (
-        *(Named(e.key, e.title, e.build(chosen.get(e.key, {}))) for e in SHELVES["regularizer"].values()),
+        *(Named(e.key, e.title, e.build(chosen.get(e.key, {}))) for e in CHOICES["regularizer"].values()),
         Named("rotating", "Skew part (rotation), in the plane", Rotating(), point),
     )

@@ -9,7 +9,7 @@ from deqviz.core.catalog import OPERATORS, REGULARIZERS
 from deqviz.core.registry import Choice, Entry, Options, Param, Range, params_of
 from deqviz.experiments.equilibrium.uniqueness import Route, routes
 from deqviz.scenario import Reader, write_params
-from deqviz.ui.inputs.keys import known, some
+from deqviz.ui.inputs.keys import key_check, some
 from deqviz.ui.shell.study_setting import StudySetting
 
 THREE, OVER_L, OVER_STEP = "L, three equilibria", "L, this picture", "step, this picture"
@@ -32,7 +32,7 @@ def _entry(entry: Entry[Any]) -> Entry[Any]:
     return replace(entry, params=tuple(params))
 
 
-SHELVES: Mapping[str, Mapping[str, Entry[Any]]] = {
+CHOICES: Mapping[str, Mapping[str, Entry[Any]]] = {
     "operator": {key: OPERATORS[key] for key in OPERATORS.menu()},
     "regularizer": {key: _entry(REGULARIZERS[key]) for key in REGULARIZERS.menu()},
 }
@@ -92,18 +92,18 @@ class Setting(StudySetting):
         for image in (self.image, self.another, self.mine):
             if image:
                 images.check(image)
-        for name, shelf in SHELVES.items():
+        for name, choices in CHOICES.items():
             choice: Choice = getattr(self, name)
-            known(name, shelf)(choice.key)
-            values[name] = Choice(choice.key, shelf[choice.key].validate(choice.params))
+            key_check(name, choices)(choice.key)
+            values[name] = Choice(choice.key, choices[choice.key].validate(choice.params))
         values["starts"] = some("start", STARTS)(",".join(self.starts))
         values["solvers"] = some("solver", ROUTES)(",".join(self.solvers))
-        found = replace(self, **values)
-        if found.crossing == OVER_L and "contraction" not in found.regularizer.params:
+        setting = replace(self, **values)
+        if setting.crossing == OVER_L and "contraction" not in setting.regularizer.params:
             raise ValueError(
                 "L is a constant of the contractive network: choose that regulariser, or another parameter."
             )
-        return found
+        return setting
 
     @property
     def pixels(self) -> int:
@@ -127,11 +127,11 @@ class Setting(StudySetting):
         for name in ("starts", "solvers"):
             if getattr(self, name) != getattr(plain, name):
                 query[name] = ",".join(getattr(self, name))
-        for name, shelf in SHELVES.items():
+        for name, choices in CHOICES.items():
             choice: Choice = getattr(self, name)
             if choice.key != getattr(plain, name).key:
                 query[name] = choice.key
-            write_params(query, name, shelf[choice.key].params, choice.params)
+            write_params(query, name, choices[choice.key].params, choice.params)
         return query
 
 
@@ -145,14 +145,14 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     for name, all_of in (("starts", STARTS), ("solvers", ROUTES)):
         parse = some(name.removesuffix("s"), all_of)
         values[name] = parse(reader.checked(name, ",".join(getattr(plain, name)), parse))
-    for name, shelf in SHELVES.items():
-        key = reader.checked(name, getattr(plain, name).key, known(name, shelf))
-        values[name] = Choice(key, reader.params(name, shelf[key].params))
+    for name, choices in CHOICES.items():
+        key = reader.checked(name, getattr(plain, name).key, key_check(name, choices))
+        values[name] = Choice(key, reader.params(name, choices[key].params))
     try:
         return Setting(**values).validated(), reader.warnings()
     except ValueError as error:
-        spared = Setting(**{**values, "crossing": THREE}).validated()
-        return spared, (
+        fallback = Setting(**{**values, "crossing": THREE}).validated()
+        return fallback, (
             f"{error} The link is opened with the example of three equilibria.",
             *reader.warnings(),
         )

@@ -9,7 +9,7 @@ from deqviz.ui.inputs.image_box import picture_box, picture_title
 from deqviz.ui.inputs.widgets import SettingWidgets, pick
 from deqviz.ui.pages.deep_prior.board import board
 from deqviz.ui.pages.deep_prior.plan import plan
-from deqviz.ui.pages.deep_prior.setting import PRESETS, SHELF, THEORY, Setting, from_query
+from deqviz.ui.pages.deep_prior.setting import CHOICES, PRESETS, THEORY, Setting, from_query
 from deqviz.ui.shell.study_page import StudyPage
 
 _own = SettingWidgets("d", Setting)
@@ -27,7 +27,7 @@ _GROUPS = (
 
 def describe(setting: Setting) -> str:
     """What is asked, in a line."""
-    asked = {
+    questions = {
         "phase diagram" + (", both layers" if setting.is_both else ""): setting.is_phase,
         f"k = {setting.width:,} on {setting.measured} measurements": setting.is_run,
         "recovery error": setting.is_recovery,
@@ -35,7 +35,7 @@ def describe(setting: Setting) -> str:
         f"{picture_title(setting.image).lower()} by deep image prior": setting.is_picture,
     }
     theory = [setting.activation] if setting.is_theory else []
-    return " · ".join([*theory, *(name for name, is_on in asked.items() if is_on)])
+    return " · ".join([*theory, *(name for name, is_on in questions.items() if is_on)])
 
 
 def fill(setting: Setting) -> None:
@@ -51,11 +51,11 @@ def form() -> Setting:
     is_theory = any(st.session_state.get(f"d.{name}", getattr(Setting, name)) for name in THEORY)
     if is_theory:
         heading("Problem")
-    values |= {name: _widget(name) if is_theory else _held(name) for name in _PROBLEM}
+    values |= {name: _widget(name) if is_theory else _hidden_value(name) for name in _PROBLEM}
     for title, question, names in _GROUPS:
         heading(title)
         is_asked = values[question] = _widget(question)
-        values |= {name: _widget(name) if is_asked else _held(name) for name in names}
+        values |= {name: _widget(name) if is_asked else _hidden_value(name) for name in names}
     with st.expander("Advanced"):
         values["seed"] = _own("seed")
     return Setting(**values)
@@ -65,11 +65,11 @@ def _widget(name: str) -> Any:
     if name == "image":
         return picture_box("d.image", "Image", Setting.image)
     if name == "operator":
-        return pick(SHELF, "d.operator", "Forward operator", Setting.operator).key
+        return pick(CHOICES, "d.operator", "Forward operator", Setting.operator).key
     return _own(name)
 
 
-def _held(name: str) -> Any:
+def _hidden_value(name: str) -> Any:
     """What a widget said that is not on the screen now: Streamlit forgets it unless it is written again."""
     value = st.session_state[f"d.{name}"] = st.session_state.get(f"d.{name}", getattr(Setting, name))
     return value

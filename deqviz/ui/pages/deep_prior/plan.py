@@ -15,7 +15,7 @@ from deqviz.experiments.deep_prior.width_diagram import MEASURED, CertifiedWidth
 from deqviz.methods.deep_image_prior import DeepImagePrior
 from deqviz.noises.gaussian import Gaussian
 from deqviz.runtime.study import Part
-from deqviz.ui.pages.deep_prior.setting import SHELF, Setting
+from deqviz.ui.pages.deep_prior.setting import CHOICES, Setting
 
 SIDE = 64
 """Pixels along the longer side of the picture; one torch thread is the fastest there."""
@@ -47,11 +47,11 @@ def plan(setting: Setting) -> Generator[object, None, tuple[Part, ...]]:
         small = PriorFamily(20, setting.activation, is_unit=setting.is_unit, seed=setting.seed)
         parts.append(Part("momentum", PriorMomentum(small, setting.rank, ways=ways(setting.longest))))
     if setting.is_picture:
-        found = hump(setting)
-        parts.append(Part("hump", found))
+        experiment = hump(setting)
+        parts.append(Part("hump", experiment))
         if setting.is_impedance:
             count, seed = setting.iterations, setting.seed
-            same = Impedance(found.picture, found.method, setting.sigma, count, seed=seed)
+            same = Impedance(experiment.picture, experiment.method, setting.sigma, count, seed=seed)
             parts.append(Part("impedance", same))
     return tuple(parts)
 
@@ -59,7 +59,7 @@ def plan(setting: Setting) -> Generator[object, None, tuple[Part, ...]]:
 def hump(setting: Setting) -> Hump:
     """The network that is fitted to the data of a grey picture."""
     x = images.scaled(images.load(setting.image), SIDE).mean(1, keepdim=True)
-    A: ForwardModel = SHELF[setting.operator].build({}, image=Space(tuple(x.shape[1:])))
+    A: ForwardModel = CHOICES[setting.operator].build({}, image=Space(tuple(x.shape[1:])))
     method = DeepImagePrior(
         network=setting.network,
         jitter=setting.jitter,

@@ -8,14 +8,14 @@ from deqviz import images
 from deqviz.core.registry import Entry, Options, Param, Range, params_of
 from deqviz.experiments.deep_prior.prior_family import PriorFamily
 from deqviz.scenario import OPERATORS, Reader, write_params
-from deqviz.ui.inputs.keys import known
+from deqviz.ui.inputs.keys import key_check
 from deqviz.ui.shell.study_setting import StudySetting
 
 GAUSSIAN, ORTHONORMAL = "Gaussian", "orthonormal"
 THEORY = ("is_phase", "is_run", "is_recovery", "is_momentum")
 VIEWS = (*THEORY, "is_picture")
 """The questions; at least one is asked."""
-SHELF: Mapping[str, Entry[Any]] = {
+CHOICES: Mapping[str, Entry[Any]] = {
     key: OPERATORS[key]
     for key in OPERATORS.menu()
     if not getattr(OPERATORS[key].cls, "complex_pictures", False)
@@ -154,14 +154,14 @@ class Setting(StudySetting):
 
     def validated(self) -> "Setting":
         """The same with every value checked; raises ValueError with a sentence for what is wrong."""
-        found = replace(self, **{p.name: p.check(getattr(self, p.name)) for p in params_of(type(self))})
-        if not any(getattr(found, name) for name in VIEWS):
+        setting = replace(self, **{p.name: p.check(getattr(self, p.name)) for p in params_of(type(self))})
+        if not any(getattr(setting, name) for name in VIEWS):
             raise ValueError("No experiment is selected: switch on one.")
-        images.check(found.image)
-        known("operator", SHELF)(found.operator)
-        if found.is_run:
-            found.family.check(found.measured, found.width)
-        return found
+        images.check(setting.image)
+        key_check("operator", CHOICES)(setting.operator)
+        if setting.is_run:
+            setting.family.check(setting.measured, setting.width)
+        return setting
 
     def to_query(self) -> dict[str, str]:
         """What differs from the defaults, floats by `repr`, hence exact."""
@@ -180,14 +180,14 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     reader = Reader(query)
     values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(Setting)}
     values["image"] = reader.checked("image", Setting.image, images.check)
-    values["operator"] = reader.checked("operator", Setting.operator, known("operator", SHELF))
+    values["operator"] = reader.checked("operator", Setting.operator, key_check("operator", CHOICES))
     try:
         return Setting(**values).validated(), reader.warnings()
     except ValueError as error:
         names = (*VIEWS, "unknowns", "measured", "width", "rows", "is_centred")
-        spared = replace(Setting(**values), **{name: getattr(Setting, name) for name in names})
-        said = f"{error} The link is opened with the default experiments and sizes."
-        return spared.validated(), (said, *reader.warnings())
+        fallback = replace(Setting(**values), **{name: getattr(Setting, name) for name in names})
+        message = f"{error} The link is opened with the default experiments and sizes."
+        return fallback.validated(), (message, *reader.warnings())
 
 
 _NOTHING = Setting(is_phase=False, is_run=False, is_recovery=False)

@@ -57,13 +57,13 @@ class Condition:
         """Raises ValueError with a sentence for what is no comparison."""
         clauses: list[tuple[Term, str, Term]] = []
         for part in re.split(r"\band\b", text):
-            found = _CLAUSE.fullmatch(part)
-            if found is None:
+            match = _CLAUSE.fullmatch(part)
+            if match is None:
                 raise ValueError(
                     f"{part.strip()!r} is no comparison; write e.g. here.limits == 1, "
                     "or tried.slope < 0.7 * here.slope, joined by and."
                 )
-            clauses.append((_term(found, "left"), found["sign"], _term(found, "right")))
+            clauses.append((_term(match, "left"), match["sign"], _term(match, "right")))
         return cls(text, tuple(clauses))
 
     @property
@@ -78,10 +78,10 @@ class Condition:
         )
 
 
-def _term(found: re.Match[str], side: str) -> Term:
-    factor = float(found[f"{side}_factor"] or 1)
-    plain = found[f"{side}_plain"]
-    return Term(factor * float(plain)) if plain else Term(factor, found[f"{side}_name"])
+def _term(match: re.Match[str], side: str) -> Term:
+    factor = float(match[f"{side}_factor"] or 1)
+    plain = match[f"{side}_plain"]
+    return Term(factor * float(plain)) if plain else Term(factor, match[f"{side}_name"])
 
 
 def places(text: str) -> Iterator[str]:
@@ -92,9 +92,9 @@ def places(text: str) -> Iterator[str]:
 def filled(text: str, numbers: Numbers) -> str:
     """The text with its numbers, three digits of each and whole ones whole; KeyError as above."""
 
-    def told(found: re.Match[str]) -> str:
-        value = numbers[found[1]]
+    def value_text(match: re.Match[str]) -> str:
+        value = numbers[match[1]]
         is_whole = value == round(value) and abs(value) < 1e6
         return f"{round(value):,}".replace("-", "−") if is_whole else number(value)
 
-    return _PLACE.sub(told, text)
+    return _PLACE.sub(value_text, text)

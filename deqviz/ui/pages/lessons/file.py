@@ -21,7 +21,7 @@ MOST_BYTES = 64 * 1024
 FENCE: Final = "+++"
 
 Reader = Callable[[Mapping[str, str]], tuple[Any, tuple[str, ...]]]
-"""From an address to a setting and complaints."""
+"""From an address to a setting and warnings."""
 
 
 class LessonError(ValueError):
@@ -60,8 +60,8 @@ class Question:
     @property
     def names(self) -> frozenset[str]:
         """Every quantity that is needed to decide and to explain."""
-        told = (name for answer in self.answers for name in answer.when.names)
-        return frozenset((*told, *places(self.explanation)))
+        names = (name for answer in self.answers for name in answer.when.names)
+        return frozenset((*names, *places(self.explanation)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +94,15 @@ class Damaged:
     reason: str
 
 
-def shelf(readers: Mapping[str, Reader], folder: Path = FOLDER) -> tuple[Lesson | Damaged, ...]:
+def lessons(readers: Mapping[str, Reader], folder: Path = FOLDER) -> tuple[Lesson | Damaged, ...]:
     """All files of the folder, lessons by their order, then what is damaged."""
-    found: list[Lesson | Damaged] = []
+    lessons: list[Lesson | Damaged] = []
     for path in sorted(folder.glob("*.md")):
         try:
-            found.append(read(path, readers))
+            lessons.append(read(path, readers))
         except LessonError as error:
-            found.append(Damaged(path.stem, str(error)))
-    return tuple(sorted(found, key=_place))
+            lessons.append(Damaged(path.stem, str(error)))
+    return tuple(sorted(lessons, key=_place))
 
 
 def _place(entry: Lesson | Damaged) -> tuple[bool, int, str]:
@@ -128,7 +128,7 @@ def parse(source: str, name: str, readers: Mapping[str, Reader]) -> Lesson:
 
 
 class _Header:
-    """The header while it is read: every complaint finds its line."""
+    """The header while it is read: every error finds its line."""
 
     def __init__(self, source: str, name: str) -> None:
         self.source, self.name = source, name
@@ -139,17 +139,17 @@ class _Header:
         try:
             self.values = tomllib.loads("\n".join(lines[1 : ends[1]]))
         except tomllib.TOMLDecodeError as error:
-            found = re.search(r"\(at line (\d+)", str(error))
-            line = int(found[1]) + 1 if found else ends[1]
+            match = re.search(r"\(at line (\d+)", str(error))
+            line = int(match[1]) + 1 if match else ends[1]
             reason = re.sub(r" \(at .*\)$", "", str(error))
             raise LessonError(f"{name}, line {line}: the header is no TOML ({reason}).") from error
         self.text = "\n".join(lines[ends[1] + 1 :]).strip()
 
-    def error(self, said: str, near: str = "") -> LessonError:
+    def error(self, message: str, near: str = "") -> LessonError:
         """`near` is a piece of the file, by which the line is found."""
         at = self.source.find(near) if near else 0
         line = self.source.count("\n", 0, max(at, 0)) + 1
-        return LessonError(f"{self.name}, line {line}: {said}.")
+        return LessonError(f"{self.name}, line {line}: {message}.")
 
     def lesson(self, readers: Mapping[str, Reader]) -> Lesson:
         """All of it, checked."""
@@ -186,47 +186,47 @@ class _Header:
             self.text,
         )
 
-    def only(self, values: Mapping[str, Any], known: Iterable[str], where: str) -> None:
+    def only(self, values: Mapping[str, Any], names: Iterable[str], where: str) -> None:
         for name in values:
-            if name not in known:
+            if name not in names:
                 place = f" in {where}" if where else ""
-                raise self.error(f"nothing is called {name!r}{place}; known are {', '.join(known)}", name)
+                raise self.error(f"nothing is called {name!r}{place}; known are {', '.join(names)}", name)
 
     def table(self, values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-        found = values.get(name)
-        if not isinstance(found, dict):
+        table = values.get(name)
+        if not isinstance(table, dict):
             raise self.error(f"the header needs a table [{name}]", name if name in values else "")
-        return found
+        return table
 
     def word(self, values: Mapping[str, Any], name: str, default: str | None = None) -> str:
-        found = values.get(name, default)
-        if not isinstance(found, str) or (not found.strip() and default is None):
+        word = values.get(name, default)
+        if not isinstance(word, str) or (not word.strip() and default is None):
             raise self.error(f'{name} has to be a text, {name} = "…"', f"{name} =" if name in values else "")
-        return found.strip()
+        return word.strip()
 
     def whole(self, values: Mapping[str, Any], name: str, low: int, high: int) -> int:
-        found = values.get(name)
-        if not isinstance(found, int) or isinstance(found, bool) or not low <= found <= high:
+        number = values.get(name)
+        if not isinstance(number, int) or isinstance(number, bool) or not low <= number <= high:
             near = f"{name} =" if name in values else ""
             raise self.error(f"{name} has to be a whole number from {low} to {high}", near)
-        return found
+        return number
 
     def words(self, values: Mapping[str, Any], name: str) -> tuple[str, ...]:
-        found = values.get(name, ())
-        if not isinstance(found, list | tuple) or not all(isinstance(word, str) for word in found):
+        words = values.get(name, ())
+        if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
             raise self.error(f'{name} has to be a list of texts, {name} = ["…", "…"]', f"{name} =")
-        return tuple(found)
+        return tuple(words)
 
     def scene(self, values: Mapping[str, Any], reader: Reader) -> Scene:
         address = self.word(values, "address")
         try:
             query = dict(parse_qsl(address.lstrip("?"), keep_blank_values=True, strict_parsing=True))
         except ValueError as error:
-            said = "the address has to be what follows the ? in the address bar, name=value&name=value"
-            raise self.error(said, address) from error
-        _, complaints = reader(query)
-        if complaints:
-            raise self.error(f"the page refuses this address: {complaints[0].rstrip('.')}", address)
+            message = "the address has to be what follows the ? in the address bar, name=value&name=value"
+            raise self.error(message, address) from error
+        _, warnings = reader(query)
+        if warnings:
+            raise self.error(f"the page refuses this address: {warnings[0].rstrip('.')}", address)
         label = self.word(values, "label", "Try this")
         return Scene(query, self.words(values, "charts"), self.words(values, "lamps"), label)
 
@@ -246,14 +246,14 @@ class _Header:
                 raise
             except ValueError as error:
                 raise self.error(str(error).rstrip("."), when) from error
-        asked = Question(self.word(values, "text"), tuple(answers), self.word(values, "explanation"))
-        known = lessons_measures.names(page)
-        for name in sorted(asked.names):
+        question = Question(self.word(values, "text"), tuple(answers), self.word(values, "explanation"))
+        quantities = lessons_measures.names(page)
+        for name in sorted(question.names):
             view, _, quantity = name.partition(".")
-            if view not in VIEWS or quantity not in known:
-                views, all_of = " or ".join(VIEWS), ", ".join(known)
+            if view not in VIEWS or quantity not in quantities:
+                views, all_of = " or ".join(VIEWS), ", ".join(quantities)
                 raise self.error(f"{name!r} is not measured: write {views}, a dot, and one of {all_of}", name)
-        return asked
+        return question
 
 
 _KEYS: Final = (

@@ -22,18 +22,18 @@ _WORDS = {"here": "First view", "tried": "Try this"}
 
 def render() -> None:
     """Draw the page; called once per script run."""
-    shelf = _shelf()
-    key = _open(shelf)
+    lessons = _lessons()
+    key = _open(lessons)
     st.html(_STYLE)
-    lesson = next((one for one in shelf if isinstance(one, Lesson) and one.key == key), None)
+    lesson = next((one for one in lessons if isinstance(one, Lesson) and one.key == key), None)
     lessons_view.leave(lesson)
     if lesson is None:
-        _list(shelf)
+        _list(lessons)
     else:
-        _lesson(lesson, [one for one in shelf if isinstance(one, Lesson)])
+        _lesson(lesson, [one for one in lessons if isinstance(one, Lesson)])
 
 
-def _shelf() -> tuple[Lesson | Damaged, ...]:
+def _lessons() -> tuple[Lesson | Damaged, ...]:
     """All lessons, read again only where a file has changed."""
     files = sorted(lessons_file.FOLDER.glob("*.md"))
     return _read(tuple((path.name, path.stat().st_mtime_ns) for path in files), str(lessons_file.FOLDER))
@@ -42,16 +42,16 @@ def _shelf() -> tuple[Lesson | Damaged, ...]:
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _read(files: tuple[tuple[str, int], ...], folder: str) -> tuple[Lesson | Damaged, ...]:
     del files, folder  # what the cache looks at
-    return lessons_file.shelf(lessons_view.READERS, lessons_file.FOLDER)
+    return lessons_file.lessons(lessons_view.READERS, lessons_file.FOLDER)
 
 
-def _open(shelf: Sequence[Lesson | Damaged]) -> str:
+def _open(lessons: Sequence[Lesson | Damaged]) -> str:
     """The lesson that the address asks for, or the one that was here; "" is the list."""
     visit = address.visit(PAGE)
     if visit.query is not None:
-        asked, view = visit.query.get("lesson", ""), visit.query.get("view", "here")
-        st.session_state["lesson.complaints"] = _complaints(visit.query, shelf)
-        st.session_state["lesson.key"] = asked
+        key, view = visit.query.get("lesson", ""), visit.query.get("view", "here")
+        st.session_state["lesson.complaints"] = _warnings(visit.query, lessons)
+        st.session_state["lesson.key"] = key
         st.session_state["lesson.view"] = view if view in _WORDS else "here"
         st.session_state["lesson.switch"] = st.session_state["lesson.view"]
         _write()
@@ -60,23 +60,23 @@ def _open(shelf: Sequence[Lesson | Damaged]) -> str:
     return st.session_state.get("lesson.key", "")
 
 
-def _complaints(query: dict[str, str], shelf: Sequence[Lesson | Damaged]) -> tuple[str, ...]:
-    said: list[str] = []
-    asked, view = query.get("lesson", ""), query.get("view", "here")
-    damaged = next((one for one in shelf if isinstance(one, Damaged) and one.key == asked), None)
-    if asked and damaged is None and asked not in [one.key for one in shelf]:
-        known = ", ".join(one.key for one in shelf if isinstance(one, Lesson))
-        said.append(f"There is no lesson {asked[:60]!r} here; known are {known}.")
+def _warnings(query: dict[str, str], lessons: Sequence[Lesson | Damaged]) -> tuple[str, ...]:
+    messages: list[str] = []
+    key, view = query.get("lesson", ""), query.get("view", "here")
+    damaged = next((one for one in lessons if isinstance(one, Damaged) and one.key == key), None)
+    if key and damaged is None and key not in [one.key for one in lessons]:
+        names = ", ".join(one.key for one in lessons if isinstance(one, Lesson))
+        messages.append(f"There is no lesson {key[:60]!r} here; known are {names}.")
     if view not in _WORDS:
-        said.append(
+        messages.append(
             f"There is no view {view[:60]!r} of a lesson; here and tried are known, and here is shown."
         )
-    said += [
+    messages += [
         f"The link says {name[:60]!r}, which is unknown here."
         for name in query
         if name not in ("lesson", "view")
     ]
-    return tuple(said)
+    return tuple(messages)
 
 
 def _write() -> None:
@@ -101,16 +101,16 @@ def _switched() -> None:
 # ---------------------------------------------------------------- the list
 
 
-def _list(shelf: Sequence[Lesson | Damaged]) -> None:
+def _list(lessons: Sequence[Lesson | Damaged]) -> None:
     _head("Lessons", "where do I start? One theorem each: a page of text, a live view, one experiment")
     with st.container():
-        for complaint in st.session_state.get("lesson.complaints", ()):
-            st.warning(plain(complaint))
-        for one in shelf:
+        for warning in st.session_state.get("lesson.complaints", ()):
+            st.warning(plain(warning))
+        for one in lessons:
             if isinstance(one, Damaged):
                 st.warning(plain(one.reason))
     with st.container(key="lesson_cards"):
-        for number, one in enumerate((x for x in shelf if isinstance(x, Lesson)), 1):
+        for number, one in enumerate((x for x in lessons if isinstance(x, Lesson)), 1):
             with st.container(key=f"lesson_card_{one.key}"):
                 page = entry(one.page).title
                 st.html(f'<p class="deqviz-card-note">Lesson {number} · {page} · {one.minutes} min</p>')
@@ -131,8 +131,8 @@ def _lesson(lesson: Lesson, all_of: Sequence[Lesson]) -> None:
     place = all_of.index(lesson)
     _head(lesson.title, f"{lesson.question} · lesson {place + 1} of {len(all_of)}, {lesson.minutes} minutes")
     with st.container():
-        for complaint in st.session_state.get("lesson.complaints", ()):
-            st.warning(plain(complaint))
+        for warning in st.session_state.get("lesson.complaints", ()):
+            st.warning(plain(warning))
     with st.container(horizontal=True, gap="medium", key="lesson_turns"):
         st.button("All lessons", key="lesson.list", type="tertiary", on_click=_go, args=("",))
         for step, mark in ((-1, "Previous"), (1, "Next")):
@@ -177,28 +177,34 @@ def _switch(lesson: Lesson) -> str:
 
 def _ask(lesson: Lesson) -> None:
     """The question, and what the data say about the answer."""
-    asked = lesson.asked
+    question = lesson.asked
     st.markdown("## Question")
-    texts = [answer.text for answer in asked.answers]
-    said = st.radio(
-        asked.text, range(len(texts)), None, key=f"lesson.answer.{lesson.key}", format_func=texts.__getitem__
+    texts = [answer.text for answer in question.answers]
+    reply = st.radio(
+        question.text,
+        range(len(texts)),
+        None,
+        key=f"lesson.answer.{lesson.key}",
+        format_func=texts.__getitem__,
     )
     with st.container(key="lesson_verdict"):
-        if said is None:
+        if reply is None:
             return
         numbers = lessons_view.numbers(lesson)
-        lacking = sorted(asked.names - set(numbers))
+        lacking = sorted(question.names - set(numbers))
         if lacking:
             st.info(_waiting(lesson, lacking))
             return
-        right = [n for n, answer in enumerate(asked.answers) if answer.when.holds(numbers)]
-        told = filled(asked.explanation, numbers)
+        right = [n for n, answer in enumerate(question.answers) if answer.when.holds(numbers)]
+        explanation = filled(question.explanation, numbers)
         if len(right) != 1:
-            st.warning(f"The results of this run support {len(right)} of these answers, not one. {told}")
-        elif said == right[0]:
-            st.success(f"**Correct.** {told}")
+            st.warning(
+                f"The results of this run support {len(right)} of these answers, not one. {explanation}"
+            )
+        elif reply == right[0]:
+            st.success(f"**Correct.** {explanation}")
         else:
-            st.error(f"**The results say otherwise:** {texts[right[0]].rstrip('.')}. {told}")
+            st.error(f"**The results say otherwise:** {texts[right[0]].rstrip('.')}. {explanation}")
 
 
 def _waiting(lesson: Lesson, lacking: Sequence[str]) -> str:

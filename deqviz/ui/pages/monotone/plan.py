@@ -96,14 +96,14 @@ def _steps(setting: MolSetting) -> StepLimits:
     start = problem.operator.adjoint(problem.data)
     A, y = problem.operator, problem.data
     title = TITLES[setting.version]
-    found = [Example("network", title, A, y, R, weight, start, STEPS, hoped=wanted)]
+    examples = [Example("network", title, A, y, R, weight, start, STEPS, hoped=wanted)]
     margin = margin_of(R, wanted)
     turning = Turning(WITHOUT if margin is None else margin.monotonicity)
     exact = margin_of(turning)
     assert exact is not None
     alone = _problem(setting, x, 1)
     away = random_picture(alone.operator.image, torch.Generator().manual_seed(setting.seed + 1))
-    found.append(
+    examples.append(
         Example(
             "turning",
             "F = mId + K",
@@ -117,7 +117,7 @@ def _steps(setting: MolSetting) -> StepLimits:
             is_blind=True,
         )
     )
-    return StepLimits(tuple(found))
+    return StepLimits(tuple(examples))
 
 
 def _breaker(setting: MolSetting) -> Counterexample:

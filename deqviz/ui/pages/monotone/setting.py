@@ -73,12 +73,12 @@ class MolSetting(StudySetting):
         values = {p.name: p.check(getattr(self, p.name)) for p in params_of(type(self))}
         for image in (self.image, self.other):
             images.check(image)
-        found = replace(self, **values)
-        if not (found.is_steps or found.is_breaker or found.is_panel or found.is_depth):
+        setting = replace(self, **values)
+        if not (setting.is_steps or setting.is_breaker or setting.is_panel or setting.is_depth):
             raise ValueError("No experiment is selected: switch on one of the four.")
-        if found.is_breaker and found.image == found.other:
+        if setting.is_breaker and setting.image == setting.other:
             raise ValueError("The counterexample needs two different images: choose another second one.")
-        return found
+        return setting
 
     @property
     def pixels(self) -> int:
@@ -107,8 +107,8 @@ def from_query(query: Mapping[str, str]) -> tuple[MolSetting, tuple[str, ...]]:
         return MolSetting(**values).validated(), reader.warnings()
     except ValueError as error:
         names = ("is_steps", "is_breaker", "is_panel", "is_depth", "image", "other")
-        spared = replace(MolSetting(**values), **{name: getattr(plain, name) for name in names})
-        return spared.validated(), (f"{error} The link is opened with all four.", *reader.warnings())
+        fallback = replace(MolSetting(**values), **{name: getattr(plain, name) for name in names})
+        return fallback.validated(), (f"{error} The link is opened with all four.", *reader.warnings())
 
 
 _NOTHING = MolSetting(is_steps=False, is_breaker=False, is_panel=False, is_depth=False)

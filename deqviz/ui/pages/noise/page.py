@@ -10,7 +10,7 @@ from deqviz.ui.inputs.image_box import picture_box
 from deqviz.ui.inputs.widgets import SettingWidgets, choose, prefill_choice
 from deqviz.ui.pages.noise.board import board
 from deqviz.ui.pages.noise.plan import plan
-from deqviz.ui.pages.noise.setting import MODEL, PRESETS, SOURCE, Setting, default, from_query, shelves
+from deqviz.ui.pages.noise.setting import MODEL, PRESETS, SOURCE, Setting, choices, default, from_query
 from deqviz.ui.shell.study_page import StudyPage
 
 _own = SettingWidgets("n", Setting)
@@ -18,13 +18,13 @@ _own = SettingWidgets("n", Setting)
 
 def describe(setting: Setting) -> str:
     """The setting in a line: problem, regulariser, ground truth, noise."""
-    shelf = shelves(setting.is_model)
-    where = "model problem" if setting.is_model else shelf["operator"][setting.operator.key].title
+    entries = choices(setting.is_model)
+    where = "model problem" if setting.is_model else entries["operator"][setting.operator.key].title
     noise = f"{_own.specs['noise'].text(setting.noise)} noise"
     return " · ".join(
         (
             where,
-            shelf["regularizer"][setting.regularizer.key].title,
+            entries["regularizer"][setting.regularizer.key].title,
             _own.specs["truth"].text(setting.truth),
             noise,
         )
@@ -35,8 +35,8 @@ def fill(setting: Setting) -> None:
     """Write a setting into the widgets; before any of them is drawn in this run of the script."""
     _own.fill(setting)
     st.session_state["n.image"] = setting.image
-    for name, shelf in shelves(setting.is_model).items():
-        prefill_choice(f"n.{name}", shelf, getattr(setting, name))
+    for name, entries in choices(setting.is_model).items():
+        prefill_choice(f"n.{name}", entries, getattr(setting, name))
 
 
 def form() -> Setting:
@@ -93,8 +93,8 @@ def _capital(text: str) -> str:
 
 
 def _choice(name: str, is_model: bool, label: str, *, is_titled: bool = False) -> Choice:
-    shelf = shelves(is_model)[name]
-    return choose(shelf, f"n.{name}", label, default(name, is_model), is_titled=is_titled)
+    entries = choices(is_model)[name]
+    return choose(entries, f"n.{name}", label, default(name, is_model), is_titled=is_titled)
 
 
 PAGE = StudyPage(

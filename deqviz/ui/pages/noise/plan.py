@@ -20,7 +20,7 @@ from deqviz.noises.poisson import Poisson
 from deqviz.noises.worst_direction import WorstDirection
 from deqviz.runtime.study import Part
 from deqviz.scenario import for_operator
-from deqviz.ui.pages.noise.setting import POISSON, RULES, WHITE, WORST, Setting, shelves
+from deqviz.ui.pages.noise.setting import POISSON, RULES, WHITE, WORST, Setting, choices
 
 TENT = tuple(k / 4 for k in range(1, 9))
 """The exponents p of the tent."""
@@ -33,9 +33,11 @@ WEIGHTS = tuple(10.0 ** -(k / 2) for k in range(13))
 def plan(setting: Setting) -> Generator[object, None, tuple[Part, ...]]:
     """The truths, then the sweep, the same with the condition broken, the band, the rest and the tent."""
     equation, picture = _equation(setting)
-    held = (yield from _held(setting, equation, picture)) if setting.has_source else None
-    broken = _broken(setting, equation, picture, held)
-    truth = broken if held is None else held
+    truth_with_source = (
+        (yield from _truth_with_source(setting, equation, picture)) if setting.has_source else None
+    )
+    truth_without_source = _truth_without_source(setting, equation, picture, truth_with_source)
+    truth = truth_without_source if truth_with_source is None else truth_with_source
     rule: Rule = RULES[setting.rule.key].build(setting.rule.params)
     noise = _noise(setting)
     levels = tuple(10.0 ** -(1 + 6 * k / (setting.levels - 1)) for k in range(setting.levels))
@@ -43,8 +45,10 @@ def plan(setting: Setting) -> Generator[object, None, tuple[Part, ...]]:
     parts = [Part("sweep", NoiseSweep(equation, truth, noise, rule, levels, seeds))]
     # δ/‖w‖ has no meaning without w: the broken truth gets α = δ.
     plain = Power() if isinstance(rule, Best) else rule
-    if held is not None and setting.is_contrasted:
-        parts.append(Part("contrast", NoiseSweep(equation, broken, noise, plain, levels, seeds)))
+    if truth_with_source is not None and setting.is_contrasted:
+        parts.append(
+            Part("contrast", NoiseSweep(equation, truth_without_source, noise, plain, levels, seeds))
+        )
     parts.append(Part("band", CertificateBand(equation, truth, noise, WEIGHTS, (BAND_LEVEL,), seeds[:1])))
     if setting.is_stability:
         parts.append(Part("stability", _stability(setting, equation, truth)))
@@ -71,24 +75,28 @@ def _equation(setting: Setting) -> tuple[Equation, Image | None]:
     return Equation(operator, REGULARIZERS[choice.key].build(choice.params)), picture
 
 
-def _held(setting: Setting, equation: Equation, picture: Image | None) -> Generator[object, None, Truth]:
+def _truth_with_source(
+    setting: Setting, equation: Equation, picture: Image | None
+) -> Generator[object, None, Truth]:
     """A truth with R(x†) = A*w."""
     # The seeds of w and of the noise must differ: of one seed, both would be the same direction.
     w = unit_element(equation, setting.seed + 500_009)
-    known = equation.regularizer.constants()
-    if picture is None and known.contraction.value < known.center:
+    constants = equation.regularizer.constants()
+    if picture is None and constants.contraction.value < constants.center:
         yield
         return inverse_truth(equation, w)
     start = equation.operator.adjoint(w) if picture is None else picture
     return (yield from equilibrium_truth(equation, start, setting.element))
 
 
-def _broken(setting: Setting, equation: Equation, picture: Image | None, held: Truth | None) -> Truth:
+def _truth_without_source(
+    setting: Setting, equation: Equation, picture: Image | None, truth_with_source: Truth | None
+) -> Truth:
     """The picture itself; on the model any x, as long as the other truth."""
     if picture is not None:
         return picture_truth(picture)
     x = equation.operator.domain.random(torch.Generator().manual_seed(setting.seed + 500_029))
-    size = 1.0 if held is None else float(norm(held.x))
+    size = 1.0 if truth_with_source is None else float(norm(truth_with_source.x))
     return picture_truth(scale(size / norm(x), x))
 
 
@@ -107,5 +115,5 @@ def _stability(setting: Setting, equation: Equation, truth: Truth) -> Stability:
 def _gradient(setting: Setting, equation: Equation, truth: Truth) -> Gradient:
     """The derivative of R at the truth, a picture made small: a probe costs two dozen values of R."""
     x = truth.x if setting.is_model else images.scaled(truth.x, 32)
-    entry = shelves(setting.is_model)["regularizer"][setting.regularizer.key]
+    entry = choices(setting.is_model)["regularizer"][setting.regularizer.key]
     return Gradient((Named(entry.key, entry.title, equation.regularizer),), x, seed=setting.seed)

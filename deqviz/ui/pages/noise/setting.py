@@ -113,17 +113,17 @@ class Setting(StudySetting):
         """The same with every default written out; raises ValueError with a sentence for what is wrong."""
         values: dict[str, Any] = {p.name: p.check(getattr(self, p.name)) for p in params_of(type(self))}
         images.check(self.image)
-        for name, shelf in shelves(self.is_model).items():
+        for name, entries in choices(self.is_model).items():
             choice: Choice = getattr(self, name)
-            if choice.key not in shelf:
-                raise ValueError(f"{choice.key!r} does not fit here; known are {', '.join(shelf)}.")
-            values[name] = Choice(choice.key, shelf[choice.key].validate(choice.params))
-        found = replace(self, **values)
-        if found.rule.key == "best" and not found.has_source:
+            if choice.key not in entries:
+                raise ValueError(f"{choice.key!r} does not fit here; known are {', '.join(entries)}.")
+            values[name] = Choice(choice.key, entries[choice.key].validate(choice.params))
+        setting = replace(self, **values)
+        if setting.rule.key == "best" and not setting.has_source:
             raise ValueError("α = δ/‖w‖ needs a ground truth with a source condition: choose another rule.")
-        if found.is_model and found.noise == POISSON:
+        if setting.is_model and setting.noise == POISSON:
             raise ValueError("Poisson noise needs non-negative data, and the model's data have both signs.")
-        return found
+        return setting
 
     @property
     def pixels(self) -> int:
@@ -137,11 +137,11 @@ class Setting(StudySetting):
         query = {name.removeprefix("."): text for name, text in query.items()}
         if self.image != Setting.image:
             query["image"] = self.image
-        for name, shelf in shelves(self.is_model).items():
+        for name, entries in choices(self.is_model).items():
             choice: Choice = getattr(self, name)
             if choice.key != default(name, self.is_model):
                 query[name] = choice.key
-            write_params(query, name, shelf[choice.key].params, choice.params)
+            write_params(query, name, entries[choice.key].params, choice.params)
         return query
 
     @property
@@ -149,7 +149,7 @@ class Setting(StudySetting):
         return tuple(p.name for p in params_of(type(self)))
 
 
-def shelves(is_model: bool) -> dict[str, Mapping[str, Entry[Any]]]:
+def choices(is_model: bool) -> dict[str, Mapping[str, Entry[Any]]]:
     """What each choice can be; the learned networks want pictures, and the model is a row of numbers."""
     small = {key: REGULARIZERS[key] for key in ("quadratic", "smoothed_tv")}
     registered = {key: REGULARIZERS[key] for key in REGULARIZERS.menu()}
@@ -174,21 +174,21 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(Setting)}
     values["image"] = reader.checked("image", Setting.image, images.check)
     is_model = values["problem"] == MODEL
-    for name, shelf in shelves(is_model).items():
-        key = reader.checked(name, default(name, is_model), _known(shelf))
-        values[name] = Choice(key, reader.params(name, shelf[key].params))
+    for name, entries in choices(is_model).items():
+        key = reader.checked(name, default(name, is_model), _key_check(entries))
+        values[name] = Choice(key, reader.params(name, entries[key].params))
     try:
         return Setting(**values).validated(), reader.warnings()
     except ValueError as error:
-        spared = Setting(**{**values, "truth": SOURCE, "noise": WHITE})
-        said = f"{error} The link is opened with white noise and a ground truth that has one."
-        return spared.validated(), (said, *reader.warnings())
+        fallback = Setting(**{**values, "truth": SOURCE, "noise": WHITE})
+        message = f"{error} The link is opened with white noise and a ground truth that has one."
+        return fallback.validated(), (message, *reader.warnings())
 
 
-def _known(shelf: Mapping[str, Entry[Any]]) -> Any:
+def _key_check(entries: Mapping[str, Entry[Any]]) -> Any:
     def check(key: str) -> None:
-        if key not in shelf:
-            raise ValueError(f"There is no {key!r} here; known are {', '.join(shelf)}.")
+        if key not in entries:
+            raise ValueError(f"There is no {key!r} here; known are {', '.join(entries)}.")
 
     return check
 

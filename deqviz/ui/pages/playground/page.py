@@ -35,8 +35,8 @@ def render() -> None:
         "<span>why is it true? the equation A*(Ax − y) + αR(x) = 0 in the plane</span></div>"
     )
     with notices:
-        for complaint in st.session_state.playground_complaints:
-            st.warning(plain(complaint))
+        for warning in st.session_state.playground_complaints:
+            st.warning(plain(warning))
     # Whatever runs the whole page is no drag.
     st.session_state.playground_resting = True
     _panel()
@@ -190,13 +190,15 @@ def explain(setup: Setup, now: Scene) -> Explanation:
     return Explanation("A*(Ax − y) + αR(x) = 0", f"{shape} {seen} {_count(now.found)} {rule}", hint)
 
 
-def _count(found: tuple[FixedPoint, ...]) -> str:
-    if not found:
+def _count(fixed_points: tuple[FixedPoint, ...]) -> str:
+    if not fixed_points:
         return "No equilibrium lies in the window."
-    if len(found) == 1:
+    if len(fixed_points) == 1:
         return "There is one equilibrium in the window."
-    attracting = sum(f.is_attracting for f in found)
-    return f"There are {len(found)} equilibria in the window, {attracting} of which attract the iterates."
+    attracting = sum(f.is_attracting for f in fixed_points)
+    return (
+        f"There are {len(fixed_points)} equilibria in the window, {attracting} of which attract the iterates."
+    )
 
 
 PRESET_HINTS = {

@@ -101,20 +101,20 @@ class Setup:
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> "tuple[Setup, tuple[str, ...]]":
         """The record of an address, and one sentence about everything in it that was not understood."""
-        complaints: list[str] = []
+        warnings: list[str] = []
         key = query.get("r", "residual")
         if key not in PLANAR:
-            complaints.append(f"There is no R {key[:40]!r}; known are {', '.join(PLANAR)}.")
+            warnings.append(f"There is no R {key[:40]!r}; known are {', '.join(PLANAR)}.")
         entry = PLANAR.get(key, PLANAR["residual"])
         inner = {n[2:]: v for n, v in query.items() if n.startswith("r.") and key in PLANAR}
         own = {n: v for n, v in query.items() if n in _NAMES}
-        values: dict[str, Any] = _read(PARAMS, own, complaints)
-        values["regularizer"] = entry.cls(**_read(entry.params, inner, complaints))
+        values: dict[str, Any] = _read(PARAMS, own, warnings)
+        values["regularizer"] = entry.cls(**_read(entry.params, inner, warnings))
         unknown = sorted(query.keys() - _NAMES - {"r", "starts"} - {f"r.{n}" for n in inner})
-        complaints += [f"The address has the unknown name {n[:40]!r}." for n in unknown[:3]]
+        warnings += [f"The address has the unknown name {n[:40]!r}." for n in unknown[:3]]
         if "starts" in query:
-            values["starts"] = _points(query["starts"], complaints)
-        return cls(**values), tuple(complaints)
+            values["starts"] = _points(query["starts"], warnings)
+        return cls(**values), tuple(warnings)
 
     def moved(self, point: Point, starts: tuple[Point, ...], sweep: Parameter) -> "Setup":
         """The same problem as a hand left it."""
@@ -129,10 +129,10 @@ def _text(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:.6g}"
 
 
-def _read(params: tuple[Param, ...], query: Mapping[str, str], complaints: list[str]) -> dict[str, Any]:
+def _read(params: tuple[Param, ...], query: Mapping[str, str], warnings: list[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in sorted(query.keys() - {p.name for p in params}):
-        complaints.append(f"This R has no parameter {name[:40]!r}.")
+        warnings.append(f"This R has no parameter {name[:40]!r}.")
     for p in params:
         if p.name not in query:
             continue
@@ -143,22 +143,20 @@ def _read(params: tuple[Param, ...], query: Mapping[str, str], complaints: list[
             allowed = " or ".join(p.domain) if isinstance(p.domain, tuple) else str(p.domain)
             label = p.label or getattr(p.domain, "label", "") or p.name
             label = label[:1].upper() + label[1:]
-            complaints.append(f"{label} is {text[:40]!r}; allowed is {allowed}.")
+            warnings.append(f"{label} is {text[:40]!r}; allowed is {allowed}.")
     return values
 
 
-def _points(text: str, complaints: list[str]) -> tuple[Point, ...]:
+def _points(text: str, warnings: list[str]) -> tuple[Point, ...]:
     """The starts of an address; an empty text is no start at all."""
     number = r"-?\d{1,2}(?:\.\d{1,6})?"
     if not text:
         return ()
-    found = [re.fullmatch(f"({number}),({number})", pair) for pair in text.split(";")]
-    points = [(float(m[1]), float(m[2])) for m in found if m]
+    pairs = [re.fullmatch(f"({number}),({number})", pair) for pair in text.split(";")]
+    points = [(float(m[1]), float(m[2])) for m in pairs if m]
     inside = tuple(p for p in points if max(abs(p[0]), abs(p[1])) <= REACH)
-    if len(inside) < len(found):
-        complaints.append(
-            f"Some starting points are invalid: they are pairs like 1.2,−0.5 within ±{REACH:g}."
-        )
+    if len(inside) < len(pairs):
+        warnings.append(f"Some starting points are invalid: they are pairs like 1.2,−0.5 within ±{REACH:g}.")
     return inside[-MOST:]
 
 

@@ -126,8 +126,8 @@ def _picture() -> None:
                 _forget()
         else:
             _take(file.name, file.getvalue(), file.file_id)
-        if said := _changes(st.session_state.get("received")):
-            st.caption(said)
+        if note := _changes(st.session_state.get("received")):
+            st.caption(note)
         if error := st.session_state.get("upload_error"):
             st.error(plain(error))
 
@@ -159,8 +159,8 @@ def _replace_lost() -> None:
 
 def _take(name: str, data: bytes, file_id: str) -> None:
     """Read an upload once, or another slice of it; a bad one leaves the picture that was there."""
-    known, number, slices = st.session_state.get("uploaded") or ("", 1, 1)
-    if known == file_id:
+    last_id, number, slices = st.session_state.get("uploaded") or ("", 1, 1)
+    if last_id == file_id:
         chosen = st.slider("Slice", 1, slices, number, key="w.slice") if slices > 1 else number
         if chosen != number:
             _receive_kspace(data, file_id, chosen)
@@ -201,8 +201,8 @@ def _receive(name: str, data: bytes) -> None:
 def _receive_kspace(data: bytes, file_id: str, number: int | None) -> None:
     """Read a slice of k-space; the first one sets parallel MRI and no noise but the scanner's."""
     try:
-        found = kspace_loader.read_kspace(data, number)
-        key = kspace.keep(found.samples, found.digest)
+        upload = kspace_loader.read_kspace(data, number)
+        key = kspace.keep(upload.samples, upload.digest)
     except ValueError as error:
         _forget()
         st.session_state.upload_error = str(error)
@@ -212,14 +212,14 @@ def _receive_kspace(data: bytes, file_id: str, number: int | None) -> None:
             prefill_choice("w.operator", OPERATORS, Choice("parallel_mri"))
         prefill_choice("w.noise", NOISES, Choice("gaussian", {"std": 0.0}))
     _choose(key)
-    st.session_state.uploaded = (file_id, found.number, found.slices)
-    parts = [f"{len(found.samples)} coils" if len(found.samples) > 1 else "one coil"]
-    if found.slices > 1:
-        parts.insert(0, f"slice {found.number} of {found.slices}")
+    st.session_state.uploaded = (file_id, upload.number, upload.slices)
+    parts = [f"{len(upload.samples)} coils" if len(upload.samples) > 1 else "one coil"]
+    if upload.slices > 1:
+        parts.insert(0, f"slice {upload.number} of {upload.slices}")
     scan = kspace.scan(key)
     gaps = "undersampled: there is no ground truth, and its own sampling pattern is used"
     parts.append("fully sampled" if scan.is_full else gaps)
-    st.session_state.received = (found.size, tuple(scan.mask.shape), "; ".join(parts))
+    st.session_state.received = (upload.size, tuple(scan.mask.shape), "; ".join(parts))
     st.rerun()
 
 

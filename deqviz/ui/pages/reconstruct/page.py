@@ -35,8 +35,8 @@ def render() -> None:
     assert job is not None  # the first script run of a session always starts one
     with notices:
         job = _follow(job, draft)
-        for complaint in st.session_state.get("complaints", ()):
-            st.warning(plain(complaint))
+        for warning in st.session_state.get("complaints", ()):
+            st.warning(plain(warning))
     with head:
         _header(job)
         welcome.hint(entry("lessons").link())

@@ -14,7 +14,7 @@ from deqviz.ui.pages.robustness.setting import OWN, PRESETS, TITLES, Setting, fr
 from deqviz.ui.shell.study_page import StudyPage
 
 _own = SettingWidgets("r", Setting)
-_SHELVES = {"operator": OPERATORS, "noise": NOISES, OWN: METHODS}
+_CHOICES = {"operator": OPERATORS, "noise": NOISES, OWN: METHODS}
 
 
 def describe(setting: Setting) -> str:
@@ -29,8 +29,8 @@ def fill(setting: Setting) -> None:
     _own.fill(setting)
     st.session_state["r.image"] = setting.image
     st.session_state["r.methods"] = list(setting.methods)
-    for name, shelf in _SHELVES.items():
-        prefill_choice(f"r.{name}", shelf, getattr(setting, name))
+    for name, choices in _CHOICES.items():
+        prefill_choice(f"r.{name}", choices, getattr(setting, name))
 
 
 def form() -> Setting:

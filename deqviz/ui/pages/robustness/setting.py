@@ -8,7 +8,7 @@ from deqviz.core.catalog import METHODS, NOISES, OPERATORS
 from deqviz.core.registry import Choice, Options, Range, params_of
 from deqviz.experiments.robustness.attack import Budget, NamedMethod
 from deqviz.scenario import Reader, Scenario, check_picture, write_params
-from deqviz.ui.inputs.keys import known, some
+from deqviz.ui.inputs.keys import key_check, some
 from deqviz.ui.shell.study_setting import StudySetting
 
 OWN = "own"
@@ -107,10 +107,10 @@ class Setting(StudySetting):
         if len(values["methods"]) > MOST:
             raise ValueError(f"A comparison takes at most {MOST} methods: remove some.")
         values[OWN] = Choice(self.own.key, METHODS[self.own.key].validate(self.own.params))
-        asked = self.scenario.validated()
-        if not asked.is_judged:
+        scenario = self.scenario.validated()
+        if not scenario.is_judged:
             raise ValueError("Undersampled k-space has no ground truth: choose an image.")
-        return replace(self, **values, operator=asked.operator, noise=asked.noise)
+        return replace(self, **values, operator=scenario.operator, noise=scenario.noise)
 
     @property
     def pixels(self) -> int:
@@ -163,7 +163,7 @@ class Setting(StudySetting):
         return _SHORT[key]
 
     @property
-    def asked(self) -> "Setting":
+    def computation(self) -> "Setting":
         """Which images are looked at decides about no number."""
         return replace(self, shown=1)
 
@@ -177,11 +177,11 @@ class Setting(StudySetting):
             query["image"] = self.image
         if self.methods != plain.methods:
             query["methods"] = ",".join(self.methods)
-        for name, shelf in _PICKS.items():
+        for name, choices in _PICKS.items():
             choice: Choice = getattr(self, name)
             if choice.key != getattr(plain, name).key:
                 query[name] = choice.key
-            write_params(query, name, shelf[choice.key].params, choice.params)
+            write_params(query, name, choices[choice.key].params, choice.params)
         return query
 
 
@@ -192,15 +192,15 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     values["image"] = reader.checked("image", plain.image, check_picture)
     parse = some("method", TITLES)
     values["methods"] = parse(reader.checked("methods", ",".join(plain.methods), parse))
-    for name, shelf in _PICKS.items():
-        key = reader.checked(name, getattr(plain, name).key, known(name, shelf.keys()))
-        values[name] = Choice(key, reader.params(name, shelf[key].params))
+    for name, choices in _PICKS.items():
+        key = reader.checked(name, getattr(plain, name).key, key_check(name, choices.keys()))
+        values[name] = Choice(key, reader.params(name, choices[key].params))
     try:
         return Setting(**values).validated(), reader.warnings()
     except ValueError as error:
-        spared = Setting(**{**values, "image": plain.image, "methods": plain.methods}).validated()
-        said = f"{error} The link is opened with the default image and methods."
-        return spared, (said, *reader.warnings())
+        fallback = Setting(**{**values, "image": plain.image, "methods": plain.methods}).validated()
+        message = f"{error} The link is opened with the default image and methods."
+        return fallback, (message, *reader.warnings())
 
 
 PRESETS: Mapping[str, tuple[str, Setting]] = {

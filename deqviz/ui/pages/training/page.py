@@ -21,13 +21,13 @@ _TITLES: Mapping[str, Mapping[str, str]] = {
 
 def describe(setting: Setting) -> str:
     """What is asked, in a line."""
-    asked = {
+    questions = {
         f"{len(setting.objectives)} training losses": setting.is_lab,
         "beyond the training depth": setting.is_depth,
         "truncated backward pass": setting.is_adjoint,
         f"contraction map of {setting.drawn}": setting.is_map,
     }
-    return " · ".join(name for name, is_on in asked.items() if is_on)
+    return " · ".join(name for name, is_on in questions.items() if is_on)
 
 
 def fill(setting: Setting) -> None:

@@ -110,10 +110,10 @@ class Setting(StudySetting):
         values: dict[str, Any] = {p.name: p.check(getattr(self, p.name)) for p in params_of(type(self))}
         values["objectives"] = some("objective", OBJECTIVES)(",".join(self.objectives))
         values["architectures"] = some("architecture", ARCHITECTURES)(",".join(self.architectures))
-        found = replace(self, **values)
-        if not (found.is_lab or found.is_depth or found.is_adjoint or found.is_map):
+        setting = replace(self, **values)
+        if not (setting.is_lab or setting.is_depth or setting.is_adjoint or setting.is_map):
             raise ValueError("No experiment is selected: switch on one of the four.")
-        return found
+        return setting
 
     @property
     def drawn(self) -> str:
@@ -121,7 +121,7 @@ class Setting(StudySetting):
         return f"DE-{self.shown}"
 
     @property
-    def asked(self) -> "Setting":
+    def computation(self) -> "Setting":
         """What the numbers depend on: everything but the map that is drawn."""
         return replace(self, shown=Setting.shown)
 
@@ -141,14 +141,14 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     """The setting of an address, and one sentence for everything in it that was refused."""
     reader, plain = Reader(query), Setting()
     values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(Setting)}
-    for name, shelf in (("objectives", OBJECTIVES), ("architectures", ARCHITECTURES)):
-        parse = some(name.removesuffix("s"), shelf)
+    for name, choices in (("objectives", OBJECTIVES), ("architectures", ARCHITECTURES)):
+        parse = some(name.removesuffix("s"), choices)
         values[name] = parse(reader.checked(name, ",".join(getattr(plain, name)), parse))
     try:
         return Setting(**values).validated(), reader.warnings()
     except ValueError as error:
-        spared = Setting(**{**values, "is_lab": True}).validated()
-        return spared, (f"{error} The link is opened with the training losses.", *reader.warnings())
+        fallback = Setting(**{**values, "is_lab": True}).validated()
+        return fallback, (f"{error} The link is opened with the training losses.", *reader.warnings())
 
 
 _NOTHING = Setting(is_lab=False, is_depth=False, is_adjoint=False, is_map=False)

@@ -92,12 +92,12 @@ def plan(setting: Setting) -> Generator[object, None, tuple[Part, ...]]:
 
 def shipped(prefix: str, keys: Sequence[str]) -> tuple[Baseline, ...]:
     """The networks of these keys, under their short names."""
-    found: list[Baseline] = []
+    networks: list[Baseline] = []
     for key in keys:
         net = _weights.load(prefix + key)
         assert isinstance(net, UnrolledSparseCoder)
-        found.append(Baseline(SHORT[key], "network", _weights.card(prefix + key).sha256, net))
-    return tuple(found)
+        networks.append(Baseline(SHORT[key], "network", _weights.card(prefix + key).sha256, net))
+    return tuple(networks)
 
 
 def in_colour(key: str) -> Image:

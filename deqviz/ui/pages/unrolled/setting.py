@@ -153,7 +153,7 @@ class Setting(StudySetting):
         return (constrained, *((Teaching("plain", **shared),) if self.is_rival else ()))
 
     @property
-    def asked(self) -> "Setting":
+    def computation(self) -> "Setting":
         """What the numbers depend on: of other views nothing, of curves against s or p not the marked one."""
         mine: Mapping[View, tuple[str, ...]] = {
             "Layers": ("rivals", "rate"),
@@ -201,8 +201,8 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     try:
         return Setting(**values).validated(), reader.warnings()
     except ValueError as error:
-        spared = Setting(**{**values, "before": 0}).validated()
-        return spared, (f"{error} The link is opened with noise before all layers.", *reader.warnings())
+        fallback = Setting(**{**values, "before": 0}).validated()
+        return fallback, (f"{error} The link is opened with noise before all layers.", *reader.warnings())
 
 
 PRESETS: Mapping[str, tuple[str, Setting]] = {
