@@ -91,8 +91,8 @@ class Experiment(ABC, Generic[R]):
         """The keys of all rows, in their order."""
 
     @abstractmethod
-    def run(self, known: Sequence[R] = ()) -> Iterator[Progress[R]]:
-        """The rows, those of `known` as they are; nothing is computed for them."""
+    def run(self, old_rows: Sequence[R] = ()) -> Iterator[Progress[R]]:
+        """The rows, those of `old_rows` as they are; nothing is computed for them."""
 
     @property
     def settings(self) -> str:
@@ -221,21 +221,21 @@ def panel(rows: Sequence[Row]) -> tuple[Guarantee, ...]:
 def _merge(entries: Sequence[tuple[int, Guarantee]]) -> Guarantee:
     worst = {"certified": 0, "estimated": 1, "void": 2}
     first = max((g for _, g in entries), key=lambda g: worst[g.status])
-    seen = [
+    points = [
         (k, g.predicted, g.measured)
         for k, g in entries
         if g.status == "certified" and isinstance(g.predicted, float) and isinstance(g.measured, float)
     ]
-    status: Status = "certified" if seen and first.status != "estimated" else first.status
-    ks = [k for k, _, _ in seen]
+    status: Status = "certified" if points and first.status != "estimated" else first.status
+    ks = [k for k, _, _ in points]
     return replace(
         first,
         status=status,
         reason=first.reason
-        if len(seen) == len(entries)
-        else f"{len(entries) - len(seen)} rows left out: {first.reason}",
-        predicted=Curve(ks, [p for _, p, _ in seen]) if seen else None,
-        measured=Curve(ks, [m for _, _, m in seen]) if seen else None,
+        if len(points) == len(entries)
+        else f"{len(entries) - len(points)} rows left out: {first.reason}",
+        predicted=Curve(ks, [p for _, p, _ in points]) if points else None,
+        measured=Curve(ks, [m for _, _, m in points]) if points else None,
         slack=max((g.slack for _, g in entries), default=0.0),
     )
 

@@ -152,9 +152,9 @@ def _landscape(f: Map, chart: Plane, limit: Image) -> Iterator[Probe]:
         fx = f(x)
         gap[i, j] = float(norm(fx - x).max())
         if last is not None:
-            apart = float(norm(x - last[0]).max())
-            ratio = max(ratio, _or_infinite(float(norm(fx - last[1]).max()) / apart))
-            room = max(room, float((norm(fx) + norm(last[1])).max()) / apart)
+            distance = float(norm(x - last[0]).max())
+            ratio = max(ratio, _or_infinite(float(norm(fx - last[1]).max()) / distance))
+            room = max(room, float((norm(fx) + norm(last[1])).max()) / distance)
         last = x, fx
         yield Probe(
             "landscape", "residual on the plane", None, (), Landscape(chart, tuple(axis), gap.clone())

@@ -124,9 +124,9 @@ class Tuning(Experiment[TuningRow]):
         """The numbers of the trials."""
         return tuple((step,) for step in range(COARSE + FINE))
 
-    def run(self, known: Sequence[TuningRow] = ()) -> Iterator[Progress[TuningRow]]:
+    def run(self, old_rows: Sequence[TuningRow] = ()) -> Iterator[Progress[TuningRow]]:
         """The trials in their order: where the next one lies depends on those before it."""
-        total, rows, by_step = len(self.cells), list[TuningRow](), {row.step: row for row in known}
+        total, rows, by_step = len(self.cells), list[TuningRow](), {row.step: row for row in old_rows}
         for step in range(total):
             row = by_step.get(step)
             if row is None:

@@ -10,7 +10,7 @@ from deqviz.sweep.row import Cell, Measured
 
 @dataclass(frozen=True)
 class Batch(Experiment[Measured]):
-    """The cells in their order, those of `known` not run again."""
+    """The cells in their order, those of `old_rows` not run again."""
 
     asked: tuple[Cell, ...]
 
@@ -24,11 +24,11 @@ class Batch(Experiment[Measured]):
         """The ids."""
         return tuple((cell.id,) for cell in self.asked)
 
-    def run(self, known: Sequence[Measured] = ()) -> Iterator[Progress[Measured]]:
+    def run(self, old_rows: Sequence[Measured] = ()) -> Iterator[Progress[Measured]]:
         """One row for each cell."""
-        have, total = {row.cell: row for row in known}, len(self.asked)
+        by_cell, total = {row.cell: row for row in old_rows}, len(self.asked)
         for done, cell in enumerate(self.asked):
-            row = have.get(cell.id)
+            row = by_cell.get(cell.id)
             work = None if row is not None else measuring(cell)
             while work is not None:
                 try:
@@ -56,7 +56,7 @@ class Opened(Experiment[Measured]):
         """The ids."""
         return tuple(row.key for row in self.rows)
 
-    def run(self, known: Sequence[Measured] = ()) -> Iterator[Progress[Measured]]:
+    def run(self, old_rows: Sequence[Measured] = ()) -> Iterator[Progress[Measured]]:
         """All rows, at once."""
         for done, row in enumerate(self.rows, 1):
             yield Progress(done, len(self.rows), row)

@@ -82,13 +82,13 @@ def _sweep(sweep: "Sweep", *, is_csv: bool, is_retry: bool) -> int:
             if is_retry:
                 journal.forget([cell for cell, row in journal.rows.items() if row.state == "failed"])
             is_whole = _run(sweep, cells, journal)
-            mine = [journal.rows[cell.id] for cell in cells if cell.id in journal.rows]
-            others = len(journal.rows) - len(mine)
+            own_rows = [journal.rows[cell.id] for cell in cells if cell.id in journal.rows]
+            others = len(journal.rows) - len(own_rows)
     finally:
         signal.signal(signal.SIGTERM, before)
-    _tell(sweep, mine, others, is_csv=is_csv)
+    _tell(sweep, own_rows, others, is_csv=is_csv)
     if not is_whole:
-        _say(f"Stopped at {len(mine)} of {len(cells)} cells. To go on, give the same command again.")
+        _say(f"Stopped at {len(own_rows)} of {len(cells)} cells. To go on, give the same command again.")
         return 130
     return 0
 
@@ -152,8 +152,8 @@ class _Progress:
             self._say(now)
 
     def _say(self, now: float) -> None:
-        come = self._done - self._stored
-        left = (now - self._begun) / come * (self._total - self._done)
+        count = self._done - self._stored
+        left = (now - self._begun) / count * (self._total - self._done)
         text = f"{self._done} of {self._total} cells{_time_left(left) if self._done < self._total else ''}"
         sys.stderr.write(f"\r\x1b[K{text}" if self._is_live else f"{text}\n")
         sys.stderr.flush()

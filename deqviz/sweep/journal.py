@@ -111,8 +111,8 @@ class Journal:
         The cells of `order` come first; `names` has their images and methods, as they are called today.
         """
         first = [cell for cell in order if cell in self.rows]
-        there = set(first)
-        cells = [*first, *(cell for cell in self.rows if cell not in there)]
+        ids = set(first)
+        cells = [*first, *(cell for cell in self.rows if cell not in ids)]
         rows = [_renamed(self.rows[cell], names.get(cell)) for cell in cells]
         table.write(rows, self.path)
         self.rows = {row.cell: row for row in rows}

@@ -57,7 +57,7 @@ def groups(rows: Iterable[Measured]) -> tuple[Group, ...]:
     by_key: dict[tuple[str, str, str], list[Measured]] = {}
     for row in rows:
         by_key.setdefault((row.operator, row.noise, row.method), []).append(row)
-    return tuple(Group(*key, tuple(mine)) for key, mine in by_key.items())
+    return tuple(Group(*key, tuple(group_rows)) for key, group_rows in by_key.items())
 
 
 def markdown(rows: Sequence[Measured]) -> str:

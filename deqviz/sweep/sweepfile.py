@@ -228,8 +228,8 @@ def _apart(body: Mapping[str, Any]) -> Iterator[tuple[Choice, str]]:
 def _named(choices: Sequence[tuple[str, Choice]]) -> tuple[Named, ...]:
     methods = tuple(Named(title, choice) for title, choice in dict(choices).items())
     if len(methods) < len(choices):
-        twice = next(title for title, _ in choices if [t for t, _ in choices].count(title) > 1)
-        raise ValueError(f"methods: {twice!r} is there twice: give each its own title.")
+        duplicate = next(title for title, _ in choices if [t for t, _ in choices].count(title) > 1)
+        raise ValueError(f"methods: {duplicate!r} is there twice: give each its own title.")
     return methods
 
 

@@ -55,8 +55,8 @@ class Squares(Experiment[Square]):
     def cells(self) -> tuple[Key, ...]:
         return tuple((n,) for n in range(self.count))
 
-    def run(self, known: Sequence[Square] = ()) -> Iterator[Progress[Square]]:
-        have = {row.n: row for row in known}
+    def run(self, old_rows: Sequence[Square] = ()) -> Iterator[Progress[Square]]:
+        have = {row.n: row for row in old_rows}
         for n in range(self.count):
             yield Progress(n, self.count)
             if n not in have:

@@ -30,9 +30,9 @@ def wide_limit(draws: Draws) -> Limit:
     """The split for each draw, by the pseudoinverse in double precision."""
     A = draws.forward.double()
     back = torch.linalg.pinv(A)
-    away = (draws.picture(draws.start) - draws.truth).double()
-    seen = times(back, times(A, away))
-    return Limit((away - seen).norm(dim=1), times(back, draws.noise.double()).norm(dim=1))
+    error = (draws.picture(draws.start) - draws.truth).double()
+    visible = times(back, times(A, error))
+    return Limit((error - visible).norm(dim=1), times(back, draws.noise.double()).norm(dim=1))
 
 
 @torch.no_grad()

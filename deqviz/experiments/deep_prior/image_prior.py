@@ -109,12 +109,12 @@ class Hump(Experiment[HumpRow]):
         return Problem(self.operator, data, self.noise.level(clean))
 
     @torch.no_grad()
-    def run(self, known: Sequence[HumpRow] = ()) -> Iterator[Progress[HumpRow]]:
+    def run(self, old_rows: Sequence[HumpRow] = ()) -> Iterator[Progress[HumpRow]]:
         """A row per iteration; one run gives all of them, so where any is missing it is made anew."""
-        have, total = {row.key: row for row in known}, self.iterations + 1
-        if all(cell in have for cell in self.cells):
+        by_key, total = {row.key: row for row in old_rows}, self.iterations + 1
+        if all(cell in by_key for cell in self.cells):
             for n, cell in enumerate(self.cells):
-                yield Progress(n + 1, total, have[cell])
+                yield Progress(n + 1, total, by_key[cell])
             return
         method = replace(self.method, rule="none", shown="current")
         average = Average(method.weight)
@@ -156,7 +156,7 @@ class Hump(Experiment[HumpRow]):
                 views["oracle"] = best[2]
                 if crossed is not None:
                     views["discrepancy"] = crossed[1]
-            yield Progress(k + 1, total, have.get(row.key, row), views)
+            yield Progress(k + 1, total, by_key.get(row.key, row), views)
             if k == self.iterations:
                 return
 
@@ -229,12 +229,12 @@ class Impedance(Experiment[ImpedanceRow]):
         return {name: target.to(self.picture.device) for name, target in images_by_name}
 
     @torch.no_grad()
-    def run(self, known: Sequence[ImpedanceRow] = ()) -> Iterator[Progress[ImpedanceRow]]:
+    def run(self, old_rows: Sequence[ImpedanceRow] = ()) -> Iterator[Progress[ImpedanceRow]]:
         """The rows in the order of `cells`, anew where any is missing; those of k = 0 bring their targets."""
-        have, total = {row.key: row for row in known}, len(self.cells)
-        if all(cell in have for cell in self.cells):
+        by_key, total = {row.key: row for row in old_rows}, len(self.cells)
+        if all(cell in by_key for cell in self.cells):
             for n, cell in enumerate(self.cells):
-                yield Progress(n + 1, total, have[cell])
+                yield Progress(n + 1, total, by_key[cell])
             return
         method = replace(self.method, rule="none", shown="current")
         x = self.picture
@@ -249,5 +249,5 @@ class Impedance(Experiment[ImpedanceRow]):
                 if k % self.every == 0:
                     loss = math.nan if it.objective is None else 2 * float(it.objective) / sizes[name]
                     row, done = ImpedanceRow(name, k, loss), done + 1
-                    row = have.get(row.key, row)
+                    row = by_key.get(row.key, row)
                 yield Progress(done, total, row, {"target": targets[name]} if k == 0 else {})

@@ -110,21 +110,21 @@ class PriorMomentum(Experiment[MomentumRow]):
         return tuple((way.name, number) for way in self.ways for number in self.numbers)
 
     @torch.no_grad()
-    def run(self, known: Sequence[MomentumRow] = ()) -> Iterator[Progress[MomentumRow]]:
+    def run(self, old_rows: Sequence[MomentumRow] = ()) -> Iterator[Progress[MomentumRow]]:
         """The rows way by way; a way whose last row is known is not run again."""
-        have, total, count = {row.key: row for row in known}, len(self.cells), len(self.numbers)
+        by_key, total, count = {row.key: row for row in old_rows}, len(self.cells), len(self.numbers)
         problem = None
         for place, way in enumerate(self.ways):
-            mine = [row for row in known if row.way == way.name]
-            if any(row.needed is not None or row.number == self.steps for row in mine):
-                for row in mine:
+            own_rows = [row for row in old_rows if row.way == way.name]
+            if any(row.needed is not None or row.number == self.steps for row in own_rows):
+                for row in own_rows:
                     yield Progress(place * count + self.numbers.index(row.number) + 1, total, row)
                 continue
             problem, done = problem or _Problem(self), place * count
             for row in problem.run(way):
                 if row is not None:
                     done = place * count + self.numbers.index(row.number) + 1
-                    row = have.get(row.key, row)
+                    row = by_key.get(row.key, row)
                 yield Progress(done, total, row)
 
 
@@ -165,8 +165,8 @@ class _Problem:
             before, relative = size, size / first
             if not bool(relative.isfinite().all()):
                 return
-            there = (relative <= experiment.tolerance) & (arrived > experiment.steps)
-            arrived = torch.where(there, torch.full_like(arrived, state.number), arrived)
+            is_reached = (relative <= experiment.tolerance) & (arrived > experiment.steps)
+            arrived = torch.where(is_reached, torch.full_like(arrived, state.number), arrived)
             middle = int(arrived.sort().values[(experiment.draws - 1) // 2])
             is_end = bool((arrived <= experiment.steps).all()) or state.number == experiment.steps
             if state.number in numbers or is_end:

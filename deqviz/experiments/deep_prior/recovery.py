@@ -84,11 +84,11 @@ class RecoverySplit(Experiment[RecoveryRow]):
         return tuple((m,) for m in sorted({max(1, round(share * n)) for share in SHARES if share <= most}))
 
     @torch.no_grad()
-    def run(self, known: Sequence[RecoveryRow] = ()) -> Iterator[Progress[RecoveryRow]]:
+    def run(self, old_rows: Sequence[RecoveryRow] = ()) -> Iterator[Progress[RecoveryRow]]:
         """The rows in the order of `cells`, and a progress after every step between them."""
-        have, total = {row.key: row for row in known}, len(self.cells)
+        by_key, total = {row.key: row for row in old_rows}, len(self.cells)
         for done, key in enumerate(self.cells):
-            row = have.get(key)
+            row = by_key.get(key)
             if row is None:
                 m = int(key[0])
                 draws = self.family.draws(self.draws, m, self.width, torch.float64)
@@ -197,15 +197,15 @@ class LandweberGap(Experiment[GapRow]):
         )
 
     @torch.no_grad()
-    def run(self, known: Sequence[GapRow] = ()) -> Iterator[Progress[GapRow]]:
+    def run(self, old_rows: Sequence[GapRow] = ()) -> Iterator[Progress[GapRow]]:
         """The rows in the order of `cells`; a width of which any is missing is run again."""
-        have, total, done = {row.key: row for row in known}, len(self.cells), 0
+        by_key, total, done = {row.key: row for row in old_rows}, len(self.cells), 0
         for k in self.widths:
             keys = [key for key in self.cells if key[0] == k]
-            if all(key in have for key in keys):
+            if all(key in by_key for key in keys):
                 for key in keys:
                     done += 1
-                    yield Progress(done, total, have[key])
+                    yield Progress(done, total, by_key[key])
                 continue
             draws = self.problem(k, self.draws)
             yield Progress(done, total)
@@ -221,7 +221,7 @@ class LandweberGap(Experiment[GapRow]):
                         float(((x - truth).norm(dim=1) / size).mean()),
                         float(((picture - x).norm(dim=1) / size).mean()),
                     )
-                    row = have.get(row.key, row)
+                    row = by_key.get(row.key, row)
                     done += 1
                 yield Progress(done, total, row)
                 if state.number == self.steps // self.every * self.every:

@@ -129,14 +129,14 @@ class PriorRun(Experiment[RunRow]):
         return tuple((number,) for number in range(0, self.steps + 1, self.every))
 
     @torch.no_grad()
-    def run(self, known: Sequence[RunRow] = ()) -> Iterator[Progress[RunRow]]:
+    def run(self, old_rows: Sequence[RunRow] = ()) -> Iterator[Progress[RunRow]]:
         """The rows in the order of `cells`; those that are missing are run for from the start."""
-        have, total = {row.key: row for row in known}, len(self.cells)
-        last = max((key for key in self.cells if key not in have), default=(-1,))
+        by_key, total = {row.key: row for row in old_rows}, len(self.cells)
+        last = max((key for key in self.cells if key not in by_key), default=(-1,))
         states = None
         monitor = None
         for done, key in enumerate(self.cells):
-            row = have.get(key)
+            row = by_key.get(key)
             if key <= last:
                 if monitor is None or states is None:
                     monitor = _Monitor(self)
@@ -184,12 +184,12 @@ class _Monitor:
         if sure:
             return f"{name} < R in {'all' if sure == count else f'{sure} of'} {count} draws"
         if float(self.bounds.jacobian.max()) == 0:
-            few = (
+            width = (
                 f"with k = {k} units, in pairs,"
                 if self.experiment.family.is_centred
                 else f"with k = {k} units"
             )
-            return f"σ_min(J₀) = 0: {few} J₀ cannot have the rank n = {n}"
+            return f"σ_min(J₀) = 0: {width} J₀ cannot have the rank n = {n}"
         radius, ball = float(self.radius[self.shown]), float(self.bounds.ball[self.shown])
         return f"{name} = {radius:.3g} is not below R = {ball:.3g}"
 

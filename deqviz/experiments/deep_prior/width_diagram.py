@@ -98,11 +98,11 @@ class WidthDiagram(Experiment[WidthRow]):
         """m, widths within."""
         return tuple((m, k) for m in self.measured for k in self.widths)
 
-    def run(self, known: Sequence[WidthRow] = ()) -> Iterator[Progress[WidthRow]]:
+    def run(self, old_rows: Sequence[WidthRow] = ()) -> Iterator[Progress[WidthRow]]:
         """The rows in the order of `cells`, and a progress every few steps between them."""
-        have, total = {row.key: row for row in known}, len(self.cells)
+        by_key, total = {row.key: row for row in old_rows}, len(self.cells)
         for done, key in enumerate(self.cells):
-            row = have.get(key)
+            row = by_key.get(key)
             if row is None:
                 m, k = map(int, key)
                 draws = self.family.draws(self.draws, m, k)
@@ -183,11 +183,11 @@ class CertifiedWidths(Experiment[CertifiedRow]):
         """Widths, m within: what is quick comes first."""
         return tuple((m, k) for k in self.widths for m in self.measured)
 
-    def run(self, known: Sequence[CertifiedRow] = ()) -> Iterator[Progress[CertifiedRow]]:
+    def run(self, old_rows: Sequence[CertifiedRow] = ()) -> Iterator[Progress[CertifiedRow]]:
         """The rows in the order of `cells`."""
-        have, total = {row.key: row for row in known}, len(self.cells)
+        by_key, total = {row.key: row for row in old_rows}, len(self.cells)
         for done, key in enumerate(self.cells):
-            row = have.get(key)
+            row = by_key.get(key)
             if row is None:
                 m, k = map(int, key)
                 certificates: list[Certificate] = []

@@ -201,8 +201,8 @@ class Approach:
         """‖z − x*‖ of every start; no number where there is no target."""
         if self.target.x is None:
             return [math.nan for _ in z]
-        away: Batch = norm(z - self.target.x)
-        return [v / self.target.size for v in per_item(away)]
+        distances: Batch = norm(z - self.target.x)
+        return [v / self.target.size for v in per_item(distances)]
 
     def _look(
         self,

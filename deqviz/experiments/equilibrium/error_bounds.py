@@ -134,19 +134,19 @@ class CertificateBand(Experiment[BandRow]):
         return tuple((a, level, seed) for a in self.weights for level in self.levels for seed in self.seeds)
 
     @torch.no_grad()
-    def run(self, known: Sequence[BandRow] = ()) -> Iterator[Progress[BandRow]]:
+    def run(self, old_rows: Sequence[BandRow] = ()) -> Iterator[Progress[BandRow]]:
         """The rows, α by α, best the largest first; raises as the noise and a solve do."""
-        have, total, done = {row.key: row for row in known}, len(self.cells), 0
+        by_key, total, done = {row.key: row for row in old_rows}, len(self.cells), 0
         A, x0 = self.equation.operator, self.truth.x
         clean, last = A(x0), dict[tuple[float, int], Image]()
         size, band = float(norm(clean).max()), _Band(self.equation, self.truth)
         for weight in self.weights:
             cells = [(level, seed) for level in self.levels for seed in self.seeds]
             for level, seed in cells:
-                if (weight, level, seed) in have:
+                if (weight, level, seed) in by_key:
                     done += 1
-                    yield Progress(done, total, have[weight, level, seed])
-            group = [cell for cell in cells if (weight, *cell) not in have]
+                    yield Progress(done, total, by_key[weight, level, seed])
+            group = [cell for cell in cells if (weight, *cell) not in by_key]
             if not group:
                 continue
             data = torch.cat([self._data(clean, level * size, weight, seed) for level, seed in group])

@@ -201,11 +201,11 @@ class Gradient(Experiment[GradientRow]):
         """One per regulariser."""
         return tuple((named.key,) for named in self.regularizers)
 
-    def run(self, known: Sequence[GradientRow] = ()) -> Iterator[Progress[GradientRow]]:
+    def run(self, old_rows: Sequence[GradientRow] = ()) -> Iterator[Progress[GradientRow]]:
         """The rows, one regulariser after the other."""
-        have, total = {row.key: row for row in known}, len(self.cells)
+        by_key, total = {row.key: row for row in old_rows}, len(self.cells)
         for n, named in enumerate(self.regularizers):
-            row = have.get((named.key,))
+            row = by_key.get((named.key,))
             if row is None:
                 sign: Progress[GradientRow] = Progress(n, total)
                 yield sign

@@ -135,8 +135,8 @@ class NoiseRow(Row):
                 continue
             # What the solve adds was measured against T5; where another is smaller, it weighs more.
             share = (self.bregman_bound or above) / above if key == "discrepancy" else 1.0
-            spare = ROUNDING + self.room * max(1.0, share)
-            guarantees.append(Guarantee(key, name, statement, "certified", reason, above, below, slack=spare))
+            slack = ROUNDING + self.room * max(1.0, share)
+            guarantees.append(Guarantee(key, name, statement, "certified", reason, above, below, slack=slack))
         return tuple(guarantees)
 
 
@@ -165,18 +165,18 @@ class NoiseSweep(Experiment[NoiseRow]):
         return tuple((level, seed) for level in self.levels for seed in self.seeds)
 
     @torch.no_grad()
-    def run(self, known: Sequence[NoiseRow] = ()) -> Iterator[Progress[NoiseRow]]:
+    def run(self, old_rows: Sequence[NoiseRow] = ()) -> Iterator[Progress[NoiseRow]]:
         """The rows, level by level, best the largest first; raises as the rule, the noise and a solve do."""
-        have, total, done = {row.key: row for row in known}, len(self.cells), 0
+        by_key, total, done = {row.key: row for row in old_rows}, len(self.cells), 0
         clean, last = self.equation.operator(self.truth.x), dict[int, list[Image]]()
         value = self.equation.regularizer(self.truth.x)
         size = float(norm(clean).max())
         for level in self.levels:
             for seed in self.seeds:
-                if (level, seed) in have:
+                if (level, seed) in by_key:
                     done += 1
-                    yield Progress(done, total, have[level, seed])
-            missing = tuple(seed for seed in self.seeds if (level, seed) not in have)
+                    yield Progress(done, total, by_key[level, seed])
+            missing = tuple(seed for seed in self.seeds if (level, seed) not in by_key)
             is_single = isinstance(self.rule, Discrepancy)
             for group in [(seed,) for seed in missing] if is_single else [missing] if missing else []:
                 work = self._group(clean, level * size, group, last)

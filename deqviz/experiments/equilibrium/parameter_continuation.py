@@ -112,11 +112,11 @@ class ParameterContinuation(Experiment[ContinuationRow]):
         return tuple((self.parameter, case.value) for case in self.cases)
 
     @torch.no_grad()
-    def run(self, known: Sequence[ContinuationRow] = ()) -> Iterator[Progress[ContinuationRow]]:
+    def run(self, old_rows: Sequence[ContinuationRow] = ()) -> Iterator[Progress[ContinuationRow]]:
         """The rows, case by case; a case in which all runs diverge is a row too."""
-        have, total = {row.key: row for row in known}, len(self.cases)
+        by_key, total = {row.key: row for row in old_rows}, len(self.cases)
         for n, case in enumerate(self.cases):
-            if (row := have.get((self.parameter, case.value))) is not None:
+            if (row := by_key.get((self.parameter, case.value))) is not None:
                 yield Progress(n + 1, total, row)
                 continue
             sign: Progress[ContinuationRow] = Progress(n, total)

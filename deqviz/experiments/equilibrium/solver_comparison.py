@@ -136,15 +136,15 @@ class SolverComparison(Experiment[SolverRow]):
         return tuple((route.key, k) for route in self.routes for k in schedule(self.max_steps))
 
     @torch.no_grad()
-    def run(self, known: Sequence[SolverRow] = ()) -> Iterator[Progress[SolverRow]]:
+    def run(self, old_rows: Sequence[SolverRow] = ()) -> Iterator[Progress[SolverRow]]:
         """The rows, route by route."""
         ks, target = schedule(self.max_steps), None
         total = len(ks) * len(self.routes)
         for n, route in enumerate(self.routes):
             done = n * len(ks)
-            have = [row for row in known if row.route == route.key]
-            if any(row.state != "going" for row in have):
-                for row in have:
+            own_rows = [row for row in old_rows if row.route == route.key]
+            if any(row.state != "going" for row in own_rows):
+                for row in own_rows:
                     yield Progress(done + ks.index(row.k) + 1, total, row)
                 continue
             sign: Progress[SolverRow] = Progress(done, total)
@@ -159,15 +159,15 @@ class SolverComparison(Experiment[SolverRow]):
         problem = Problem(self.equation.operator, self.data, 0.0)
         approach = Approach(method, problem, target, self.tolerance, self.max_steps)
         factor, is_plain = approach.theory.kappa, method.solver.contraction(0.0) == 0.0
-        seen: list[Look] = []
+        history: list[Look] = []
         for looks in approach.run(self.start):
             if not looks:
                 yield None
                 continue
             look = looks[0]
-            seen.append(look)
-            measured, spare = self._tail(seen, target) if look.state != "going" else (None, 0.0)
-            needed = next((v.evaluations for v in seen if _is_within(v.distance, self.goal)), None)
+            history.append(look)
+            measured, slack = self._tail(history, target) if look.state != "going" else (None, 0.0)
+            needed = next((v.evaluations for v in history if _is_within(v.distance, self.goal)), None)
             yield SolverRow(
                 route.key,
                 look.k,
@@ -182,14 +182,14 @@ class SolverComparison(Experiment[SolverRow]):
                 approach.room,
                 measured,
                 None if look.state == "going" else needed,
-                spare,
+                slack,
                 "plain" if is_plain else "accelerated",
             )
 
-    def _tail(self, seen: Sequence[Look], target: Target) -> tuple[float | None, float]:
+    def _tail(self, history: Sequence[Look], target: Target) -> tuple[float | None, float]:
         """The geometric mean of the factors over the last half, and the relative room of it."""
         error = target.error or 0.0
-        usable = [(v.k, v.distance) for v in seen if v.distance is not None and v.distance > ABOVE * error]
+        usable = [(v.k, v.distance) for v in history if v.distance is not None and v.distance > ABOVE * error]
         if len(usable) < 3:
             return None, 0.0
         (k1, d1), (k0, d0) = usable[-1], usable[len(usable) // 2 - 1]

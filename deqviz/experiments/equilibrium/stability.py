@@ -79,11 +79,11 @@ class StabilityRow(Row):
             ),
         ):
             obstacle = obstacle or (unsolved if self.room > SOLVED else "")
-            spare = ROUNDING + self.room
+            slack = ROUNDING + self.room
             guarantees.append(
                 Guarantee(key, name, statement, "void", obstacle, None, below, void="not verifiable")
                 if obstacle
-                else Guarantee(key, name, statement, "certified", modulus, above, below, slack=spare)
+                else Guarantee(key, name, statement, "certified", modulus, above, below, slack=slack)
             )
         return tuple(guarantees)
 
@@ -117,18 +117,18 @@ class Stability(Experiment[StabilityRow]):
         return tuple((kind, seed) for kind in self.directions for seed in self.seeds)
 
     @torch.no_grad()
-    def run(self, known: Sequence[StabilityRow] = ()) -> Iterator[Progress[StabilityRow]]:
+    def run(self, old_rows: Sequence[StabilityRow] = ()) -> Iterator[Progress[StabilityRow]]:
         """The rows, α by α, best the largest first; raises ArithmeticError as a solve does."""
-        have, total, done = {row.key: row for row in known}, len(self.cells), 0
+        by_key, total, done = {row.key: row for row in old_rows}, len(self.cells), 0
         y, last = self.equation.operator(self.picture), dict[tuple[str, int] | None, Image]()
         delta = self.size * float(norm(y).max())
         baseline = self.equation.operator.baseline(y)
         for weight in self.weights:
             for pair in self._pairs:
-                if (weight, *pair) in have:
+                if (weight, *pair) in by_key:
                     done += 1
-                    yield Progress(done, total, have[weight, *pair])
-            group = [pair for pair in self._pairs if (weight, *pair) not in have]
+                    yield Progress(done, total, by_key[weight, *pair])
+            group = [pair for pair in self._pairs if (weight, *pair) not in by_key]
             if not group:
                 continue
             change = torch.cat([self._change(y, delta, weight, *pair) for pair in group])

@@ -131,9 +131,9 @@ class Meeting:
         spread, bound = None, None
         if is_proved:
             for other, left in self.proved:
-                apart, allowed = self._apart(x, other), max(ahead + left, 1e-300)
-                if spread is None or bound is None or apart / allowed > spread / bound:
-                    spread, bound = apart, allowed
+                distance, allowed = self._apart(x, other), max(ahead + left, 1e-300)
+                if spread is None or bound is None or distance / allowed > spread / bound:
+                    spread, bound = distance, allowed
             self.proved.append((x, ahead))
         for n, (other, left) in enumerate(self.limits):
             if self._apart(x, other) <= ahead + left + self.tolerance:
@@ -190,26 +190,26 @@ class Uniqueness(Experiment[UniquenessRow]):
             for start in self.starts
         )
 
-    def _finished(self, known: Sequence[UniquenessRow]) -> dict[str, tuple[UniquenessRow, ...]]:
+    def _finished(self, old_rows: Sequence[UniquenessRow]) -> dict[str, tuple[UniquenessRow, ...]]:
         """The rows of the routes that are known to their end, if no image is needed to go on."""
-        wanted, done = {start.key for start in self.starts}, dict[str, tuple[UniquenessRow, ...]]()
+        keys, done = {start.key for start in self.starts}, dict[str, tuple[UniquenessRow, ...]]()
         for route in self.routes:
-            rows = tuple(row for row in known if row.route == route.key)
-            if {row.start for row in rows if row.state != "going"} >= wanted:
+            rows = tuple(row for row in old_rows if row.route == route.key)
+            if {row.start for row in rows if row.state != "going"} >= keys:
                 done[route.key] = rows
-        is_enough = len(done) == len(self.routes) or all(not row.limit for row in known)
+        is_enough = len(done) == len(self.routes) or all(not row.limit for row in old_rows)
         return done if is_enough else {}
 
     @torch.no_grad()
-    def run(self, known: Sequence[UniquenessRow] = ()) -> Iterator[Progress[UniquenessRow]]:
+    def run(self, old_rows: Sequence[UniquenessRow] = ()) -> Iterator[Progress[UniquenessRow]]:
         """The rows, route by route; a run that diverges raises nothing, it is rows too."""
-        have, ks = self._finished(known), schedule(self.max_steps)
+        by_route, ks = self._finished(old_rows), schedule(self.max_steps)
         each = len(ks) * len(self.starts)
         total, target, hall = each * len(self.routes), None, None
         for n, route in enumerate(self.routes):
-            for row in have.get(route.key, ()):
+            for row in by_route.get(route.key, ()):
                 yield Progress((n + 1) * each, total, row)
-            if route.key in have:
+            if route.key in by_route:
                 continue
             if target is None or hall is None:
                 sign: Progress[UniquenessRow] = Progress(n * each, total)

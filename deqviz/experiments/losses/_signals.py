@@ -113,9 +113,9 @@ class Learner(ABC):
 
 def _stretch(one: Step, other: Step) -> float:
     """‖T(a) − T(b)‖/‖a − b‖, the largest of the batch; 0 for states that rounding no longer tells apart."""
-    apart, size = norm(one.z - other.z), norm(other.z)
-    is_apart = apart > 1e3 * torch.finfo(size.dtype).eps * size
-    return float((norm(one.fz - other.fz) / apart.clamp_min(1e-30) * is_apart).max())
+    distance, size = norm(one.z - other.z), norm(other.z)
+    is_apart = distance > 1e3 * torch.finfo(size.dtype).eps * size
+    return float((norm(one.fz - other.fz) / distance.clamp_min(1e-30) * is_apart).max())
 
 
 @dataclass(frozen=True)

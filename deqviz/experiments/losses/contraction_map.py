@@ -88,9 +88,9 @@ class ContractionMap(Experiment[ContractionRow]):
         return tuple((a.name, e, s) for a in ARCHITECTURES for e in self.sizes for s in self.step_sizes)
 
     @torch.no_grad()
-    def run(self, known: Sequence[ContractionRow] = ()) -> Iterator[Progress[ContractionRow]]:
+    def run(self, old_rows: Sequence[ContractionRow] = ()) -> Iterator[Progress[ContractionRow]]:
         """The rows in the order of `cells`."""
-        have, total, done = {row.key: row for row in known}, len(self.cells), 0
+        by_key, total, done = {row.key: row for row in old_rows}, len(self.cells), 0
         limits = bounds(self.operator)
         rng = torch.Generator().manual_seed(self.seed)
         n = self.operator.image.size
@@ -100,7 +100,7 @@ class ContractionMap(Experiment[ContractionRow]):
             for size in self.sizes:
                 for step_size in self.step_sizes:
                     key = (kind.name, size, step_size)
-                    row = have.get(key)
+                    row = by_key.get(key)
                     if row is None:
                         architecture = kind(step_size)
                         worst = _worst(architecture, self.operator, size, starts)

@@ -91,12 +91,12 @@ class BeyondDepth(Experiment[DepthRow]):
         """Networks, evaluations within."""
         return tuple((learner.name, k) for learner in self.learners for k in self.iterations)
 
-    def run(self, known: Sequence[DepthRow] = ()) -> Iterator[Progress[DepthRow]]:
+    def run(self, old_rows: Sequence[DepthRow] = ()) -> Iterator[Progress[DepthRow]]:
         """A `Lesson` per training step, then the rows of that network; no training where all are known."""
-        have, total, done = {row.key: row for row in known}, len(self.cells), 0
+        by_key, total, done = {row.key: row for row in old_rows}, len(self.cells), 0
         for learner in self.learners:
             keys = [(learner.name, k) for k in self.iterations]
-            rows = {key: have[key] for key in keys if key in have}
+            rows = {key: by_key[key] for key in keys if key in by_key}
             if len(rows) < len(keys):
                 work = taught(self.signals, learner, self.steps, self.seed)
                 while True:
@@ -118,16 +118,24 @@ class BeyondDepth(Experiment[DepthRow]):
         y = self.signals.spoil(truth, rng)
         spectrum = bounds(self.signals.operator)
         factor = learner.architecture.factor(spectrum.bottom, spectrum.top, net.lipschitz())
-        seen: list[tuple[float, float, float]] = []
+        measurements: list[tuple[float, float, float]] = []
         ratio, depth = 0.0, 0
         for state in learner.iterates(self.signals, net, y):
             ratio = max(ratio, state.ratio)
-            seen.append((psnr(state.picture, truth), state.residual, ratio))
-            if depth == 0 and learner.is_trained_to(len(seen), state.residual):
-                depth = len(seen)
-            if depth and len(seen) >= max(self.iterations):
+            measurements.append((psnr(state.picture, truth), state.residual, ratio))
+            if depth == 0 and learner.is_trained_to(len(measurements), state.residual):
+                depth = len(measurements)
+            if depth and len(measurements) >= max(self.iterations):
                 break
         return [
-            DepthRow(learner.name, k, *seen[k - 1][:2], depth, seen[depth - 1][0], factor, seen[k - 1][2])
+            DepthRow(
+                learner.name,
+                k,
+                *measurements[k - 1][:2],
+                depth,
+                measurements[depth - 1][0],
+                factor,
+                measurements[k - 1][2],
+            )
             for k in self.iterations
         ]

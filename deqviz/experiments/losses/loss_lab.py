@@ -129,11 +129,11 @@ class LossLab(Experiment[LossRow]):
         """Trainings, levels within."""
         return tuple((objective.name, level) for objective in self.objectives for level in self.levels)
 
-    def run(self, known: Sequence[LossRow] = ()) -> Iterator[Progress[LossRow]]:
+    def run(self, old_rows: Sequence[LossRow] = ()) -> Iterator[Progress[LossRow]]:
         """A `Lesson` per training step, then the rows of that training; none where all rows are known."""
-        have, total, done = {row.key: row for row in known}, len(self.cells), 0
+        by_key, total, done = {row.key: row for row in old_rows}, len(self.cells), 0
         for objective in self.objectives:
-            rows = [have.get((objective.name, level)) for level in self.levels]
+            rows = [by_key.get((objective.name, level)) for level in self.levels]
             N, losses = None, list[float]()
             if None in rows:
                 work = trained(self.family, objective, self.limit, self.seed + 1)

@@ -78,17 +78,17 @@ class TruncatedAdjoint(Experiment[AdjointRow]):
         """Architectures, K = 0, 1, … within."""
         return tuple((a.name, k) for a in self.architectures for k in range(self.steps + 1))
 
-    def run(self, known: Sequence[AdjointRow] = ()) -> Iterator[Progress[AdjointRow]]:
+    def run(self, old_rows: Sequence[AdjointRow] = ()) -> Iterator[Progress[AdjointRow]]:
         """The rows in the order of `cells`."""
-        have, total, done = {row.key: row for row in known}, len(self.cells), 0
+        by_key, total, done = {row.key: row for row in old_rows}, len(self.cells), 0
         for architecture in self.architectures:
             keys = [(architecture.name, k) for k in range(self.steps + 1)]
-            missing = [key for key in keys if key not in have]
+            missing = [key for key in keys if key not in by_key]
             fresh = self._rows(architecture) if missing else iter(())
             for key in keys:
                 row = next(fresh, None)
                 done += 1
-                yield Progress(done, total, have.get(key, row))
+                yield Progress(done, total, by_key.get(key, row))
 
     def _rows(self, architecture: Architecture) -> Iterator[AdjointRow]:
         A = self.signals.operator

@@ -83,21 +83,21 @@ class BackwardBytes(Experiment[MemoryRow]):
             *(("equilibrium", n) for n in self.solved),
         )
 
-    def run(self, known: Sequence[MemoryRow] = ()) -> Iterator[Progress[MemoryRow]]:
+    def run(self, old_rows: Sequence[MemoryRow] = ()) -> Iterator[Progress[MemoryRow]]:
         """The rows in the order of `cells`; unrolled ones after a gap are computed through the gap."""
-        have, total = {row.key: row for row in known}, len(self.cells)
+        by_key, total = {row.key: row for row in old_rows}, len(self.cells)
         step: Iteration | None = None
         for kind in ("unrolled", "equilibrium"):
             keys = [key for key in self.cells if key[0] == kind]
-            if all(key in have for key in keys):
-                rows: Iterator[MemoryRow | None] = (have[key] for key in keys)
+            if all(key in by_key for key in keys):
+                rows: Iterator[MemoryRow | None] = (by_key[key] for key in keys)
             else:
                 step = step or iteration(self.scan)
-                rows = self._unrolled(step) if kind == "unrolled" else self._equilibria(step, have)
+                rows = self._unrolled(step) if kind == "unrolled" else self._equilibria(step, by_key)
             done = 0 if kind == "unrolled" else self.unrolled
             for row in rows:
                 done += row is not None
-                yield Progress(done, total, row if row is None else have.get(row.key, row))
+                yield Progress(done, total, row if row is None else by_key.get(row.key, row))
 
     def _unrolled(self, step: Iteration) -> Iterator[MemoryRow]:
         meter = Meter(step, self.scan.device)
@@ -108,10 +108,10 @@ class BackwardBytes(Experiment[MemoryRow]):
             x = meter.through(f, x)
             yield MemoryRow("unrolled", k, meter.saved.peak, k * s, meter.allocated())
 
-    def _equilibria(self, step: Iteration, have: dict[Key, MemoryRow]) -> Iterator[MemoryRow | None]:
+    def _equilibria(self, step: Iteration, by_key: dict[Key, MemoryRow]) -> Iterator[MemoryRow | None]:
         predicted = per_iteration(self.scan)
         for n in self.solved:
-            if (row := have.get(("equilibrium", n))) is not None:
+            if (row := by_key.get(("equilibrium", n))) is not None:
                 yield row
                 continue
             meter = Meter(step, self.scan.device)

@@ -80,14 +80,14 @@ class FreshProcesses(Experiment[ProcessRow]):
         """The unrolled counts, then the solves."""
         return (*(("unrolled", k) for k in self.unrolled), *(("equilibrium", n) for n in self.solved))
 
-    def run(self, known: Sequence[ProcessRow] = ()) -> Iterator[Progress[ProcessRow]]:
+    def run(self, old_rows: Sequence[ProcessRow] = ()) -> Iterator[Progress[ProcessRow]]:
         """The rows in the order of `cells`, and a Progress for every look at a process that still works."""
-        have, total, done = {row.key: row for row in known}, len(self.cells), 0
+        by_key, total, done = {row.key: row for row in old_rows}, len(self.cells), 0
         for kind, counts in (("unrolled", self.unrolled), ("equilibrium", self.solved)):
-            if all((kind, n) in have for n in counts):
+            if all((kind, n) in by_key for n in counts):
                 for n in counts:
                     done += 1
-                    yield Progress(done, total, have[kind, n])
+                    yield Progress(done, total, by_key[kind, n])
                 continue
             before: tuple[int, int] | None = None
             for line in _lines(self.scan, kind, counts):
@@ -98,7 +98,7 @@ class FreshProcesses(Experiment[ProcessRow]):
                 step = None if before is None else (grown - before[1]) / (n - before[0])
                 row = ProcessRow(kind, n, grown, step, per_iteration(self.scan))
                 before, done = line, done + 1
-                yield Progress(done, total, have.get(row.key, row))
+                yield Progress(done, total, by_key.get(row.key, row))
 
 
 def slope(rows: Sequence[ProcessRow]) -> float | None:

@@ -94,18 +94,18 @@ class GradientAgreement(Experiment[AgreementRow]):
         """The depths."""
         return tuple((k,) for k in self.depths)
 
-    def run(self, known: Sequence[AgreementRow] = ()) -> Iterator[Progress[AgreementRow]]:
+    def run(self, old_rows: Sequence[AgreementRow] = ()) -> Iterator[Progress[AgreementRow]]:
         """The rows in the order of `cells`, after the equilibrium; a Progress comes after each iteration."""
-        have, total = {row.key: row for row in known}, len(self.cells)
-        fresh = self._rows(have) if len(have) < total else iter(())
+        by_key, total = {row.key: row for row in old_rows}, len(self.cells)
+        fresh = self._rows(by_key) if len(by_key) < total else iter(())
         for done, key in enumerate(self.cells):
-            if key not in have:
+            if key not in by_key:
                 while (row := next(fresh)) is None:
                     yield Progress(done, total)
-                have[key] = row
-            yield Progress(done + 1, total, have[key])
+                by_key[key] = row
+            yield Progress(done + 1, total, by_key[key])
 
-    def _rows(self, have: dict[Key, AgreementRow]) -> Iterator[AgreementRow | None]:
+    def _rows(self, by_key: dict[Key, AgreementRow]) -> Iterator[AgreementRow | None]:
         scan = replace(self.scan, is_double=True)
         step, truth = iteration(scan, TOLERANCE / 10, 1000), scan.truth()
         start = step.start()
@@ -115,7 +115,7 @@ class GradientAgreement(Experiment[AgreementRow]):
         exact = _gradient(x, truth, step)
         x = x.detach()
         yield None
-        for depth in (k for k in self.depths if (k,) not in have):
+        for depth in (k for k in self.depths if (k,) not in by_key):
             f, u = step.map(), start
             for _ in range(depth):
                 with torch.enable_grad():

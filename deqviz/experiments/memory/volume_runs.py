@@ -95,20 +95,20 @@ class VolumeRuns(Experiment[RunRow]):
         """The methods."""
         return tuple((name,) for name in self.methods)
 
-    def run(self, known: Sequence[RunRow] = ()) -> Iterator[Progress[RunRow]]:
+    def run(self, old_rows: Sequence[RunRow] = ()) -> Iterator[Progress[RunRow]]:
         """The rows, each with the magnitudes as frames n × 1 × h × w under its method's name.
 
         The first one brings the ground truth and the mask too. A Progress comes after every iteration.
         """
-        have, total, done = {row.key: row for row in known}, len(self.cells), 0
+        by_key, total, done = {row.key: row for row in old_rows}, len(self.cells), 0
         scan = replace(self.scan, is_double=False)
         operator, truth = scan.operator(), scan.truth()
         back = operator.adjoint(scan.data(operator, truth))
         views = {"truth": _frames(truth), "mask": _mask(operator)}
         for name in self.methods:
-            if (name,) in have:
+            if (name,) in by_key:
                 done += 1
-                yield Progress(done, total, have[name,])
+                yield Progress(done, total, by_key[name,])
                 continue
             x, row = back, RunRow(name, 0, 0.0, 0.0, 0.0, math.inf)
             for iterate in self._iterates(name, scan, operator, back):

@@ -107,13 +107,13 @@ class BeyondDepth(Experiment[DepthRow]):
         return tuple((runner.key, k) for runner in self.runners for k in range(self.depth + 1))
 
     @torch.no_grad()
-    def run(self, known: Sequence[DepthRow] = ()) -> Iterator[Progress[DepthRow]]:
+    def run(self, old_rows: Sequence[DepthRow] = ()) -> Iterator[Progress[DepthRow]]:
         """The rows, method by method; they end where an image is no longer finite."""
         total, done = len(self.cells), 0
         for runner in self.runners:
-            have = [row for row in known if row.method == runner.key]
-            if len(have) == self.depth + 1:
-                for row in have:
+            own_rows = [row for row in old_rows if row.method == runner.key]
+            if len(own_rows) == self.depth + 1:
+                for row in own_rows:
                     done += 1
                     yield Progress(done, total, row)
                 continue

@@ -124,13 +124,13 @@ class LipschitzEstimates(Experiment[LipschitzRow]):
         below = ((named.key, q, title) for title, _ in self.pictures for q in ORDER[:2])
         return (*of_layers, *bounds, *below)
 
-    def run(self, known: Sequence[LipschitzRow] = ()) -> Iterator[Progress[LipschitzRow]]:
+    def run(self, old_rows: Sequence[LipschitzRow] = ()) -> Iterator[Progress[LipschitzRow]]:
         """The rows, network by network."""
-        have, total, done = {row.key: row for row in known}, len(self.cells), 0
+        by_key, total, done = {row.key: row for row in old_rows}, len(self.cells), 0
         for named in self.networks:
             cells = self._cells(named)
-            if all(cell in have for cell in cells):
-                rows: Iterator[LipschitzRow | None] = (have[cell] for cell in cells)
+            if all(cell in by_key for cell in cells):
+                rows: Iterator[LipschitzRow | None] = (by_key[cell] for cell in cells)
             else:
                 rows = self._rows(named)
             for row in rows:

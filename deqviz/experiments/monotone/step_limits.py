@@ -168,16 +168,16 @@ class StepLimits(Experiment[StepRow]):
         return tuple((e.key, step, k) for e in self.examples for step in e.steps for k in ks(e))
 
     @torch.no_grad()
-    def run(self, known: Sequence[StepRow] = ()) -> Iterator[Progress[StepRow]]:
+    def run(self, old_rows: Sequence[StepRow] = ()) -> Iterator[Progress[StepRow]]:
         """The rows, run by run; one that diverges raises nothing, it is rows too."""
         total, done = len(self.cells), 0
         for example in self.examples:
             solution: Target | None = None
             problem = Problem(example.operator, example.data, 0.0)
             for step in example.steps:
-                have = [row for row in known if row.key[:2] == (example.key, step)]
-                if not any(row.state != "going" for row in have):
-                    have = []
+                own_rows = [row for row in old_rows if row.key[:2] == (example.key, step)]
+                if not any(row.state != "going" for row in own_rows):
+                    own_rows = []
                     if solution is None:
                         yield Progress(done, total)
                         work = target(problem, example.regularizer, example.weight, example.start)
@@ -185,7 +185,7 @@ class StepLimits(Experiment[StepRow]):
                         solution = yield from under(work, sign)
                     for row in self._rows(example, step, problem, solution):
                         yield Progress(done, total, row)
-                for row in have:
+                for row in own_rows:
                     yield Progress(done, total, row)
                 done += len(ks(example))
 
@@ -193,7 +193,7 @@ class StepLimits(Experiment[StepRow]):
         self, example: Example, step: float, problem: Problem, solution: Target
     ) -> Iterator[StepRow | None]:
         weight, margin, size = example.weight, example.margin, float(norm(solution.x))
-        T, wanted = forward_backward(problem, example.regularizer, weight, step), set(ks(example))
+        T, iterations = forward_backward(problem, example.regularizer, weight, step), set(ks(example))
         # What T and the target are known to, as a length.
         error = solution.error + 4 * bounds(problem.operator).step_error(1 / (step * weight)) * size
         bottom = seen_everywhere(problem.operator, weight)
@@ -206,8 +206,8 @@ class StepLimits(Experiment[StepRow]):
                 ratio = max(after - error, 0.0) / (far + error)
                 factor = ratio if factor is None else max(factor, ratio)
             # Only where a row is due: what a run may be asked for is known before it begins.
-            state: State = self._state(k, example, far, begun, size) if k in wanted else "going"
-            if k not in wanted:
+            state: State = self._state(k, example, far, begun, size) if k in iterations else "going"
+            if k not in iterations:
                 yield None
             else:
                 moved = float(norm(fx - x) / norm(x).clamp_min(1e-300))

@@ -163,15 +163,15 @@ class Counterexample(Experiment[CounterexampleRow]):
         return tuple((c.key, t) for c in self.contenders for t in self.places)
 
     @torch.no_grad()
-    def run(self, known: Sequence[CounterexampleRow] = ()) -> Iterator[Progress[CounterexampleRow]]:
+    def run(self, old_rows: Sequence[CounterexampleRow] = ()) -> Iterator[Progress[CounterexampleRow]]:
         """The rows, F by F."""
-        have, total, done = {row.key: row for row in known}, len(self.cells), 0
+        by_key, total, done = {row.key: row for row in old_rows}, len(self.cells), 0
         A = self._shared()
         for contender in self.contenders:
-            if all((contender.key, t) in have for t in self.places):
+            if all((contender.key, t) in by_key for t in self.places):
                 for t in self.places:
                     done += 1
-                    yield Progress(done, total, have[contender.key, t])
+                    yield Progress(done, total, by_key[contender.key, t])
                 continue
             second = self.second
             if contender.is_searched:

@@ -70,8 +70,8 @@ class Axes(ForwardModel):
     def apply(self, x: Image) -> Float[Tensor, "b rows"]:
         """The singular values times the coordinates along the axes."""
         a, b = parts(turned(x, -self.angle))
-        seen = (self.first * a, self.second * b)[: self.rows]
-        return torch.stack(seen, -1).flatten(1)
+        coordinates = (self.first * a, self.second * b)[: self.rows]
+        return torch.stack(coordinates, -1).flatten(1)
 
     def adjoint(self, y: Data) -> Image:
         """σ₁y₁v₁ + σ₂y₂v₂."""

@@ -30,10 +30,10 @@ def contraction(plane: Plane, n: int = 13) -> tuple[float, float]:
     """The largest ‖T(x) − T(z)‖/‖x − z‖ of neighbours on the grid, and (‖T(x)‖ + ‖T(z)‖)/‖x − z‖."""
     x = grid(n).reshape(n, n, 1, 1, 2)
     fx = plane.map(x.reshape(-1, 1, 1, 2)).reshape(x.shape)
-    apart = float(torch.dist(x[0, 0], x[0, 1]))
+    separation = float(torch.dist(x[0, 0], x[0, 1]))
     steps = [fx.diff(dim=0).reshape(-1, 2), fx.diff(dim=1).reshape(-1, 2)]
-    ratio = max(float(norm(step).max()) for step in steps) / apart
-    return ratio, 2 * float(norm(fx.reshape(-1, 2)).max()) / apart
+    ratio = max(float(norm(step).max()) for step in steps) / separation
+    return ratio, 2 * float(norm(fx.reshape(-1, 2)).max()) / separation
 
 
 def _evidence(
@@ -41,18 +41,22 @@ def _evidence(
     fixed_points: tuple[FixedPoint, ...],
     runs: tuple[Trajectory, ...],
     before: Plane | None,
-    were: tuple[FixedPoint, ...],
+    old_points: tuple[FixedPoint, ...],
 ) -> Evidence:
     probes: dict[str, float] = {}
     probes["contraction"], probes["contraction_room"] = contraction(plane)
     if fixed_points:
         # Less what a derivative of some ten operations may round: κ itself may be 0.
         probes["expansion"] = max(0.0, max(f.expansion for f in fixed_points) - 1e-14)
-    apart = spread(list(runs))
-    if apart is not None:
-        probes["spread"], probes["spread_residual"] = apart
-    if before is not None and len(fixed_points) == len(were) == 1 and (e := moved(plane, before)) > SMALLEST:
-        x, z = fixed_points[0].x, were[0].x
+    spreads = spread(list(runs))
+    if spreads is not None:
+        probes["spread"], probes["spread_residual"] = spreads
+    if (
+        before is not None
+        and len(fixed_points) == len(old_points) == 1
+        and (e := moved(plane, before)) > SMALLEST
+    ):
+        x, z = fixed_points[0].x, old_points[0].x
         gaps = [float(norm(p.map(points([q])) - points([q]))) for p, q in ((plane, x), (before, z))]
         probes["gain"] = math.dist(x, z) / e
         probes["gain_gap"] = sum(gaps) / e
@@ -71,27 +75,30 @@ def guarantees(
     fixed_points: tuple[FixedPoint, ...],
     runs: tuple[Trajectory, ...],
     before: Plane | None = None,
-    were: tuple[FixedPoint, ...] = (),
+    old_points: tuple[FixedPoint, ...] = (),
 ) -> tuple[Guarantee, ...]:
     """The method's guarantees for the last of `runs`, then the identity of T3, the null space and the loop.
 
-    `before` is the same problem with other data, and `were` its equilibria; None where nothing was moved.
+    `before` is the same problem with other data, and `old_points` its equilibria; None where nothing moved.
     """
-    own = plane.method.guarantees(plane.problem, _evidence(plane, fixed_points, runs, before, were))
+    own = plane.method.guarantees(plane.problem, _evidence(plane, fixed_points, runs, before, old_points))
     rows = [g for g in own if g.key != "source"]
-    rows.append(distance(plane, fixed_points, before, were))
+    rows.append(distance(plane, fixed_points, before, old_points))
     if plane.operator.rows == 1:
         rows.append(_kernel(plane, fixed_points))
     return (*rows, loop(plane))
 
 
 def distance(
-    plane: Plane, fixed_points: tuple[FixedPoint, ...], before: Plane | None, were: tuple[FixedPoint, ...]
+    plane: Plane,
+    fixed_points: tuple[FixedPoint, ...],
+    before: Plane | None,
+    old_points: tuple[FixedPoint, ...],
 ) -> Guarantee:
     """αD_R(x₁, x₂) ≤ ¼‖y₁ − y₂‖² for any two equilibria, T3 of the notes: it asks nothing of R at all."""
     measured = None
-    if before is not None and fixed_points and were and (e := moved(plane, before)) > SMALLEST:
-        R, pairs = plane.regularizer, [(a.x, b.x) for a in fixed_points for b in were]
+    if before is not None and fixed_points and old_points and (e := moved(plane, before)) > SMALLEST:
+        R, pairs = plane.regularizer, [(a.x, b.x) for a in fixed_points for b in old_points]
         x, z = points([a for a, _ in pairs]), points([b for _, b in pairs])
         bregman = ((R(x) - R(z)) * (x - z)).flatten(1).sum(1)
         measured = plane.weight * float(bregman.max()) / e**2

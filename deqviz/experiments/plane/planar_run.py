@@ -234,8 +234,8 @@ def spread(ends: list[Trajectory]) -> tuple[float, float] | None:
     if len(ends) < 2 or any(t.end == "left" for t in ends):
         return None
     size = max(math.hypot(*ends[0].points[-1]), 1e-12)
-    apart = max(math.dist(a.points[-1], b.points[-1]) for a, b in combinations(ends, 2))
-    return apart / size, max(t.gaps[-1] for t in ends) / size
+    distance = max(math.dist(a.points[-1], b.points[-1]) for a, b in combinations(ends, 2))
+    return distance / size, max(t.gaps[-1] for t in ends) / size
 
 
 def data_of(plane: Plane) -> Data:

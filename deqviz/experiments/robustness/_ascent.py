@@ -55,8 +55,8 @@ class Ascent:
 
 def on_sphere(operator: ForwardModel, v: Data, radius: Batch) -> Data:
     """`v` on measured entries, with ‖v‖ = `radius`; 0 stays 0."""
-    seen = v if operator.measured is None else v * operator.measured
-    return scale(radius / norm(seen).clamp_min(torch.finfo(radius.dtype).tiny), seen)
+    direction = v if operator.measured is None else v * operator.measured
+    return scale(radius / norm(direction).clamp_min(torch.finfo(radius.dtype).tiny), direction)
 
 
 def draws(operator: ForwardModel, data: Data, radius: float, count: int, seed: int) -> Changes:
@@ -92,13 +92,13 @@ def ascend(
             g, near = yield from derived.pull(unit, SOLVED, near)
             aim = on_sphere(A, g, radius)
         trial = on_sphere(A, best.change + scale(share, aim - best.change), radius)
-        there = yield from solution.reach(y + trial, best.reached, tolerance)
-        moved = norm(there.x - clean.x)
+        point = yield from solution.reach(y + trial, best.reached, tolerance)
+        moved = norm(point.x - clean.x)
         better = moved > best.moved
         growth = float(torch.where(better, moved / best.moved.clamp_min(1e-30) - 1, 0.0).max())
         share = torch.where(better, (2 * share).clamp_max(1), share / 4)
         if bool(better.any()):
-            aim, best = None, _taken(better, Ascent(trial, there, moved), best)
+            aim, best = None, _taken(better, Ascent(trial, point, moved), best)
         is_stuck = bool((share < LEAST).all())
         if solution.derivative != "none" and (is_stuck or (growth < SETTLED and bool(better.any()))):
             break

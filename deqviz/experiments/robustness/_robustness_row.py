@@ -129,10 +129,10 @@ class RobustnessRow(Row):
         if self.strength is None or self.distance is None:
             return replace(row, void="not verifiable")
         limit = above / self.strength if key == "back" else above
-        spare = self.distance * (1.0 if key == "back" else self.norm_bound)
+        room = self.distance * (1.0 if key == "back" else self.norm_bound)
         reason = f"strongly monotone, m/λ = {self.strength:.3g}"
-        if limit <= 0 or spare > ROUGH * limit:
+        if limit <= 0 or room > ROUGH * limit:
             reason = "the reconstructions were not solved accurately enough for this small perturbation"
             return replace(row, reason=reason, void="not verifiable")
-        slack = spare / limit + 1e-9
+        slack = room / limit + 1e-9
         return replace(row, status="certified", reason=reason, predicted=limit, slack=slack)

@@ -73,17 +73,17 @@ class Robustness(Experiment[RobustnessRow]):
         return tuple((c.key, level) for level in self.levels for c in self.contestants)
 
     @torch.no_grad()
-    def run(self, known: Sequence[RobustnessRow] = ()) -> Iterator[Progress[RobustnessRow]]:
+    def run(self, old_rows: Sequence[RobustnessRow] = ()) -> Iterator[Progress[RobustnessRow]]:
         """The rows, with the views "clean", "damaged", "perturbation" = A*δ, and "random", of the worst draw.
 
         Raises ArithmeticError with the method's title where an image is no longer finite.
         """
-        have, total, done = {row.key: row for row in known}, len(self.cells), 0
+        by_key, total, done = {row.key: row for row in old_rows}, len(self.cells), 0
         attacks = tuple(_Attack(c, self) for c in self.contestants)
         for level in self.levels:
             for work in attacks:
                 done += 1
-                if (row := have.get((work.contestant.key, level))) is not None:
+                if (row := by_key.get((work.contestant.key, level))) is not None:
                     yield Progress(done, total, row)
                     continue
                 try:
@@ -155,7 +155,10 @@ class _Attack:
         drawn = max(range(n), key=gains.__getitem__)
         delta, change = delta[worst : worst + 1], change[worst : worst + 1]
         back = A.adjoint(change)
-        here, away = self.certificate.distance(clean)[0], self.certificate.distance(reached)[worst]
+        clean_distance, attacked_distance = (
+            self.certificate.distance(clean)[0],
+            self.certificate.distance(reached)[worst],
+        )
         self.row = RobustnessRow(
             self.contestant.key,
             level,
@@ -175,7 +178,9 @@ class _Attack:
             float(norm(delta)),
             float(norm(A(delta))),
             math.sqrt(bounds(A).top),
-            None if here is None or away is None else here + away,
+            None
+            if clean_distance is None or attacked_distance is None
+            else clean_distance + attacked_distance,
             max(reached.residual, clean.residual),
             self._psnr(clean.x),
             self._psnr(reached.x[worst : worst + 1]),

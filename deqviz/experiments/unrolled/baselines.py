@@ -80,10 +80,14 @@ def disturbed(
     rng = torch.Generator().manual_seed(seed)
     net = rival.net
     if net is not None:
-        seen = noisy_states(net, problem, test_set.start, test_set.x, rng, deviation=deviation, before=before)
+        inputs_seen = noisy_states(
+            net, problem, test_set.start, test_set.x, rng, deviation=deviation, before=before
+        )
         depth, layer = net.depth, net.layer
-        outputs = [layer(number, y, test_set.x) for number, y in zip(range(1, depth + 1), seen, strict=False)]
-        return seen[:-1], outputs
+        outputs = [
+            layer(number, y, test_set.x) for number, y in zip(range(1, depth + 1), inputs_seen, strict=False)
+        ]
+        return inputs_seen[:-1], outputs
     y, inputs, outputs = test_set.start, [], []
     for number in range(1, layers + 1):
         inputs.append(y)

@@ -151,10 +151,10 @@ class InpaintingStrip(Experiment[StripRow]):
             raise ValueError(f"The mask must have the {h} × {w} pixels of the image: draw it anew.")
         if bool((self.mask != 0).logical_and(self.mask != 1).any()):
             raise ValueError("A mask is 1 where a pixel is known and 0 where it is missing, nothing between.")
-        seen = self.mask.flatten(1).sum(1)
-        if float(seen.min()) == 0:
+        pixels = self.mask.flatten(1).sum(1)
+        if float(pixels.min()) == 0:
             raise ValueError("No pixel of this mask is known: leave some.")
-        if float(seen.max()) == h * w:
+        if float(pixels.max()) == h * w:
             raise ValueError("No pixel of this mask is missing: draw a hole.")
         if not self.factors or min(self.factors) < 0:
             raise ValueError("Noise is scaled by numbers from 0 on: give at least one.")
@@ -177,11 +177,11 @@ class InpaintingStrip(Experiment[StripRow]):
         return self.factors if self.disturbed == "data" else (0.0,)
 
     @torch.no_grad()
-    def run(self, known: Sequence[StripRow] = ()) -> Iterator[Progress[StripRow]]:
+    def run(self, old_rows: Sequence[StripRow] = ()) -> Iterator[Progress[StripRow]]:
         """The rows, one run after the other; a run whose rows are all known is not repeated."""
-        have, total, done = {row.key: row for row in known}, len(self.cells), 0
+        by_key, total, done = {row.key: row for row in old_rows}, len(self.cells), 0
         for name, factor in product(REFERENCES, self._of_references):
-            row, views = have.get((name, factor, 0)), dict[str, Image]()
+            row, views = by_key.get((name, factor, 0)), dict[str, Image]()
             if row is None:
                 data = self._data(factor)
                 x = REFERENCES[name](data, self.mask)
@@ -192,7 +192,7 @@ class InpaintingStrip(Experiment[StripRow]):
             done += 1
             yield Progress(done, total, row, views)
         for training, factor in product(self.trainings, self.factors):
-            rows = [have.get((training, factor, layer)) for layer in range(network(training).depth + 1)]
+            rows = [by_key.get((training, factor, layer)) for layer in range(network(training).depth + 1)]
             if None in rows:
                 for row, x in self._layers(training, factor):
                     done += 1

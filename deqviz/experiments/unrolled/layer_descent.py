@@ -128,12 +128,12 @@ class LayerDescent(Experiment[LayerRow]):
     def _depth(self, rival: Baseline) -> int:
         return self.layers if rival.net is None else rival.net.depth
 
-    def run(self, known: Sequence[LayerRow] = ()) -> Iterator[Progress[LayerRow]]:
+    def run(self, old_rows: Sequence[LayerRow] = ()) -> Iterator[Progress[LayerRow]]:
         """The rows of one rival after the other."""
-        have, total, done = {row.key: row for row in known}, len(self.cells), 0
+        by_key, total, done = {row.key: row for row in old_rows}, len(self.cells), 0
         test_set = None
         for rival in self.everyone:
-            rows = [have.get((rival.title, layer)) for layer in range(self._depth(rival) + 1)]
+            rows = [by_key.get((rival.title, layer)) for layer in range(self._depth(rival) + 1)]
             if None in rows:
                 if test_set is None:
                     yield Progress(done, total)

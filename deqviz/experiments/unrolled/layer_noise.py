@@ -84,14 +84,14 @@ class LayerNoise(Experiment[NoiseRow]):
     def _depth(self, rival: Baseline) -> int:
         return self.layers if rival.net is None else rival.net.depth
 
-    def run(self, known: Sequence[NoiseRow] = ()) -> Iterator[Progress[NoiseRow]]:
+    def run(self, old_rows: Sequence[NoiseRow] = ()) -> Iterator[Progress[NoiseRow]]:
         """The rows of one deviation after the other."""
-        have, total, done = {row.key: row for row in known}, len(self.cells), 0
+        by_key, total, done = {row.key: row for row in old_rows}, len(self.cells), 0
         test_set = None
         for deviation in self.deviations:
             for rival in self.everyone:
                 depth = self._depth(rival)
-                rows = [have.get((rival.title, deviation, layer)) for layer in range(1, depth + 1)]
+                rows = [by_key.get((rival.title, deviation, layer)) for layer in range(1, depth + 1)]
                 if None in rows:
                     if test_set is None:
                         yield Progress(done, total)

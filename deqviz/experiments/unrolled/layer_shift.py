@@ -78,16 +78,16 @@ class LayerShift(Experiment[ShiftRow]):
         """Shifts, rivals within."""
         return tuple((rival.title, shift) for shift in self.shifts for rival in self.everyone)
 
-    def run(self, known: Sequence[ShiftRow] = ()) -> Iterator[Progress[ShiftRow]]:
+    def run(self, old_rows: Sequence[ShiftRow] = ()) -> Iterator[Progress[ShiftRow]]:
         """One shift after the other; their codes are solved for first."""
-        have, total, done = {row.key: row for row in known}, len(self.cells), 0
+        by_key, total, done = {row.key: row for row in old_rows}, len(self.cells), 0
         clean: Exam | None = None
         unshifted: dict[str, float] = {}
         for shift in self.shifts:
             test_set = None
             for rival in self.everyone:
                 done += 1
-                row = have.get((rival.title, shift))
+                row = by_key.get((rival.title, shift))
                 if row is None:
                     if clean is None:
                         yield Progress(done - 1, total)

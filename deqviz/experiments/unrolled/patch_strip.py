@@ -67,17 +67,17 @@ class PatchStrip(Experiment[StripRow]):
         rng = torch.Generator().manual_seed(self.seed)
         return self.truth + self.sigma * torch.randn(self.truth.shape, generator=rng)
 
-    def run(self, known: Sequence[StripRow] = ()) -> Iterator[Progress[StripRow]]:
+    def run(self, old_rows: Sequence[StripRow] = ()) -> Iterator[Progress[StripRow]]:
         """Layer by layer; images come with the rows that were computed."""
-        have, total = {row.key: row for row in known}, len(self.cells)
+        by_key, total = {row.key: row for row in old_rows}, len(self.cells)
         yield self._seen(1, total, NOISY, 0, self.noisy)
         pieces, done = cut(self.noisy, self.sigma, self.stride), 1
         for rival in self.rivals:
             if rival.net is None:
                 continue
-            mine = [have.get((rival.title, layer)) for layer in range(1, rival.net.depth + 1)]
-            if None not in mine:
-                for row in mine:
+            own_rows = [by_key.get((rival.title, layer)) for layer in range(1, rival.net.depth + 1)]
+            if None not in own_rows:
+                for row in own_rows:
                     done += 1
                     yield Progress(done, total, row)
                 continue

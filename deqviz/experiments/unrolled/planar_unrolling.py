@@ -95,13 +95,13 @@ class PlanarUnrolling(Experiment[PointRow]):
             for layer in range(self.layers + 1)
         )
 
-    def run(self, known: Sequence[PointRow] = ()) -> Iterator[Progress[PointRow]]:
+    def run(self, old_rows: Sequence[PointRow] = ()) -> Iterator[Progress[PointRow]]:
         """Every network is trained and walked through, then ISTA."""
-        have, total, done = {row.key: row for row in known}, len(self.cells), 0
+        by_key, total, done = {row.key: row for row in old_rows}, len(self.cells), 0
         for teaching in (*self.teachings, None):
             title = ISTA.title if teaching is None else teaching.name
-            mine = [key for key in self.cells if key[0] == title]
-            rows = [have.get(key) for key in mine]
+            keys = [key for key in self.cells if key[0] == title]
+            rows = [by_key.get(key) for key in keys]
             if None in rows:
                 rival = ISTA
                 if teaching is not None:

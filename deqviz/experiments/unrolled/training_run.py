@@ -59,12 +59,12 @@ class TeachingRun(Experiment[LayerRow]):
         """Networks, layers within."""
         return tuple((t.name, layer) for t in self.teachings for layer in range(self.layers + 1))
 
-    def run(self, known: Sequence[LayerRow] = ()) -> Iterator[Progress[LayerRow]]:
+    def run(self, old_rows: Sequence[LayerRow] = ()) -> Iterator[Progress[LayerRow]]:
         """A `Taught` now and then, then the rows of that network; no training where all rows are known."""
-        have, total, done = {row.key: row for row in known}, len(self.cells), 0
+        by_key, total, done = {row.key: row for row in old_rows}, len(self.cells), 0
         x = solution = test_set = None
         for teaching in self.teachings:
-            rows = [have.get((teaching.name, layer)) for layer in range(self.layers + 1)]
+            rows = [by_key.get((teaching.name, layer)) for layer in range(self.layers + 1)]
             if None in rows:
                 if x is None or solution is None or test_set is None:
                     rng = torch.Generator().manual_seed(self.seed + 1)

@@ -63,8 +63,8 @@ class Halvings(Experiment[Halving]):
     def cells(self) -> tuple[Key, ...]:
         return tuple((n,) for n in range(self.count))
 
-    def run(self, known: Sequence[Halving] = ()) -> Iterator[Progress[Halving]]:
-        have = {row.n: row for row in known}
+    def run(self, old_rows: Sequence[Halving] = ()) -> Iterator[Progress[Halving]]:
+        have = {row.n: row for row in old_rows}
         for n in range(self.count):
             if n not in have:
                 time.sleep(self.pace)
