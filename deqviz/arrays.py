@@ -44,16 +44,16 @@ def measured(
     """
     _check_level(noise)
     y = _numbers(data)
-    seen = tuple(data.shape) if shape is None else tuple(shape)
-    if len(seen) not in (2, 3) or min(seen) < 1:
-        raise ValueError(f"An image has the shape h × w or h × w × c, not {_dims(seen)}: give its shape.")
-    A = _operator(operator, Space((seen[2] if len(seen) == 3 else 1, *seen[:2])))
-    wanted = A.codomain.shape
+    sizes = tuple(data.shape) if shape is None else tuple(shape)
+    if len(sizes) not in (2, 3) or min(sizes) < 1:
+        raise ValueError(f"An image has the shape h × w or h × w × c, not {_dims(sizes)}: give its shape.")
+    A = _operator(operator, Space((sizes[2] if len(sizes) == 3 else 1, *sizes[:2])))
+    expected = A.codomain.shape
     as_picture = (1, *y.shape) if y.ndim == 2 else (*y.shape[2:], *y.shape[:2])
-    if tuple(y.shape) != wanted:
-        if as_picture != wanted:
+    if tuple(y.shape) != expected:
+        if as_picture != expected:
             raise ValueError(
-                f"The data have the shape {_dims(y.shape)}, and the operator makes {_dims(wanted)}."
+                f"The data have the shape {_dims(y.shape)}, and the operator makes {_dims(expected)}."
             )
         y = y[None] if y.ndim == 2 else y.movedim(2, 0)
     if y.is_complex() and not A.codomain.dtype.is_complex:

@@ -105,8 +105,8 @@ def _settings() -> dict[str, object]:
     the app Streamlit would find the file by itself, but let it overrule the user's own ~/.streamlit.
     """
     folders = (Path.home(), Path.cwd())
-    taken = {key for folder in folders for key in _options(folder / ".streamlit" / "config.toml")}
-    own = {key: value for key, value in _options(SETTINGS).items() if key not in taken}
+    user_keys = {key for folder in folders for key in _options(folder / ".streamlit" / "config.toml")}
+    own = {key: value for key, value in _options(SETTINGS).items() if key not in user_keys}
     # A flag takes a list as JSON.
     return {
         key.replace(".", "_"): json.dumps(value) if isinstance(value, list) else value

@@ -129,14 +129,14 @@ def quality(
     )
     total = 0.0
     for seed, truth in enumerate(truths):
-        here = truth.to(device)
+        x = truth.to(device)
         end = settle(
-            method.iterates(problem(case, here, seed)),
+            method.iterates(problem(case, x, seed)),
             tolerance=tolerance,
             max_steps=3000 if rival.key == "tv" else 1000,
             look_every=1 if device == "cpu" else 10,
         )
-        total += psnr(end.x, here)
+        total += psnr(end.x, x)
     return total / len(truths) if truths else math.nan
 
 

@@ -60,9 +60,9 @@ def _reduced() -> Iterator[Row]:
         for is_both in (False, True):
             draws = draw(3, 4, 6, 10, phi, _rng(), noise=0.1, dtype=DOUBLE)
             step = certificate(draws).step
-            whole = by_autograd(draws, step, 60, 7, is_both)
-            ours = (s.residual for s in evolve(draws, step, is_both=is_both))
-            off = max(float((a - b).abs().max()) for a, b in zip(whole, ours, strict=False))
+            expected = by_autograd(draws, step, 60, 7, is_both)
+            reduced = (s.residual for s in evolve(draws, step, is_both=is_both))
+            off = max(float((a - b).abs().max()) for a, b in zip(expected, reduced, strict=False))
             layers = "both layers" if is_both else "first layer"
             yield Row(f"reduced dynamics, {name}, {layers}: distance", off, "", 1e-10, "at most")
 

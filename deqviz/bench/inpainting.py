@@ -59,22 +59,22 @@ def _runs(pictures: Sequence[Image], kind: Hole, factors: tuple[float, ...] = (0
     return runs
 
 
-def _last(run: Sequence[StripRow], who: str, factor: float = 0.0) -> StripRow:
-    return [row for row in run if row.training == who and row.factor == factor][-1]
+def _last(run: Sequence[StripRow], training: str, factor: float = 0.0) -> StripRow:
+    return [row for row in run if row.training == training and row.factor == factor][-1]
 
 
 def _quality(clean: dict[Hole, list[list[StripRow]]]) -> Iterator[Row]:
     """PSNR over missing pixels, by the kind of the holes and over all of them."""
     every: dict[str, list[float]] = {}
     for kind, runs in clean.items():
-        for who in (*REFERENCES, *TRAININGS):
-            values = [_last(run, who).psnr for run in runs]
-            every.setdefault(who, []).extend(values)
-            yield Row(f"quality, {kind}, {who}, hole PSNR", fmean(values), "dB")
-            yield Row(f"quality, {kind}, {who}, standard deviation", pstdev(values), "dB")
-    for who, values in every.items():
-        target = round(fmean(every["mean fill"]) + ABOVE, 3) if who in TRAININGS else None
-        yield Row(f"quality, all holes, {who}, hole PSNR", fmean(values), "dB", target)
+        for training in (*REFERENCES, *TRAININGS):
+            values = [_last(run, training).psnr for run in runs]
+            every.setdefault(training, []).extend(values)
+            yield Row(f"quality, {kind}, {training}, hole PSNR", fmean(values), "dB")
+            yield Row(f"quality, {kind}, {training}, standard deviation", pstdev(values), "dB")
+    for training, values in every.items():
+        target = round(fmean(every["mean fill"]) + ABOVE, 3) if training in TRAININGS else None
+        yield Row(f"quality, all holes, {training}, hole PSNR", fmean(values), "dB", target)
     cost = fmean(every["plain"]) - fmean(every["constraints and noise"])
     yield Row("quality, all holes, cost of the constraints and noise", cost, "dB", COST, "at most")
 
@@ -82,24 +82,24 @@ def _quality(clean: dict[Hole, list[list[StripRow]]]) -> Iterator[Row]:
 def _descent(clean: dict[Hole, list[list[StripRow]]]) -> Iterator[Row]:
     """The largest E m_ℓ/E m_{ℓ−1} from layer 2 on: at most 1 where asked for; of ‖z‖ more elsewhere."""
     runs = [run for each in clean.values() for run in each]
-    for who in TRAININGS:
-        is_constrained = who in CONSTRAINED
-        latent = _worst_ratio([[row.latent or 0.0 for row in _layers(run, who)] for run in runs])
-        steep = _worst_ratio([[row.gradient for row in _layers(run, who)] for run in runs])
-        name = f"descent, {who}, largest ratio of"
+    for training in TRAININGS:
+        is_constrained = training in CONSTRAINED
+        latent = _worst_ratio([[row.latent or 0.0 for row in _layers(run, training)] for run in runs])
+        steep = _worst_ratio([[row.gradient for row in _layers(run, training)] for run in runs])
+        name = f"descent, {training}, largest ratio of"
         yield Row(f"{name} E‖z‖", latent, "", 1.0, "at most" if is_constrained else "at least")
         yield Row(f"{name} E‖∇ₓf‖", steep, "", 1.0 if is_constrained else None, "at most")
-        falls = [all(g.holds for g in _descents(run, who)) for run in runs] if is_constrained else []
+        falls = [all(g.holds for g in _descents(run, training)) for run in runs] if is_constrained else []
         if falls:
-            yield Row(f"descent, {who}, pictures on which both fall always", 100 * fmean(falls), "%")
+            yield Row(f"descent, {training}, pictures on which both fall always", 100 * fmean(falls), "%")
 
 
-def _layers(run: Sequence[StripRow], who: Training) -> list[StripRow]:
-    return [row for row in run if row.training == who and row.layer > 0]
+def _layers(run: Sequence[StripRow], training: Training) -> list[StripRow]:
+    return [row for row in run if row.training == training and row.layer > 0]
 
 
-def _descents(run: Sequence[StripRow], who: Training) -> list[Guarantee]:
-    return [g for row in _layers(run, who) for g in row.guarantees if g.key in ("latent", "gradient")]
+def _descents(run: Sequence[StripRow], training: Training) -> list[Guarantee]:
+    return [g for row in _layers(run, training) for g in row.guarantees if g.key in ("latent", "gradient")]
 
 
 def _worst_ratio(curves: Sequence[Sequence[float]]) -> float:
@@ -109,17 +109,17 @@ def _worst_ratio(curves: Sequence[Sequence[float]]) -> float:
 
 def _inversion(clean: dict[Hole, list[list[StripRow]]]) -> Iterator[Row]:
     """max |f⁻¹(f(x)) − x| over all layers and images."""
-    for who in TRAININGS:
+    for training in TRAININGS:
         worst = max(
-            row.inversion or 0.0 for runs in clean.values() for run in runs for row in _layers(run, who)
+            row.inversion or 0.0 for runs in clean.values() for run in runs for row in _layers(run, training)
         )
-        yield Row(f"inversion, {who}, largest error", worst, "", INVERSION, "at most")
+        yield Row(f"inversion, {training}, largest error", worst, "", INVERSION, "at most")
 
 
 def _noise(pictures: Sequence[Image]) -> Iterator[Row]:
     """PSNR over a lost square in the middle, with noise on what the layers see."""
     runs = _runs(pictures, "centre", FACTORS)
     for factor in FACTORS:
-        for who in TRAININGS:
-            value = fmean(_last(run, who, factor).psnr for run in runs)
-            yield Row(f"noise, × {factor:g}, {who}, hole PSNR", value, "dB")
+        for training in TRAININGS:
+            value = fmean(_last(run, training, factor).psnr for run in runs)
+            yield Row(f"noise, × {factor:g}, {training}, hole PSNR", value, "dB")

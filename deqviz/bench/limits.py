@@ -35,8 +35,8 @@ def uniqueness() -> Iterator[Row]:
         sweep = Uniqueness(equation, y, 1.0, starts(equation, y, 0, pictures))
         ends = [row for row in only_rows(sweep.run()) if row.state != "going"]
         name = f"limits, {OPERATORS[key].title}, {len(ends)} runs"
-        apart = max(float("inf") if row.distance is None else row.distance for row in ends)
-        yield Row(f"{name}: largest distance to x*", apart, "", 1e-5, "at most")
+        distance = max(float("inf") if row.distance is None else row.distance for row in ends)
+        yield Row(f"{name}: largest distance to x*", distance, "", 1e-5, "at most")
         yield Row(f"{name}: violated", sum(not row.holds for row in ends), "", 0, "at most")
     for row in only_rows(three_equilibria((0.5, 0.95, 1.05, 1.5)).run()):
         name = f"limits, the T1 example, L = {row.value:g}: distinct limits"
@@ -77,8 +77,8 @@ def beyond_depth() -> Iterator[Row]:
     lab = BeyondDepth()
     depth_rows = list(only_rows(lab.run()))
     for learner in lab.learners:
-        mine = [row for row in depth_rows if row.network == learner.name]
-        late = next(row for row in mine if row.k >= 5 * row.depth)
+        own_rows = [row for row in depth_rows if row.network == learner.name]
+        late = next(row for row in own_rows if row.k >= 5 * row.depth)
         name = f"depth, {learner.name}"
         yield Row(f"{name}: PSNR at its {late.depth} evaluations", late.trained, "dB")
         change = late.psnr - late.trained

@@ -73,9 +73,9 @@ def plane(points: Sequence[Data], limit: Data, *, unit: float | None = None) -> 
             _add_orthonormal(basis, mix.to(drawn.device) @ drawn)
     # A run along one line, or of one point, still needs a plane: any fixed smooth image will do.
     ramp = torch.linspace(-1, 1, flat.shape[1], dtype=flat.dtype, device=flat.device)
-    for spare in (torch.ones_like(ramp), ramp, ramp**2, ramp**3):
+    for direction in (torch.ones_like(ramp), ramp, ramp**2, ramp**3):
         if len(basis) < 2:
-            _add_orthonormal(basis, spare)
+            _add_orthonormal(basis, direction)
     if len(basis) < 2:
         raise ValueError("a state of one number has no plane")
     u, v = (_like(w, limit) for w in basis)

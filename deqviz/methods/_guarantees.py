@@ -50,11 +50,11 @@ def uniqueness(theory: Theory, evidence: Evidence) -> Guarantee:
 def _contraction(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
     # ‖T(x_k) − x_k‖ is the distance of two successive images only when the iteration is T itself.
     measured = _largest_ratio(theory, evidence.marks) if solver.contraction(0.0) == 0.0 else None
-    seen = evidence.probes.get("contraction")
-    if seen is not None:
+    ratio = evidence.probes.get("contraction")
+    if ratio is not None:
         # Each value of T may be off by the floor.
-        seen = max(seen - theory.floor * evidence.probes.get("contraction_room", 0.0), 0.0)
-        measured = seen if measured is None else max(measured, seen)
+        ratio = max(ratio - theory.floor * evidence.probes.get("contraction_room", 0.0), 0.0)
+        measured = ratio if measured is None else max(measured, ratio)
     if theory.is_contraction:
         reason = theory.because
     elif theory.is_nonexpansive:
@@ -119,8 +119,8 @@ def line(marks: Sequence[Scalars], bound: Callable[[int], float]) -> Curve | Non
 
 def above(marks: Sequence[Scalars], floor: float) -> Curve | None:
     """The relative residuals that are more than rounding; not a number counts, for a run must not hide it."""
-    seen = [m for m in marks if not m.residual <= floor]
-    return Curve([m.k for m in seen], [m.residual for m in seen]) if seen else None
+    points = [m for m in marks if not m.residual <= floor]
+    return Curve([m.k for m in points], [m.residual for m in points]) if points else None
 
 
 def solver_bound(solver: Solver, kappa: float) -> Callable[[int], float] | None:
@@ -156,8 +156,8 @@ def _rate(theory: Theory, solver: Solver, marks: Sequence[Scalars]) -> Guarantee
     if solver.contraction(kappa) is None:
         statement = "‖T(x_k) − x_k‖ ≤ max(κ, 0.9)^{0.9k − 2} ‖T(x₀) − x₀‖"
         reason = f"what the solver's safeguard enforces, and usually far exceeds; {reason}"
-    seen = above(marks, 2 * theory.floor / theory.margin)
-    return Guarantee("rate", name, statement, "certified", reason, line(marks, bound), seen)
+    residuals = above(marks, 2 * theory.floor / theory.margin)
+    return Guarantee("rate", name, statement, "certified", reason, line(marks, bound), residuals)
 
 
 def _monotone(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
@@ -187,15 +187,15 @@ def never_grows(marks: Sequence[Scalars], floor: float) -> tuple[Curve | None, C
     """The gap of the step before, with twice the rounding, as a limit of the residual; and that."""
     ks: list[int] = []
     limit: list[float] = []
-    seen: list[float] = []
+    residuals: list[float] = []
     for a, b in pairwise(marks):
         # A residual that is no number must be seen, not skipped.
         if b.k == a.k + 1 and not b.gap <= 0:
             ks.append(b.k)
             # gap/residual is ‖T(x_k)‖.
             limit.append(b.residual * (a.gap / b.gap) + 2 * floor if math.isfinite(b.gap) else a.residual)
-            seen.append(b.residual)
-    return (Curve(ks, limit), Curve(ks, seen)) if ks else (None, None)
+            residuals.append(b.residual)
+    return (Curve(ks, limit), Curve(ks, residuals)) if ks else (None, None)
 
 
 def a_posteriori(theory: Theory, marks: Sequence[Scalars]) -> Guarantee:

@@ -182,11 +182,11 @@ class DeepImagePrior(Method):
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
         """None: what is proved of wide networks, with the reason why it is not about this one."""
         del problem
-        seen = [m for m in evidence.marks if m.objective is not None]
+        marks = [m for m in evidence.marks if m.objective is not None]
         measured = None
-        if seen and seen[0].objective:
-            first = seen[0].objective
-            measured = Curve([m.k for m in seen], [math.sqrt((m.objective or 0.0) / first) for m in seen])
+        if marks and marks[0].objective:
+            first = marks[0].objective
+            measured = Curve([m.k for m in marks], [math.sqrt((m.objective or 0.0) / first) for m in marks])
         elsewhere = "another draw of weights and input has another limit; a start is shown and not used"
         rows = (
             Guarantee(

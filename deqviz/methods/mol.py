@@ -160,9 +160,9 @@ class Mol(FixedPointMethod):
         factor = self.solver.contraction(kappa)
         if factor is None:
             return (Guarantee("rate", name, statement, "estimated", reason, paper=PAPER),)
-        seen = _guarantees.above(marks, 2 * theory.floor / (1 - kappa))
+        residuals = _guarantees.above(marks, 2 * theory.floor / (1 - kappa))
         predicted = _guarantees.line(marks, lambda k: factor**k)
-        return (Guarantee("rate", name, statement, "estimated", reason, predicted, seen, paper=PAPER),)
+        return (Guarantee("rate", name, statement, "estimated", reason, predicted, residuals, paper=PAPER),)
 
     def _paper_rate(self, problem: Problem, theory: _theory.Theory, marks: Sequence[Scalars]) -> Guarantee:
         """√(1 − 2αm + α²(2 − m)²)/(1 + αλσ_min²), all that follows from m and Lip(F) ≤ 2 − m."""
@@ -193,6 +193,6 @@ class Mol(FixedPointMethod):
         if self.solver.contraction(kappa) is None:
             return replace(row, status="estimated", reason="a rate of the plain iteration; choose Picard")
         factor = self.solver.contraction(kappa) or kappa
-        seen = _guarantees.above(marks, 2 * theory.floor / (1 - kappa))
+        residuals = _guarantees.above(marks, 2 * theory.floor / (1 - kappa))
         predicted: Curve | None = _guarantees.line(marks, lambda k: factor**k)
-        return replace(row, status="certified", reason=reason, predicted=predicted, measured=seen)
+        return replace(row, status="certified", reason=reason, predicted=predicted, measured=residuals)

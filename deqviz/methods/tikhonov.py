@@ -102,10 +102,10 @@ class Tikhonov(Method):
             root = math.sqrt(high / low)
             # ‖r_k‖ ≤ √λ_max ‖e_k‖_H and ‖e₀‖_H ≤ ‖r₀‖/√λ_min turn the energy norm into the residual's.
             line = _guarantees.line(evidence.marks, lambda k: 2 * root * ((root - 1) / (root + 1)) ** k)
-            seen = _guarantees.above(evidence.marks, bound.rounding * high / low)
+            residuals = _guarantees.above(evidence.marks, bound.rounding * high / low)
             statement = "‖r_k‖ ≤ 2√χ ((√χ − 1)/(√χ + 1))ᵏ ‖r₀‖, χ = (‖A‖² + α)/(σ_min² + α)"
             rate = Guarantee(
-                "rate", "A-priori linear rate (Chebyshev)", statement, "certified", because, line, seen
+                "rate", "A-priori linear rate (Chebyshev)", statement, "certified", because, line, residuals
             )
         else:
             statement = "‖r_k‖ ≤ κᵏ ‖r₀‖"

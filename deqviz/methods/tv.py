@@ -116,14 +116,14 @@ class Tv(Method):
         low, high = extent(problem.operator.image.shape[0])
         because = f"τ = {tau:.4g}, ς = {dual:.4g}, ‖A‖² ≤ {bound.top:.4g}, ‖∇‖² ≤ 8"
         marks = evidence.marks
-        seen = [m for m in marks if m.objective is not None and GAP in m.scalars]
+        points = [m for m in marks if m.objective is not None and GAP in m.scalars]
         predicted = measured = None
-        if seen:
-            least = min(m.objective for m in seen if m.objective is not None)
+        if points:
+            least = min(m.objective for m in points if m.objective is not None)
             # Sums of h·w terms: below a few hundred roundings of the objective they say nothing.
             room = 500 * bound.rounding * abs(least)
-            predicted = Curve([m.k for m in seen], [m.scalars[GAP] + room for m in seen])
-            measured = Curve([m.k for m in seen], [(m.objective or math.nan) - least for m in seen])
+            predicted = Curve([m.k for m in points], [m.scalars[GAP] + room for m in points])
+            measured = Curve([m.k for m in points], [(m.objective or math.nan) - least for m in points])
         limit, residual = _guarantees.never_grows(marks, bound.rounding)
         spread = evidence.probes.get("spread")
         reason = "A may annihilate differences of minimisers, and total variation is not strictly convex"

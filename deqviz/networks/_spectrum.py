@@ -64,8 +64,8 @@ def grid_norm(filters: Tensor, grid: Sequence[int]) -> float:
     kept, top = filters.detach().cpu().double(), 0.0
     parts = list(_frequencies(filters, grid))
     # A look at a few first: hardly any of the others is then above what is known.
-    few = torch.cat(parts)[:: max(1, sum(map(len, parts)) // _FEW)]
-    for chosen in (few, *parts):
+    sample = torch.cat(parts)[:: max(1, sum(map(len, parts)) // _FEW)]
+    for chosen in (sample, *parts):
         m = _at(kept, chosen)
         top = _raised(m.mH @ m if m.shape[-1] <= m.shape[-2] else m @ m.mH, top)
     return math.sqrt(top * (1 + 2 * _DELTA))

@@ -59,13 +59,13 @@ class WorstDirection(Noise):
     def direction(self, operator: ForwardModel, start: Data) -> Data:
         """The unit vector after `steps` power iterations from `start`, for each batch item."""
         e = start
-        once = twice = operator.adjoint(e) * 0
+        first = second = operator.adjoint(e) * 0
         for _ in range(self.steps):
             e = scale(1 / norm(e).clamp_min(1e-30), e)
             # Warm starts: the direction settles, and with it both solutions.
-            once = self._resolvent(operator, operator.adjoint(e), once)
-            twice = self._resolvent(operator, once, twice)
-            e = operator.apply(twice)
+            first = self._resolvent(operator, operator.adjoint(e), first)
+            second = self._resolvent(operator, first, second)
+            e = operator.apply(second)
         return scale(1 / norm(e).clamp_min(1e-30), e)
 
     def amplification(self, operator: ForwardModel, e: Data) -> Estimate:

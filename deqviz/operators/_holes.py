@@ -18,26 +18,26 @@ def holes(kind: Hole, height: int, width: int, rng: Generator) -> Mask:
     centre: a square of ⅜ of the shorter side. boxes: one to three of ⅛ to ½ of the sides. strokes: one to
     four bent lines, 1/16 to 1/6 of the shorter side thick. pixels: 30 to 70 % of all.
     """
-    seen = torch.ones(1, height, width)
+    mask = torch.ones(1, height, width)
     match kind:
         case "centre":
             side = max(1, round(3 * min(height, width) / 8))
             top, left = (height - side) // 2, (width - side) // 2
-            seen[:, top : top + side, left : left + side] = 0
+            mask[:, top : top + side, left : left + side] = 0
         case "boxes":
             for _ in range(_below(3, rng) + 1):
                 h, w = (max(1, round(n * _uniform(1 / 8, 1 / 2, rng))) for n in (height, width))
                 top, left = _below(height - h + 1, rng), _below(width - w + 1, rng)
-                seen[:, top : top + h, left : left + w] = 0
+                mask[:, top : top + h, left : left + w] = 0
         case "strokes":
             for _ in range(_below(4, rng) + 1):
-                seen[_stroke(height, width, rng)] = 0
+                mask[_stroke(height, width, rng)] = 0
         case "pixels":
             lost = _uniform(0.3, 0.7, rng)
-            seen[torch.rand(seen.shape, generator=rng) < lost] = 0
-    if not bool(seen.any()):
-        seen[:, 0, 0] = 1
-    return seen
+            mask[torch.rand(mask.shape, generator=rng) < lost] = 0
+    if not bool(mask.any()):
+        mask[:, 0, 0] = 1
+    return mask
 
 
 def _stroke(height: int, width: int, rng: Generator) -> Tensor:

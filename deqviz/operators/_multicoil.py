@@ -172,9 +172,9 @@ class Sampled(MultiCoil):
 
 def ring_scan(space: Space, coils: int, mask: Tensor, transformed: int) -> Sampled:
     """Coils on a ring and a mask; along axes that are not transformed, as time, the coils see all alike."""
-    seen = space.shape[-transformed:]
-    maps = ring_maps(coils, seen).to(space.device, space.complex_dtype)
-    maps = maps.view(coils, *[1] * (len(space.shape) - 1 - transformed), *seen)
+    shape = space.shape[-transformed:]
+    maps = ring_maps(coils, shape).to(space.device, space.complex_dtype)
+    maps = maps.view(coils, *[1] * (len(space.shape) - 1 - transformed), *shape)
     return Sampled(space, maps, mask.to(space.device, space.dtype), transformed)
 
 

@@ -193,10 +193,10 @@ class Study:
 
     def _left(self) -> float | None:
         """Seconds that the missing rows take at the pace so far; None before that is known."""
-        spent, come = self._spent() - self._pace[0], self._count() - self._pace[1]
-        if self._state != "running" or spent < PATIENCE or come <= 0:
+        spent, count = self._spent() - self._pace[0], self._count() - self._pace[1]
+        if self._state != "running" or spent < PATIENCE or count <= 0:
             return None
-        return spent / come * (self._total - self._count())
+        return spent / count * (self._total - self._count())
 
     def text(self, form: Literal["csv", "json"]) -> str | None:
         """All rows as a file, written once, while the study rests; None while it moves or has none."""

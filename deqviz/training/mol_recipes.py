@@ -226,11 +226,11 @@ def local_lipschitz(net: nn.Module, x: Data, radius: float, steps: int) -> Tenso
     d = torch.randn(x.shape, generator=rng, dtype=x.dtype).to(x.device)
     d = scale(size / norm(d), d)
     with torch.no_grad():
-        here = net(x)
+        value = net(x)
     for _ in range(steps):
         d = d.detach().requires_grad_()
         with torch.enable_grad():
-            far = norm(net(x + d) - here).sum()
+            far = norm(net(x + d) - value).sum()
         (rise,) = torch.autograd.grad(far, d)
         d = scale(size / norm(rise).clamp_min(1e-30), rise)
     change = net(x + d.detach()) - net(x)

@@ -118,10 +118,10 @@ def _png(record: Record) -> None:
     """Any kept iterate with its error, as on the screen, and the two pictures that stay."""
     ks = [frame.k for frame in record.frames]
     # A run that has gone on, or another one, begins at its newest iterate.
-    seen = (record.scenario, ks[-1])
+    state = (record.scenario, ks[-1])
     # Streamlit forgets a slider that was not drawn, as while another run goes on.
-    if st.session_state.get("export.seen") != seen or "export.k" not in st.session_state:
-        st.session_state["export.seen"] = seen
+    if st.session_state.get("export.seen") != state or "export.k" not in st.session_state:
+        st.session_state["export.seen"] = state
         st.session_state["export.k"] = ks[-1]
     k = (
         st.select_slider("Iterate k", ks, st.session_state["export.k"], key="export.k")

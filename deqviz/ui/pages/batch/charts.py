@@ -26,10 +26,10 @@ class Line:
 
 def lines(rows: Sequence[Measured], operator: str) -> tuple[Line, ...]:
     """The methods in the order in which they came, the six best of them where there are more."""
-    mine = [row for row in rows if row.operator == operator]
-    kinds = {_kind(row.noise) for row in mine}
+    own_rows = [row for row in rows if row.operator == operator]
+    kinds = {_kind(row.noise) for row in own_rows}
     by_name: dict[str, list[Group]] = {}
-    for group in groups(mine):
+    for group in groups(own_rows):
         name = group.method if len(kinds) == 1 else f"{group.method}, {_kind(group.noise)}"
         by_name.setdefault(name, []).append(group)
     kept = list(by_name)
@@ -48,8 +48,8 @@ def lines(rows: Sequence[Measured], operator: str) -> tuple[Line, ...]:
 
 def hidden(rows: Sequence[Measured], operator: str) -> int:
     """How many methods of this degradation are not drawn."""
-    mine = [row for row in rows if row.operator == operator]
-    return max(0, len({(row.method, _kind(row.noise)) for row in mine}) - len(ROLES))
+    own_rows = [row for row in rows if row.operator == operator]
+    return max(0, len({(row.method, _kind(row.noise)) for row in own_rows}) - len(ROLES))
 
 
 def _kind(noise: str) -> str:

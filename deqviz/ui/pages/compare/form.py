@@ -77,8 +77,8 @@ def _method(i: int) -> Choice:
 
 
 def _further(methods: tuple[Choice, ...]) -> Choice:
-    here = {choice.key for choice in methods}
-    return Choice(next((key for key in _NEXT if key not in here), _NEXT[0]))
+    keys = {choice.key for choice in methods}
+    return Choice(next((key for key in _NEXT if key not in keys), _NEXT[0]))
 
 
 def _ask(draft: Setting, methods: tuple[Choice, ...]) -> None:

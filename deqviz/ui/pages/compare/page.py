@@ -87,9 +87,9 @@ class ComparePage(SettingPage[Setting]):
                     search.study.stop()
             case "take":
                 search: Search | None = self._get("search")
-                taken = search.taken(comparison.setting) if search else None
-                if taken is not None:
-                    address.ask(PAGE, taken.to_query())
+                tuned = search.taken(comparison.setting) if search else None
+                if tuned is not None:
+                    address.ask(PAGE, tuned.to_query())
                     self._set("is_taken", True)
         worker().wake()
 

@@ -158,11 +158,11 @@ def _name(choice: Choice) -> str:
 
 def _differing(choice: Choice, twins: list[Choice]) -> str:
     """The first two parameters in which a method differs from its namesakes."""
-    here = flat(METHODS[choice.key].params, choice)
+    params = flat(METHODS[choice.key].params, choice)
     others = [flat(METHODS[twin.key].params, twin) for twin in twins]
     parts = [
         f"{sign} = {pretty(value) if isinstance(value, float) else value}"
-        for path, (sign, value) in here.items()
+        for path, (sign, value) in params.items()
         if any(other.get(path, (sign, value))[1] != value for other in others)
     ]
     return ", ".join(parts[:2])
@@ -174,13 +174,13 @@ def flat(
     """Symbol and value of every parameter by its path, nested choices included."""
     values: dict[tuple[str, ...], tuple[str, Any]] = {}
     for p in specs:
-        value, here = choice.params.get(p.name, p.default), (*path, p.name)
+        value, place = choice.params.get(p.name, p.default), (*path, p.name)
         sign = getattr(p.domain, "symbol", "") or (p.label or p.name).lower()
         if isinstance(p.domain, Pick):
-            values[here] = (sign, value.key)
-            values |= flat(REGISTRIES[p.domain.kind][value.key].params, value, here)
+            values[place] = (sign, value.key)
+            values |= flat(REGISTRIES[p.domain.kind][value.key].params, value, place)
         else:
-            values[here] = (sign, value)
+            values[place] = (sign, value)
     return values
 
 

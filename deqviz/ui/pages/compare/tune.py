@@ -32,8 +32,10 @@ def targets(setting: Setting) -> tuple[Target, ...]:
     """Every number of every method of a validated setting, those that regularise first in each."""
     options: list[Target] = []
     for lane, (choice, name) in enumerate(zip(setting.methods, names(setting), strict=True)):
-        mine = [_target(lane, choice, name, *each) for each in _numbers(METHODS[choice.key].params, choice)]
-        options += sorted(mine, key=_place)
+        lane_targets = [
+            _target(lane, choice, name, *each) for each in _numbers(METHODS[choice.key].params, choice)
+        ]
+        options += sorted(lane_targets, key=_place)
     return tuple(options)
 
 
@@ -46,11 +48,11 @@ def _numbers(
     specs: tuple[Param, ...], choice: Choice, path: tuple[str, ...] = ()
 ) -> Generator[tuple[tuple[str, ...], Param, Range, float], None, None]:
     for p in specs:
-        value, here = choice.params[p.name], (*path, p.name)
+        value, place = choice.params[p.name], (*path, p.name)
         if isinstance(p.domain, Range):
-            yield here, p, p.domain, value
+            yield place, p, p.domain, value
         elif isinstance(p.domain, Pick) and p.domain.kind != "solver":
-            yield from _numbers(REGISTRIES[p.domain.kind][value.key].params, value, here)
+            yield from _numbers(REGISTRIES[p.domain.kind][value.key].params, value, place)
 
 
 def _target(
@@ -150,6 +152,8 @@ def _problem(setting: Setting) -> Setting:
 
 def _same(one: Target, other: Target) -> bool:
     """Whether both are the same number of the same method, whatever it is now."""
-    mine, its = one.knob, other.knob
-    is_one = one.lane == other.lane and mine.path == its.path and mine.choice.key == its.choice.key
-    return is_one and mine.at(0.0) == its.at(0.0)
+    knob, other_knob = one.knob, other.knob
+    is_one = (
+        one.lane == other.lane and knob.path == other_knob.path and knob.choice.key == other_knob.choice.key
+    )
+    return is_one and knob.at(0.0) == other_knob.at(0.0)

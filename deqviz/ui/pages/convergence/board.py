@@ -48,9 +48,9 @@ def _tiles(setting: Setting, snapshot: StudySnapshot) -> Iterator[Tile]:
 
 def _past(snapshot: StudySnapshot) -> Iterator[Tile]:
     """The limits of the last value of L or the step at which there was more than one."""
-    seen = [view for view in snapshot.views if view.part == "crossing"]
-    for view in seen:
-        if view.row == seen[-1].row:
+    views = [view for view in snapshot.views if view.part == "crossing"]
+    for view in views:
+        if view.row == views[-1].row:
             where = " = ".join(str(part) for part in view.row)
             yield Tile(f"past-{view.name}", f"Limit {int(view.name[6:]) + 1}", to_bytes(view.image), where)
 

@@ -34,19 +34,19 @@ def _starts(setting: Setting, rows: Sequence[UniquenessRow]) -> Chart:
     The distance to the limit, or the residual where none was found to measure from.
     """
     first = setting.solvers[0]
-    mine = [row for row in rows if row.route == first]
-    is_lost = bool(mine) and all(row.distance is None for row in mine)
+    own_rows = [row for row in rows if row.route == first]
+    is_lost = bool(own_rows) and all(row.distance is None for row in own_rows)
     lines: list[Series] = []
-    proved, line = _largest(mine, "certified"), _largest(mine, "line")
+    proved, line = _largest(own_rows, "certified"), _largest(own_rows, "line")
     if line[1]:
         lines.append(Series("certified bound κᵏ", *line, "predicted", "dashed"))
     if proved[1]:
         lines.append(Series("a-posteriori bound", *proved, "truth", "dotted"))
     for colour, key in _coloured(STARTS, setting.used_starts):
-        of = [row for row in mine if row.start == key]
+        of = [row for row in own_rows if row.start == key]
         y = [_or_nan(row.residual if is_lost else row.distance) for row in of]
         lines.append(Series(STARTS[key], [row.k for row in of], y, colour))
-    factor = next((row.factor for row in mine if row.factor is not None), None)
+    factor = next((row.factor for row in own_rows if row.factor is not None), None)
     return Chart(
         "starts",
         "Residual by starting point" if is_lost else "Distance to the limit by starting point",
@@ -173,15 +173,15 @@ def _crossing(setting: Setting, rows: Sequence[ContinuationRow]) -> Iterator[Cha
 
 def _counted(rows: Sequence[ContinuationRow], name: str) -> str:
     several = [row for row in rows if row.distinct > 1]
-    away = [row for row in rows if row.diverged]
+    diverged = [row for row in rows if row.diverged]
     parts: list[str] = []
     if several:
         first = min(several, key=lambda row: row.value)
         parts.append(
             f"From {name} = {first.value:g} on there are several limits, and the starting point decides."
         )
-    if away:
-        first = min(away, key=lambda row: row.value)
+    if diverged:
+        first = min(diverged, key=lambda row: row.value)
         parts.append(f"From {name} = {first.value:g} on runs diverge.")
     return " ".join(parts) or "One limit for all runs so far."
 

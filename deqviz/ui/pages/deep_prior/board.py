@@ -119,8 +119,8 @@ def _phase(rows: Sequence[WidthRow]) -> Iterator[Row]:
         if guarantee.status == "estimated":
             feasible = [r for r in rows if r.feasible is not None]
             kept = sum(r.fitted <= (r.feasible or 0.0) for r in feasible)
-            lag = max((r.feasible or 0.0) - r.fitted for r in feasible)
-            note = f"holds at {kept} of {len(feasible)} cells, largest gap {number(lag)}"
+            gap = max((r.feasible or 0.0) - r.fitted for r in feasible)
+            note = f"holds at {kept} of {len(feasible)} cells, largest gap {number(gap)}"
             yield replace(row(rows[-1].guarantees[1]), measured=note)
         else:
             yield verdict(guarantee)

@@ -58,8 +58,8 @@ def halves(rows: Sequence[WidthRow] | Sequence[CertifiedRow], share: Callable[..
     counts = sorted({row.measured for row in rows})
     points: list[tuple[float, float]] = []
     for m in counts:
-        mine = [(row.width, share(row)) for row in rows if row.measured == m]
-        shares = [(k, p) for k, p in mine if p is not None]
+        pairs = [(row.width, share(row)) for row in rows if row.measured == m]
+        shares = [(k, p) for k, p in pairs if p is not None]
         k = half_success([k for k, _ in shares], [p for _, p in shares])
         if k is not None:
             points.append((float(m), k))
@@ -80,8 +80,8 @@ def _diagram(setting: Setting, snapshot: StudySnapshot) -> Chart:
     line = [v for v in (ms[0] - 0.6, *(ms[0] + (ms[1] - ms[0]) * j / 40 for j in range(41)), ms[1] + 0.6)]
     drawn.append(Series(_law(setting), line, [factor * v for v in line], "predicted", "dashed"))
     for name, role, is_in in _GROUPS:
-        mine = [row for row in rows if is_in(row.fitted)]
-        drawn.append(Series(name, [r.measured for r in mine], [r.width for r in mine], role, "points"))
+        cells = [row for row in rows if is_in(row.fitted)]
+        drawn.append(Series(name, [r.measured for r in cells], [r.width for r in cells], role, "points"))
     return Chart(
         "phase",
         "Interpolation threshold",
@@ -366,15 +366,15 @@ def _split(setting: Setting, rows: Sequence[RecoveryRow]) -> Chart:
 
 def _roof(rows: Sequence[RecoveryRow]) -> float:
     """A square Gaussian A has a limit of its own order, which nothing reaches in time."""
-    seen = [max(row.error, row.landweber, row.kernel) for row in rows]
-    return 1.15 * max(seen, default=1.0)
+    errors = [max(row.error, row.landweber, row.kernel) for row in rows]
+    return 1.15 * max(errors, default=1.0)
 
 
 def _way(experiment: LandweberGap | None, widths: Sequence[int], rows: Sequence[GapRow]) -> Chart:
     drawn: list[Series] = []
     for colour, k in zip(COLOURS, widths, strict=False):
-        mine = [row for row in rows if row.width == k and row.number]
-        x, y = [row.number for row in mine], [row.error for row in mine]
+        own_rows = [row for row in rows if row.width == k and row.number]
+        x, y = [row.number for row in own_rows], [row.error for row in own_rows]
         drawn.append(Series(f"k = {k:,}", x, y, colour, "line"))
     widest = max((row.width for row in rows), default=0)
     best = [row for row in rows if row.width == widest and row.number]
@@ -393,10 +393,10 @@ def _way(experiment: LandweberGap | None, widths: Sequence[int], rows: Sequence[
 
 
 def _gap_sentence(rows: Sequence[GapRow], widths: Sequence[int]) -> str:
-    mine = [row for row in rows if widths and row.width == widths[-1]]
-    if len(mine) < 2 or mine[-1].number < 0.9 * max(row.number for row in rows):
+    own_rows = [row for row in rows if widths and row.width == widths[-1]]
+    if len(own_rows) < 2 or own_rows[-1].number < 0.9 * max(row.number for row in rows):
         return "Semiconvergence: with noise the error of both first decreases, then increases again."
-    best, end = min(mine, key=lambda row: row.error), mine[-1]
+    best, end = min(own_rows, key=lambda row: row.error), own_rows[-1]
     if best.number > 0.8 * end.number:
         return (
             f"k = {end.width:,}: {number(end.error)} after {end.number} steps, and Landweber at "
@@ -436,8 +436,10 @@ def momentum_charts(snapshot: StudySnapshot) -> Iterator[Chart]:
     names = () if experiment is None else tuple(way.name for way in experiment.ways)
     drawn: list[Series] = []
     for colour, name in zip(COLOURS, names, strict=False):
-        mine = [row for row in rows if row.way == name]
-        drawn.append(Series(name, [r.number for r in mine], [r.residual for r in mine], colour, "line"))
+        own_rows = [row for row in rows if row.way == name]
+        drawn.append(
+            Series(name, [r.number for r in own_rows], [r.residual for r in own_rows], colour, "line")
+        )
     if rows and experiment is not None:
         ends = [1, max(row.number for row in rows)]
         drawn.append(Series("", ends, [experiment.tolerance] * 2, "truth", "dotted"))
@@ -466,10 +468,10 @@ def _peaks(rows: Sequence[MomentumRow], names: Sequence[str]) -> Chart:
     drawn: list[Series] = []
     parts: list[str] = []
     for colour, name in zip(COLOURS, names, strict=False):
-        mine = [row for row in rows if row.way == name]
-        early = [row for row in mine if row.number <= 40]
+        own_rows = [row for row in rows if row.way == name]
+        early = [row for row in own_rows if row.number <= 40]
         drawn.append(Series(name, [r.number for r in early], [r.most for r in early], colour, "line"))
-        peak = max((row.most for row in mine), default=0.0)
+        peak = max((row.most for row in own_rows), default=0.0)
         if peak > 1.001:
             parts.append(f"{name} {number(peak)}")
     return Chart(
@@ -602,9 +604,9 @@ def _impedance(setting: Setting, rows: Sequence[ImpedanceRow]) -> Chart:
     drawn: list[Series] = []
     parts: list[str] = []
     for name, role in _TARGETS.items():
-        mine = [row for row in rows if row.target == name]
-        drawn.append(Series(name, [row.k for row in mine], [row.loss for row in mine], role, "line"))
-        half = next((row.k for row in mine if row.loss <= 0.1), None)
+        own_rows = [row for row in rows if row.target == name]
+        drawn.append(Series(name, [row.k for row in own_rows], [row.loss for row in own_rows], role, "line"))
+        half = next((row.k for row in own_rows if row.loss <= 0.1), None)
         if half is not None:
             parts.append(f"{name} {half}")
     return Chart(
@@ -637,8 +639,8 @@ def image_tiles(setting: Setting, snapshot: StudySnapshot) -> Iterator[Tile]:
     yield Tile("data", "Measurements", _data(setting), "fitted by the network")
     rows: tuple[HumpRow, ...] = snapshot.of("hump")
     by_k = {row.k: row for row in rows}
-    seen = [view for view in snapshot.views if view.part == "hump"]
-    newest = {view.name: view for view in seen}
+    views = [view for view in snapshot.views if view.part == "hump"]
+    newest = {view.name: view for view in views}
     if "current" in newest:
         k = int(newest["current"].row[0])
         note = f"{by_k[k].psnr:.2f} dB" if k in by_k else ""

@@ -170,7 +170,7 @@ class _Header:
             raise self.error(
                 f"{hide!r} names what is no control; write keys of widgets, e.g. w.noise,w.seed", hide
             )
-        here = self.scene(values, readers[page])
+        scene = self.scene(values, readers[page])
         return Lesson(
             key,
             self.word(values, "title"),
@@ -178,8 +178,8 @@ class _Header:
             self.whole(values, "order", 0, 999),
             self.whole(values, "minutes", 1, 90),
             page,
-            here,
-            self.scene({"charts": here.charts, "lamps": here.lamps, **tried}, readers[page]),
+            scene,
+            self.scene({"charts": scene.charts, "lamps": scene.lamps, **tried}, readers[page]),
             self.word(tried, "text"),
             hide,
             self.question(page),

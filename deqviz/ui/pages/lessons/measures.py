@@ -203,8 +203,8 @@ def _away(rival: str) -> Callable[[StudySnapshot], Value]:
 def _after(rival: str, layer: int | None) -> Callable[[StudySnapshot], Value]:
     def read(snapshot: StudySnapshot) -> Value:
         rows = _layers(snapshot, rival)
-        wanted = max(rows, default=0) if layer is None else layer
-        return rows[wanted].distance if wanted in rows else None
+        number = max(rows, default=0) if layer is None else layer
+        return rows[number].distance if number in rows else None
 
     return read
 

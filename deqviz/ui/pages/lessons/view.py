@@ -48,11 +48,11 @@ def show(lesson: Lesson, view: str) -> None:
         now = session.study(_name(view))
         if now is None:
             return
-        seen = chosen(page.draw(now, setting), scene)
+        drawing = chosen(page.draw(now, setting), scene)
         if waiting := session.waiting(now):
-            seen = replace(seen, message=waiting)
-        board.show(seen, key="lesson", on_command=partial(_act, lesson))
-        if now is not study or (seen.state in (*OVER, "paused")) == is_moving:
+            drawing = replace(drawing, message=waiting)
+        board.show(drawing, key="lesson", on_command=partial(_act, lesson))
+        if now is not study or (drawing.state in (*OVER, "paused")) == is_moving:
             st.rerun()
 
     with st.container():  # of its own: reconstruct.py says why
@@ -82,32 +82,34 @@ def leave(lesson: Lesson | None) -> None:
             study.stop()
 
 
-def chosen(seen: board.Board, scene: Scene) -> board.Board:
+def chosen(drawing: board.Board, scene: Scene) -> board.Board:
     """The board with the charts and lamps that the scene names, in its order; the text explains."""
-    charts = {chart.key: chart for chart in seen.charts}
-    lamps = {row.name: row for row in seen.guarantees}
+    charts = {chart.key: chart for chart in drawing.charts}
+    lamps = {row.name: row for row in drawing.guarantees}
     return replace(
-        seen,
-        charts=tuple(charts[key] for key in scene.charts if key in charts) if scene.charts else seen.charts,
-        guarantees=tuple(lamps[n] for n in scene.lamps if n in lamps) if scene.lamps else seen.guarantees,
-        tiles=() if scene.charts else seen.tiles,
+        drawing,
+        charts=tuple(charts[key] for key in scene.charts if key in charts)
+        if scene.charts
+        else drawing.charts,
+        guarantees=tuple(lamps[n] for n in scene.lamps if n in lamps) if scene.lamps else drawing.guarantees,
+        tiles=() if scene.charts else drawing.tiles,
         explanation=None,
     )
 
 
-def missing(seen: board.Board, scene: Scene) -> tuple[str, ...]:
+def missing(drawing: board.Board, scene: Scene) -> tuple[str, ...]:
     """A sentence for every chart and lamp that the scene names and the page does not have."""
-    charts, lamps = [chart.key for chart in seen.charts], [row.name for row in seen.guarantees]
+    charts, lamps = [chart.key for chart in drawing.charts], [row.name for row in drawing.guarantees]
     return tuple(
         f"This lesson asks for the {kind} {name!r}, which is not on this page; known are {', '.join(names)}."
-        for kind, wanted, names in (("chart", scene.charts, charts), ("lamp", scene.lamps, lamps))
-        for name in wanted
+        for kind, keys, names in (("chart", scene.charts, charts), ("lamp", scene.lamps, lamps))
+        for name in keys
         if name not in names
     )
 
 
-def _complain(seen: board.Board, scene: Scene) -> None:
-    for sentence in missing(seen, scene):
+def _complain(drawing: board.Board, scene: Scene) -> None:
+    for sentence in missing(drawing, scene):
         st.warning(sentence)
 
 

@@ -71,12 +71,12 @@ def _stacks(setting: Setting, snapshot: StudySnapshot) -> Stacks | None:
         items[0] = replace(items[0], extra=_grey(mask)[0], words=words)
     rows: dict[str, RunRow] = {r.method: r for r in snapshot.of("runs")}
     for method in METHODS:
-        seen = snapshot.view(method, "runs")
-        if seen is not None and method in rows:
+        image = snapshot.view(method, "runs")
+        if image is not None and method in rows:
             done = rows[method]
             steps = f", {done.iterations} iterations" if done.iterations else ""
             title = method[0].upper() + method[1:]
-            items.append(Stack(method, title, _grey(seen), f"{done.psnr:.2f} dB{steps}", "truth"))
+            items.append(Stack(method, title, _grey(image), f"{done.psnr:.2f} dB{steps}", "truth"))
     return Stacks(frame, cut, tuple(items), GAIN, missing_weights(setting))
 
 

@@ -83,8 +83,8 @@ def _depths(snapshot: StudySnapshot) -> Iterator[Tile]:
 
 def _view(snapshot: StudySnapshot, part: str, key: str, name: str) -> Image | None:
     """The newest picture of this name that came with a row of this key."""
-    seen = (v.image for v in reversed(snapshot.views) if (v.part, v.row[0], v.name) == (part, key, name))
-    return next(seen, None)
+    images = (v.image for v in reversed(snapshot.views) if (v.part, v.row[0], v.name) == (part, key, name))
+    return next(images, None)
 
 
 def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:

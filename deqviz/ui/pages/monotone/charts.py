@@ -31,9 +31,9 @@ def step_charts(snapshot: StudySnapshot) -> Iterator[Chart]:
     net, turning = examples.get("network"), examples.get("turning")
     yield _factors(net, rows)
     yield _about(turning, [row for row in rows if row.example == "turning"])
-    mine = [row for row in rows if row.example == "network"]
-    yield _runs(net, mine)
-    yield _misleading(mine)
+    network_rows = [row for row in rows if row.example == "network"]
+    yield _runs(net, network_rows)
+    yield _misleading(network_rows)
 
 
 def _ends(rows: Sequence[StepRow], example: str) -> list[StepRow]:
@@ -42,10 +42,10 @@ def _ends(rows: Sequence[StepRow], example: str) -> list[StepRow]:
 
 def _factors(net: Example | None, rows: Sequence[StepRow]) -> Chart:
     margin = None if net is None else net.margin
-    seen, other = _ends(rows, "network"), _ends(rows, "turning")
+    ends, other = _ends(rows, "network"), _ends(rows, "turning")
     lines = [] if margin is None else list(_bounds(margin))
     marks: tuple[tuple[str, list[StepRow], Role], ...] = (
-        ("network, largest value", seen, "iterate"),
+        ("network, largest value", ends, "iterate"),
         ("F = mId + K, largest value", other, "start-2"),
     )
     for name, of, role in marks:
@@ -225,8 +225,8 @@ def _solving(experiment: Counterexample | None, rows: Sequence[CounterexampleRow
         if row is None:
             continue
         if row.is_joined == "yes":
-            apart = f", {number(100 * row.apart)} % of ‖x‖ apart" if contender.is_searched else ""
-            parts.append(f"{contender.title}: both images are solutions{apart}")
+            distance = f", {number(100 * row.apart)} % of ‖x‖ apart" if contender.is_searched else ""
+            parts.append(f"{contender.title}: both images are solutions{distance}")
         elif contender.is_searched:
             parts.append(f"{contender.title}: no pair was found")
         elif row.margin <= 0:
@@ -329,8 +329,8 @@ def depth_charts(snapshot: StudySnapshot) -> Iterator[Chart]:
         line = [_or_nan(row.line) for row in of]
         if any(not math.isnan(v) for v in line) and runner.key == "strict":
             steps.append(Series("certified bound κᵏ", ks, line, "predicted", "dashed"))
-    seen = [row.psnr for row in rows if row.psnr is not None and row.k > 0]
-    low, high = (min(seen), max(seen)) if seen else (20.0, 40.0)
+    qualities = [row.psnr for row in rows if row.psnr is not None and row.k > 0]
+    low, high = (min(qualities), max(qualities)) if qualities else (20.0, 40.0)
     room = 0.08 * (high - low) + 0.05
     mark = Series("training depth", [TRAINED, TRAINED], [low - room, high + room], "truth", "dotted")
     yield Chart(
@@ -361,9 +361,9 @@ def _changes(experiment: BeyondDepth | None, rows: Sequence[DepthRow]) -> str:
     for runner in () if experiment is None else experiment.runners:
         by_k = {row.k: row.psnr for row in rows if row.method == runner.key}
         end = 5 * TRAINED if experiment is None else experiment.depth
-        then, now = by_k.get(TRAINED), by_k.get(end)
-        if then is not None and now is not None:
-            parts.append(f"{runner.title} {then:.2f} → {now:.2f}")
+        before, after = by_k.get(TRAINED), by_k.get(end)
+        if before is not None and after is not None:
+            parts.append(f"{runner.title} {before:.2f} → {after:.2f}")
     if not parts:
         return "Unrolled networks are trained for one iterate only; a fixed point does not move."
     return f"In dB, from iteration {TRAINED} to {5 * TRAINED}: {', '.join(parts)}."

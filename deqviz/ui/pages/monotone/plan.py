@@ -88,7 +88,7 @@ def _steps(setting: MolSetting) -> StepLimits:
     """The network at every α, and an F of which its m is all that is true, about the first limit."""
     x = _picture(setting.image, SMALL, setting.seed)
     R = Monotone(setting.version, _task(setting))
-    problem, weight, wanted = (
+    problem, weight, modulus = (
         _problem(setting, x, setting.coils),
         network(R.key).weight,
         hoped(R.key, setting.version),
@@ -96,13 +96,13 @@ def _steps(setting: MolSetting) -> StepLimits:
     start = problem.operator.adjoint(problem.data)
     A, y = problem.operator, problem.data
     title = TITLES[setting.version]
-    examples = [Example("network", title, A, y, R, weight, start, STEPS, hoped=wanted)]
-    margin = margin_of(R, wanted)
+    examples = [Example("network", title, A, y, R, weight, start, STEPS, hoped=modulus)]
+    margin = margin_of(R, modulus)
     turning = Turning(WITHOUT if margin is None else margin.monotonicity)
     exact = margin_of(turning)
     assert exact is not None
     alone = _problem(setting, x, 1)
-    away = random_picture(alone.operator.image, torch.Generator().manual_seed(setting.seed + 1))
+    far_start = random_picture(alone.operator.image, torch.Generator().manual_seed(setting.seed + 1))
     examples.append(
         Example(
             "turning",
@@ -111,7 +111,7 @@ def _steps(setting: MolSetting) -> StepLimits:
             alone.data,
             turning,
             weight,
-            away,
+            far_start,
             tuple(share * exact.first_limit for share in BESIDE),
             2000,
             is_blind=True,

@@ -64,7 +64,7 @@ def charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     )
     if setting.is_tent:
         yield _tent(setting, snapshot)
-    yield _residual(rows, axis, is_held=setting.has_source)
+    yield _residual(rows, axis, has_source=setting.has_source)
     yield _band(snapshot.of("band"))
     if setting.is_stability:
         yield from stability_charts(snapshot.of("stability"))
@@ -209,7 +209,7 @@ def _is_whole(snapshot: StudySnapshot, part: str) -> bool:
     return experiment is not None and len(snapshot.of(part)) == len(experiment.cells)
 
 
-def _residual(rows: Sequence[NoiseRow], axis: Axis, *, is_held: bool) -> Chart:
+def _residual(rows: Sequence[NoiseRow], axis: Axis, *, has_source: bool) -> Chart:
     lines: list[Series] = []
     if rows and rows[0].source is not None:
         bounds = [math.hypot(r.delta, r.weight * (r.source or 0.0)) for r in rows]
@@ -229,7 +229,7 @@ def _residual(rows: Sequence[NoiseRow], axis: Axis, *, is_held: bool) -> Chart:
         axis,
         Axis("in data space", log=True),
         tuple(lines),
-        formula="‖Ax − y‖ ≤ √(δ² + α²‖w‖²)" if is_held else "‖Ax − y‖",
+        formula="‖Ax − y‖ ≤ √(δ² + α²‖w‖²)" if has_source else "‖Ax − y‖",
         sentence=f"Residual against the noisy data, and against the clean data.{note}",
     )
 

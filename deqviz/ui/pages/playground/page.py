@@ -170,7 +170,7 @@ def _presets() -> None:
 
 def explain(setup: Setup, now: Scene) -> Explanation:
     """What one sees, in the words of this very scene."""
-    seen = (
+    rank = (
         "A has rank one: every point of the dashed line has the same data, and R decides between them."
         if setup.plane.operator.rows == 1
         else "On the ellipse ‖Ax − y‖ is constant: where it is long, R decides."
@@ -187,7 +187,7 @@ def explain(setup: Setup, now: Scene) -> Explanation:
         else "No contraction is proved here."
     )
     hint = PRESET_HINTS.get(setup.entry.key, "Drag the data and click into the plane.")
-    return Explanation("A*(Ax − y) + αR(x) = 0", f"{shape} {seen} {_count(now.found)} {rule}", hint)
+    return Explanation("A*(Ax − y) + αR(x) = 0", f"{shape} {rank} {_count(now.found)} {rule}", hint)
 
 
 def _count(fixed_points: tuple[FixedPoint, ...]) -> str:

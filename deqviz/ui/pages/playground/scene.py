@@ -92,8 +92,8 @@ def sweep(plane: Plane, parameter: Parameter) -> Sweep:
 
 @lru_cache(maxsize=64)
 def _fixed_points(plane: Plane) -> tuple[FixedPoint, ...]:
-    zeros, turns = fixed_points(plane), index(plane)
-    if turns is None or turns == sum(f.index for f in zeros):
+    zeros, winding = fixed_points(plane), index(plane)
+    if winding is None or winding == sum(f.index for f in zeros):
         return zeros
     # The border has counted otherwise: look again from a finer grid.
     return max(zeros, fixed_points(plane, starts=31), key=len)

@@ -45,27 +45,27 @@ def _tiles(setting: Setting, snapshot: StudySnapshot) -> Iterator[Tile]:
     """Of each method what was done to it, at the size that is asked for, or the newest before that comes."""
     rows: dict[tuple[str, float], RobustnessRow] = {(r.method, r.level): r for r in snapshot.of("rows")}
     for key in setting.methods:
-        seen = _seen(setting, snapshot, key)
-        if len(seen) < 4:
+        views = _seen(setting, snapshot, key)
+        if len(views) < 4:
             continue
-        level = float(next(iter(seen.values())).row[1])
+        level = float(next(iter(views.values())).row[1])
         result, name = rows[key, level], setting.short(key)
-        clean, damaged, random = (seen[view].image for view in ("clean", "damaged", "random"))
-        share, change = f"{100 * level:.2g} % ‖y‖", _scaled(seen["perturbation"].image)
+        clean, damaged, random = (views[view].image for view in ("clean", "damaged", "random"))
+        share, change = f"{100 * level:.2g} % ‖y‖", _scaled(views["perturbation"].image)
         yield Tile(f"{key}.clean", f"{name}: clean", to_bytes(clean), _decibels(result.psnr_clean))
         yield Tile(f"{key}.random", f"{name}: random", to_bytes(random), _decibels(result.psnr_random))
         yield Tile(f"{key}.change", f"{name}: A*δ", to_bytes(change), share)
         yield Tile(f"{key}.damaged", f"{name}: attacked", to_bytes(damaged), _decibels(result.psnr_attack))
-        apart = magnitude(damaged - clean) if damaged.shape[1] == 2 else (damaged - clean).abs()
+        change_image = magnitude(damaged - clean) if damaged.shape[1] == 2 else (damaged - clean).abs()
         note = f"gain {number(result.attack)}"
-        yield Tile(f"{key}.damage", f"{name}: |Δx| × {GAIN}", to_bytes(GAIN * apart), note)
+        yield Tile(f"{key}.damage", f"{name}: |Δx| × {GAIN}", to_bytes(GAIN * change_image), note)
 
 
 def _seen(setting: Setting, snapshot: StudySnapshot, key: str) -> dict[str, RowImage]:
     """The pictures of one row of a method."""
     views = [v for v in snapshot.views if v.row[0] == key]
-    wanted = [v for v in views if v.row[1] == setting.shown_size]
-    row = wanted[-1].row if wanted else views[-1].row if views else None
+    own_views = [v for v in views if v.row[1] == setting.shown_size]
+    row = own_views[-1].row if own_views else views[-1].row if views else None
     return {v.name: v for v in views if v.row == row}
 
 

@@ -127,13 +127,13 @@ def _caption(rows: Sequence[RobustnessRow]) -> str:
     if not rows:
         return "Computed in turn with the other methods."
     most = max(rows, key=lambda r: r.attack)
-    ways = {
+    methods = {
         "implicit": "through the equilibrium",
         "through all steps": "through all iterations",
         "none": "by random search only (no derivative), hence weak",
     }
     text = (
-        f"Ascent {ways[most.derivative]} finds the gain {number(most.attack)}, random perturbations "
+        f"Ascent {methods[most.derivative]} finds the gain {number(most.attack)}, random perturbations "
         f"{number(max(r.random for r in rows))}."
     )
     if (worst := max(r.residual for r in rows)) > UNSETTLED:

@@ -187,20 +187,20 @@ def _falls(rows: Sequence[LayerRow]) -> Chart:
 
 def _theorem(setting: Setting, rows: Sequence[LayerRow]) -> Chart:
     """The bound of the theorem, and how far below it the measured mean is."""
-    mine = [row for row in rows if row.rival == "C"] or [
+    candidates = [row for row in rows if row.rival == "C"] or [
         row for row in rows if _role_of(row.rival) != "truth"
     ]
-    excess = max((max(row.excess or 0.0, 0.0) for row in mine), default=0.0)
-    first = next((row.start for row in mine), setting.bound)
+    excess = max((max(row.excess or 0.0, 0.0) for row in candidates), default=0.0)
+    first = next((row.start for row in candidates), setting.bound)
     line = stationarity(first, setting.rate, excess, setting.risk, setting.bound, FAR)
     radius = (excess + setting.risk * setting.bound / (1 - setting.risk)) / setting.rate
     drawn = [
         Series("bound", list(range(FAR + 1)), line.tolist(), "predicted", "dashed"),
         Series("radius", [0, FAR], [radius] * 2, "predicted", "dotted"),
     ]
-    if mine:
-        title = mine[0].rival
-        own = [row for row in mine if row.rival == title]
+    if candidates:
+        title = candidates[0].rival
+        own = [row for row in candidates if row.rival == title]
         drawn.append(
             Series(
                 f"{title}, measured",
@@ -228,18 +228,18 @@ def _layer(row: LayerRow) -> float:
 def _plane(experiment: PlanarUnrolling | None, rows: Sequence[PointRow]) -> Chart:
     """The ways of one signal through the contours of its objective."""
     drawn: list[Series] = []
-    mine = [row for row in rows if row.signal == 0]
+    shown_rows = [row for row in rows if row.signal == 0]
     names = {"U, in the plane": ("U", "start-1"), "C, in the plane": ("C", "start-4")}
-    if experiment is not None and mine:
-        drawn.append(_contours(experiment, mine))
+    if experiment is not None and shown_rows:
+        drawn.append(_contours(experiment, shown_rows))
         y = experiment.test_set.solution[0]
         drawn.append(Series("y*", [float(y[0])], [float(y[1])], "measured", "points"))
-    for title in _titles_of(mine):
-        own = [row for row in mine if row.rival == title]
+    for title in _titles_of(shown_rows):
+        own = [row for row in shown_rows if row.rival == title]
         name, role = names.get(title, (title, "truth"))
         x, y = [row.first for row in own], [row.second for row in own]
         drawn.append(Series(name, x, y, "truth" if role == "truth" else _role_of(name)))
-    ends = [f"{names.get(t, (t, ''))[0]} {number(_last(mine, t))}" for t in _titles_of(mine)]
+    ends = [f"{names.get(t, (t, ''))[0]} {number(_last(shown_rows, t))}" for t in _titles_of(shown_rows)]
     layers = 0 if experiment is None else experiment.layers
     return Chart(
         "plane",
@@ -401,10 +401,10 @@ def shift_charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
 def _shifted_slacks(rows: Sequence[ShiftRow]) -> Chart:
     networks = [row for row in rows if _role_of(row.rival) != "truth"]
     drawn = list(_lines(networks, lambda row: row.shift, lambda row: row.excess))
-    mine = "C" if "C" in _titles_of(networks) else next(iter(_titles_of(networks)), "")
-    own = [row for row in networks if row.rival == mine]
+    network = "C" if "C" in _titles_of(networks) else next(iter(_titles_of(networks)), "")
+    own = [row for row in networks if row.rival == network]
     bound = [max(row.unshifted, 0.0) + (2 - row.rate) * row.drift for row in own]
-    drawn.append(Series(f"bound for {mine}", [row.shift for row in own], bound, "predicted", "dashed"))
+    drawn.append(Series(f"bound for {network}", [row.shift for row in own], bound, "predicted", "dashed"))
     return Chart(
         "slack",
         "Largest constraint slack ζ",
@@ -418,13 +418,13 @@ def _shifted_slacks(rows: Sequence[ShiftRow]) -> Chart:
 
 
 def _drift(rows: Sequence[ShiftRow]) -> Iterator[Series]:
-    seen = {row.shift: row.drift for row in rows}
-    yield Series("measured", list(seen), list(seen.values()), "measured")
+    by_shift = {row.shift: row.drift for row in rows}
+    yield Series("measured", list(by_shift), list(by_shift.values()), "measured")
 
 
 def _growth(rows: Sequence[ShiftRow]) -> str:
-    seen = sorted({(row.shift, row.drift) for row in rows})
-    steps = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(seen) if b[0] > a[0]]
+    points = sorted({(row.shift, row.drift) for row in rows})
+    steps = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(points) if b[0] > a[0]]
     return f"Per unit of p: between {number(min(steps))} and {number(max(steps))}." if steps else ""
 
 
@@ -482,12 +482,12 @@ def patch_tiles(setting: Setting, snapshot: StudySnapshot) -> Iterator[Tile]:
     experiment: PatchStrip | None = snapshot.experiment("patches")
     if experiment is None:
         return
-    seen = {view.row: view.image for view in snapshot.views}
+    images = {view.row: view.image for view in snapshot.views}
     psnr = {row.key: row.psnr for row in snapshot.of("patches")}
 
     def tile(row: tuple[str, int], title: str) -> Iterator[Tile]:
-        if row in seen and row in psnr:
-            yield Tile(f"{row[0]}{row[1]}", title, to_bytes(seen[row]), f"{psnr[row]:.2f} dB")
+        if row in images and row in psnr:
+            yield Tile(f"{row[0]}{row[1]}", title, to_bytes(images[row]), f"{psnr[row]:.2f} dB")
 
     yield from tile((NOISY, 0), "Noisy image")
     names = [rival.title for rival in experiment.rivals]
@@ -599,18 +599,18 @@ def strip_tiles(setting: Setting, snapshot: StudySnapshot) -> Iterator[Tile]:
         )
     training = TRAININGS[setting.shown]
     quality = {row.key: row.psnr for row in snapshot.of("strip")}
-    seen = {view.row: view.image for view in snapshot.views if view.name == "picture"}
+    images = {view.row: view.image for view in snapshot.views if view.name == "picture"}
     for layer in range(1, _DEPTH + 1):
         key = (training, setting.factor, layer)
-        if key in seen and key in quality:
+        if key in images and key in quality:
             title = f"{setting.shown}, layer {layer}"
             yield Tile(
-                f"layer{layer}", title, to_bytes(seen[key]), f"{number(quality[key])} dB on missing pixels"
+                f"layer{layer}", title, to_bytes(images[key]), f"{number(quality[key])} dB on missing pixels"
             )
     key = ("biharmonic", 0.0, 0)
-    if key in seen and key in quality:
+    if key in images and key in quality:
         yield Tile(
-            "biharmonic", "Biharmonic", to_bytes(seen[key]), f"{number(quality[key])} dB on missing pixels"
+            "biharmonic", "Biharmonic", to_bytes(images[key]), f"{number(quality[key])} dB on missing pixels"
         )
     yield Tile("truth", "Ground truth", to_bytes(experiment.truth))
 
@@ -717,12 +717,12 @@ def _products(lessons: Sequence[Taught]) -> Chart:
 def _learned(name: str, title: str, axis: str, rows: Sequence[LayerRow]) -> Chart:
     drawn: list[Series] = []
     parts: list[str] = []
-    for who in _titles_of(rows):
-        own = [row for row in rows if row.rival == who]
+    for network in _titles_of(rows):
+        own = [row for row in rows if row.rival == network]
         y = [float(getattr(row, name)) for row in own]
-        drawn.append(Series(who, [row.layer for row in own], y, ROLES.get(who, "iterate")))
+        drawn.append(Series(network, [row.layer for row in own], y, ROLES.get(network, "iterate")))
         rises = sum(b > a for a, b in pairwise(y))
-        parts.append(f"{who} at {rises}")
+        parts.append(f"{network} at {rises}")
     return Chart(
         name,
         f"{title} after training",

@@ -155,7 +155,7 @@ class Setting(StudySetting):
     @property
     def computation(self) -> "Setting":
         """What the numbers depend on: of other views nothing, of curves against s or p not the marked one."""
-        mine: Mapping[View, tuple[str, ...]] = {
+        fields: Mapping[View, tuple[str, ...]] = {
             "Layers": ("rivals", "rate"),
             "Noise": ("rivals", "before", "deviation"),
             "Shift": ("rivals", "rate", "shift"),
@@ -172,7 +172,7 @@ class Setting(StudySetting):
             "Pictures": ("rivals", "picture", "level"),
             "Inpainting": ("colour", "hole", "factor", *(("mask",) if self.hole == "painted" else ())),
         }
-        kept = {name: getattr(self, name) for name in mine[self.view]}
+        kept = {name: getattr(self, name) for name in fields[self.view]}
         return replace(Setting(), view=self.view, seed=self.seed, **kept)
 
     def to_query(self) -> dict[str, str]:
