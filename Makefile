@@ -4,21 +4,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: app test check docs wheel train bench screenshots clean
+.PHONY: app test check style docs wheel train bench screenshots clean
 .DEFAULT_GOAL := app
 
 app: $(VENV)/.runtime
 	@$(BIN)/deqviz app
 
 # pytest comes last and nothing after it: its closing line is the verdict. A process per core, a file at a time, in the
-# order of tests/conftest.py. Bytecode is kept whatever the shell says: every process would compile the package anew.
-test: check
+# order of tests/conftest.py; pyright runs among the tests, for it keeps one core alone. Bytecode is kept whatever the
+# shell says: every process would compile the package anew.
+test: style
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-check: $(VENV)/.dev
+check: style
+	@$(BIN)/pyright
+
+style: $(VENV)/.dev
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/pyright
 	@$(BIN)/lint-imports
 
 # The sdist and the wheel, in dist/.
