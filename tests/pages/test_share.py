@@ -213,6 +213,9 @@ def test_a_damaged_link_that_hides_says_so_and_shows():
     assert "no control" in sheets(at)
     assert '"st-key-w-seed" i' in sheets(at)
     assert here(at)["hide"] == "w.seed"
+    at.button(key="teacher.show_all").click().run()
+    at.query_params["hide"] = "w.seed"  # from a browser that is behind
+    assert "st-key-w-seed" not in sheets(at.run())
 
 
 # ---------------------------------------------------------------- a browser that is behind

@@ -32,12 +32,14 @@ def read(text: str) -> tuple[tuple[str, ...], bool]:
 def enter() -> None:
     """Take over what the address hides; an address that was taken over before, or has none, changes nothing.
 
-    Streamlit's links between pages drop the parameter; and a browser may send it once more after `show_all`.
+    Streamlit's links between pages drop the parameter, and a browser may send it once more after `show_all`.
+    What was refused of it is not in the address that the page writes, and that is read when a script reruns.
     """
     text = st.query_params.get(NAME)
-    if text is not None and text != st.session_state.get("teacher.seen"):
-        st.session_state["teacher.seen"] = text
-        st.session_state["teacher.hidden"], st.session_state["teacher.is_clean"] = read(text)
+    if text is not None and text not in st.session_state.get("teacher.seen", ()):
+        names, is_clean = read(text)
+        st.session_state["teacher.seen"] = (text, ",".join(names))
+        st.session_state["teacher.hidden"], st.session_state["teacher.is_clean"] = names, is_clean
 
 
 def hidden() -> tuple[str, ...]:
