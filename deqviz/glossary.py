@@ -16,6 +16,8 @@ from typing import NamedTuple
 from deqviz.resources import ASSETS
 
 FILE = ASSETS / "glossary.toml"
+INDEX = re.compile(r"(?<=[^\s_^])([_^])(?:\{([^{}]+)\}|\(([^()]+)\)|(−?[A-Za-z0-9Α-ωℓ]+))")
+"""An index in running text, as in x_k, σ_{min} and κ^k: its sign, and then one of three groups."""
 
 
 @dataclass(frozen=True, slots=True)

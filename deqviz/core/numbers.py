@@ -9,8 +9,9 @@ def number(value: float) -> str:
         return "∞" if value > 0 else "−∞" if value < 0 else "not a number"
     if value == 0:
         return "0"
-    exponent = math.floor(math.log10(abs(value)))
+    exponent = int(f"{value:.2e}".partition("e")[2])
     if -3 <= exponent < 5:
         return f"{value:.{max(0, 2 - exponent)}f}".replace("-", "−")
-    digits = str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{value / 10.0**exponent:.1f}·10{digits}".replace("-", "−")
+    mantissa, _, power = f"{value:.1e}".partition("e")
+    digits = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{mantissa}·10{digits}".replace("-", "−")

@@ -189,9 +189,13 @@ class Entry(Generic[T]):
 
     @property
     def option(self) -> str:
-        """The title in a menu: behind its family, unless the title names that itself."""
-        is_named = self.family.lower() in self.title.lower()
-        return self.title if is_named else f"{self.family} · {self.title}"
+        """The title in a menu, behind its family: "Unrolled · MoDL" of "MoDL (unrolled)".
+
+        A title that begins with the family stays as it is.
+        """
+        if self.title.casefold().startswith(self.family.casefold()):
+            return self.title
+        return f"{self.family} · {self.title.removesuffix(f' ({self.family.lower()})')}"
 
     @property
     def summary(self) -> str:

@@ -31,7 +31,7 @@ class StoppingRule:
         self._smallest = min(self._smallest, mark.gap)
         grown = mark.gap / max(self._smallest, 1e-12)
         if grown > GROWTH and mark.residual > 1e-2:
-            where = f"at iteration {mark.k} the residual is {number(grown)} times its smallest value"
+            where = f"at iteration {mark.k} ‖T(x) − x‖ is {number(grown)} times its smallest value"
             return "diverged", f"Diverged: {where}. What was computed is kept."
         if mark.residual <= self._tolerance:
             tolerance = number(self._tolerance)

@@ -43,7 +43,7 @@ def network(training: Training, dtype: torch.dtype = torch.float32, device: str 
     return net
 
 
-@METHODS.register("glow_prox", title="GLOW-Prox (unrolled flows)", family="Unrolled")
+@METHODS.register("glow_prox", title="GLOW-Prox (unrolled)", family="Unrolled")
 class GlowProxMethod(Method):
     """Five unrolled layers: a gradient step on the data, then a shrinkage of the latents of a flow.
 

@@ -3,7 +3,6 @@
 Code, signatures and addresses keep their underscores.
 """
 
-import re
 from collections.abc import Iterator
 
 from docutils import nodes
@@ -11,7 +10,8 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-_INDEX = re.compile(r"(?<=[^\s_^])([_^])(?:\{([^{}]+)\}|\(([^()]+)\)|(−?[A-Za-z0-9Α-ωℓ]+))")
+from deqviz.glossary import INDEX
+
 _KEPT = (
     nodes.literal,
     nodes.literal_block,
@@ -31,14 +31,14 @@ class Indices(SphinxPostTransform):
     def run(self, **kwargs: object) -> None:
         """Of this document."""
         for text in list(self.document.findall(nodes.Text)):
-            if _INDEX.search(text) and not _is_kept(text):
+            if INDEX.search(text) and not _is_kept(text):
                 text.parent.replace(text, list(split(str(text))))
 
 
 def split(text: str) -> Iterator[nodes.Node]:
     """The text and its indices in turn."""
     end = 0
-    for index in _INDEX.finditer(text):
+    for index in INDEX.finditer(text):
         yield nodes.Text(text[end : index.start()])
         kind = nodes.subscript if index[1] == "_" else nodes.superscript
         inner = index[2] or index[3] or index[4]

@@ -114,16 +114,17 @@ def test_a_menu_lists_family_by_family_and_what_has_none_last():
             tools.register(key, title=key.capitalize(), family=family)(type(key, (), {}))
         assert tools.menu() == ("jigsaw", "mallet", "sledge", "level")
         assert tools.keys() == ("mallet", "level", "jigsaw", "sledge")
-        # A title that names its family needs no second name.
         assert [tools[key].option for key in tools.menu()] == [
             "Saws · Jigsaw",
             "Hammers · Mallet",
             "Hammers · Sledge",
             "Level",
         ]
-        hammer = tools.register("hammer", title="Claw hammers", family="Hammers")
-        hammer(type("Hammer", (), {}))
-        assert tools["hammer"].option == "Claw hammers"
+        # A family is named once.
+        for key, title in (("ball", "Hammers with a ball"), ("claw", "Claw (hammers)")):
+            tools.register(key, title=title, family="Hammers")(type(key, (), {}))
+        assert tools["ball"].option == "Hammers with a ball"
+        assert tools["claw"].option == "Hammers · Claw"
     finally:
         del REGISTRIES["tool"]
 

@@ -17,7 +17,8 @@ def describe(scenario: Scenario) -> str:
     method = METHODS[scenario.method.key].title
     regularizer = scenario.method.params.get("regularizer")
     if regularizer is not None:
-        method += f", {REGULARIZERS[regularizer.key].title.lower()}"
+        title_of_r = REGULARIZERS[regularizer.key].title
+        method += f", {title_of_r[0].lower()}{title_of_r[1:]}"
     parts = (title, OPERATORS[scenario.operator.key].title, NOISES[scenario.noise.key].title, method)
     return " · ".join(parts)
 

@@ -83,7 +83,8 @@ export class Transport {
     this.drawNumbers(now);
     say(this.state, WORDS[now.state] + (now.replaying ? ", replaying" : ""));
     mark(this.node, "data-state", now.state);
-    say(this.message, now.message);
+    // The word stands before it already.
+    say(this.message, now.message.replace(/^Diverged: /, ""));
   }
 
   drawPrimary({ state, enabled, replaying }) {

@@ -10,6 +10,7 @@ import torch
 
 from deqviz import plugins
 from deqviz.core.machine import thread_count
+from deqviz.glossary import INDEX
 from deqviz.ui.components.text import plain
 from deqviz.ui.pages.about import facts
 from deqviz.ui.shell import address, session
@@ -19,8 +20,6 @@ _STYLE = Path(__file__).parent / "style.css"
 _TABS = ("Methods", "Weights", "Images", "This installation", "Cite and licence")
 _SIDE = 256
 """Of the pictures for which device and threads are told."""
-
-_INDEX = re.compile(r"_(?:\{([^}]*)\}|(.))")
 
 Cell = str
 """HTML of one cell: made by `_text` and the functions beside it alone."""
@@ -77,9 +76,18 @@ def _text(words: str) -> Cell:
 
 
 def _formula(words: str) -> Cell:
-    """An equation with its _x and _{xy} as indices."""
-    marked = _INDEX.sub(r"<sub>\1\2</sub>", html.escape(words))
-    return f"<i>{marked}</i>"
+    """An equation."""
+    return f"<i>{_indexed(words)}</i>"
+
+
+def _indexed(words: str) -> Cell:
+    """Text with its _x, _{xy} and ^k as indices."""
+    return INDEX.sub(_index, html.escape(words))
+
+
+def _index(match: re.Match[str]) -> Cell:
+    tag = "sub" if match[1] == "_" else "sup"
+    return f"<{tag}>{match[2] or match[3] or match[4]}</{tag}>"
 
 
 def _list(words: str) -> Cell:
@@ -130,7 +138,7 @@ def _methods(sought: str) -> None:
             (
                 _named(part.title, part.key),
                 *((_formula(part.equation),) if has_equation else ()),
-                _text(part.summary),
+                _indexed(part.summary),
                 _text(part.source),
             )
             for part in parts

@@ -216,7 +216,7 @@ def _unfinished(drawn: Sequence[Line]) -> str:
         if any(row.state == state for row in rows)
     ]
     if not parts:
-        return "Every cell converged to its tolerance."
+        return "Every cell converged to its tolerance." if rows else ""
     return f"Of {len(rows)} cells {', '.join(parts)}: the reasons are in the CSV."
 
 

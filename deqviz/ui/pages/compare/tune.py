@@ -60,10 +60,10 @@ def _target(
 ) -> Target:
     scale = Scale(float(r.low), float(r.high), r.log, p.type is int)
     label = (r.label or p.name.capitalize()).removesuffix(f" {r.symbol}")
-    symbol = r.symbol or label.lower()
-    return Target(
-        lane, Knob(choice, path), scale, float(value), symbol, f"{name}: {label} {r.symbol}".rstrip()
-    )
+    # An option of a menu and the title of an axis cannot set an index.
+    symbol = "" if "_" in r.symbol else r.symbol
+    title = f"{name}: {label} {symbol}".rstrip()
+    return Target(lane, Knob(choice, path), scale, float(value), symbol or label.lower(), title)
 
 
 def tunables(options: tuple[Target, ...]) -> tuple[Tunable, ...]:

@@ -80,7 +80,7 @@ def _where_to(rows: Sequence[UniquenessRow]) -> str:
     """How many runs ended, and where."""
     ends = [row for row in rows if row.state != "going"]
     if not ends:
-        return "Every run has another starting point; the limits are counted below."
+        return "Every run has another starting point; the number of limits comes when all have ended."
     limits = {row.limit for row in ends if row.limit is not None}
     arrived = sum(row.state == "arrived" for row in ends)
     parts = [f"{arrived} of {len(ends)} runs converged" + _at(len(limits))]

@@ -44,7 +44,7 @@ def form() -> Setting:
     heading("Equation")
     values["image"] = picture_box("c.image", "Image", Setting.image)
     values["side"] = _own("side")
-    values["operator"] = _choice("operator", "Operator")
+    values["operator"] = _choice("operator", "Forward operator")
     values["regularizer"] = _choice("regularizer", "Regulariser")
     values["weight"] = _own("weight")
     heading("Starts")

@@ -31,7 +31,10 @@ class Setting(StudySetting):
     unknowns: Annotated[int, Range(4, 100, "Unknowns", symbol="n", help="x† has n entries")] = 40
     rows: Annotated[
         Literal["orthonormal", "Gaussian"],
-        Options("Rows of A", "Orthonormal: AA* = Id, which needs m ≤ n. Gaussian: all entries N(0, 1)"),
+        Options(
+            "Measurement ensemble",
+            "Rows of A. Orthonormal: AA* = Id, which needs m ≤ n. Gaussian: all entries N(0, 1)",
+        ),
     ] = ORTHONORMAL
     is_unit: Annotated[bool, Options("‖x†‖ = 1", "Otherwise the entries of x† are N(0, 1)")] = True
     is_centred: Annotated[

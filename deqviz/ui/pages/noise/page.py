@@ -49,7 +49,7 @@ def form() -> Setting:
         values["kernel"] = _own("kernel")
     else:
         values["image"] = picture_box("n.image", "Image", Setting.image, is_upload_kept=True)
-        values["operator"] = _choice("operator", is_model, "Operator")
+        values["operator"] = _choice("operator", is_model, "Forward operator")
         values["side"] = _own("side")
     values["regularizer"] = _choice("regularizer", is_model, "Regulariser")
     heading("Ground truth")

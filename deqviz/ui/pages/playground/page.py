@@ -136,7 +136,7 @@ def _form(setup: Setup) -> Setup:
     values["splitting"] = _widget("splitting", setup)
     # Without a step of its own the implicit splitting keeps the one that was chosen for the explicit one.
     values["step"] = _widget("step", setup) if values["splitting"] == "explicit" else setup.step
-    heading("Data y = A p")
+    heading("Measurements")
     values |= {name: _widget(name, setup) for name in ("horizontal", "vertical")}
     return replace(setup, regularizer=regularizer, **values)
 

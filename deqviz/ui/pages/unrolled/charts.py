@@ -82,7 +82,7 @@ def distances(rows: Sequence[LayerRow], rate: float, note: str = "2,000 test sig
         Axis("d_{ℓ} = E‖y_{ℓ} − y*‖", log=True),
         tuple(drawn),
         note=note,
-        formula="c_{ℓ} ≤ 0 for all l ⟹ d_{ℓ} ≤ (1 − ε)^{ℓ} d_{0}",
+        formula="c_{ℓ} ≤ 0 for all ℓ ⟹ d_{ℓ} ≤ (1 − ε)^{ℓ} d_{0}",
         sentence=_stopped(rows),
     )
 
