@@ -85,7 +85,7 @@ class Journal:
             if not line:
                 continue
             try:
-                rows.append(Measured(**_fields(json.loads(line))))
+                rows.append(Measured(**_fields(json.loads(line))).retitled())
             except (ValueError, TypeError):
                 self.torn += 1
         return rows

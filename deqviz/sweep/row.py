@@ -1,7 +1,8 @@
 """One cell of a batch: its scenario as plain data, and its measured numbers."""
 
 import hashlib
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -71,6 +72,19 @@ class Measured(Row):
     status: str
     version: str
     scenario: str
+
+    def retitled(self) -> "Measured":
+        """Under today's titles of its operator and noise, so that rows of all versions stand in one group.
+
+        Its scenario says which they are; where that cannot be read, e.g. of a plugin, the row stays as it is.
+        """
+        try:
+            parts = {name: json.loads(self.scenario)[name] for name in ("operator", "noise")}
+            scenario = Scenario.from_json(json.dumps(parts))
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return self
+        operator, noise = label("operator", scenario.operator), label("noise", scenario.noise)
+        return replace(self, operator=operator, noise=noise)
 
     @property
     def key(self) -> Key:

@@ -163,7 +163,7 @@ def _row(line: dict[str, Any], name: str) -> Measured:
         raise ValueError(f"{name}: there is no state {line['state'][:40]!r}: write the table again.")
     if min(line["iterations"], line["evaluations"], line["seconds"]) < 0:
         raise ValueError(f"{name}: a count is negative: write the table again.")
-    return Measured(**{field.name: line[field.name] for field in SCHEMA})
+    return Measured(**{field.name: line[field.name] for field in SCHEMA}).retitled()
 
 
 def merged(old_rows: Sequence[Measured], fresh: Iterable[Measured]) -> dict[str, Measured]:
