@@ -36,5 +36,7 @@ MOL_RECIPES: tuple[InverseProblemRecipe, ...] = (
         "mol_lr_inpainting", "MOL-LR, inpainting", 400, 5e-4, task=_HOLES, margin=0.02, version="approximate"
     ),
     MolRecipe("mol_3d", "MOL-SN, m = 0.1, volumes", 1000, 2e-3, error=1e-4, patch=28, width=12, task=Slab()),
-    MolRecipe("mol_2dt", "MOL-SN, m = 0.1, films", 1000, 2e-3, error=1e-4, patch=32, width=12, task=Film()),
+    MolRecipe(
+        "mol_2dt", "MOL-SN, m = 0.1, dynamic series", 1000, 2e-3, error=1e-4, patch=32, width=12, task=Film()
+    ),
 )
