@@ -105,6 +105,10 @@ class Scalars:
         )
 
 
+Mark = Scalars
+"""Its name in packages that were written for 0.1.0."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What was measured on a run: its marks, and named probes made after it.

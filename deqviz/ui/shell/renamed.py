@@ -1,4 +1,4 @@
-"""Names of controls in links of earlier versions, and what they are called now."""
+"""Names in links and lesson files of earlier versions, and what they are called now."""
 
 import re
 from collections.abc import Mapping
@@ -83,3 +83,30 @@ RENAMED: Mapping[str, str] = {
     for earlier, title in titles.items()
 }
 """From the class of a control in an earlier version to that of today."""
+
+GUARANTEES: Mapping[str, str] = {
+    "Predicted line": "A-priori linear rate",
+    "Distance by the gap": "A-posteriori error bound",
+    "One limit": "Unique limit from all starts",
+    "Envelope": "Geometric envelope",
+    "Nothing gets nearer": "Lower error bound",
+    "This near for certain": "Upper error bound",
+    "What A cannot see is at rest": "R(x) ∈ ran A* (null-space component vanishes)",
+    "Unrolled bytes": "Activation memory, unrolled",
+    "Equilibrium bytes": "Activation memory, equilibrium",
+    "Unrolled pictures": "Convergence of the unrolled iterates",
+    "Unrolled gradient": "Convergence of the unrolled gradient",
+    "Both solve it": "Two solutions",
+    "No second solution": "Uniqueness by m-monotonicity",
+    "The first solves it": "First solution",
+    "Distance": "Symmetric Bregman distance",
+    "Error": "Reconstruction error",
+    "Data error": "Error in the data",
+    "Distance, condition broken": "Bregman distance, source condition violated",
+    "Certified width is feasible": "Certified widths are feasible",
+    "What is fitted is feasible": "Fitted widths are feasible",
+    **{
+        f"{name}: each layer descends": f"{name}: descent per layer" for name in ("U", "UN", "C0", "C", "DSN")
+    },
+}
+"""Rows of guarantee tables as the lessons of 0.1.0 named them."""

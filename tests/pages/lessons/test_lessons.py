@@ -125,6 +125,11 @@ def test_the_data_decide_for_the_answer_of_the_theorem(lesson: Lesson):
 # ---------------------------------------------------------------- a file of a teacher
 
 
+def test_guarantees_go_by_their_earlier_names_too():
+    lesson = parsed(EXAMPLE.replace('charts = ["solvers"', 'lamps = ["One limit"]\ncharts = ["solvers"'))
+    assert lesson.scene("here").lamps == ("Unique limit from all starts",)
+
+
 def test_the_example_for_teachers_runs():
     lesson = parsed(EXAMPLE)
     assert (lesson.key, lesson.page, lesson.tried.label) == ("damping", "convergence", "s = 1.1")

@@ -15,6 +15,7 @@ from deqviz.resources import ASSETS
 from deqviz.ui.pages.lessons import measures as lessons_measures
 from deqviz.ui.pages.lessons.condition import VIEWS, Condition, places
 from deqviz.ui.shell import teacher
+from deqviz.ui.shell.renamed import GUARANTEES
 
 FOLDER = ASSETS / "lessons"
 MOST_BYTES = 64 * 1024
@@ -228,7 +229,8 @@ class _Header:
         if warnings:
             raise self.error(f"the page refuses this address: {warnings[0].rstrip('.')}", address)
         label = self.word(values, "label", "Try this")
-        return Scene(query, self.words(values, "charts"), self.words(values, "lamps"), label)
+        lamps = tuple(GUARANTEES.get(name, name) for name in self.words(values, "lamps"))
+        return Scene(query, self.words(values, "charts"), lamps, label)
 
     def question(self, page: str) -> Question:
         values = self.table(self.values, "ask")
