@@ -165,6 +165,8 @@ def open_page(browser: Browser) -> Iterator[Open]:
 
     yield start
     for context in contexts:
+        for page in context.pages:
+            stop(page)
         context.close()
     assert not problems, problems
 
@@ -233,6 +235,8 @@ def visit(request: pytest.FixtureRequest, browser: Browser, serve: Serve, window
         return page
 
     yield go
+    if window.page is not None:
+        stop(window.page)
     if request.node.stash.get(FAILED, False):
         window.close()
     assert not window.problems, window.problems
@@ -285,6 +289,12 @@ def turn(page: Page, address: str) -> None:
     page.evaluate(f"history.pushState(null, '', '/{address}'); dispatchEvent(new PopStateEvent('popstate'))")
     name = address.partition("?")[0]
     painted(page, (entry(name) if name else entry("reconstruct")).title)
+
+
+def stop(page: Page) -> None:
+    """End what still runs on a page: it would go on computing while other tests wait."""
+    # Where nothing runs the button is disabled, and a disabled one hears nothing.
+    page.get_by_role("button", name="Stop", exact=True).evaluate_all("all => all.forEach((b) => b.click())")
 
 
 @pytest.fixture
