@@ -11,6 +11,8 @@ from tests import annotations
 torch.set_num_threads(1)
 annotations.install()
 
+from deqviz.runtime import worker  # noqa: E402  # with its annotations checked
+
 # The same examples at every run, and nothing that fails because the machine is slow.
 # `pytest --hypothesis-profile search` looks for others.
 steady = {
@@ -28,6 +30,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with a browser first: they take the longest, and at the end a core would wait for them."""
     with_browser = {item.path for item in items if item.get_closest_marker("browser")}
     items.sort(key=lambda item: item.path not in with_browser)
+
+
+def pytest_runtest_teardown() -> None:
+    """End what a test leaves in this process's worker: it would go on computing beside the tests after it."""
+    left = worker._worker
+    for entry in list(left._entries) if left is not None else []:
+        if not entry.task.is_over():
+            entry.task.end("The test is over.")
 
 
 def pytest_runtest_setup() -> None:

@@ -25,7 +25,7 @@ import deqviz
 from deqviz.resources import SETTINGS
 from deqviz.sweep import command
 from deqviz.ui.pages import PAGES
-from tests.browser import Open, Server
+from tests.browser import Open, Server, stop
 from tests.places import PATIENCE, ROOT
 
 LARGEST = 20_000_000
@@ -198,3 +198,4 @@ def test_every_page_is_served_with_the_theme_and_its_charts(app: str, open_page:
             "data-test-script-state", "notRunning", timeout=1000 * PATIENCE
         )
         expect(page.get_by_test_id("stException")).to_have_count(0)
+        stop(page)

@@ -30,7 +30,8 @@ def opened(query: dict[str, str] | None = None) -> AppTest:
 
 
 def settle(at: AppTest) -> AppTest:
-    until(lambda: at.session_state.job.state in OVER, "the end of the run")
+    # The newest image comes after the state says that the run is over.
+    until(lambda: at.session_state.job.snapshot() and at.session_state.job.is_settled, "the end of the run")
     return at.run()
 
 
