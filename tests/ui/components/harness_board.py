@@ -149,7 +149,8 @@ def act(command: board.Command) -> None:
     worker().wake()
 
 
-live.plotly_script = board.plotly_script = (lambda: None) if option("unserved", 0) else plotly_script
+# Every tab asks for itself: the tabs of one server share these modules.
+live.plotly_script = board.plotly_script = lambda: None if option("unserved", 0) else plotly_script()
 st.set_page_config(page_title="Board", layout="wide")
 st.header("Board", anchor=False)
 st.text_input("A widget")

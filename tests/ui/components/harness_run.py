@@ -234,7 +234,8 @@ def act(command: live.Command) -> None:
         st.session_state.job.act(command)
 
 
-live.plotly_script = (lambda: None) if option("unserved", 0) else plotly_script
+# Every tab asks for itself: the tabs of one server share these modules.
+live.plotly_script = lambda: None if option("unserved", 0) else plotly_script()
 st.set_page_config(page_title="Live view", layout="wide")
 if "job" not in st.session_state:
     st.session_state.job = start()
