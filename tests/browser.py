@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from deqviz.ui.pages import entry
@@ -40,6 +41,9 @@ Open = Callable[..., Page]
 Visit = Callable[..., Page]
 
 expect.set_options(timeout=1000 * PATIENCE)
+
+MAIN = "[data-testid=stMain]"
+"""The page below the bar: while a script takes its time, Streamlit has a button Stop in the bar."""
 
 FAILED = pytest.StashKey[bool]()
 """Whether a phase of a test has failed."""
@@ -291,10 +295,18 @@ def turn(page: Page, address: str) -> None:
     painted(page, (entry(name) if name else entry("reconstruct")).title)
 
 
+def violations(page: Page, *stock: str) -> list[str]:
+    """What axe finds but for the rules of `stock`, Streamlit's own: each with the first place."""
+    found = Axe().run(page).response["violations"]
+    return [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found if v["id"] not in stock]
+
+
 def stop(page: Page) -> None:
     """End what still runs on a page: it would go on computing while other tests wait."""
     # Where nothing runs the button is disabled, and a disabled one hears nothing.
-    page.get_by_role("button", name="Stop", exact=True).evaluate_all("all => all.forEach((b) => b.click())")
+    page.locator(MAIN).get_by_role("button", name="Stop", exact=True).evaluate_all(
+        "all => all.forEach((b) => b.click())"
+    )
 
 
 @pytest.fixture

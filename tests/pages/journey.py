@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from deqviz.runtime.study import OVER, Study
+from tests.browser import violations
 from tests.places import APP, PATIENCE, until
 
 ROOT = ".dqv[data-painted]"
@@ -103,9 +103,8 @@ def check_looks(page: Page, *stock: str) -> None:
 
     `test_looks` has every page as it opens, in both themes: for what is shown only later.
     """
-    found = Axe().run(page).response["violations"]
-    ours = [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found if v["id"] not in stock]
-    assert not ours, ours
+    found = violations(page, *stock)
+    assert not found, found
     check_width(page)
 
 

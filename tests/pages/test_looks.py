@@ -10,11 +10,10 @@ from pathlib import Path
 from urllib.parse import urlencode, urlparse
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from deqviz.ui.pages import PAGES, entry
-from tests.browser import dress, painted
+from tests.browser import dress, painted, violations
 from tests.pages.journey import STOCK
 
 pytestmark = pytest.mark.browser
@@ -171,8 +170,7 @@ def refused(page: Page) -> list[str]:
     """What axe finds."""
     page.mouse.move(0, 0)
     expect(page.get_by_test_id("stTooltipContent")).to_have_count(0)
-    found = Axe().run(page).response["violations"]
-    return [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found if v["id"] != STOCK]
+    return violations(page, STOCK)
 
 
 def walked(page: Page) -> tuple[list[str], list[str]]:

@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 from deqviz.runtime.logbook import kept
 from deqviz.scenario import Scenario
 from deqviz.script import python_of
-from tests.browser import painted
+from tests.browser import MAIN, painted
 from tests.pages.journey import APP, ROOT, STOCK, check_looks, state
 from tests.places import PATIENCE, until
 
@@ -276,7 +276,7 @@ def test_the_row_waits_for_the_run(visit):
     page.get_by_role("button", name="Pause").click()
     state(page, "paused")
     expect(row(page).get_by_role("button", name="NPZ")).to_be_enabled()
-    page.get_by_role("button", name="Stop").click()
+    page.locator(MAIN).get_by_role("button", name="Stop").click()
     state(page, "stopped")
 
 

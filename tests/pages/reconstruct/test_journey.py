@@ -8,6 +8,7 @@ import pytest
 from PIL import Image as Pillow
 from playwright.sync_api import Page, expect
 
+from tests.browser import MAIN
 from tests.pages.journey import ROOT, check_width, data, state
 from tests.places import until
 
@@ -56,7 +57,7 @@ def test_a_run_is_held_stepped_scrubbed_and_changed(visit):
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.locator(ROOT)).not_to_have_attribute("data-run", run)
     expect(page).to_have_url(re.compile("noise=poisson"))
-    page.get_by_role("button", name="Stop").click()
+    page.locator(MAIN).get_by_role("button", name="Stop").click()
     state(page, "stopped")
 
 
@@ -90,7 +91,7 @@ def test_a_second_visitor_works_while_the_first_one_runs(visit, serve, open_page
         "further iterates of both",
     )
     for page in pages:
-        page.get_by_role("button", name="Stop").click()
+        page.locator(MAIN).get_by_role("button", name="Stop").click()
         state(page, "stopped")
 
 

@@ -11,6 +11,7 @@ from deqviz.runtime.study import Study
 from deqviz.ui.pages.robustness.board import board
 from deqviz.ui.pages.robustness.plan import plan
 from deqviz.ui.pages.robustness.setting import TITLES, Setting, from_query
+from tests.browser import MAIN
 from tests.pages.journey import Guest, check_refused, check_width, done, state
 
 QUICK = {
@@ -128,7 +129,7 @@ def test_the_journey(visit):
     page = visit("robustness")
     # The first method is through while the others are still being attacked.
     expect(page.get_by_text("SENSE: attacked")).to_be_visible()
-    page.get_by_role("button", name="Stop").click()
+    page.locator(MAIN).get_by_role("button", name="Stop").click()
     state(page, "stopped")
     expect(page.locator("[data-chart=compared]")).to_have_attribute("data-points", re.compile(r"[1-9]"))
     table = page.locator("table").first
@@ -137,5 +138,5 @@ def test_the_journey(visit):
     check_width(page)
     page.get_by_role("button", name="A blur").click()
     expect(page).to_have_url(re.compile(r"/robustness\?.*methods=contractive"))
-    page.get_by_role("button", name="Stop").click()
+    page.locator(MAIN).get_by_role("button", name="Stop").click()
     state(page, "stopped")

@@ -13,6 +13,7 @@ from deqviz.ui.inputs.drawn_mask import CELLS, FIRST, lost_cells, seen_pixels, w
 from deqviz.ui.pages.unrolled.board import board
 from deqviz.ui.pages.unrolled.plan import plan
 from deqviz.ui.pages.unrolled.setting import Setting, from_query
+from tests.browser import MAIN
 from tests.pages.journey import ROOT, Guest, check_looks, check_refused, check_width, done, ended, state
 
 QUICK = {"view": "Noise", "rivals": "plain,descent_noise", "before": "9"}
@@ -235,7 +236,7 @@ def test_the_journey(visit):
     expect(page.locator(ROOT)).to_have_attribute("data-state", "running")
     page.get_by_role("button", name="Pause").click()
     state(page, "paused")
-    page.get_by_role("button", name="Stop").click()
+    page.locator(MAIN).get_by_role("button", name="Stop").click()
     state(page, "stopped")
     page.get_by_role("button", name="Noise before one layer").click()
     expect(page.locator("[data-chart=mended]")).to_be_visible()

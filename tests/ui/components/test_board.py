@@ -11,7 +11,6 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from deqviz.core.guarantee import Curve, Guarantee
@@ -20,6 +19,7 @@ from deqviz.ui.components.board.protocol import pack, parse_commands
 from deqviz.ui.components.board.records import POINTS
 from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.components.packets import unpack
+from tests.browser import MAIN, violations
 from tests.pages.journey import ROOT, data, state
 
 HARNESS = "tests/ui/components/harness_board.py"
@@ -142,7 +142,7 @@ def passed(page: Page, count: int) -> None:
 
 
 def click(page: Page, name: str) -> None:
-    page.get_by_role("button", name=name, exact=True).click()
+    page.locator(MAIN).get_by_role("button", name=name, exact=True).click()
 
 
 def saved(page: Page, button: str) -> str:
@@ -250,9 +250,8 @@ class TestBoard:
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
             expect(page.locator(ROOT)).to_have_attribute("data-theme", theme)
-            found = Axe().run(page).response["violations"]
-            ours = [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found]
-            assert not ours, ours
+            found = violations(page)
+            assert not found, found
 
     def test_a_failure_is_told_and_keeps_its_rows(self, tab):
         page = tab("n=30&pace=0.005&fail=20&unserved=1")

@@ -9,7 +9,6 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from streamlit.components.v2.component_manager import BidiComponentManager
 
@@ -34,6 +33,7 @@ from deqviz.ui.components.run import (
 )
 from deqviz.ui.components.run.protocol import pack, parse_commands
 from deqviz.ui.components.run.records import FINAL_POINTS, LIVE_POINTS
+from tests.browser import MAIN, violations
 from tests.pages.journey import ROOT, data, state
 from tests.places import until
 
@@ -241,7 +241,7 @@ def passed(page: Page, k: int) -> None:
 
 
 def click(page: Page, name: str) -> None:
-    page.get_by_role("button", name=name, exact=True).click()
+    page.locator(MAIN).get_by_role("button", name=name, exact=True).click()
 
 
 @pytest.fixture(scope="module")
@@ -259,7 +259,7 @@ def going(tab) -> Iterator[Page]:
     expect(page.locator(ROOT)).not_to_have_attribute("data-run", old)
     state(page, "running")
     yield page
-    stop = page.get_by_role("button", name="Stop", exact=True)
+    stop = page.locator(MAIN).get_by_role("button", name="Stop", exact=True)
     if stop.is_enabled():
         stop.click()
 
@@ -383,12 +383,12 @@ class TestLive:
         state(page, "checking")
         expect(page.get_by_role("status")).to_have_text("Checking")
         for name, is_on in (("Stop", True), ("Reset", True), ("Step", False)):
-            button = page.get_by_role("button", name=name, exact=True)
+            button = page.locator(MAIN).get_by_role("button", name=name, exact=True)
             expect(button).to_be_enabled() if is_on else expect(button).to_be_disabled()
         expect(page.get_by_label("Speed limit")).to_be_enabled()
         click(page, "Stop")
         state(page, "done")
-        expect(page.get_by_role("button", name="Stop")).to_be_disabled()
+        expect(page.locator(MAIN).get_by_role("button", name="Stop")).to_be_disabled()
 
     def test_a_divergence_says_so_and_keeps_its_history(self, tab):
         page = tab("n=40&pace=0.01&fail=1")
@@ -479,8 +479,8 @@ class TestLive:
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
             expect(page.locator(ROOT)).to_have_attribute("data-theme", theme)
-            found = Axe().run(page).response["violations"]
-            assert found == [], [(v["id"], [n["html"][:160] for n in v["nodes"]]) for v in found]
+            found = violations(page)
+            assert not found, found
         page.emulate_media(color_scheme="light")
         page.get_by_role("button", name="Wipe").press("Enter")
         expect(handle).to_be_hidden()

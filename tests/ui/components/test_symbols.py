@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from tests.browser import violations
 from tests.pages.journey import ROOT, state
 
 HARNESS = "tests/ui/components/harness_run.py"
@@ -60,5 +60,5 @@ class TestSymbols:
             page.emulate_media(color_scheme=theme)
             expect(page.locator(ROOT)).to_have_attribute("data-theme", theme)
             expect(page.locator(NOTE)).to_have_count(1)
-            found = Axe().run(page).response["violations"]
-            assert found == [], [(v["id"], [n["html"][:160] for n in v["nodes"]]) for v in found]
+            found = violations(page)
+            assert not found, found
