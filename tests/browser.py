@@ -295,8 +295,15 @@ def turn(page: Page, address: str) -> None:
     painted(page, (entry(name) if name else entry("reconstruct")).title)
 
 
+# A box that fades in has the contrast of what lies behind it; what turns for ever is none.
+STILL = """() => document.getAnimations().every(
+  (one) => one.playState !== 'running' || one.effect?.getComputedTiming().endTime === Infinity
+)"""
+
+
 def violations(page: Page, *stock: str) -> list[str]:
     """What axe finds but for the rules of `stock`, Streamlit's own: each with the first place."""
+    page.wait_for_function(STILL)
     found = Axe().run(page).response["violations"]
     return [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found if v["id"] not in stock]
 

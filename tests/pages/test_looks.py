@@ -58,6 +58,8 @@ QUICK: dict[str, dict[str, str]] = {
         "is_run": "False",
     },
 }
+RESTED = "[...document.querySelectorAll('.dqv[data-state]')].every((node) => node.dataset.state === 'done')"
+"""Nothing on the page goes on computing."""
 WIDE, NARROW, PHONE = (1440, 1130), (900, 1130), (390, 844)
 SMALLEST = 12
 """Pixels of the smallest letters; only what is raised or lowered is smaller."""
@@ -226,6 +228,8 @@ def test_the_page_is_sound_in_both_themes_at_three_widths_and_by_keyboard(visit,
     query = urlencode(QUICK.get(name, {}))
     page = visit(entry(name).address + (f"?{query}" if query else ""), *WIDE)
     page.emulate_media(reduced_motion="reduce")
+    # Buttons wait for the end of a run: the walk would pass before they can be reached.
+    page.wait_for_function(RESTED)
     found = {"light, wide": misplaced(page) + refused(page)}
     stops, found["by keyboard"] = walked(page)
     for width, height in (NARROW, PHONE):

@@ -1,6 +1,7 @@
 """The sidebar: a scenario in widgets. Knows nothing of runs."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -88,7 +89,7 @@ def form() -> Scenario:
         iterations = widget(_OWN["iterations"], "w.iterations")
         tolerance = widget(_OWN["tolerance"], "w.tolerance")
         size = widget(_OWN["size"], "w.size")
-    return Scenario(
+    scenario = Scenario(
         image=st.session_state["w.image"],
         size=size,
         operator=operator,
@@ -98,6 +99,14 @@ def form() -> Scenario:
         iterations=iterations,
         tolerance=tolerance,
     )
+    if st.session_state.pop("is_first_scan", False):
+        # As an address that is opened: a browser that is behind may send the widgets of before once more.
+        if operator.key != "parallel_mri":
+            scenario = replace(scenario, operator=Choice("parallel_mri"))
+        scenario = replace(scenario, noise=Choice("gaussian", {"std": 0.0}))
+        address.ask("reconstruct", scenario.to_query())
+        st.rerun()
+    return scenario
 
 
 def _part(name: str, label: str) -> Choice:
@@ -207,10 +216,7 @@ def _receive_kspace(data: bytes, file_id: str, number: int | None) -> None:
         _forget()
         st.session_state.upload_error = str(error)
         return
-    if not kspace.is_key(st.session_state["w.image"]):
-        if st.session_state.get("w.operator") != "parallel_mri":
-            prefill_choice("w.operator", OPERATORS, Choice("parallel_mri"))
-        prefill_choice("w.noise", NOISES, Choice("gaussian", {"std": 0.0}))
+    st.session_state["is_first_scan"] = not kspace.is_key(st.session_state["w.image"])
     _choose(key)
     st.session_state.uploaded = (file_id, upload.number, upload.slices)
     parts = [f"{len(upload.samples)} coils" if len(upload.samples) > 1 else "one coil"]
