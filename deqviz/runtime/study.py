@@ -63,8 +63,8 @@ class Study:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing will change by itself."""
-        return self._state == "paused" or self._state in OVER
+        """Whether nothing will change by itself: the row that was on its way at a pause or stop is there."""
+        return (self._state == "paused" or self._state in OVER) and self._since is None
 
     def play(self) -> None:
         """Go on after a pause, or after a stop with the rows that are there; submit it again after a stop."""

@@ -172,11 +172,12 @@ class StudyPage(SettingPage[S]):
             now = session.study(self.page)
             if now is None:
                 return
+            is_settled = now.is_settled  # before it is drawn: a row may come between
             view = self.draw(now, self.setting)
             if waiting := session.waiting(now):
                 view = replace(view, message=waiting)
             board.show(view, key=self.page, on_command=self._act)
-            if now is not study or (view.state in (*OVER, "paused")) == is_moving:
+            if now is not study or is_settled == is_moving:
                 st.rerun()
 
         with st.container():  # of its own: reconstruct.py says why

@@ -14,7 +14,7 @@ import torch
 
 from deqviz.core.guarantee import Guarantee
 from deqviz.experiments._rows import Experiment, Key, Progress, Row, panel
-from deqviz.runtime.study import OVER, Study
+from deqviz.runtime.study import Study
 from deqviz.runtime.worker import worker
 from deqviz.ui.components import board
 from deqviz.ui.components import run as live
@@ -162,8 +162,9 @@ is_moving = not study.is_settled
 def show() -> None:
     now = session.study("harness")
     assert now is not None
+    is_settled = now.is_settled
     board.show(drawn(now), on_command=act)
-    if now is not study or (now.state in (*OVER, "paused")) == is_moving:
+    if now is not study or is_settled == is_moving:
         st.rerun()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from deqviz.runtime.study import OVER, Study
+from deqviz.runtime.study import Study
 from deqviz.ui.components import board
 from deqviz.ui.pages import entry
 from deqviz.ui.pages.convergence import page as convergence
@@ -48,11 +48,12 @@ def show(lesson: Lesson, view: str) -> None:
         now = session.study(_name(view))
         if now is None:
             return
+        is_settled = now.is_settled  # before it is drawn: a row may come between
         drawing = chosen(page.draw(now, setting), scene)
         if waiting := session.waiting(now):
             drawing = replace(drawing, message=waiting)
         board.show(drawing, key="lesson", on_command=partial(_act, lesson))
-        if now is not study or (drawing.state in (*OVER, "paused")) == is_moving:
+        if now is not study or is_settled == is_moving:
             st.rerun()
 
     with st.container():  # of its own: reconstruct.py says why
