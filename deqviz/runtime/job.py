@@ -275,12 +275,8 @@ class Job:
         log = self._log
         with self._lock:
             self._wanted = True
-            state, message, probe_values, latest = (
-                self._state,
-                self._message,
-                tuple(self._probes),
-                self._latest,
-            )
+            state, message, latest = self._state, self._message, self._latest
+            probe_values = tuple(self._probes)
         marks, quality = log.marks_and_quality() if log else ((), ())
         more = (log.ssim, latest, log.frames, log.rate()) if log else ({}, latest, (), 0.0)
         return RunSnapshot(state, message, marks, quality, *more, probe_values, self._setup)

@@ -79,8 +79,8 @@ class Measured(Row):
         Its scenario says which they are; where that cannot be read, e.g. of a plugin, the row stays as it is.
         """
         try:
-            parts = {name: json.loads(self.scenario)[name] for name in ("operator", "noise")}
-            scenario = Scenario.from_json(json.dumps(parts))
+            fields = json.loads(self.scenario)
+            scenario = Scenario.from_json(json.dumps({name: fields[name] for name in ("operator", "noise")}))
         except (ValueError, TypeError, KeyError, RecursionError):
             return self
         operator, noise = label("operator", scenario.operator), label("noise", scenario.noise)

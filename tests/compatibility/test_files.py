@@ -44,26 +44,30 @@ def test_a_table_has_the_same_rows(reader: Any):
     assert _measured(parts) == _measured(stored)
 
 
-def test_new_cells_stand_in_the_groups_of_the_old_ones(tmp_path: Path):
+@pytest.fixture
+def sweep_file(tmp_path: Path) -> Path:
+    """The sweep in a folder of its own, with its table and its image."""
     for name in ("sweep.toml", "sweep.parquet", "dots.png"):
         shutil.copy(FILES / name, tmp_path)
-    with (tmp_path / "sweep.toml").open("a", encoding="utf-8") as file:
+    return tmp_path / "sweep.toml"
+
+
+def test_new_cells_stand_in_the_groups_of_the_old_ones(sweep_file: Path):
+    with sweep_file.open("a", encoding="utf-8") as file:
         file.write('\n[[methods]]\nkey = "tikhonov"\n')
-    assert readers.run_sweep(tmp_path / "sweep.toml") == 0
-    rows = readers.rows(tmp_path / "sweep.parquet")
+    assert readers.run_sweep(sweep_file) == 0
+    rows = readers.rows(sweep_file.with_suffix(".parquet"))
     assert len(rows) > len(STORED["sweep.parquet"])
     for part in ("operator", "noise"):
         parts = {json.dumps(json.loads(row["scenario"])[part]) for row in rows}
         assert len({row[part] for row in rows}) == len(parts)
 
 
-def test_a_sweep_that_is_done_runs_nothing_again(tmp_path: Path):
-    for name in ("sweep.toml", "sweep.parquet", "dots.png"):
-        shutil.copy(FILES / name, tmp_path)
-    before = readers.rows(tmp_path / "sweep.parquet")
-    assert readers.run_sweep(tmp_path / "sweep.toml") == 0
+def test_a_sweep_that_is_done_runs_nothing_again(sweep_file: Path):
+    before = readers.rows(sweep_file.with_suffix(".parquet"))
+    assert readers.run_sweep(sweep_file) == 0
     # A cell that was not found again would be one more row, and one that was run again took other seconds.
-    assert _measured(readers.rows(tmp_path / "sweep.parquet")) == _measured(before)
+    assert _measured(readers.rows(sweep_file.with_suffix(".parquet"))) == _measured(before)
 
 
 def _measured(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
