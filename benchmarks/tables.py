@@ -9,6 +9,8 @@ import re
 import sys
 from pathlib import Path
 
+from deqviz.core.numbers import power_of_ten
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
 RESULTS = ROOT / "benchmarks" / "results"
@@ -107,10 +109,7 @@ def number(value: float) -> str:
     """Four digits, and powers of ten as on the app's pages: 3.9·10⁻⁷."""
     digits, e, power = f"{value:.4g}".partition("e")
     factor = "" if digits == "1" else f"{digits}·"
-    return f"{factor}10{str(int(power)).translate(_RAISED)}" if e else digits
-
-
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+    return factor + power_of_ten(int(power)) if e else digits
 
 
 def rendered(text: str) -> str:

@@ -2,6 +2,8 @@
 
 import math
 
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 def number(value: float) -> str:
     """Three significant digits, or two and a power of ten: 0.812, 15.8, 4.1·10⁻⁶."""
@@ -13,5 +15,9 @@ def number(value: float) -> str:
     if -3 <= exponent < 5:
         return f"{value:.{max(0, 2 - exponent)}f}".replace("-", "−")
     mantissa, _, power = f"{value:.1e}".partition("e")
-    digits = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{mantissa}·10{digits}".replace("-", "−")
+    return f"{mantissa}·{power_of_ten(int(power))}".replace("-", "−")
+
+
+def power_of_ten(exponent: int) -> str:
+    """10⁻⁶."""
+    return "10" + str(exponent).translate(_SUPERSCRIPT)

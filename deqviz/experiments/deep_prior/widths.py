@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 from scipy.optimize import linprog
-from scipy.stats import binom
+from scipy.special import bdtrc
 from torch import Tensor
 
 from deqviz.experiments.deep_prior.two_layer import Activation, Draws, evolve, times
@@ -101,7 +101,7 @@ def wendel(measured: int, width: int) -> float:
 
     Half of it where k = 2m.
     """
-    return float(binom.sf(measured - 1, width, 0.5))
+    return float(bdtrc(measured - 1, width, 0.5))
 
 
 def threshold(activation: Activation, power: float = 1.0, *, is_centred: bool = False) -> float:

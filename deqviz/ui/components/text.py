@@ -4,7 +4,7 @@ import re
 
 import streamlit as st
 
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+from deqviz.core.numbers import power_of_ten
 
 
 def heading(text: str) -> None:
@@ -18,7 +18,7 @@ def pretty(value: float) -> str:
         return f"{value:.4g}"
     mantissa, exponent = f"{value:.2e}".split("e")
     mantissa = mantissa.rstrip("0").rstrip(".")
-    power = "10" + str(int(exponent)).translate(_SUPERSCRIPT)
+    power = power_of_ten(int(exponent))
     return power if mantissa == "1" else f"{mantissa}·{power}"
 
 

@@ -161,27 +161,37 @@ class StudyPage(SettingPage[S]):
         obey(study, command.name, lambda: self._start(self.setting))
 
     def _board(self) -> None:
-        """The board, looked at again and again while the study moves."""
-        study = session.study(self.page)
-        if study is None:
+        """The board of the study that is on the page."""
+        watch(self.page, lambda study: self.draw(study, self.setting), self.page, self._act)
+
+
+def watch(
+    name: str,
+    draw: Callable[[Study], board.Board],
+    key: str,
+    on_command: Callable[[board.Command], object],
+) -> None:
+    """Draw the board of the study of this name in the session, again and again while it moves."""
+    study = session.study(name)
+    if study is None:
+        return
+    is_moving = not study.is_settled
+
+    @st.fragment(run_every=session.pace(REFRESH) if is_moving else None)
+    def panel() -> None:
+        now = session.study(name)
+        if now is None:
             return
-        is_moving = not study.is_settled
+        is_settled = now.is_settled  # before it is drawn: a row may come between
+        view = draw(now)
+        if waiting := session.waiting(now):
+            view = replace(view, message=waiting)
+        board.show(view, key=key, on_command=on_command)
+        if now is not study or is_settled == is_moving:
+            st.rerun()
 
-        @st.fragment(run_every=session.pace(REFRESH) if is_moving else None)
-        def panel() -> None:
-            now = session.study(self.page)
-            if now is None:
-                return
-            is_settled = now.is_settled  # before it is drawn: a row may come between
-            view = self.draw(now, self.setting)
-            if waiting := session.waiting(now):
-                view = replace(view, message=waiting)
-            board.show(view, key=self.page, on_command=self._act)
-            if now is not study or is_settled == is_moving:
-                st.rerun()
-
-        with st.container():  # of its own: reconstruct.py says why
-            panel()
+    with st.container():  # of its own: pages/reconstruct/page.py says why
+        panel()
 
 
 def obey(study: Study, name: board.CommandName, run: Callable[[], object]) -> None:

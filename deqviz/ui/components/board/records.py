@@ -1,6 +1,7 @@
 """The records of the board: an experiment as it fills, and what a person may ask of it."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -30,6 +31,7 @@ __all__ = [
     "State",
     "Style",
     "Tile",
+    "gaps",
 ]
 
 Role = Literal[
@@ -83,6 +85,11 @@ class Series:
     role: Role = "iterate"
     style: Style = "both"
     low: Numbers | None = None
+
+
+def gaps(values: Iterable[float | None]) -> list[float]:
+    """The values of a line that has a gap wherever there is None."""
+    return [math.nan if value is None else value for value in values]
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,7 @@ def _below() -> None:
             f"<h2>Mean PSNR <span>dB ± standard deviation; ★ best</span></h2>{body}</div></div>"
         )
 
-    with st.container():  # of its own: reconstruct.py says why
+    with st.container():  # of its own: pages/reconstruct/page.py says why
         panel()
     st.download_button(
         "All rows as Parquet",

@@ -131,7 +131,7 @@ class ComparePage(SettingPage[Setting]):
                 st.rerun()
 
         # Below the view, not above: what appears before it would shift its place and build it anew.
-        with st.container():  # of its own: reconstruct.py says why
+        with st.container():  # of its own: pages/reconstruct/page.py says why
             panel()
         if pictures is not None:
             compare_view.show_pictures(pictures)

@@ -1,6 +1,5 @@
 """Which numbers of a comparison can be searched for, and the search. No Streamlit."""
 
-import math
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 
@@ -8,6 +7,7 @@ from deqviz.core.catalog import METHODS
 from deqviz.core.registry import REGISTRIES, Choice, Param, Pick, Range
 from deqviz.experiments.tuning import Knob, Scale, Tuning, TuningRow, best_row
 from deqviz.runtime.study import Study
+from deqviz.ui.components.board.records import gaps
 from deqviz.ui.components.compare.records import Tunable, Tune
 from deqviz.ui.components.text import pretty
 from deqviz.ui.pages.compare.setting import Setting, names
@@ -133,7 +133,7 @@ class Search:
             snapshot.done,
             snapshot.total,
             [row.value for row in rows],
-            [math.nan if row.psnr is None else row.psnr for row in rows],
+            gaps(row.psnr for row in rows),
             None if best is None else rows.index(best),
             snapshot.message or self._best_text(best),
             self.study.text("csv"),

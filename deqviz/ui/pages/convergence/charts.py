@@ -8,7 +8,7 @@ from deqviz.experiments.equilibrium.parameter_continuation import ContinuationRo
 from deqviz.experiments.equilibrium.solver_comparison import SolverRow
 from deqviz.experiments.equilibrium.uniqueness import UniquenessRow
 from deqviz.runtime.study import StudySnapshot
-from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Role, Series
+from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Role, Series, gaps
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.convergence.setting import ROUTES, STARTS, THREE, Setting
 
@@ -44,7 +44,7 @@ def _starts(setting: Setting, rows: Sequence[UniquenessRow]) -> Chart:
         lines.append(Series("a-posteriori bound", *proved, "truth", "dotted"))
     for colour, key in _coloured(STARTS, setting.used_starts):
         of = [row for row in own_rows if row.start == key]
-        y = [_or_nan(row.residual if is_lost else row.distance) for row in of]
+        y = gaps(row.residual if is_lost else row.distance for row in of)
         lines.append(Series(STARTS[key], [row.k for row in of], y, colour))
     factor = next((row.factor for row in own_rows if row.factor is not None), None)
     return Chart(
@@ -141,11 +141,9 @@ def _crossing(setting: Setting, rows: Sequence[ContinuationRow]) -> Iterator[Cha
         Axis("contraction factor per step", low=0.0, high=top),
         (
             limit,
-            Series("certified κ", values, [_or_nan(row.factor) for row in rows], "predicted", "dashed"),
-            Series(
-                "largest factor seen", values, [_or_nan(row.expansion) for row in rows], "iterate", "points"
-            ),
-            Series("asymptotic factor", values, [_or_nan(row.rate) for row in rows], "start-3", "both"),
+            Series("certified κ", values, gaps(row.factor for row in rows), "predicted", "dashed"),
+            Series("largest factor seen", values, gaps(row.expansion for row in rows), "iterate", "points"),
+            Series("asymptotic factor", values, gaps(row.rate for row in rows), "start-3", "both"),
         ),
         note=where,
         formula="‖T(x) − T(z)‖ ≤ κ ‖x − z‖",
@@ -247,10 +245,6 @@ def _caption(places: Sequence[tuple[int, str, GradientRow]]) -> str:
     return f"Not conservative: {'; '.join(turning)}."
 
 
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
 DISTANCE = "‖xₖ − x*‖ / ‖x*‖"
 
 
@@ -291,7 +285,7 @@ def _solver_lines(rows: Sequence[SolverRow], titles: Mapping[str, str], name: st
     for colour, key in zip(COLOURS, titles, strict=False):
         of = [row for row in rows if row.route == key]
         x = [float(getattr(row, name)) for row in of]
-        y = [math.nan if row.distance is None else row.distance for row in of]
+        y = gaps(row.distance for row in of)
         lines.append(Series(titles[key], x, y, colour))
     return tuple(lines)
 

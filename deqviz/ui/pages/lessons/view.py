@@ -21,7 +21,7 @@ from deqviz.ui.pages.robustness import page as robustness
 from deqviz.ui.pages.training import page as training
 from deqviz.ui.pages.unrolled import page as unrolled
 from deqviz.ui.shell import session
-from deqviz.ui.shell.study_page import REFRESH, StudyPage, obey
+from deqviz.ui.shell.study_page import StudyPage, obey, watch
 
 PAGES: Mapping[str, StudyPage[Any]] = {
     module.PAGE.page: module.PAGE
@@ -41,23 +41,7 @@ def show(lesson: Lesson, view: str) -> None:
     page = PAGES[lesson.page]
     scene_text = f"{entry(lesson.page).title}: {page.describe(setting)}"
     st.html(f'<p class="deqviz-lesson-scene">{html.escape(scene_text)}</p>')
-    is_moving = not study.is_settled
-
-    @st.fragment(run_every=session.pace(REFRESH) if is_moving else None)
-    def panel() -> None:
-        now = session.study(_name(view))
-        if now is None:
-            return
-        is_settled = now.is_settled  # before it is drawn: a row may come between
-        drawing = chosen(page.draw(now, setting), scene)
-        if waiting := session.waiting(now):
-            drawing = replace(drawing, message=waiting)
-        board.show(drawing, key="lesson", on_command=partial(_act, lesson))
-        if now is not study or is_settled == is_moving:
-            st.rerun()
-
-    with st.container():  # of its own: reconstruct.py says why
-        panel()
+    watch(_name(view), lambda now: chosen(page.draw(now, setting), scene), "lesson", partial(_act, lesson))
     if study.state == "done":
         _complain(page.draw(study, setting), scene)
 

@@ -11,7 +11,7 @@ from deqviz.experiments.monotone.lipschitz_estimates import ORDER, TITLES, Lipsc
 from deqviz.experiments.monotone.step_limits import Example, StepLimits, StepRow
 from deqviz.experiments.monotone.uniqueness_counterexample import Counterexample, CounterexampleRow
 from deqviz.runtime.study import StudySnapshot
-from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.board.records import Axis, Chart, Role, Series, gaps
 from deqviz.ui.components.run.protocol import number
 
 USUAL = 1e-4
@@ -102,7 +102,7 @@ def _about(turning: Example | None, rows: Sequence[StepRow]) -> Chart:
         () if turning is None else turning.steps, ("below", "above"), ("iterate", "error"), strict=False
     ):
         of = [row for row in rows if row.step == step]
-        y = [math.nan if row.distance is None else row.distance for row in of]
+        y = gaps(row.distance for row in of)
         title = f"{name} the limit, α = {number(step)}"
         lines.append(Series(title, [row.k for row in of], y, role, "line" if role == "iterate" else "dashed"))
     ends = _ends(rows, "turning")
@@ -132,7 +132,7 @@ def _runs(net: Example | None, rows: Sequence[StepRow]) -> Chart:
     steps = () if net is None else net.steps
     for colour, step in zip(COLOURS, steps, strict=False):
         of = [row for row in rows if row.step == step]
-        y = [math.nan if row.distance is None else row.distance for row in of]
+        y = gaps(row.distance for row in of)
         lines.append(Series(f"α = {step:g}", [row.k for row in of], y, colour, "line"))
     arrived = [row for row in rows if row.state == "arrived"]
     quick = min(arrived, key=lambda row: row.k, default=None)
@@ -190,7 +190,7 @@ def _misled(row: StepRow | None) -> str:
 
 def _numbers(rows: Sequence[StepRow], name: str) -> list[float]:
     values = (getattr(row, name) for row in rows)
-    return [math.nan if value is None else max(value, FLOOR) for value in values]
+    return gaps(None if value is None else max(value, FLOOR) for value in values)
 
 
 def counterexample_charts(snapshot: StudySnapshot) -> Iterator[Chart]:
@@ -324,9 +324,9 @@ def depth_charts(snapshot: StudySnapshot) -> Iterator[Chart]:
     for colour, runner in zip(COLOURS, runners, strict=False):
         of = [row for row in rows if row.method == runner.key]
         ks = [row.k for row in of]
-        quality.append(Series(runner.title, ks, [_or_nan(row.psnr) for row in of], colour, "line"))
+        quality.append(Series(runner.title, ks, gaps(row.psnr for row in of), colour, "line"))
         steps.append(Series(runner.title, ks, [row.gap or math.nan for row in of], colour, "line"))
-        line = [_or_nan(row.line) for row in of]
+        line = gaps(row.line for row in of)
         if any(not math.isnan(v) for v in line) and runner.key == "strict":
             steps.append(Series("certified bound κᵏ", ks, line, "predicted", "dashed"))
     qualities = [row.psnr for row in rows if row.psnr is not None and row.k > 0]
@@ -367,7 +367,3 @@ def _changes(experiment: BeyondDepth | None, rows: Sequence[DepthRow]) -> str:
     if not parts:
         return "Unrolled networks are trained for one iterate only; a fixed point does not move."
     return f"In dB, from iteration {TRAINED} to {5 * TRAINED}: {', '.join(parts)}."
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value

@@ -12,7 +12,7 @@ from deqviz.experiments.equilibrium.error_bounds import BandRow
 from deqviz.experiments.equilibrium.noise_sweep import NoiseRow, NoiseSweep, Quantity, slope
 from deqviz.experiments.equilibrium.stability import StabilityRow
 from deqviz.runtime.study import StudySnapshot
-from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.board.records import Axis, Chart, Role, Series, gaps
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.components.text import pretty
 from deqviz.ui.pages.noise.plan import BAND_LEVEL, TENT
@@ -237,7 +237,7 @@ def _residual(rows: Sequence[NoiseRow], axis: Axis, *, has_source: bool) -> Char
 def _band(rows: Sequence[BandRow]) -> Chart:
     """The true error between what proves that it cannot be less and what proves that it is no more."""
     x = [row.weight for row in rows]
-    upper = [math.nan if row.upper is None else row.upper for row in rows]
+    upper = gaps(row.upper for row in rows)
     lower = [row.refined for row in rows]
     # A lower edge of 0 has no place on the axis: the band then ends a decade below the error.
     floor = [low if low > 0 else row.error / 10 for low, row in zip(lower, rows, strict=True)]

@@ -1,12 +1,11 @@
 """The charts of the Robustness page, from the rows of its study; pure, no Streamlit."""
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import get_args
 
 from deqviz.experiments.robustness.attack import RobustnessRow
 from deqviz.runtime.study import StudySnapshot
-from deqviz.ui.components.board.records import Axis, Chart, Role, Series
+from deqviz.ui.components.board.records import Axis, Chart, Role, Series, gaps
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.robustness.setting import Setting
 
@@ -67,9 +66,9 @@ def _quality(setting: Setting, rows: dict[str, tuple[RobustnessRow, ...]], axis:
     clean: list[str] = []
     for key, colour in zip(setting.methods, _COLOURS, strict=False):
         own = rows[key]
-        lines.append(Series(setting.title(key), _x(own), _values(own, lambda r: r.psnr_attack), colour))
+        lines.append(Series(setting.title(key), _x(own), gaps(r.psnr_attack for r in own), colour))
         if own:
-            lines.append(Series("", _x(own), _values(own, lambda r: r.psnr_random), colour, "dotted"))
+            lines.append(Series("", _x(own), gaps(r.psnr_random for r in own), colour, "dotted"))
             if own[0].psnr_clean is not None:
                 clean.append(f"{setting.title(key)} {own[0].psnr_clean:.1f}")
     sentence = (
@@ -149,10 +148,6 @@ def _caption(rows: Sequence[RobustnessRow]) -> str:
 
 def _x(rows: Sequence[RobustnessRow]) -> list[float]:
     return [row.level for row in rows]
-
-
-def _values(rows: Sequence[RobustnessRow], value: Callable[[RobustnessRow], float | None]) -> list[float]:
-    return [math.nan if (v := value(row)) is None else v for row in rows]
 
 
 def _ends(axis: Axis) -> list[float]:

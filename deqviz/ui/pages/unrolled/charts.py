@@ -20,7 +20,7 @@ from deqviz.experiments.unrolled.training_run import Taught
 from deqviz.learning.descent import envelope, stationarity, steepest
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import StudySnapshot
-from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Role, Series, Tile
+from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Role, Series, Tile, gaps
 from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.unrolled.setting import LAYERS, SHORT, Setting
 
@@ -48,12 +48,11 @@ def _lines(
     """One line for each rival; the classical iterations are drawn without points."""
     for title in _titles_of(rows):
         own = [row for row in rows if row.rival == title]
-        values = [math.nan if (value := y(row)) is None else value for row in own]
         role = _role_of(title)
         style = "both" if role != "truth" else "dotted"
         if title in ("FISTA", SHORT["analytic"]):
             style = "dashed"
-        yield Series(title, [x(row) for row in own], values, role, style)
+        yield Series(title, [x(row) for row in own], gaps(map(y, own)), role, style)
 
 
 def layer_charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
