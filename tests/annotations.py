@@ -1,4 +1,5 @@
-"""Annotations of the package are checked while tests run: the first calls of each function in each test.
+"""Annotations of the package are checked while tests run: of each function, in each test, the first, the
+second, the fourth, the eighth call, and so on.
 
 A solver calls the same few functions thousands of times with the same shapes; checking every one of these
 calls takes several times as long as making them.
@@ -11,30 +12,27 @@ from typing import Any
 
 import jaxtyping
 
-CALLS = 30
-"""So many calls of a function are checked in each test."""
-
 _strict = jaxtyping.jaxtyped
-_left: dict[int, list[int]] = {}
+_calls: dict[int, list[int]] = {}
 
 
 def begin() -> None:
-    """Check the next `CALLS` calls of each function."""
-    for left in _left.values():
-        left[0] = CALLS
+    """Count the calls of each function from here."""
+    for calls in _calls.values():
+        calls[0] = 0
 
 
 def _sampled(fn: Any, typechecker: Callable[..., Any] | None) -> Any:
     # Counted for the code, not for the object: a function inside another is made anew at every call.
-    left, checked = _left.setdefault(id(fn.__code__), [CALLS]), None
+    calls, checked = _calls.setdefault(id(fn.__code__), [0]), None
 
     @functools.wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         nonlocal checked
-        if left[0] <= 0:
+        calls[0] = n = calls[0] + 1
+        if n & (n - 1):  # no power of two
             return fn(*args, **kwargs)
-        left[0] -= 1
         if checked is None:
             checked = _strict(fn, typechecker=typechecker)
         return checked(*args, **kwargs)

@@ -1,8 +1,11 @@
 """What all tests share."""
 
+import functools
+
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+from streamlit.components.v2 import manifest_scanner
 
 from tests import annotations
 
@@ -12,6 +15,9 @@ torch.set_num_threads(1)
 annotations.install()
 
 from deqviz.runtime import worker  # noqa: E402  # with its annotations checked
+
+# Every run of an AppTest looks through all installed packages for components; none come while tests run.
+manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
 
 # The same examples at every run, and nothing that fails because the machine is slow.
 # `pytest --hypothesis-profile search` looks for others.

@@ -18,7 +18,7 @@ def until(condition: Callable[[], object], state: str = "it") -> None:
     end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, f"{state} did not happen"
-        time.sleep(0.002)
+        time.sleep(0.01)
 
 
 class Clock:

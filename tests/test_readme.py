@@ -1,4 +1,7 @@
-"""The README and what was measured: it fits on a screen, its Python runs, and the tables are the results."""
+"""The README and what was measured: it fits on a screen, and the tables are the results.
+
+Its Python is run by `test_wheel`, what other Python the documentation has is run here.
+"""
 
 import re
 import subprocess
@@ -8,11 +11,13 @@ import pytest
 
 from tests.places import ROOT
 
-BLOCKS = [
-    pytest.param(block, id=f"{path.stem}-{number}")
-    for path in (ROOT / "README.md", ROOT / "docs" / "python.md")
-    for number, block in enumerate(re.findall(r"```python\n(.*?)```", path.read_text("utf-8"), re.DOTALL), 1)
-]
+
+def python(file: str) -> list[str]:
+    """The blocks of Python in a text."""
+    return re.findall(r"```python\n(.*?)```", (ROOT / file).read_text(encoding="utf-8"), re.DOTALL)
+
+
+BLOCKS = [block for block in python("docs/python.md") if block not in python("README.md")]
 
 
 def test_the_readme_is_one_screen() -> None:
@@ -27,7 +32,7 @@ def test_tables_are_the_committed_results() -> None:
     assert subprocess.run(command, cwd=ROOT).returncode == 0, "run `python benchmarks/tables.py`"
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
 def test_the_python_examples_run(block: str) -> None:
     done = subprocess.run([sys.executable, "-c", block], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

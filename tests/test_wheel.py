@@ -26,6 +26,7 @@ from deqviz.resources import SETTINGS
 from deqviz.sweep import command
 from deqviz.ui.pages import PAGES
 from tests.browser import Open, Server, stop
+from tests.pages.journey import quick
 from tests.places import PATIENCE, ROOT
 
 LARGEST = 20_000_000
@@ -188,9 +189,9 @@ def test_every_page_is_served_with_the_theme_and_its_charts(app: str, open_page:
         ",".join(theme["chartCategoricalColors"]),
     ]
     for entry in PAGES:
-        address = f"{BASE}/{entry.address}"
         page.evaluate(
-            f"history.pushState(null, '', '{address}'); dispatchEvent(new PopStateEvent('popstate'))"
+            "(at) => { history.pushState(null, '', at); dispatchEvent(new PopStateEvent('popstate')); }",
+            f"{BASE}/{quick(entry.name)}",
         )
         link = page.locator(f'[data-testid=stTopNavLink][href$="/{entry.address}"]').first
         expect(link).to_have_attribute("aria-current", "page", timeout=1000 * PATIENCE)

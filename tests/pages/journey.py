@@ -5,16 +5,59 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
 
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from deqviz.runtime.study import OVER, Study
+from deqviz.ui.pages import entry
 from tests.browser import violations
 from tests.places import APP, PATIENCE, until
 
 ROOT = ".dqv[data-painted]"
+
+QUICK: dict[str, dict[str, str]] = {
+    "reconstruct": {"size": "48", "method": "tikhonov", "iterations": "5"},
+    "compare": {"size": "48", "iterations": "5", "m1": "tikhonov", "m2": "iterated_tikhonov"},
+    "batch": {"pictures": "camera", "levels": "0.05", "methods": "tikhonov"},
+    "convergence": {
+        "side": "16 px",
+        "regularizer": "quadratic",
+        "is_race": "False",
+        "is_gradient": "False",
+        "max_steps": "60",
+    },
+    "noise": {"levels": "7", "seeds": "1", "is_tent": "False", "is_stability": "False"},
+    "robustness": {
+        "operator": "inpainting",
+        "methods": "sense,baseline",
+        "levels": "2",
+        "restarts": "1",
+        "steps": "1",
+    },
+    "training": {"is_lab": "False", "is_depth": "False", "is_map": "False", "architectures": "prox"},
+    "unrolled": {"view": "Noise", "rivals": "plain,descent_noise", "before": "9"},
+    "deep_prior": {
+        "is_phase": "False",
+        "is_recovery": "False",
+        "width": "64",
+        "steps": "40",
+        "unknowns": "12",
+    },
+    "memory": {
+        "size": "small",
+        "width": "8",
+        "layers": "2",
+        "coils": "2",
+        "iterations": "5",
+        "is_fresh": "False",
+        "is_gradient": "False",
+        "is_run": "False",
+    },
+}
+"""What is asked of a page so that there is little to compute: all is there with the first packet."""
 
 S = TypeVar("S")
 Read = Callable[[dict[str, str]], tuple[Any, tuple[str, ...]]]
@@ -46,6 +89,12 @@ def switch(at: AppTest, page: str) -> AppTest:
     """Have the next run be of another page; AppTest.switch_page knows only pages that are files."""
     at._page_hash = calc_hash(page)
     return at
+
+
+def quick(page: str) -> str:
+    """An address of this page with little to compute."""
+    query = urlencode(QUICK.get(page, {}))
+    return entry(page).address + (f"?{query}" if query else "")
 
 
 @dataclass(frozen=True)

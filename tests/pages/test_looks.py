@@ -7,57 +7,17 @@ import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlencode, urlparse
+from urllib.parse import urlparse
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from deqviz.ui.pages import PAGES, entry
+from deqviz.ui.pages import PAGES
 from tests.browser import dress, painted, violations
-from tests.pages.journey import STOCK
+from tests.pages.journey import STOCK, quick
 
 pytestmark = pytest.mark.browser
 
-# Little to compute: what is looked at is there with the first packet.
-QUICK: dict[str, dict[str, str]] = {
-    "reconstruct": {"size": "48", "method": "tikhonov", "iterations": "5"},
-    "compare": {"size": "48", "iterations": "5", "m1": "tikhonov", "m2": "iterated_tikhonov"},
-    "batch": {"pictures": "camera", "levels": "0.05", "methods": "tikhonov"},
-    "convergence": {
-        "side": "16 px",
-        "regularizer": "quadratic",
-        "is_race": "False",
-        "is_gradient": "False",
-        "max_steps": "60",
-    },
-    "noise": {"levels": "7", "seeds": "1", "is_tent": "False", "is_stability": "False"},
-    "robustness": {
-        "operator": "inpainting",
-        "methods": "sense,baseline",
-        "levels": "2",
-        "restarts": "1",
-        "steps": "1",
-    },
-    "training": {"is_lab": "False", "is_depth": "False", "is_map": "False", "architectures": "prox"},
-    "unrolled": {"view": "Noise", "rivals": "plain,descent_noise", "before": "9"},
-    "deep_prior": {
-        "is_phase": "False",
-        "is_recovery": "False",
-        "width": "64",
-        "steps": "40",
-        "unknowns": "12",
-    },
-    "memory": {
-        "size": "small",
-        "width": "8",
-        "layers": "2",
-        "coils": "2",
-        "iterations": "5",
-        "is_fresh": "False",
-        "is_gradient": "False",
-        "is_run": "False",
-    },
-}
 RESTED = "[...document.querySelectorAll('.dqv[data-state]')].every((node) => node.dataset.state === 'done')"
 """Nothing on the page goes on computing."""
 WIDE, NARROW, PHONE = (1440, 1130), (900, 1130), (390, 844)
@@ -225,8 +185,7 @@ def foreign(port: int | None) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", [page.name for page in PAGES])
 def test_the_page_is_sound_in_both_themes_at_three_widths_and_by_keyboard(visit, name: str):
-    query = urlencode(QUICK.get(name, {}))
-    page = visit(entry(name).address + (f"?{query}" if query else ""), *WIDE)
+    page = visit(quick(name), *WIDE)
     page.emulate_media(reduced_motion="reduce")
     # Buttons wait for the end of a run: the walk would pass before they can be reached.
     page.wait_for_function(RESTED)

@@ -2,8 +2,8 @@
 
 The picture is real, the run is noise that decays at a known rate. `?n=` sets the iterations, `?hz=` the
 pace, `?colour=1` a colour picture, `?fail=1` a divergence, `?hold=1` a start that waits for Play,
-`?check=1` checks after the run that last until they are stopped, `?gone=1` a button that removes the view,
-`?unserved=1` a Streamlit that does not serve Plotly's script.
+`?check=1` checks after the run that last until they are stopped, `?gone=1` a button that ends it and removes
+the view, `?unserved=1` a Streamlit that does not serve Plotly's script.
 """
 
 import gc
@@ -243,6 +243,7 @@ st.header("Reconstruct", anchor=False)
 
 st.text_input("A widget")
 if option("gone", 0) and st.button("Remove"):
+    st.session_state.job.state = "stopped"
     st.stop()
 
 job = st.session_state.job

@@ -253,15 +253,19 @@ def tab(window_on) -> Callable[[str], Page]:
 @pytest.fixture
 def going(tab) -> Iterator[Page]:
     """A long run that has just begun: that of the window, started again."""
-    page = tab("n=5000&pace=0.02")
+    page = tab("n=5000&pace=0.02&gone=1")
     old = data(page, "run")
     click(page, "Reset")
     expect(page.locator(ROOT)).not_to_have_attribute("data-run", old)
     state(page, "running")
     yield page
     stop = page.locator(MAIN).get_by_role("button", name="Stop", exact=True)
-    if stop.is_enabled():
+    if stop.count() and stop.is_enabled():
         stop.click()
+
+
+BAD = "n=40&pace=0.01&fail=1&colour=1"
+"""A run that diverges, in colour."""
 
 
 @pytest.fixture
@@ -355,8 +359,8 @@ class TestLive:
         page.mouse.dblclick(x, y)
         page.wait_for_function(f"{RANGE}[1] > {zoomed[1]}")
 
-    def test_the_keys_wherever_the_focus_is(self, tab):
-        page = tab("n=5000&pace=0.02&gone=1")
+    def test_the_keys_wherever_the_focus_is(self, going):
+        page = going
         box = page.get_by_label("A widget")
         box.click()
         page.keyboard.press(" ")
@@ -391,7 +395,7 @@ class TestLive:
         expect(page.locator(MAIN).get_by_role("button", name="Stop")).to_be_disabled()
 
     def test_a_divergence_says_so_and_keeps_its_history(self, tab):
-        page = tab("n=40&pace=0.01&fail=1")
+        page = tab(BAD)
         state(page, "diverged")
         expect(page.get_by_text("The iterates grow without bound")).to_be_visible()
         expect(page.get_by_role("status")).to_have_text("Diverged")
@@ -486,8 +490,8 @@ class TestLive:
         expect(handle).to_be_hidden()
 
     def test_colour_by_channel_and_gain(self, tab):
-        page = tab("n=20&pace=0.01&colour=1")
-        state(page, "done")
+        page = tab(BAD)
+        state(page, "diverged")
         seen = [page.evaluate(PIXELS)]
         page.get_by_label("Colour channel").select_option("R")
         seen.append(page.evaluate(PIXELS))
