@@ -86,6 +86,7 @@ def test_find_which_of_three_methods_is_most_robust(arrived):
     # A stranger waits for what the preset computes; here methods that are quicker search less.
     quick = replace(ROBUSTNESS["A blur"][1], methods=("contractive", "sense", "baseline"))
     setting = replace(quick, levels=2, shown=1, restarts=1, steps=2).validated()
+    turn(page, "about")
     turn(page, f"robustness?{urlencode(setting.to_query())}")
     titles = [setting.title(key) for key in setting.methods]
     card = page.locator(f"{ROOT} figure").filter(has=page.locator("[data-chart=compared]"))

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from deqviz.runtime.study import OVER
 from deqviz.ui.pages.lessons import file as lessons_file
-from tests.browser import dress, painted, turn
+from tests.browser import dress, painted, stop, turn
 from tests.pages.journey import APP, ROOT, check_looks, move_away, state, switch
 from tests.places import PATIENCE, until
 
@@ -146,6 +146,7 @@ def test_the_hint_leads_to_the_first_lesson_goes_for_good_and_leaves_the_live_vi
     expect(page.get_by_role("heading", name="Unique fixed point")).to_be_visible()
     expect(page.locator("[data-chart=distinct]")).to_be_visible()
     assert "lesson=uniqueness" in page.url
+    stop(page)
     page.get_by_role("link", name="Reconstruct").click()
     painted(page, "Reconstruct")
     state(page, "done")
@@ -158,6 +159,7 @@ def test_the_hint_leads_to_the_first_lesson_goes_for_good_and_leaves_the_live_vi
     page.get_by_role("button", name="PnP with an unconstrained denoiser").click()
     expect(page.locator(ROOT)).not_to_have_attribute("data-state", "done")
     expect(page.locator(ROOT)).to_have_attribute("data-mine", "yes")
+    stop(page)
     # Another tab of the same browser.
     later = page.context.new_page()
     later.goto(f"{serve('app.py')}/{SMALL}")
