@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import functools
+from pathlib import Path
 
 import pytest
 import torch
@@ -33,9 +34,11 @@ pytest_plugins = ["tests.browser"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with a browser first: they take the longest, and at the end a core would wait for them."""
+    """The longest files first, else a core would wait for them at the end: those with a browser, then those here,
+    which check types, build the documentation and call what a user calls."""
     with_browser = {item.path for item in items if item.get_closest_marker("browser")}
-    items.sort(key=lambda item: item.path not in with_browser)
+    here = Path(__file__).parent
+    items.sort(key=lambda item: (item.path not in with_browser, item.path.parent != here))
 
 
 def pytest_runtest_teardown() -> None:
