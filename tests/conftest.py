@@ -34,8 +34,10 @@ pytest_plugins = ["tests.browser"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first, else a core would wait for them at the end: those with a browser, then those here,
-    which check types, build the documentation and call what a user calls."""
+    """The longest files first, for at the end a core would wait for them.
+
+    Those with a browser, then those here, which check types, build the documentation, call what users call.
+    """
     with_browser = {item.path for item in items if item.get_closest_marker("browser")}
     here = Path(__file__).parent
     items.sort(key=lambda item: (item.path not in with_browser, item.path.parent != here))
