@@ -113,8 +113,9 @@ Mark = Scalars
 class Evidence:
     """What was measured on a run: its marks, and named probes made after it.
 
-    Known probes: "spread" (largest distance between limits from other starts, relative), "gain"
-    (‖x₁ − x₂‖/‖y₁ − y₂‖ for one perturbation), "expansion" (local ‖J_T‖ by power iteration, a lower bound).
+    Known probes: "spread" (largest distance between limits from other starts, relative to the first limit),
+    "gain" (‖x₁ − x₂‖/‖y₁ − y₂‖ for one perturbation), "expansion" (local ‖J_T‖ by power iteration, a lower
+    bound); those that a bound needs beside them are in `deqviz.experiments.probe`.
     """
 
     marks: Sequence[Scalars] = ()
@@ -128,6 +129,8 @@ class Method(ABC):
     """What the method solves, in plain Unicode mathematics, e.g. "A*(Ax − y) + αR(x) = 0"."""
     hint: ClassVar[str] = ""
     """One thing to try, for the card beside the images, e.g. "Raise L past 1 and watch the lamps"."""
+    ending: ClassVar[str] = "Done: this method has no further iterations."
+    """What is said of a run that ends by itself; {k} is the last iteration."""
 
     def __init_subclass__(cls) -> None:
         """Whatever a method states, an operator with a `doubt` makes it at most estimated."""

@@ -11,6 +11,7 @@ from deqviz.core.space import Image, norm, random_picture, scale
 from deqviz.core.stop import is_last
 from deqviz.diagnostics.lipschitz import Lipschitz
 from deqviz.diagnostics.trajectory import Plane, plane
+from deqviz.methods._base import largest_gap
 
 Path = tuple[tuple[int, Image], ...]
 
@@ -66,13 +67,15 @@ def probes(
     tolerance: float,
     max_steps: int,
     seed: int,
-    residual: float = 0.0,
+    gap: float = 0.0,
     main: Path = (),
 ) -> Iterator[Probe]:
     """Ask a method, whose run ended at `limit`, what its theorems speak of; yields after every iteration.
 
-    "start-zero" and "start-noise": ‖x − limit‖/‖limit‖ of runs from there; "spread": the larger of both, and
-    "spread_residual": the largest relative residual at which any of the runs stopped;
+    `gap` is ‖T(x) − x‖ at the limit.
+    "start-zero" and "start-noise": ‖x − limit‖/‖limit‖ of runs from there; "spread": the larger of both, with
+    "spread_gap", the largest sum of both ‖T(x) − x‖ over ‖limit‖, and "spread_size", that of both ‖x‖, or of
+    the starts where they are larger;
     "gain": ‖x₁ − x₂‖/‖y₁ − y₂‖ for data changed by 1 % in a random direction, with "gain_gap", the sum of
     both ‖T(x) − x‖ over ‖y₁ − y₂‖, and "gain_size", that of both ‖x‖; "expansion": ‖J_T‖ at the limit by
     power iteration, a lower bound; "landscape": the residual on the plane of the runs; "contraction": the
@@ -83,7 +86,8 @@ def probes(
     every = 1 if limit.device.type == "cpu" else 16
     size = float(norm(limit).max())
     paths: list[Path] = [main] if main else []
-    spread, stopped = 0.0, residual
+    spread = gaps = sizes = 0.0
+    own = max([size, *(float(norm(x).max()) for _, x in main[:1])])
     for key, title, start in _starts(problem, rng):
         path: list[tuple[int, Image]] = []
         x = start
@@ -93,30 +97,32 @@ def probes(
             if is_end or _thinned(iterate.k):
                 path.append((iterate.k, x.to("cpu", copy=True)))
             if is_end:
-                stopped = max(stopped, _or_infinite(float(iterate.residual)))
+                gaps = max(gaps, _or_infinite(gap + largest_gap(iterate)))
                 break
             yield Probe(f"start-{key}", title, None, tuple(path))
         distance = _or_infinite(float(norm(x - limit).max()) / max(size, 1e-12))
-        spread = max(spread, distance)
+        # What was lost while a run was far out does not come back: the start counts where it is the larger.
+        reach = max(float(norm(start).max()), _or_infinite(float(norm(x).max())))
+        spread, sizes = max(spread, distance), max(sizes, own + reach)
         paths.append(tuple(path))
         yield Probe(f"start-{key}", title, distance, tuple(path))
-    yield Probe("spread_residual", "residual at which the runs stopped", stopped)
+    yield Probe("spread_gap", "gaps at which the runs stopped", gaps / max(size, 1e-12))
+    yield Probe("spread_size", "size of the runs", sizes / max(size, 1e-12))
     yield Probe("spread", "largest distance between the limits", spread)
 
     change = torch.randn(problem.data.shape, dtype=problem.data.dtype, generator=rng).to(problem.data.device)
     if problem.operator.measured is not None:
         change = change * problem.operator.measured
     change = scale(0.01 * norm(problem.data) / norm(change), change)
-    x, gap, by = limit, math.inf, float(norm(change).max())
+    x, end, by = limit, math.inf, float(norm(change).max())
     for iterate in method.iterates(Problem(problem.operator, problem.data + change, problem.noise), limit):
         x = iterate.x
         yield Probe("gain", "gain of a perturbation")
         if is_last(iterate, tolerance, max_steps, every):
-            gap = float(iterate.gap)
+            end = largest_gap(iterate)
             break
-    # Two unfinished runs differ by more than the data: ‖T(x) − x‖ ≤ r ‖T(x)‖ ≤ r/(1 − r) ‖x‖.
-    gap += size * residual / (1 - residual) if residual < 1 else math.inf
-    yield Probe("gain_gap", "gaps at which both runs stopped", gap / by)
+    # Two unfinished runs differ by more than the data.
+    yield Probe("gain_gap", "gaps at which both runs stopped", (gap + end) / by)
     yield Probe("gain_size", "size of both limits", (size + float(norm(x).max())) / by)
     yield Probe("gain", "gain of a perturbation", float((norm(x - limit) / norm(change)).max()))
 

@@ -18,6 +18,8 @@ from deqviz.solvers.anderson import Anderson
 
 DISTANCE = "distance from start"
 """The scalar ‖x_k − x₀‖ of every eighth iterate: what the a-posteriori bound is checked against."""
+SLIP = "rounding of the gap"
+"""The scalar e with |‖T(x) − x‖ − gap| ≤ e, of methods that bound it as they run."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,11 @@ def gap_and_residual(z: Data, fz: Data, work: Data | None = None) -> tuple[Tenso
         return gap, relative(gap, worst(fz))
     gaps = norm(difference)
     return gaps.max(), relative(gaps, norm(fz)).max()
+
+
+def largest_gap(iterate: Iterate) -> float:
+    """‖T(x) − x‖ from above: the gap, and what it may be wrong by where that is known."""
+    return float(iterate.gap) + float(iterate.scalars.get(SLIP, 0.0))
 
 
 def worst(u: Data) -> Tensor:

@@ -4,13 +4,13 @@ Arithmetic on a few floats and on the marks of the run: ten calls a second must 
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 from deqviz.core.guarantee import Curve, Guarantee
 from deqviz.core.records import Evidence, Scalars, Solver
-from deqviz.methods._base import DISTANCE
+from deqviz.methods._base import DISTANCE, SLIP
 from deqviz.methods._theory import Theory
 from deqviz.solvers._accelerated import FAILURES, LEAST, SHARE, Accelerated
 
@@ -31,15 +31,17 @@ def table(theory: Theory, solver: Solver, evidence: Evidence) -> tuple[Guarantee
 
 
 def uniqueness(theory: Theory, evidence: Evidence) -> Guarantee:
-    # Two images with residuals ≤ r both lie within E r of the one fixed point. The residual at which the
-    # other runs stopped is a probe of its own; without it nothing may be compared.
-    stopped, predicted = evidence.probes.get("spread_residual"), None
-    if theory.error is not None and stopped is not None:
-        predicted = 2 * theory.error * (stopped + theory.floor + theory.bias)
+    # Both lie within E ‖T(x) − x‖ of the one fixed point. The gaps at which the runs stopped and the sizes
+    # of their ends are probes of their own, relative to the limit as the spread is; without them nothing may
+    # be compared.
+    gaps, sizes = (evidence.probes.get(name) for name in ("spread_gap", "spread_size"))
+    predicted = None
+    if theory.error is not None and gaps is not None and sizes is not None:
+        predicted = theory.error * (gaps + (theory.floor + theory.bias) * sizes)
     return Guarantee(
         "uniqueness",
         f"Unique {theory.noun}",
-        "‖x − x′‖ ≤ 2E ‖T(x) − x‖ from all starts",
+        "‖x − x′‖ ≤ E (‖T(x) − x‖ + ‖T(x′) − x′‖) from all starts",
         "void" if theory.error is None else "certified",
         theory.why_single if theory.error is not None else theory.why_several,
         predicted,
@@ -106,21 +108,34 @@ def _expansion(theory: Theory, evidence: Evidence) -> Guarantee:
     )
 
 
-def line(marks: Sequence[Scalars], bound: Callable[[int], float]) -> Curve | None:
-    """bound(k) · gap₀ as a relative residual, with each mark's own ‖T(x_k)‖."""
+def rate_line(
+    marks: Sequence[Scalars], bound: Callable[[int], float], error: float = 0.0
+) -> tuple[Curve | None, Curve | None]:
+    """B_k ‖T(x₀) − x₀‖ + `error` · max_j ‖T(x_j)‖ as a relative residual, and the residuals.
+
+    Relative to each mark's own ‖T(x_k)‖, as the residual is. `error` is what the errors of all evaluations so
+    far add: each of them is relative to the largest result that there was, not to the last. A residual that
+    is no number stays one, for a run must not hide it.
+    """
     if not marks or not marks[0].gap > 0:
-        return None
-    first, values = marks[0], []
+        return None, None
+    first, ks = marks[0], [m.k for m in marks]
+    values = [
+        (bound(m.k - first.k) * first.gap + error * most) / size if size > 0 else math.nan
+        for m, (size, most) in zip(marks, _sizes(marks), strict=True)
+    ]
+    return Curve(ks, values), Curve(ks, [m.residual for m in marks])
+
+
+def _sizes(marks: Sequence[Scalars]) -> Iterator[tuple[float, float]]:
+    """‖T(x_k)‖ of every mark, and the largest of ‖x₀‖ and those so far."""
+    size = most = 0.0
     for m in marks:
-        size = m.gap / m.residual if m.gap > 0 and math.isfinite(m.gap) else first.gap / first.residual
-        values.append(bound(m.k - first.k) * first.gap / size)
-    return Curve([m.k for m in marks], values)
-
-
-def above(marks: Sequence[Scalars], floor: float) -> Curve | None:
-    """The relative residuals that are more than rounding; not a number counts, for a run must not hide it."""
-    points = [m for m in marks if not m.residual <= floor]
-    return Curve([m.k for m in points], [m.residual for m in points]) if points else None
+        # A gap of 0 says nothing of the size: that of the mark before is the best known.
+        if m.gap > 0 and m.residual > 0 and math.isfinite(m.gap) and math.isfinite(m.residual):
+            size = m.gap / m.residual
+        most = max(most, size) if most else size + (m.gap if math.isfinite(m.gap) else 0.0)
+        yield size, most
 
 
 def solver_bound(solver: Solver, kappa: float) -> Callable[[int], float] | None:
@@ -138,26 +153,26 @@ def solver_bound(solver: Solver, kappa: float) -> Callable[[int], float] | None:
 
 
 def _rate(theory: Theory, solver: Solver, marks: Sequence[Scalars]) -> Guarantee:
-    """‖T(x_k) − x_k‖ ≤ B_k ‖T(x₀) − x₀‖, drawn as a relative residual; B_k = κᵏ for the plain iteration.
+    """‖T(x_k) − x_k‖ ≤ B_k ‖T(x₀) − x₀‖ + 2ε_T/(1 − κ), drawn as a relative residual.
 
-    Only residuals above 2 `floor`/(1 − κ) are compared: d ≤ κ d + 2e is what evaluations with error e give,
-    and below its fixed point 2e/(1 − κ) the line is arithmetic, not theory.
+    B_k = κᵏ for the plain iteration. Evaluations with an error of at most ε_T give d_{k+1} ≤ κ d_k + 2ε_T,
+    and so d_k ≤ κᵏ d₀ + 2ε_T/(1 − κ): rounding is a term of the line.
     """
     assert theory.kappa is not None
     assert theory.margin is not None
     name, kappa = "A-priori linear rate", theory.kappa
-    statement = "‖T(x_k) − x_k‖ ≤ κᵏ ‖T(x₀) − x₀‖"
+    statement = "‖T(x_k) − x_k‖ ≤ κᵏ ‖T(x₀) − x₀‖ + 2ε_T/(1 − κ)"
     bound = solver_bound(solver, kappa)
     if bound is None:
         reason = "the line is that of the plain iteration; no rate is proved for this solver"
-        plain = line(marks, lambda k: kappa**k)
+        plain, _ = rate_line(marks, lambda k: kappa**k, 2 * theory.floor / theory.margin)
         return Guarantee("rate", name, statement, "estimated", reason, plain)
     reason = theory.because
     if solver.contraction(kappa) is None:
-        statement = "‖T(x_k) − x_k‖ ≤ max(κ, 0.9)^{0.9k − 2} ‖T(x₀) − x₀‖"
+        statement = "‖T(x_k) − x_k‖ ≤ max(κ, 0.9)^{0.9k − 2} ‖T(x₀) − x₀‖ + 2ε_T/(1 − κ)"
         reason = f"what the solver's safeguard enforces, and usually far exceeds; {reason}"
-    residuals = above(marks, 2 * theory.floor / theory.margin)
-    return Guarantee("rate", name, statement, "certified", reason, line(marks, bound), residuals)
+    curves = rate_line(marks, bound, 2 * theory.floor / theory.margin)
+    return Guarantee("rate", name, statement, "certified", reason, *curves)
 
 
 def _monotone(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
@@ -188,12 +203,14 @@ def never_grows(marks: Sequence[Scalars], floor: float) -> tuple[Curve | None, C
     ks: list[int] = []
     limit: list[float] = []
     residuals: list[float] = []
-    for a, b in pairwise(marks):
+    sizes = [most / size if size > 0 else 1.0 for size, most in _sizes(marks)]
+    for (a, b), share in zip(pairwise(marks), sizes[1:], strict=True):
         # A residual that is no number must be seen, not skipped.
         if b.k == a.k + 1 and not b.gap <= 0:
             ks.append(b.k)
-            # gap/residual is ‖T(x_k)‖.
-            limit.append(b.residual * (a.gap / b.gap) + 2 * floor if math.isfinite(b.gap) else a.residual)
+            # gap/residual is ‖T(x_k)‖; an evaluation errs relative to the largest of them.
+            room = 2 * floor * share
+            limit.append(b.residual * (a.gap / b.gap) + room if math.isfinite(b.gap) else a.residual)
             residuals.append(b.residual)
     return (Curve(ks, limit), Curve(ks, residuals)) if ks else (None, None)
 
@@ -211,9 +228,16 @@ def a_posteriori(theory: Theory, marks: Sequence[Scalars]) -> Guarantee:
     finite = [m for m in marks if math.isfinite(m.gap) and math.isfinite(m.residual)]
     if not finite:
         return Guarantee("error", name, statement, "certified", reason)
-    bound = [theory.error * (m.residual + theory.floor + theory.bias) for m in finite]
+    shares = [most / size if size > 0 else 1.0 for size, most in _sizes(finite)]
+    room = [
+        m.scalars[SLIP] * m.residual / m.gap
+        if SLIP in m.scalars and m.gap > 0
+        else (theory.floor + theory.bias) * share
+        for m, share in zip(finite, shares, strict=True)
+    ]
+    bound = [theory.error * (m.residual + e) for m, e in zip(finite, room, strict=True)]
     expands = 1 + max(theory.kappa, 0.0) if theory.kappa is not None else math.inf
-    below = [max(m.residual - theory.floor - theory.bias, 0.0) / expands for m in finite]
+    below = [max(m.residual - e, 0.0) / expands for m, e in zip(finite, room, strict=True)]
     first = finite[0]
     if first.gap > 0 and first.residual > 0:
         size = first.gap / first.residual

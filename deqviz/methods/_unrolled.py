@@ -27,6 +27,7 @@ class UnrolledMethod(Method):
     reason: ClassVar[str] = (
         "the weights were trained for what 8 iterations return: nothing bounds the map, it need not settle"
     )
+    ending: ClassVar[str] = "All {k} layers done."
 
     depth: Annotated[
         int,

@@ -59,6 +59,7 @@ class GlowProxMethod(Method):
         "Try: a missing block on an image of 64 px, and the training without constraints, whose latent norm "
         "need not decrease from layer to layer."
     )
+    ending: ClassVar[str] = "All {k} layers done."
 
     training: Annotated[
         Training,

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 
 from deqviz.core.catalog import METHODS
-from deqviz.core.guarantee import Curve, Guarantee
+from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Map, Problem, Scalars
 from deqviz.core.registry import Options, Range
 from deqviz.core.space import Image
@@ -152,7 +152,10 @@ class Mol(FixedPointMethod):
         kappa = 1 - self._margin(problem, 1 - net.margin)
         if kappa >= 1:
             return ()
-        name, statement = "A-priori linear rate, as trained for", "‖T(x_k) − x_k‖ ≤ κᵏ ‖T(x₀) − x₀‖"
+        name, statement = (
+            "A-priori linear rate, as trained for",
+            "‖T(x_k) − x_k‖ ≤ κᵏ ‖T(x₀) − x₀‖ + 2ε_T/(1 − κ)",
+        )
         reason = (
             f"κ = {kappa:.5g} if Lip(H) ≤ {1 - net.margin:.3g}, which training asked of an estimate from "
             f"below; {theory.obstacle}"
@@ -160,9 +163,8 @@ class Mol(FixedPointMethod):
         factor = self.solver.contraction(kappa)
         if factor is None:
             return (Guarantee("rate", name, statement, "estimated", reason, paper=PAPER),)
-        residuals = _guarantees.above(marks, 2 * theory.floor / (1 - kappa))
-        predicted = _guarantees.line(marks, lambda k: factor**k)
-        return (Guarantee("rate", name, statement, "estimated", reason, predicted, residuals, paper=PAPER),)
+        curves = _guarantees.rate_line(marks, lambda k: factor**k, 2 * theory.floor / (1 - kappa))
+        return (Guarantee("rate", name, statement, "estimated", reason, *curves, paper=PAPER),)
 
     def _paper_rate(self, problem: Problem, theory: _theory.Theory, marks: Sequence[Scalars]) -> Guarantee:
         """√(1 − 2αm + α²(2 − m)²)/(1 + αλσ_min²), all that follows from m and Lip(F) ≤ 2 − m."""
@@ -193,6 +195,5 @@ class Mol(FixedPointMethod):
         if self.solver.contraction(kappa) is None:
             return replace(row, status="estimated", reason="a rate of the plain iteration; choose Picard")
         factor = self.solver.contraction(kappa) or kappa
-        residuals = _guarantees.above(marks, 2 * theory.floor / (1 - kappa))
-        predicted: Curve | None = _guarantees.line(marks, lambda k: factor**k)
-        return replace(row, status="certified", reason=reason, predicted=predicted, measured=residuals)
+        line, residuals = _guarantees.rate_line(marks, lambda k: factor**k, 2 * theory.floor / (1 - kappa))
+        return replace(row, status="certified", reason=reason, predicted=line, measured=residuals)

@@ -1,6 +1,5 @@
 """Isotropic total variation by a primal-dual method, with a duality gap that is a true bound."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, ClassVar
@@ -116,14 +115,17 @@ class Tv(Method):
         low, high = extent(problem.operator.image.shape[0])
         because = f"τ = {tau:.4g}, ς = {dual:.4g}, ‖A‖² ≤ {bound.top:.4g}, ‖∇‖² ≤ 8"
         marks = evidence.marks
-        points = [m for m in marks if m.objective is not None and GAP in m.scalars]
+        values = [
+            (m.k, m.objective, m.scalars[GAP]) for m in marks if m.objective is not None and GAP in m.scalars
+        ]
         predicted = measured = None
-        if points:
-            least = min(m.objective for m in points if m.objective is not None)
+        if values:
+            ks, objectives, gaps = zip(*values, strict=True)
+            least = min(objectives)
             # Sums of h·w terms: below a few hundred roundings of the objective they say nothing.
             room = 500 * bound.rounding * abs(least)
-            predicted = Curve([m.k for m in points], [m.scalars[GAP] + room for m in points])
-            measured = Curve([m.k for m in points], [(m.objective or math.nan) - least for m in points])
+            predicted = Curve(ks, [gap + room for gap in gaps])
+            measured = Curve(ks, [value - least for value in objectives])
         limit, residual = _guarantees.never_grows(marks, bound.rounding)
         spread = evidence.probes.get("spread")
         reason = "A may annihilate differences of minimisers, and total variation is not strictly convex"
@@ -131,11 +133,12 @@ class Tv(Method):
             Guarantee(
                 "steps",
                 "Step-size condition",
-                "½‖A‖² ≤ 1/τ − ς‖∇‖²",
+                "½‖A‖² + ς‖∇‖² ≤ 1/τ",
                 "certified",
                 because,
-                1 / tau - 8 * dual,
-                0.5 * bound.top,
+                1 / tau,
+                # The sum, not 1/τ less ς‖∇‖²: for a small ‖A‖ nothing would be left of the difference.
+                0.5 * bound.top + 8 * dual,
             ),
             Guarantee(
                 "gap",

@@ -17,6 +17,7 @@ from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Iterate
 from deqviz.core.stopping_rule import StoppingRule, exhausted
 from deqviz.experiments.probe import Probe, probes
+from deqviz.methods._base import largest_gap
 from deqviz.runtime import faults
 from deqviz.runtime.export_record import Record
 from deqviz.runtime.guarantee_table import GuaranteeTable
@@ -188,7 +189,8 @@ class Job:
             self._credit -= 1
         if iterate is None:
             self._look()
-            self._finish("done", f"All {self._current.k if self._current else 0} layers done.")
+            assert self._panel is not None
+            self._finish("done", self._panel.method.ending.format(k=self._current.k if self._current else 0))
             return
         self._current = iterate
         self._log.write(iterate, begun, self._running)
@@ -224,7 +226,7 @@ class Job:
                 tolerance=self.scenario.tolerance,
                 max_steps=self.scenario.iterations,
                 seed=self.scenario.seed,
-                residual=float(self._current.residual),
+                gap=largest_gap(self._current),
                 main=self._log.path,
             )
         with self._lock:

@@ -216,12 +216,30 @@ def test_uniqueness_compares_the_limits_of_several_starts():
         settle(method.iterates(p, start), tolerance=1e-5, max_steps=200)
         for start in (torch.zeros(1, 1, 9, 8).double(), torch.ones(1, 1, 9, 8).double())
     ]
-    spread = float(norm(ends[0].x - ends[1].x) / norm(ends[0].x))
-    stopped = max(float(e.residual) for e in ends)
-    rows = run(method, p, 3, {"spread": spread, "spread_residual": stopped})
-    assert rows["uniqueness"].lamp == "holds"
-    # Without the residual at which the runs stopped there is nothing to compare with.
-    assert run(method, p, 3, {"spread": spread})["uniqueness"].lamp == "waiting"
+    size = float(norm(ends[0].x))
+    found = {
+        "spread": float(norm(ends[0].x - ends[1].x)) / size,
+        "spread_gap": sum(float(e.gap) for e in ends) / size,
+        "spread_size": sum(float(norm(e.x)) for e in ends) / size,
+    }
+    assert run(method, p, 3, found)["uniqueness"].lamp == "holds"
+    # Without the gaps at which the runs stopped there is nothing to compare with.
+    assert run(method, p, 3, {"spread": found["spread"]})["uniqueness"].lamp == "waiting"
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_unfinished_runs_from_other_starts_raise_no_alarm_about_uniqueness(steps):
+    """Both sides in one unit: the gaps and the distance over the size of the limit, not each over its own."""
+    method, p = METHODS["iterated_tikhonov"].build({"weight": 10.0}), problem("denoising")
+    log = [Scalars.of(r) for r in islice(method.iterates(p), steps + 1)]
+    end = settle(method.iterates(p), tolerance=1e-10, max_steps=steps)
+    asked = probes(method, p, limit=end.x, tolerance=1e-10, max_steps=steps, seed=0, gap=float(end.gap))
+    found = {probe.key: probe.value for probe in asked if probe.value is not None}
+    row: Any = {g.key: g for g in method.guarantees(p, Evidence(log, found))}["uniqueness"]
+    assert row.lamp == "holds"
+    assert found["spread"] > 1
+    # The bound is no wall far away: the runs come near it.
+    assert row.measured > 0.1 * row.predicted
 
 
 def test_a_convex_potential_may_have_many_minimisers():
@@ -237,11 +255,14 @@ def test_a_convex_potential_may_have_many_minimisers():
 # ---------------------------------------------------------------- lamps, each on purpose
 
 
+SEEN = {"gain": 0.1, "expansion": 0.2, "spread": 0.0, "spread_gap": 1e-6, "spread_size": 2.0}
+
+
 @pytest.mark.parametrize("solver", ["picard", "anderson", "broyden"])
 @pytest.mark.parametrize("splitting", ["implicit", "explicit"])
 def test_lamps_hold(solver, splitting):
     method = build(solver=solver, splitting=splitting, weight=0.5)
-    rows = run(method, problem(), 40, {"gain": 0.1, "expansion": 0.2, "spread": 0.0, "spread_residual": 1e-6})
+    rows = run(method, problem(), 40, SEEN)
     wanted = {"uniqueness", "expansion", "rate", "error", "stability"}
     assert {k for k, g in rows.items() if g.lamp == "holds"} >= wanted
     assert rows["source"].lamp == "void"
@@ -275,7 +296,7 @@ def test_an_unfinished_run_raises_no_alarm_about_stability(steps):
         tolerance=1e-10,
         max_steps=steps,
         seed=0,
-        residual=float(end.residual),
+        gap=float(end.gap),
     )
     found = {probe.key: probe.value for probe in asked if probe.value is not None}
     row = {g.key: g for g in method.guarantees(p, Evidence(log, found))}["stability"]
@@ -303,11 +324,11 @@ def test_starts_that_end_in_no_number_are_not_together():
     asked = probes(method, p, limit=p.data, tolerance=1e-6, max_steps=3000, seed=0)
     found = {probe.key: probe.value for probe in asked if probe.value is not None}
     assert found["spread"] > 1e9
-    assert found["spread_residual"] == math.inf
+    assert found["spread_gap"] == math.inf
     broken = METHODS["pnp_fbs"].build({"denoiser": "unconstrained"})
     data = Problem(p.operator, torch.full_like(p.data, math.nan), 0.0)
     asked = probes(broken, data, limit=p.data, tolerance=1e-6, max_steps=5, seed=0)
-    assert {probe.key: probe.value for probe in asked}["spread_residual"] == math.inf
+    assert {probe.key: probe.value for probe in asked}["spread_gap"] == math.inf
 
 
 def test_bounds_are_computed_once_and_die_with_their_operator():
@@ -412,3 +433,52 @@ def test_theory_of_a_map_without_constants():
     assert not theory.is_nonexpansive
     assert theory.kappa is None
     assert issubclass(METHODS["equilibrium"].cls, FixedPointMethod)
+
+
+# ---------------------------------------------------------------- rounding and zeros
+
+
+@pytest.mark.parametrize("level", [0.7, 1 / 3])
+@pytest.mark.parametrize(
+    ("key", "params"),
+    [
+        ("iterated_tikhonov", {"weight": 1.0}),
+        ("iterated_tikhonov", {"weight": 10.0}),
+        ("equilibrium", {"weight": 1.0, "solver": Choice("picard")}),
+        (
+            "equilibrium",
+            {
+                "regularizer": Choice("quadratic"),
+                "weight": 0.1,
+                "splitting": "explicit",
+                "step": 0.05,
+                "solver": Choice("picard"),
+            },
+        ),
+    ],
+    ids=["iterated 1", "iterated 10", "implicit", "explicit"],
+)
+def test_a_flat_image_comes_to_rest_within_its_a_priori_line(key, params, level):
+    """κᵏ d₀ alone is not proved of a run with rounding; with 2ε_T/(1 − κ) it is."""
+    A = OPERATORS["denoising"].build({}, image=Space((1, 16, 16)))
+    p = Problem(A, A(torch.full((1, 1, 16, 16), level)), 0.0)
+    row = run(METHODS[key].build(params), p, 250)["rate"]
+    assert row.lamp == "holds"
+    assert len(row.measured.values) == len(row.predicted.values) == 250
+
+
+def test_a_constant_image_without_noise_has_objective_zero_and_a_gap_that_holds():
+    A = OPERATORS["denoising"].build({}, image=Space((1, 8, 8)))
+    p = Problem(A, torch.full((1, 1, 8, 8), 0.5), 0.0)
+    rows = run(METHODS["tv"].build({}), p, 5)
+    assert rows["gap"].measured.values == [0.0] * 5
+    assert rows["gap"].lamp == "holds"
+
+
+@pytest.mark.parametrize("size", ["1e-6", "1e-10", "1"])
+def test_the_step_condition_of_a_small_kernel_is_a_sum_that_cancels_nothing(size):
+    A = OPERATORS["kernel_blur"].build({"kernel": size, "scaling": "as given"}, image=Space((1, 8, 8)))
+    p = Problem(A, A(torch.full((1, 1, 8, 8), 0.5)), 0.0)
+    row = run(METHODS["tv"].build({"weight": 1.0}), p, 3)["steps"]
+    assert row.lamp == "holds"
+    assert row.measured == pytest.approx(row.predicted, rel=2e-3)

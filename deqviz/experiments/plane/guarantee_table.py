@@ -48,9 +48,7 @@ def _evidence(
     if fixed_points:
         # Less what a derivative of some ten operations may round: κ itself may be 0.
         probes["expansion"] = max(0.0, max(f.expansion for f in fixed_points) - 1e-14)
-    spreads = spread(list(runs))
-    if spreads is not None:
-        probes["spread"], probes["spread_residual"] = spreads
+    probes |= spread(list(runs))
     if (
         before is not None
         and len(fixed_points) == len(old_points) == 1

@@ -226,16 +226,20 @@ def _trajectory(xs: list[list[float]], gaps: list[float]) -> Trajectory:
     return Trajectory(tuple(path), tuple(gaps), "cut off")
 
 
-def spread(ends: list[Trajectory]) -> tuple[float, float] | None:
-    """The largest distance of two limits and the largest gap there, relative to the first limit's size.
+def spread(ends: list[Trajectory]) -> dict[str, float]:
+    """The largest distance of two limits, sum of their gaps and of their sizes, over the first limit's size.
 
-    None for fewer than two trajectories, or where one of them was lost.
+    Empty for fewer than two trajectories, or where one of them was lost.
     """
     if len(ends) < 2 or any(t.end == "left" for t in ends):
-        return None
+        return {}
     size = max(math.hypot(*ends[0].points[-1]), 1e-12)
-    distance = max(math.dist(a.points[-1], b.points[-1]) for a, b in combinations(ends, 2))
-    return distance / size, max(t.gaps[-1] for t in ends) / size
+    pairs = list(combinations(ends, 2))
+    return {
+        "spread": max(math.dist(a.points[-1], b.points[-1]) for a, b in pairs) / size,
+        "spread_gap": max(a.gaps[-1] + b.gaps[-1] for a, b in pairs) / size,
+        "spread_size": max(math.hypot(*a.points[-1]) + math.hypot(*b.points[-1]) for a, b in pairs) / size,
+    }
 
 
 def data_of(plane: Plane) -> Data:
