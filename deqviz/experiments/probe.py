@@ -113,7 +113,10 @@ def probes(
     change = torch.randn(problem.data.shape, dtype=problem.data.dtype, generator=rng).to(problem.data.device)
     if problem.operator.measured is not None:
         change = change * problem.operator.measured
-    change = scale(0.01 * norm(problem.data) / norm(change), change)
+    # One per cent of the data; where they are 0, of the direction itself: no change at all says nothing.
+    known = norm(problem.data)
+    share = torch.where(known > 0, 0.01 * known / norm(change), torch.full_like(known, 0.01))
+    change = scale(share, change)
     x, end, by = limit, math.inf, float(norm(change).max())
     for iterate in method.iterates(Problem(problem.operator, problem.data + change, problem.noise), limit):
         x = iterate.x
