@@ -13,8 +13,8 @@ from PIL import Image as Pillow
 from playwright.sync_api import Locator, Page, expect
 
 from deqviz.ui.pages.robustness.setting import PRESETS as ROBUSTNESS
-from tests.browser import painted, stop, turn
-from tests.pages.journey import ROOT, state
+from tests.browser import MAIN, painted, stop, turn
+from tests.pages.journey import ROOT, data, state
 
 pytestmark = pytest.mark.browser
 
@@ -81,8 +81,14 @@ def test_reconstruct_an_own_picture(arrived):
 def test_find_which_of_three_methods_is_most_robust(arrived):
     page = arrived()
     page.get_by_role("link", name="Robustness").click()
+    painted(page, "Robustness")
+    run = data(page, "run")
     page.get_by_role("button", name="A blur").click()
     expect(page).to_have_url(re.compile("methods=contractive"))
+    expect(page.locator(ROOT)).not_to_have_attribute("data-run", run)
+    # At rest, before it is left: what a page has under way writes its own address.
+    page.locator(MAIN).get_by_role("button", name="Stop").click()
+    state(page, "stopped")
     # A stranger waits for what the preset computes; here methods that are quicker search less.
     quick = replace(ROBUSTNESS["A blur"][1], methods=("contractive", "sense", "baseline"))
     setting = replace(quick, levels=2, shown=1, restarts=1, steps=2).validated()

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from deqviz.core.catalog import METHODS, OPERATORS
-from deqviz.runtime.study import OVER, Plan, Study
+from deqviz.runtime.study import Plan, Study
 from deqviz.sweep import table
 from deqviz.sweep.batch import Batch, Opened
 from deqviz.sweep.row import Measured
@@ -152,7 +152,7 @@ def _rows(study: Study | None) -> tuple[Measured, ...]:
 def _below() -> None:
     """The means as a table, looked at again while the study moves, and the table as a file."""
     study = session.study("batch")
-    is_moving = study is not None and study.state not in (*OVER, "paused")
+    is_moving = study is not None and not study.is_settled
 
     @st.fragment(run_every=session.pace(_REFRESH) if is_moving else None)
     def panel() -> None:
