@@ -138,6 +138,11 @@ def _sizes(marks: Sequence[Scalars]) -> Iterator[tuple[float, float]]:
         yield size, most
 
 
+def _shares(marks: Sequence[Scalars]) -> list[float]:
+    """Of every mark the largest size so far over its own: what rounding is multiplied by."""
+    return [most / size if size > 0 else 1.0 for size, most in _sizes(marks)]
+
+
 def solver_bound(solver: Solver, kappa: float) -> Callable[[int], float] | None:
     """k ↦ B_k with gap_k ≤ B_k gap_0, proved for this solver on every map that contracts by κ ≤ 1."""
     factor = solver.contraction(kappa)
@@ -203,8 +208,7 @@ def never_grows(marks: Sequence[Scalars], floor: float) -> tuple[Curve | None, C
     ks: list[int] = []
     limit: list[float] = []
     residuals: list[float] = []
-    sizes = [most / size if size > 0 else 1.0 for size, most in _sizes(marks)]
-    for (a, b), share in zip(pairwise(marks), sizes[1:], strict=True):
+    for (a, b), share in zip(pairwise(marks), _shares(marks)[1:], strict=True):
         # A residual that is no number must be seen, not skipped.
         if b.k == a.k + 1 and not b.gap <= 0:
             ks.append(b.k)
@@ -228,12 +232,11 @@ def a_posteriori(theory: Theory, marks: Sequence[Scalars]) -> Guarantee:
     finite = [m for m in marks if math.isfinite(m.gap) and math.isfinite(m.residual)]
     if not finite:
         return Guarantee("error", name, statement, "certified", reason)
-    shares = [most / size if size > 0 else 1.0 for size, most in _sizes(finite)]
     room = [
         m.scalars[SLIP] * m.residual / m.gap
         if SLIP in m.scalars and m.gap > 0
         else (theory.floor + theory.bias) * share
-        for m, share in zip(finite, shares, strict=True)
+        for m, share in zip(finite, _shares(finite), strict=True)
     ]
     bound = [theory.error * (m.residual + e) for m, e in zip(finite, room, strict=True)]
     expands = 1 + max(theory.kappa, 0.0) if theory.kappa is not None else math.inf

@@ -57,17 +57,20 @@ class Tikhonov(Method):
             return
         yield from self._conjugate_gradients(problem, b, x)
 
-    def _equation(self, problem: Problem, b: Image, x: Image) -> tuple[Image, Tensor]:
-        """A*y − (A*A + α)x, and what its rounding is at most: relative to what is subtracted, not to it."""
+    def _equation(self, problem: Problem, b: Image, x: Image) -> Image:
+        """A*y − (A*A + α)x."""
+        return b - problem.operator.gram(x) - self.weight * x
+
+    def _room(self, problem: Problem, b: Image, x: Image) -> Tensor:
+        """What the rounding of that is at most: relative to what is subtracted, not to the difference."""
         bound = _theory.bounds(problem.operator)
-        room = bound.rounding * (norm(b) + (bound.top + self.weight) * norm(x))
-        return b - problem.operator.gram(x) - self.weight * x, room
+        return bound.rounding * (norm(b) + (bound.top + self.weight) * norm(x))
 
     def _record(self, problem: Problem, b: Image, k: int, x: Image, x0: Image) -> Iterate:
         s = 1 / (_theory.bounds(problem.operator).top + self.weight)
-        r, room = self._equation(problem, b, x)
-        gap, residual = gap_and_residual(x, x + s * r)
-        scalars: dict[str, Scalar] = {DISTANCE: norm(x - x0).max(), SLIP: s * room.max()}
+        gap, residual = gap_and_residual(x, x + s * self._equation(problem, b, x))
+        slip = s * self._room(problem, b, x).max()
+        scalars: dict[str, Scalar] = {DISTANCE: norm(x - x0).max(), SLIP: slip}
         return Iterate(k, x, residual, gap, k + 1, None, scalars)
 
     def _conjugate_gradients(self, problem: Problem, b: Image, x: Image) -> Iterator[Iterate]:
@@ -80,18 +83,18 @@ class Tikhonov(Method):
         high = bound.top + self.weight
         # A look at the numbers makes a GPU wait, so only every sixteenth step asks.
         every = 1 if x.device.type == "cpu" else 16
-        (r, slip), products = self._equation(problem, b, x), 1
+        r, slip, products = self._equation(problem, b, x), self._room(problem, b, x), 1
         p, rr = r, inner(r, r)
         target = 10 * bound.rounding * norm(b)
         while True:
             if k % every == 0:
                 if bool((slip > PARTED * rr.sqrt()).any()):
-                    true, room = self._equation(problem, b, x)
-                    products += 1
+                    # Only where the true one is known better: near the end it is as uncertain itself.
+                    room = self._room(problem, b, x)
                     if bool((slip > 4 * room).any()):
                         # Directions of the old residual say nothing of the new one.
-                        r, p, slip = true, true, room
-                        rr = inner(r, r)
+                        r = p = self._equation(problem, b, x)
+                        slip, rr, products = room, inner(r, r), products + 1
                 if not bool((rr.sqrt() > torch.maximum(target, slip)).any()):
                     break
             # T(x) = x + r/(‖A‖² + α), and ‖r‖ is at hand.
