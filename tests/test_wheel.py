@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pyarrow.parquet
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, Page, expect
 
 import deqviz
 from deqviz.resources import SETTINGS
@@ -27,7 +27,7 @@ from deqviz.sweep import command
 from deqviz.ui.pages import PAGES
 from tests.browser import Open, Server, stop
 from tests.pages.journey import quick
-from tests.places import PATIENCE, ROOT
+from tests.places import PATIENCE, ROOT, until
 
 LARGEST = 20_000_000
 BASE = "/lab"
@@ -169,6 +169,22 @@ def app(installed: Installation, tmp_path: Path) -> Iterator[str]:
     server.stop()
 
 
+def _turns(page: Page, name: str, link: Locator) -> bool:
+    """Go to a page as Back and Forward do; False where the way was lost.
+
+    A rerun that the page before asks for takes the place of one that a visitor asked for meanwhile.
+    """
+    page.evaluate(
+        "(at) => { history.pushState(null, '', at); dispatchEvent(new PopStateEvent('popstate')); }",
+        f"{BASE}/{quick(name)}",
+    )
+    try:
+        expect(link).to_have_attribute("aria-current", "page", timeout=10_000)
+    except AssertionError:
+        return False
+    return True
+
+
 @pytest.mark.browser
 def test_every_page_is_served_with_the_theme_and_its_charts(app: str, open_page: Open) -> None:
     page = open_page("about:blank")
@@ -189,12 +205,8 @@ def test_every_page_is_served_with_the_theme_and_its_charts(app: str, open_page:
         ",".join(theme["chartCategoricalColors"]),
     ]
     for entry in PAGES:
-        page.evaluate(
-            "(at) => { history.pushState(null, '', at); dispatchEvent(new PopStateEvent('popstate')); }",
-            f"{BASE}/{quick(entry.name)}",
-        )
         link = page.locator(f'[data-testid=stTopNavLink][href$="/{entry.address}"]').first
-        expect(link).to_have_attribute("aria-current", "page", timeout=1000 * PATIENCE)
+        until(lambda entry=entry, link=link: _turns(page, entry.name, link), f"the page {entry.name}")
         expect(page.get_by_test_id("stApp")).to_have_attribute(
             "data-test-script-state", "notRunning", timeout=1000 * PATIENCE
         )

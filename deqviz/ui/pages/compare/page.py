@@ -122,11 +122,12 @@ class ComparePage(SettingPage[Setting]):
                 return
             worker().wake()
             search: Search | None = self._get("search")
+            moves = self._is_moving(now)  # before it is drawn: the search may end between
             view = screen.view(now, session.device_name(now.setting.size), search)
             if waiting := next((message for run in now.runs if (message := session.waiting(run))), ""):
                 view = replace(view, message=waiting)
             compare_view.show(view, on_command=self._act)
-            is_new = self._pop("is_taken") or now is not comparison or self._is_moving(now) != is_moving
+            is_new = self._pop("is_taken") or now is not comparison or moves != is_moving
             if is_new or (screen.pictures(now) is None) != (pictures is None):
                 st.rerun()
 

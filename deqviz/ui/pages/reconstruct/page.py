@@ -134,14 +134,14 @@ def _screen(job: Job) -> None:
         now = session.current()
         if now is None:
             return
-        snapshot = now.snapshot()
+        moves, snapshot = _is_moving(now), now.snapshot()  # in this order: the run may end between
         worker().wake()
         speed = st.session_state.get("speed", 0)
         name = session.device_name(now.scenario.size)
         waiting = session.waiting(now)
         live.show(screen.view(now, snapshot, name, now.guarantees(), speed, waiting), on_command=_act)
         # A new run, its pictures, or its end concern what stands outside the fragment.
-        if now is not job or _is_moving(now) != is_moving or (snapshot.setup is None) != (pictures is None):
+        if now is not job or moves != is_moving or (snapshot.setup is None) != (pictures is None):
             st.rerun()
         if (snapshot.state == "checking") != (st.session_state.get("phase") == "checking"):
             st.session_state.phase = snapshot.state
