@@ -9,6 +9,7 @@ from deqviz import images
 from deqviz.bench import limits
 from deqviz.bench.rows import Row
 from deqviz.core.catalog import OPERATORS, REGULARIZERS
+from deqviz.core.guarantee import is_void
 from deqviz.core.machine import thread_count, tune_allocator
 from deqviz.core.records import Noise
 from deqviz.core.registry import Choice
@@ -146,9 +147,9 @@ def _inequalities() -> Iterator[Row]:
 
 def _count(row: Measured) -> tuple[int, int, int]:
     """Inequalities that hold, that are violated, and that the solve was too rough for."""
-    certified = [g for g in row.guarantees if g.status == "certified"]
-    violations = sum(g.lamp == "violated" for g in certified)
-    rough = sum("reached to" in g.reason for g in row.guarantees if g.status == "void")
+    certified = [g for g in row.guarantees if g.claim == "certified"]
+    violations = sum(g.status == "violated" for g in certified)
+    rough = sum("reached to" in g.reason for g in row.guarantees if is_void(g.claim))
     return len(certified) - violations, violations, rough
 
 

@@ -155,7 +155,8 @@ def _never_beyond_doubt(states: _States) -> _States:
     def stated(self: Any, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
         guarantees = states(self, problem, evidence)
         # Asked only where it matters: a norm may take a while.
-        if not any(g.status == "certified" for g in guarantees) or not (doubt := problem.operator.doubt):
+        is_sure = any(g.claim in ("certified", "stated") for g in guarantees)
+        if not is_sure or not (doubt := problem.operator.doubt):
             return guarantees
         return tuple(g.doubted(doubt) for g in guarantees)
 

@@ -7,7 +7,7 @@ import json
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import NoneType
@@ -15,7 +15,7 @@ from typing import Any, Generic, Literal, TypeVar, get_args, get_type_hints
 
 import torch
 
-from deqviz.core.guarantee import Curve, Guarantee, Status
+from deqviz.core.guarantee import Curve, Guarantee, Point, is_void
 from deqviz.core.space import Image
 
 Key = tuple[float | int | str, ...]
@@ -34,19 +34,19 @@ class Row(ABC):
     @property
     @abstractmethod
     def guarantees(self) -> tuple[Guarantee, ...]:
-        """Each inequality as measured ≤ predicted; `slack` is what the solve of this very row may add."""
+        """Each inequality; its allowance is what the solve of this very row may add."""
 
     @property
     def holds(self) -> bool:
         """Whether no certified inequality is violated."""
-        return all(g.lamp != "violated" for g in self.guarantees)
+        return all(g.status != "violated" for g in self.guarantees if g.claim == "certified")
 
     def plain(self) -> dict[str, float | int | str | bool | None]:
-        """The fields, and of each inequality `bound.key`, `holds.key`, `slack.key` = 1 − measured/bound."""
+        """The fields, and of each inequality `bound.key`, `holds.key`, `slack.key` = 1 − value/bound."""
         values: dict[str, float | int | str | bool | None] = asdict(self)  # pyright: ignore[reportArgumentType]
         for g in self.guarantees:
-            values[f"bound.{g.key}"] = g.predicted if isinstance(g.predicted, float) else None
-            values[f"holds.{g.key}"] = g.holds if g.status == "certified" else None
+            values[f"bound.{g.key}"] = None if g.bound is None else g.bound.number
+            values[f"holds.{g.key}"] = g.holds if g.claim == "certified" else None
             values[f"slack.{g.key}"] = slack(g)
         return values
 
@@ -55,12 +55,9 @@ R = TypeVar("R", bound=Row)
 
 
 def slack(g: Guarantee) -> float | None:
-    """1 − measured/predicted: the share of the bound that is left; None where there is nothing to compare."""
-    match g.predicted, g.measured:
-        case float() as above, float() as below if above > 0:
-            return 1 - below / above
-        case _:
-            return None
+    """1 − value/bound: the share of the bound that is left; None where there is nothing to compare."""
+    above, below = (None if q is None else q.number for q in (g.bound, g.value))
+    return 1 - below / above if above and above > 0 and below is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,28 +212,33 @@ def panel(rows: Sequence[Row]) -> tuple[Guarantee, ...]:
     for k, row in enumerate(rows):
         for g in row.guarantees:
             merged.setdefault(g.key, []).append((k, g))
-    return tuple(_merge(entries) for entries in merged.values())
+    return tuple(together(entries) for entries in merged.values())
 
 
-def _merge(entries: Sequence[tuple[int, Guarantee]]) -> Guarantee:
-    worst = {"certified": 0, "estimated": 1, "void": 2}
-    first = max((g for _, g in entries), key=lambda g: worst[g.status])
-    points = [
-        (k, g.predicted, g.measured)
-        for k, g in entries
-        if g.status == "certified" and isinstance(g.predicted, float) and isinstance(g.measured, float)
-    ]
-    status: Status = "certified" if points and first.status != "estimated" else first.status
-    ks = [k for k, _, _ in points]
+_WEAKNESS = {name: n for n, name in enumerate(("certified", "stated", "estimated", "remark"))}
+
+
+def together(entries: Sequence[tuple[int, Guarantee]]) -> Guarantee:
+    """One inequality at several k as one with curves, claimed as in the weakest row that claims it."""
+    weakest = max((g for _, g in entries), key=lambda g: _WEAKNESS.get(g.claim, len(_WEAKNESS)))
+    points = [(k, point, g) for k, g in entries if not is_void(g.claim) for point in g.points]
+    if not points:
+        return replace(weakest, bound=None, value=None, allowance=0.0)
+    speaks = max((g for _, _, g in points), key=lambda g: _WEAKNESS[g.claim])
+    assert speaks.bound is not None
+    assert speaks.value is not None
+
+    def curve(part: Callable[[Point], float]) -> Curve:
+        return Curve([k for k, _, _ in points], [part(point) for _, point, _ in points])
+
     return replace(
-        first,
-        status=status,
-        reason=first.reason
+        speaks,
+        reason=weakest.reason
         if len(points) == len(entries)
-        else f"{len(entries) - len(points)} rows left out: {first.reason}",
-        predicted=Curve(ks, [p for _, p, _ in points]) if points else None,
-        measured=Curve(ks, [m for _, _, m in points]) if points else None,
-        slack=max((g.slack for _, g in entries), default=0.0),
+        else f"{len(entries) - len(points)} rows left out: {weakest.reason}",
+        bound=replace(speaks.bound, of=curve(lambda p: p.bound)),
+        value=replace(speaks.value, of=curve(lambda p: p.value)),
+        allowance=curve(lambda p: p.allowance),
     )
 
 

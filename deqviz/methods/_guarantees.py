@@ -4,15 +4,18 @@ Arithmetic on a few floats and on the marks of the run: ten calls a second must 
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from deqviz.core.guarantee import Curve, Guarantee
+from deqviz.core.guarantee import Claim, Curve, Guarantee, Quantity, quantity
 from deqviz.core.records import Evidence, Scalars, Solver
 from deqviz.methods._base import DISTANCE, SLIP
 from deqviz.methods._theory import Theory
 from deqviz.solvers._accelerated import FAILURES, LEAST, SHARE, Accelerated
+
+LIMIT, IMAGE, CHANGE = "‖x*‖", "‖T(x_k)‖", "‖y₁ − y₂‖"
+"""The units of distances between limits, of one iterate to its limit, and of two limits on two data."""
 
 
 def table(theory: Theory, solver: Solver, evidence: Evidence) -> tuple[Guarantee, ...]:
@@ -27,36 +30,53 @@ def table(theory: Theory, solver: Solver, evidence: Evidence) -> tuple[Guarantee
         a_posteriori(theory, evidence.marks),
         stability(theory, evidence),
     )
-    return tuple(replace(row, void=theory.void, paper=theory.paper) for row in rows)
+    claimed = (replace(row, claim=_in(theory, row.claim), paper=theory.paper) for row in rows)
+    return at_end(claimed, evidence)
+
+
+def at_end(rows: Iterable[Guarantee], evidence: Evidence) -> tuple[Guarantee, ...]:
+    """The rows with the iteration after which their numbers were taken: the last."""
+    k = evidence.marks[-1].k if evidence.marks else None
+    return tuple(replace(row, k=k) for row in rows)
+
+
+def _in(theory: Theory, claim: Claim) -> Claim:
+    """The claim as this theory makes it: which void it is, and on whose word a constant rests."""
+    if claim == "hypothesis violated":
+        return theory.void
+    return theory.claim if claim == "certified" else claim
 
 
 def uniqueness(theory: Theory, evidence: Evidence) -> Guarantee:
-    # Both lie within E ‖T(x) − x‖ of the one fixed point. The gaps at which the runs stopped and the sizes
-    # of their ends are probes of their own, relative to the limit as the spread is; without them nothing may
-    # be compared.
+    """Both ends lie within E ‖T(x) − x‖ of the one fixed point.
+
+    The gaps at which the runs stopped and the sizes of their ends are probes of their own, relative to the
+    limit as the spread is; without them nothing may be compared.
+    """
     gaps, sizes = (evidence.probes.get(name) for name in ("spread_gap", "spread_size"))
-    predicted = None
+    bound, allowance = None, 0.0
     if theory.error is not None and gaps is not None and sizes is not None:
-        predicted = theory.error * (gaps + (theory.floor + theory.bias) * sizes)
+        bound, allowance = theory.error * gaps, theory.error * (theory.floor + theory.bias) * sizes
     return Guarantee(
         "uniqueness",
         f"Unique {theory.noun}",
         "‖x − x′‖ ≤ E (‖T(x) − x‖ + ‖T(x′) − x′‖) from all starts",
-        "void" if theory.error is None else "certified",
+        "hypothesis violated" if theory.error is None else "certified",
         theory.why_single if theory.error is not None else theory.why_several,
-        predicted,
-        evidence.probes.get("spread"),
+        quantity(bound, LIMIT),
+        quantity(evidence.probes.get("spread"), LIMIT),
+        allowance,
     )
 
 
 def _contraction(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
     # ‖T(x_k) − x_k‖ is the distance of two successive images only when the iteration is T itself.
-    measured = _largest_ratio(theory, evidence.marks) if solver.contraction(0.0) == 0.0 else None
+    largest = _largest_ratio(theory, evidence.marks) if solver.contraction(0.0) == 0.0 else None
     ratio = evidence.probes.get("contraction")
     if ratio is not None:
         # Each value of T may be off by the floor.
         ratio = max(ratio - theory.floor * evidence.probes.get("contraction_room", 0.0), 0.0)
-        measured = ratio if measured is None else max(measured, ratio)
+        largest = ratio if largest is None else max(largest, ratio)
     if theory.is_contraction:
         reason = theory.because
     elif theory.is_nonexpansive:
@@ -67,11 +87,16 @@ def _contraction(theory: Theory, solver: Solver, evidence: Evidence) -> Guarante
         "contraction",
         "Contraction factor κ" if theory.is_contraction or not theory.is_nonexpansive else "Nonexpansive map",
         "‖T(x) − T(z)‖ ≤ κ ‖x − z‖",
-        "certified" if theory.is_nonexpansive else "void",
+        "certified" if theory.is_nonexpansive else "hypothesis violated",
         reason,
-        min(theory.kappa, 1.0) if theory.is_nonexpansive and theory.kappa is not None else None,
-        measured,
+        quantity(_factor(theory)),
+        quantity(largest, side="lower"),
     )
+
+
+def _factor(theory: Theory) -> float | None:
+    """κ where it is proved to be at most 1, up to the rounding of the constants."""
+    return min(theory.kappa, 1.0) if theory.is_nonexpansive and theory.kappa is not None else None
 
 
 def _largest_ratio(theory: Theory, marks: Sequence[Scalars]) -> float | None:
@@ -88,8 +113,8 @@ def _largest_ratio(theory: Theory, marks: Sequence[Scalars]) -> float | None:
 
 def _expansion(theory: Theory, evidence: Evidence) -> Guarantee:
     measured = evidence.probes.get("expansion")
-    has_bound = theory.is_nonexpansive and theory.kappa is not None
-    if has_bound:
+    factor = _factor(theory)
+    if factor is not None:
         reason = "the power iteration bounds ‖J_T(x)‖ from below, κ bounds it from above"
     elif measured is None:
         reason = theory.obstacle
@@ -101,30 +126,42 @@ def _expansion(theory: Theory, evidence: Evidence) -> Guarantee:
         "expansion",
         "Local Lipschitz constant",
         "‖J_T(x)‖ ≤ κ",
-        "certified" if has_bound else "void",
+        "hypothesis violated" if factor is None else "certified",
         reason,
-        min(theory.kappa, 1.0) if has_bound and theory.kappa is not None else None,
-        measured,
+        quantity(factor),
+        quantity(measured, side="lower"),
     )
 
 
-def rate_line(
-    marks: Sequence[Scalars], bound: Callable[[int], float], error: float = 0.0
-) -> tuple[Curve | None, Curve | None]:
-    """B_k ‖T(x₀) − x₀‖ + `error` · max_j ‖T(x_j)‖ as a relative residual, and the residuals.
+@dataclass(frozen=True, slots=True)
+class Line:
+    """B_k ‖T(x₀) − x₀‖, what errors of the evaluations add to it, and ‖T(x_k) − x_k‖; over ‖T(x_k)‖."""
 
-    Relative to each mark's own ‖T(x_k)‖, as the residual is. `error` is what the errors of all evaluations so
-    far add: each of them is relative to the largest result that there was, not to the last. A residual that
-    is no number stays one, for a run must not hide it.
+    bound: Quantity
+    allowance: Curve
+    value: Quantity
+
+
+def rate_line(marks: Sequence[Scalars], bound: Callable[[int], float], error: float = 0.0) -> Line | None:
+    """The line of B_k beside the residuals; None before there is a residual.
+
+    `error` is what the errors of all evaluations so far add, each of them relative to the largest result
+    that there was, not to the last. A residual that is no number stays one, for a run must not hide it.
     """
     if not marks or not marks[0].gap > 0:
-        return None, None
+        return None
     first, ks = marks[0], [m.k for m in marks]
-    values = [
-        (bound(m.k - first.k) * first.gap + error * most) / size if size > 0 else math.nan
-        for m, (size, most) in zip(marks, _sizes(marks), strict=True)
+    sizes = list(_sizes(marks))
+    line = [
+        bound(m.k - first.k) * first.gap / size if size > 0 else math.nan
+        for m, (size, _) in zip(marks, sizes, strict=True)
     ]
-    return Curve(ks, values), Curve(ks, [m.residual for m in marks])
+    room = [error * most / size if size > 0 else math.nan for size, most in sizes]
+    return Line(
+        Quantity(Curve(ks, line), IMAGE),
+        Curve(ks, room),
+        Quantity(Curve(ks, [m.residual for m in marks]), IMAGE),
+    )
 
 
 def _sizes(marks: Sequence[Scalars]) -> Iterator[tuple[float, float]]:
@@ -168,16 +205,22 @@ def _rate(theory: Theory, solver: Solver, marks: Sequence[Scalars]) -> Guarantee
     name, kappa = "A-priori linear rate", theory.kappa
     statement = "‖T(x_k) − x_k‖ ≤ κᵏ ‖T(x₀) − x₀‖ + 2ε_T/(1 − κ)"
     bound = solver_bound(solver, kappa)
+    line = rate_line(marks, bound or (lambda k: kappa**k), 2 * theory.floor / theory.margin)
     if bound is None:
         reason = "the line is that of the plain iteration; no rate is proved for this solver"
-        plain, _ = rate_line(marks, lambda k: kappa**k, 2 * theory.floor / theory.margin)
-        return Guarantee("rate", name, statement, "estimated", reason, plain)
+        return Guarantee("rate", name, statement, "remark", reason, line and line.bound)
     reason = theory.because
     if solver.contraction(kappa) is None:
         statement = "‖T(x_k) − x_k‖ ≤ max(κ, 0.9)^{0.9k − 2} ‖T(x₀) − x₀‖ + 2ε_T/(1 − κ)"
         reason = f"what the solver's safeguard enforces, and usually far exceeds; {reason}"
-    curves = rate_line(marks, bound, 2 * theory.floor / theory.margin)
-    return Guarantee("rate", name, statement, "certified", reason, *curves)
+    return on_line(Guarantee("rate", name, statement, "certified", reason), line)
+
+
+def on_line(row: Guarantee, line: Line | None) -> Guarantee:
+    """The row with the numbers of a line, where there is one."""
+    if line is None:
+        return row
+    return replace(row, bound=line.bound, value=line.value, allowance=line.allowance)
 
 
 def _monotone(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
@@ -185,10 +228,10 @@ def _monotone(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
     statement = "‖T(x_{k+1}) − x_{k+1}‖ ≤ ‖T(x_k) − x_k‖"
     name = "Residual nonincreasing"
     if not theory.is_nonexpansive:
-        return Guarantee("monotone", name, statement, "void", theory.obstacle)
+        return Guarantee("monotone", name, statement, "hypothesis violated", theory.obstacle)
     if solver_bound(solver, 1.0) is None:
         reason = "proved for the plain iteration only; no such statement is known for this solver"
-        return Guarantee("monotone", name, statement, "estimated", reason)
+        return Guarantee("monotone", name, statement, "not applicable", reason)
     idle = solver.contraction(0.0)
     if idle is None:
         reason = "the solver's safeguard refuses steps that would raise it; where it ends is not proved"
@@ -198,25 +241,27 @@ def _monotone(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
         reason = (
             "T is nonexpansive, not averaged: the iterates may oscillate; a damping below 1 makes it converge"
         )
-    return Guarantee(
-        "monotone", name, statement, "certified", reason, *never_grows(evidence.marks, theory.floor)
-    )
+    row = Guarantee("monotone", name, statement, "certified", reason)
+    return on_line(row, never_grows(evidence.marks, theory.floor))
 
 
-def never_grows(marks: Sequence[Scalars], floor: float) -> tuple[Curve | None, Curve | None]:
-    """The gap of the step before, with twice the rounding, as a limit of the residual; and that."""
+def never_grows(marks: Sequence[Scalars], floor: float) -> Line | None:
+    """The gap of the step before as a limit of the gap, with twice the rounding; over ‖T(x_k)‖."""
     ks: list[int] = []
-    limit: list[float] = []
+    limits: list[float] = []
+    room: list[float] = []
     residuals: list[float] = []
     for (a, b), share in zip(pairwise(marks), _shares(marks)[1:], strict=True):
         # A residual that is no number must be seen, not skipped.
         if b.k == a.k + 1 and not b.gap <= 0:
             ks.append(b.k)
             # gap/residual is ‖T(x_k)‖; an evaluation errs relative to the largest of them.
-            room = 2 * floor * share
-            limit.append(b.residual * (a.gap / b.gap) + room if math.isfinite(b.gap) else a.residual)
+            room.append(2 * floor * share)
+            limits.append(b.residual * (a.gap / b.gap) if math.isfinite(b.gap) else a.residual)
             residuals.append(b.residual)
-    return (Curve(ks, limit), Curve(ks, residuals)) if ks else (None, None)
+    if not ks:
+        return None
+    return Line(Quantity(Curve(ks, limits), IMAGE), Curve(ks, room), Quantity(Curve(ks, residuals), IMAGE))
 
 
 def a_posteriori(theory: Theory, marks: Sequence[Scalars]) -> Guarantee:
@@ -227,7 +272,7 @@ def a_posteriori(theory: Theory, marks: Sequence[Scalars]) -> Guarantee:
     """
     name, statement = "A-posteriori error bound", theory.error_statement
     if theory.error is None:
-        return Guarantee("error", name, statement, "void", theory.why_several)
+        return Guarantee("error", name, statement, "hypothesis violated", theory.why_several)
     reason = f"holds for every image, however it was found; {theory.why_single}"
     finite = [m for m in marks if math.isfinite(m.gap) and math.isfinite(m.residual)]
     if not finite:
@@ -238,38 +283,52 @@ def a_posteriori(theory: Theory, marks: Sequence[Scalars]) -> Guarantee:
         else (theory.floor + theory.bias) * share
         for m, share in zip(finite, _shares(finite), strict=True)
     ]
-    bound = [theory.error * (m.residual + e) for m, e in zip(finite, room, strict=True)]
+    bound = [theory.error * m.residual for m in finite]
+    allowance = [theory.error * e for e in room]
     expands = 1 + max(theory.kappa, 0.0) if theory.kappa is not None else math.inf
     below = [max(m.residual - e, 0.0) / expands for m, e in zip(finite, room, strict=True)]
     first = finite[0]
     if first.gap > 0 and first.residual > 0:
         size = first.gap / first.residual
-        for m, b in zip(finite, bound, strict=True):
+        for m, b, e in zip(finite, bound, allowance, strict=True):
             # A run that diverged says nothing about where it began: only closer iterates may.
             if DISTANCE in m.scalars and 0 < m.gap <= first.gap:
-                travelled = m.scalars[DISTANCE] - b * m.gap / m.residual
+                travelled = m.scalars[DISTANCE] - (b + e) * m.gap / m.residual
                 below[0] = max(below[0], travelled / size)
     ks = [m.k for m in finite]
-    return Guarantee("error", name, statement, "certified", reason, Curve(ks, bound), Curve(ks, below))
+    return Guarantee(
+        "error",
+        name,
+        statement,
+        "certified",
+        reason,
+        Quantity(Curve(ks, bound), IMAGE),
+        Quantity(Curve(ks, below), IMAGE, "lower"),
+        Curve(ks, allowance),
+    )
 
 
 def stability(theory: Theory, evidence: Evidence) -> Guarantee:
     """‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖ with the certified C.
 
-    C speaks of limits: for each of the two runs, E ‖T(x) − x‖ is added. Obmann and Haltmeier, 2023; T3 of
+    C speaks of limits: for each of the two runs, E ‖T(x) − x‖ is allowed. Obmann and Haltmeier, 2023; T3 of
     docs/methods.md.
     """
     measured, gap = evidence.probes.get("gain"), evidence.probes.get("gain_gap")
-    bound = theory.gain
+    bound, allowance = theory.gain, 0.0
     if bound is not None and measured is not None and gap is not None:
         gap += (theory.floor + theory.bias) * evidence.probes.get("gain_size", 0.0)
-        bound = None if theory.error is None or not math.isfinite(gap) else bound + theory.error * gap
+        if theory.error is None or not math.isfinite(gap):
+            bound = None
+        else:
+            allowance = theory.error * gap
     return Guarantee(
         "stability",
         "Stability",
         theory.gain_statement,
-        "void" if theory.gain is None else "certified",
+        "hypothesis violated" if theory.gain is None else "certified",
         theory.why_several if theory.gain is None else theory.why_single,
-        bound,
-        measured,
+        quantity(bound, CHANGE),
+        quantity(measured, CHANGE, "lower"),
+        allowance,
     )

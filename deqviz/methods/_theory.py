@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from deqviz.core.guarantee import Void
+from deqviz.core.guarantee import Claim, Void
 from deqviz.core.operator import ForwardModel
 
 ROUNDING = 1e-12
@@ -96,6 +96,8 @@ class Theory:
     noun: str = "fixed point"
     void: Void = "hypothesis violated"
     """Which void it is where nothing is proved."""
+    claim: Claim = "certified"
+    """What is claimed where something is: "stated" where a constant is a user's word."""
     paper: str = ""
     """Whose letters the statements use."""
 

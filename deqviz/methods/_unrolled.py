@@ -2,13 +2,13 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, ClassVar
 
 import torch
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, quantity
 from deqviz.core.records import Evidence, Iterate, Method, Problem
 from deqviz.core.registry import Range
 from deqviz.core.space import Data, Image
@@ -74,16 +74,15 @@ class UnrolledMethod(Method):
 
 def no_guarantees(reason: str, evidence: Evidence) -> tuple[Guarantee, ...]:
     """Unique limit, linear rate, stability: not applicable, with the measured gain."""
-    rows = (
-        Guarantee("uniqueness", "Unique limit", "‖x − x′‖ = 0", "void", reason),
-        Guarantee("rate", "Linear rate", "‖x_{k+1} − x_k‖ ≤ κᵏ ‖x₁ − x₀‖", "void", reason),
+    return (
+        Guarantee("uniqueness", "Unique limit", "‖x − x′‖ = 0", "not applicable", reason),
+        Guarantee("rate", "Linear rate", "‖x_{k+1} − x_k‖ ≤ κᵏ ‖x₁ − x₀‖", "not applicable", reason),
         Guarantee(
             "stability",
             "Stability",
             "‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖",
-            "void",
+            "not applicable",
             reason,
-            measured=evidence.probes.get("gain"),
+            value=quantity(evidence.probes.get("gain"), "‖y₁ − y₂‖", "lower"),
         ),
     )
-    return tuple(replace(row, void="not applicable") for row in rows)

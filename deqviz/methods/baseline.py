@@ -1,13 +1,12 @@
 """Direct inversion: FBP, zero-filled reconstruction or adjoint, by operator."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import ClassVar
 
 import torch
 
 from deqviz.core.catalog import METHODS
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, quantity
 from deqviz.core.records import Evidence, Iterate, Method, Problem
 from deqviz.core.space import Image
 
@@ -27,18 +26,17 @@ class Baseline(Method):
         """None: one formula, which solves no equation."""
         del problem
         reason = "a direct formula solves no equation, and nothing bounds its error"
-        rows = (
-            Guarantee("uniqueness", "Unique limit", "‖x − x′‖ = 0", "void", reason),
+        return (
+            Guarantee("uniqueness", "Unique limit", "‖x − x′‖ = 0", "not applicable", reason),
             Guarantee(
                 "stability",
                 "Stability",
                 "‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖",
-                "void",
+                "not applicable",
                 reason,
-                measured=evidence.probes.get("gain"),
+                value=quantity(evidence.probes.get("gain"), "‖y₁ − y₂‖", "lower"),
             ),
         )
-        return tuple(replace(row, void="not applicable") for row in rows)
 
     @torch.no_grad()
     def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:

@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor, nn
 
 from deqviz.core.catalog import METHODS
-from deqviz.core.guarantee import Curve, Guarantee
+from deqviz.core.guarantee import Curve, Guarantee, in_letters, quantity
 from deqviz.core.records import Evidence, Iterate, Method, Problem, Scalar
 from deqviz.core.registry import Options, Range
 from deqviz.core.space import Image, Space, norm
@@ -193,23 +192,28 @@ class DeepImagePrior(Method):
                 "envelope",
                 "A-priori linear rate",
                 "‖Ax_k − y‖/‖Ax₀ − y‖ ≤ exp(−σ_A² σ_0² t/4)",
-                "void",
+                "not applicable",
                 UNCOVERED,
-                None,
-                measured,
+                value=quantity(measured),
             ),
-            Guarantee("noise", "Early-stopping bound", "‖A(x(t) − x†)‖ ≤ 2‖ε‖ for t ≥ t*", "void", UNCOVERED),
-            Guarantee("uniqueness", "Unique limit", "‖x − x′‖ = 0", "void", elsewhere),
+            Guarantee(
+                "noise",
+                "Early-stopping bound",
+                "‖A(x(t) − x†)‖ ≤ 2‖ε‖ for t ≥ t*",
+                "not applicable",
+                UNCOVERED,
+            ),
+            Guarantee("uniqueness", "Unique limit", "‖x − x′‖ = 0", "not applicable", elsewhere),
             Guarantee(
                 "stability",
                 "Stability",
                 "‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖",
-                "void",
+                "not applicable",
                 "nothing bounds how much a change of the data changes the path of the weights",
-                measured=evidence.probes.get("gain"),
+                value=quantity(evidence.probes.get("gain"), "‖y₁ − y₂‖", "lower"),
             ),
         )
-        return tuple(replace(row, void="not applicable", paper="deep inverse prior") for row in rows)
+        return in_letters("deep inverse prior", rows)
 
 
 class Fit:

@@ -189,8 +189,7 @@ class Equilibrium(FixedPointMethod):
             "source",
             "Convergence rate under the source condition",
             "‖x − x†‖ ≤ (δ + α‖w‖)/(2√(αc)) if R(x†) = A*w",
-            "void",
+            "not verifiable",
             "whether R(x†) ∈ ran A* is a question about the ground truth, which a method never sees",
-            void="not verifiable",
         )
         return (*_guarantees.table(self.theory(problem), self.solver, evidence), source)

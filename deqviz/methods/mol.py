@@ -163,8 +163,9 @@ class Mol(FixedPointMethod):
         factor = self.solver.contraction(kappa)
         if factor is None:
             return (Guarantee("rate", name, statement, "estimated", reason, paper=PAPER),)
-        curves = _guarantees.rate_line(marks, lambda k: factor**k, 2 * theory.floor / (1 - kappa))
-        return (Guarantee("rate", name, statement, "estimated", reason, *curves, paper=PAPER),)
+        row = Guarantee("rate", name, statement, "estimated", reason, paper=PAPER)
+        line = _guarantees.rate_line(marks, lambda k: factor**k, 2 * theory.floor / (1 - kappa))
+        return (_guarantees.on_line(row, line),)
 
     def _paper_rate(self, problem: Problem, theory: _theory.Theory, marks: Sequence[Scalars]) -> Guarantee:
         """√(1 − 2αm + α²(2 − m)²)/(1 + αλσ_min²), all that follows from m and Lip(F) ≤ 2 − m."""
@@ -172,9 +173,8 @@ class Mol(FixedPointMethod):
             "paper_rate",
             "A-priori linear rate from m and Lip(F)",
             "κ₁ = √(1 − 2αm + α²(2 − m)²) < 1 for α < 2m/(2 − m)²",
-            "void",
+            theory.void,
             theory.several,
-            void=theory.void,
             paper=PAPER,
         )
         limit = self.regularizer(problem).constants().contraction.value
@@ -193,7 +193,7 @@ class Mol(FixedPointMethod):
             return replace(row, reason=reason)
         reason = f"α = {alpha:.3g} < {longest:.3g}: κ₁ = {kappa:.5g}, weaker than the row above"
         if self.solver.contraction(kappa) is None:
-            return replace(row, status="estimated", reason="a rate of the plain iteration; choose Picard")
+            return replace(row, claim="not applicable", reason="a rate of the plain iteration; choose Picard")
         factor = self.solver.contraction(kappa) or kappa
-        line, residuals = _guarantees.rate_line(marks, lambda k: factor**k, 2 * theory.floor / (1 - kappa))
-        return replace(row, status="certified", reason=reason, predicted=line, measured=residuals)
+        line = _guarantees.rate_line(marks, lambda k: factor**k, 2 * theory.floor / (1 - kappa))
+        return _guarantees.on_line(replace(row, claim="certified", reason=reason), line)

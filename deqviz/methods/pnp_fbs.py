@@ -111,6 +111,7 @@ class PnpFbs(FixedPointMethod):
             obstacle=too_long or "A (nearly) has a null space, and Lip(D_σ) ≤ 1 is not below 1",
             gain_statement="‖x₁ − x₂‖ ≤ τ‖A‖ Lip(D_σ)/(1 − κ) ‖y₁ − y₂‖",
             noun="fixed point",
+            claim=_denoisers.claim(self.plugged),
         )
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:

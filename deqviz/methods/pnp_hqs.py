@@ -103,6 +103,7 @@ class PnpHqs(FixedPointMethod):
             obstacle="A (nearly) has a null space, and Lip(D_σ) ≤ 1 is not below 1",
             gain_statement="‖x₁ − x₂‖ ≤ Lip(D_σ) ‖(A*A + ρ)⁻¹A*‖/(1 − κ) ‖y₁ − y₂‖",
             noun="fixed point",
+            claim=_denoisers.claim(self.plugged),
         )
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:

@@ -137,17 +137,17 @@ class Tikhonov(Method):
         if self.mode == "conjugate gradients":
             root = math.sqrt(high / low)
             # ‖r_k‖ ≤ √λ_max ‖e_k‖_H and ‖e₀‖_H ≤ ‖r₀‖/√λ_min turn the energy norm into the residual's.
-            curves = _guarantees.rate_line(
+            line = _guarantees.rate_line(
                 evidence.marks,
                 lambda k: 2 * root * ((root - 1) / (root + 1)) ** k,
                 bound.rounding * high / low,
             )
             statement = "‖r_k‖ ≤ 2√χ ((√χ − 1)/(√χ + 1))ᵏ ‖r₀‖ + χ ε_T, χ = (‖A‖² + α)/(σ_min² + α)"
             name = "A-priori linear rate (Chebyshev)"
-            rate = Guarantee("rate", name, statement, "certified", because, *curves)
+            rate = _guarantees.on_line(Guarantee("rate", name, statement, "certified", because), line)
         else:
             statement = "‖r_k‖ ≤ κᵏ ‖r₀‖"
             reason = "solved directly: there is no iteration"
-            rate = Guarantee("rate", "Linear rate", statement, "void", reason, void="not applicable")
+            rate = Guarantee("rate", "Linear rate", statement, "not applicable", reason)
         rows.insert(1, rate)
-        return tuple(rows)
+        return _guarantees.at_end(rows, evidence)

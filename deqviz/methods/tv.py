@@ -1,14 +1,13 @@
 """Isotropic total variation by a primal-dual method, with a duality gap that is a true bound."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
 from deqviz.core.catalog import METHODS
-from deqviz.core.guarantee import Curve, Guarantee
+from deqviz.core.guarantee import Curve, Guarantee, in_letters, quantity
 from deqviz.core.records import Evidence, Iterate, Method, Problem
 from deqviz.core.registry import Range
 from deqviz.core.space import Batch, Image, extent, norm
@@ -118,15 +117,14 @@ class Tv(Method):
         values = [
             (m.k, m.objective, m.scalars[GAP]) for m in marks if m.objective is not None and GAP in m.scalars
         ]
-        predicted = measured = None
+        bounds = lowered = None
+        room = 0.0
         if values:
             ks, objectives, gaps = zip(*values, strict=True)
             least = min(objectives)
             # Sums of h·w terms: below a few hundred roundings of the objective they say nothing.
             room = 500 * bound.rounding * abs(least)
-            predicted = Curve(ks, [gap + room for gap in gaps])
-            measured = Curve(ks, [value - least for value in objectives])
-        limit, residual = _guarantees.never_grows(marks, bound.rounding)
+            bounds, lowered = Curve(ks, gaps), Curve(ks, [value - least for value in objectives])
         spread = evidence.probes.get("spread")
         reason = "A may annihilate differences of minimisers, and total variation is not strictly convex"
         rows = (
@@ -136,9 +134,9 @@ class Tv(Method):
                 "½‖A‖² + ς‖∇‖² ≤ 1/τ",
                 "certified",
                 because,
-                1 / tau,
+                quantity(1 / tau),
                 # The sum, not 1/τ less ς‖∇‖²: for a small ‖A‖ nothing would be left of the difference.
-                0.5 * bound.top + 8 * dual,
+                quantity(0.5 * bound.top + 8 * dual, side="upper"),
             ),
             Guarantee(
                 "gap",
@@ -146,46 +144,45 @@ class Tv(Method):
                 "P(x_k) − P* ≤ duality gap",
                 "certified",
                 f"weak duality on the box {low:g} ≤ x ≤ {high:g}; P* is replaced by the least objective seen",
-                predicted,
-                measured,
+                quantity(bounds),
+                quantity(lowered, side="lower"),
+                room,
             ),
-            Guarantee(
-                "monotone",
-                "Residual nonincreasing",
-                "‖T(z_{k+1}) − z_{k+1}‖_M ≤ ‖T(z_k) − z_k‖_M",
-                "certified",
-                f"T is averaged in the metric M of the step sizes, so the iteration converges: {because}",
-                limit,
-                residual,
+            _guarantees.on_line(
+                Guarantee(
+                    "monotone",
+                    "Residual nonincreasing",
+                    "‖T(z_{k+1}) − z_{k+1}‖_M ≤ ‖T(z_k) − z_k‖_M",
+                    "certified",
+                    f"T is averaged in the metric M of the step sizes, so the iteration converges: {because}",
+                ),
+                _guarantees.never_grows(marks, bound.rounding),
             ),
             Guarantee(
                 "rate",
                 "Contraction factor κ",
                 "‖T(z) − T(z′)‖_M ≤ κ ‖z − z′‖_M",
-                "void",
+                "not verifiable",
                 "T is averaged, which gives convergence and no κ < 1",
-                void="not verifiable",
             ),
             Guarantee(
                 "uniqueness",
                 "Unique minimiser",
                 "‖x − x′‖ = 0 from all starts",
-                "void",
+                "not verifiable",
                 reason,
-                measured=spread,
-                void="not verifiable",
+                value=quantity(spread, _guarantees.LIMIT),
             ),
             Guarantee(
                 "stability",
                 "Stability",
                 "‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖",
-                "void",
+                "not verifiable",
                 reason,
-                measured=evidence.probes.get("gain"),
-                void="not verifiable",
+                value=quantity(evidence.probes.get("gain"), _guarantees.CHANGE, "lower"),
             ),
         )
-        return tuple(replace(row, paper="total variation") for row in rows)
+        return _guarantees.at_end(in_letters("total variation", rows), evidence)
 
 
 def _dot(u: Tensor, v: Tensor) -> Tensor:

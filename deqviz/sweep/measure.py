@@ -109,7 +109,7 @@ def _judged(
         evaluations=last.evaluations,
         seconds=seconds,
         guarantee=main.name if main else "",
-        status=main.status if main else "",
+        status=main.claim if main else "",
     )
 
 

@@ -112,7 +112,7 @@ def test_the_error_stays_in_its_band(operator, R):
         CertificateBand(eq, picture_truth(picture()), weights=(1.0, 1e-2, 1e-4), levels=(0.0, 1e-2, 1e-5))
     )
     for row in rows:
-        assert row.holds, [g for g in row.guarantees if g.lamp == "violated"]
+        assert row.holds, [g for g in row.guarantees if g.status == "violated"]
         assert row.lower <= row.refined <= row.error * (1 + 1e-9)
         assert (row.upper is not None) == (eq.monotonicity > 0)
         if row.upper is not None:
@@ -185,7 +185,7 @@ def test_without_the_source_condition_there_is_no_rate():
         assert row.identity is None
         void = {g.key: g.reason for g in row.guarantees}
         assert "no w with" in void["bregman"]
-        assert all(g.lamp == "void" for g in row.guarantees)
+        assert all(g.status == "hypothesis violated" for g in row.guarantees)
 
 
 def test_discrepancy_needs_no_source_element(sourced):
@@ -196,7 +196,7 @@ def test_discrepancy_needs_no_source_element(sourced):
         assert row.residual == pytest.approx(1.5 * row.delta, rel=2e-3)
         assert row.bregman <= (1 + 1.5) * row.source * row.delta * 1.01
         assert row.weight >= math.sqrt(1.5**2 - 1) * row.delta / row.source * (1 - 1e-2)
-        assert {g.key: g.lamp for g in row.guarantees}["discrepancy"] == "holds"
+        assert {g.key: g.status for g in row.guarantees}["discrepancy"] == "certified"
     assert fitted(rows, "bregman", low=1e-7).slope > 0.9
 
 
@@ -437,11 +437,11 @@ def test_the_panel_joins_the_rows(sourced):
     eq, truth = sourced
     rows = run(NoiseSweep(eq, truth, levels=DECADES[:3]))
     joined: dict[str, Any] = {g.key: g for g in panel(rows)}
-    assert joined["bregman"].lamp == "holds"
-    assert list(joined["bregman"].predicted.values) == [row.bregman_bound for row in rows]
+    assert joined["bregman"].status == "certified"
+    assert list(joined["bregman"].bound.of.values) == [row.bregman_bound for row in rows]
     assert joined["discrepancy"].reason.count("rows left out") <= 1
     first = rows[0].guarantees[0]
-    assert slack(first) == pytest.approx(1 - first.measured / first.predicted)
+    assert slack(first) == pytest.approx(1 - rows[0].bregman / rows[0].bregman_bound)
     assert panel([]) == ()
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from deqviz import images
 from deqviz.core.estimate import Estimate
+from deqviz.core.guarantee import is_void
 from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Evidence, Map, Problem, Scalars
 from deqviz.core.regularizer import Constants, Regularizer
@@ -402,7 +403,11 @@ def test_two_pictures_break_a_free_network_and_no_strict_one() -> None:
         assert row.product >= row.margin
     # Between the two solutions the equation is not solved: they are two, and not one line of them.
     assert min(r.residual for r in rows if r.contender == "example" and r.t == 0.5) > 1e-3
-    assert {g.key: g.lamp for g in panel(rows)} == {"both": "holds", "one": "holds", "apart": "holds"}
+    assert {g.key: g.status for g in panel(rows)} == {
+        "both": "certified",
+        "one": "certified",
+        "apart": "certified",
+    }
 
 
 def test_an_example_that_is_monotone_there_says_so() -> None:
@@ -471,8 +476,13 @@ def test_the_first_limit_is_exact_and_the_second_one_allows_more(limit_rows: lis
     assert slow.moved is not None
     assert slow.certified is not None
     assert 5 * slow.moved < slow.distance <= slow.certified
-    lamps = {g.key: g.lamp for g in panel(rows)}
-    assert lamps == {"certificate": "holds", "first": "holds", "second": "holds", "sharp": "holds"}
+    lamps = {g.key: g.status for g in panel(rows)}
+    assert lamps == {
+        "certificate": "certified",
+        "first": "certified",
+        "second": "certified",
+        "sharp": "certified",
+    }
 
 
 def test_a_bound_on_the_factor_can_be_violated(limit_rows: list[StepRow]) -> None:
@@ -481,8 +491,8 @@ def test_a_bound_on_the_factor_can_be_violated(limit_rows: list[StepRow]) -> Non
     end = next(row for row in rows if row.key[:2] == ("turning", rows[-1].step) and row.state != "going")
     first = next(r for r in rows if r.example == "turning" and r.state != "going")
     lies = replace(first, first=0.5 * (first.first or 0.0))
-    assert {g.key: g.lamp for g in lies.guarantees}["first"] == "violated"
-    assert {g.key: g.lamp for g in replace(end, factor=0.9).guarantees}["sharp"] == "violated"
+    assert {g.key: g.status for g in lies.guarantees}["first"] == "violated"
+    assert {g.key: g.status for g in replace(end, factor=0.9).guarantees}["sharp"] == "violated"
 
 
 def test_runs_are_written_and_gone_on_with(tmp_path) -> None:
@@ -513,11 +523,11 @@ def test_the_numbers_of_the_panel_come_in_their_order() -> None:
         assert found["derivative"] <= found["grid"] * (1 + 1e-9)
         assert found["grid"] <= found["everywhere"] * (1 + 1e-9)
         assert {row.side for row in rows if row.quantity in ("secant", "derivative")} == {"lower bound"}
-    lamps = {g.key: g.lamp for g in panel(rows)}
-    assert lamps["order"] == "holds"
-    assert lamps["margin.mol_sn"] == "holds"
-    assert lamps["margin.mol_lr"] == "estimated"
-    assert lamps["margin.mol_free"] == "void"
+    lamps = {g.key: g.status for g in panel(rows)}
+    assert lamps["order"] == "certified"
+    assert lamps["margin.mol_sn"] == "certified"
+    assert lamps["margin.mol_lr"] == "violated", "training asked an estimate from below of it"
+    assert lamps["margin.mol_free"] == "not applicable"
 
 
 def test_methods_go_on_past_their_depth_from_the_same_data() -> None:
@@ -559,17 +569,17 @@ def lamps(method: Mol, problem: Problem, steps: int = 30) -> dict[str, str]:
         marks.append(Scalars.of(iterate))
         if iterate.k == steps:
             break
-    return {g.key: g.lamp for g in method.guarantees(problem, Evidence(marks))}
+    return {g.key: g.status for g in method.guarantees(problem, Evidence(marks))}
 
 
 @pytest.mark.parametrize("operator", ["parallel_mri", "blur"])
 def test_a_strict_network_is_certified_and_its_run_agrees(operator: str) -> None:
     found = lamps(Mol(solver=Picard()), problem32(operator))
-    assert {found[key] for key in ("contraction", "rate", "error")} == {"holds"}
+    assert {found[key] for key in ("contraction", "rate", "error")} == {"certified"}
     assert {found[key] for key in ("uniqueness", "stability")} == {"waiting"}
     # κ₁ needs a step so short that α = 1 is far beyond it; below it, it is there.
-    assert found["paper_rate"] == "void"
-    assert lamps(Mol(solver=Picard(), step=0.01), problem32(operator))["paper_rate"] == "holds"
+    assert found["paper_rate"] == "hypothesis violated"
+    assert lamps(Mol(solver=Picard(), step=0.01), problem32(operator))["paper_rate"] == "certified"
 
 
 def test_past_the_second_limit_the_rate_is_void_and_the_solution_still_one() -> None:
@@ -577,9 +587,9 @@ def test_past_the_second_limit_the_rate_is_void_and_the_solution_still_one() -> 
     L = method.regularizer(problem).constants().contraction.value
     assert 2 / (1 + L) < 1.9
     found = {g.key: g for g in method.guarantees(problem, Evidence())}
-    assert found["contraction"].status == "void"
+    assert found["contraction"].status == "hypothesis violated"
     assert "α = 1.9 is not below 2/(1 + L)" in found["contraction"].reason
-    assert found["uniqueness"].status == found["stability"].status == "certified"
+    assert found["uniqueness"].claim == found["stability"].claim == "certified"
 
 
 @pytest.mark.parametrize("version", ["approximate", "unconstrained"])
@@ -589,11 +599,11 @@ def test_without_a_certificate_no_lamp_is_green(version) -> None:
     found = method.guarantees(problem, Evidence())
     assert ("estimated" in {g.status for g in found if g.key == "rate"}) == (version == "approximate")
     if known.contraction.value >= 1:
-        assert {g.status for g in found} <= {"void", "estimated"}
+        assert all(g.claim == "estimated" or is_void(g.claim) for g in found)
         assert all("from which nothing follows" in g.reason for g in found if g.key != "source")
     else:
         # Nothing was asked of these layers, and they keep the bound all the same: that is a proof too.
-        assert {g.key: g.status for g in found}["contraction"] == "certified"
+        assert {g.key: g.status for g in found}["contraction"] == "waiting"
 
 
 def test_layers_that_are_too_long_light_no_green_lamp(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -607,5 +617,5 @@ def test_layers_that_are_too_long_light_no_green_lamp(monkeypatch: pytest.Monkey
         found = Mol(version="unconstrained").guarantees(problem32(), Evidence())
     finally:
         monotone.lipschitz.cache_clear()
-    assert {g.status for g in found} == {"void"}
+    assert {g.status for g in found} == {"not verifiable"}
     assert all("from which nothing follows" in g.reason for g in found)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, Quantity
 from deqviz.experiments._rows import Experiment, Key, Progress, Row, to_text
 from deqviz.runtime.study import VIEWS, Part, Study
 from deqviz.runtime.worker import Worker
@@ -32,7 +32,11 @@ class Square(Row):
 
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
-        return (Guarantee("square", "Square", "n² ≤ n²", "certified", "", self.square, self.square),)
+        return (
+            Guarantee(
+                "square", "Square", "n² ≤ n²", "certified", "", Quantity(self.square), Quantity(self.square)
+            ),
+        )
 
 
 COMPUTED: list[int] = []

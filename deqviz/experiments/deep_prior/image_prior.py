@@ -62,8 +62,8 @@ class HumpRow(Row):
     def guarantees(self) -> tuple[Guarantee, ...]:
         """None, and why."""
         statement = "‖A(x(t) − x†)‖ ≤ 2‖ε‖ for t ≥ t*"
-        row = Guarantee("covered", "Overparametrisation theorem", statement, "void", UNCOVERED)
-        return in_letters("deep inverse prior", (replace(row, void="not applicable"),))
+        row = Guarantee("covered", "Overparametrisation theorem", statement, "not applicable", UNCOVERED)
+        return in_letters("deep inverse prior", (row,))
 
 
 @dataclass(frozen=True)
@@ -181,8 +181,8 @@ class ImpedanceRow(Row):
     def guarantees(self) -> tuple[Guarantee, ...]:
         """None, and why."""
         statement = "‖x(t) − y‖ ≤ ‖x(0) − y‖ exp(−σ_0² t/4) for every y"
-        row = Guarantee("covered", "Overparametrisation theorem", statement, "void", UNCOVERED)
-        return in_letters("deep inverse prior", (replace(row, void="not applicable"),))
+        row = Guarantee("covered", "Overparametrisation theorem", statement, "not applicable", UNCOVERED)
+        return in_letters("deep inverse prior", (row,))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee, in_letters
+from deqviz.core.guarantee import Guarantee, in_letters, quantity
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.deep_prior.prior_family import PriorFamily
 from deqviz.experiments.deep_prior.two_layer import Rule, certificate, evolve
@@ -65,7 +65,13 @@ class MomentumRow(Row):
         why = "ℓ = L₁²‖B‖² + L₂ max‖B_{i}‖‖r₀‖ bounds the curvature wherever ‖r‖ ≤ ‖r₀‖"
         statement = "‖r_{τ+1}‖ ≤ ‖r_τ‖ for γ ≤ 1/ℓ"
         row = Guarantee(
-            "monotone", "Residual nonincreasing", statement, "certified", why, 1.0, self.rise, 1e-9
+            "monotone",
+            "Residual nonincreasing",
+            statement,
+            "certified",
+            why,
+            quantity(1.0),
+            quantity(self.rise),
         )
         return in_letters("deep inverse prior", (row,))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee, in_letters
+from deqviz.core.guarantee import Guarantee, in_letters, quantity
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.deep_prior._recovery_model import landweber, periodic_blur, wide_limit
 from deqviz.experiments.deep_prior.prior_family import PriorFamily
@@ -50,10 +50,10 @@ class RecoveryRow(Row):
             "limit",
             "Recovery error split: null space and noise",
             "‖x(∞) − x†‖² → ‖P_{ker A}(g_{0} − x†)‖² + ‖A^{†}ε‖²",
-            "estimated",
+            "remark",
             f"in the limit of wide networks; here k = {self.width}, {self.steps} steps",
-            self.limit,
-            self.error,
+            quantity(self.limit),
+            quantity(self.error),
         )
         return in_letters("deep inverse prior", (row,))
 

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee, Status, in_letters
+from deqviz.core.guarantee import Claim, Guarantee, Quantity, in_letters, quantity
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.deep_prior.prior_family import PriorFamily
 from deqviz.experiments.deep_prior.two_layer import Certificate, Draws, State, certificate, evolve, times
@@ -68,11 +68,11 @@ class RunRow(Row):
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
         """Shares of their bounds, at most 1: certified of the draws in whose balls they are proved."""
-        status: Status = "certified" if self.certified else "void"
+        claim: Claim = "certified" if self.certified else "hypothesis violated"
 
         def proved(key: str, name: str, statement: str, worst: float | None) -> Guarantee:
-            above = 1.0 if self.certified else None
-            return Guarantee(key, name, statement, status, self.why, above, worst, slack=ROUNDING)
+            above = Quantity(1.0) if self.certified else None
+            return Guarantee(key, name, statement, claim, self.why, above, quantity(worst), ROUNDING)
 
         is_flow = self.rule == "flow"
         line = (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from deqviz.core.guarantee import Guarantee, in_letters
+from deqviz.core.guarantee import Guarantee, Quantity, in_letters, quantity
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.deep_prior.prior_family import PriorFamily
 from deqviz.experiments.deep_prior.two_layer import Certificate, certificate
@@ -55,14 +55,14 @@ class WidthRow(Row):
         """Certified widths are feasible, fitted ones nearly so."""
         if self.feasible is None:
             why = "V is trained too: any data can be fitted, and R′ and R are those of a fixed V"
-            rows = (Guarantee(*statement, "void", why, void="not applicable") for statement in _STATEMENTS)
+            rows = (Guarantee(*statement, "not applicable", why) for statement in _STATEMENTS)
             return in_letters("deep inverse prior", rows)
-        (sure, near), above = _STATEMENTS, self.feasible
+        (sure, near), above = _STATEMENTS, Quantity(self.feasible)
         exact = "R′ < R leads to zero loss, and a linear programme looks for it"
         rough = f"a fit is ‖r‖ ≤ {self.tolerance:g}‖y‖, which data just outside allow as well"
         rows = (
-            Guarantee(*sure, "certified", exact, above, self.certified, slack=0.0),
-            Guarantee(*near, "estimated", rough, above, self.fitted, slack=0.0),
+            Guarantee(*sure, "certified", exact, above, quantity(self.certified)),
+            Guarantee(*near, "remark", rough, above, Quantity(self.fitted)),
         )
         return in_letters("deep inverse prior", rows)
 

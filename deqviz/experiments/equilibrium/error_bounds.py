@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from deqviz.core.guarantee import Guarantee, in_letters
+from deqviz.core.guarantee import Guarantee, in_letters, quantity
 from deqviz.core.records import Noise
 from deqviz.core.space import Data, Image, norm
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
@@ -67,9 +67,9 @@ class BandRow(Row):
                 f"{size} ≤ ‖x − x†‖",
                 "certified",
                 why,
-                self.error,
-                self.lower,
-                slack=ROUNDING,
+                quantity(self.error),
+                quantity(self.lower),
+                ROUNDING * self.error,
             ),
             Guarantee(
                 "refined",
@@ -77,22 +77,21 @@ class BandRow(Row):
                 f"{band} ≤ ‖x − x†‖, ρ = ‖w_α‖",
                 "certified",
                 why,
-                self.error,
-                self.refined,
-                slack=ROUNDING,
+                quantity(self.error),
+                quantity(self.refined),
+                ROUNDING * self.error,
             ),
             Guarantee(
                 "upper",
                 "Upper error bound",
                 "‖x − x†‖ ≤ d_ρ/c + (δ + αρ)/(2√(αc)) for every ρ",
-                "certified" if self.upper is not None else "void",
+                "certified" if self.upper is not None else "not verifiable",
                 "every w with ‖w‖ = ρ proves one such bound"
                 if self.upper is not None
                 else "R is not known to be strongly monotone: c > 0 is not certified",
-                self.upper,
-                self.error,
-                slack=ROUNDING,
-                void="not verifiable",
+                quantity(self.upper),
+                quantity(self.error),
+                ROUNDING * (self.upper or 0.0),
             ),
             Guarantee(
                 "kernel",
@@ -100,9 +99,9 @@ class BandRow(Row):
                 "P_{ker A} R(x) = 0",
                 "certified",
                 null,
-                self.kernel_bound,
-                self.kernel,
-                slack=ROUNDING,
+                quantity(self.kernel_bound),
+                quantity(self.kernel),
+                ROUNDING * self.kernel_bound,
             ),
         )
         return in_letters("two-sided error bounds", rows)

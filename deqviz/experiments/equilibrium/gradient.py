@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, quantity
 from deqviz.core.records import Map, Subject
 from deqviz.core.regularizer import Regularizer
 from deqviz.core.space import Image, inner, norm
@@ -171,7 +171,7 @@ class GradientRow(Row):
         )
         reason = "R is the gradient of a function known in closed form; the rest is rounding and quadrature"
         return tuple(
-            Guarantee(key, name, statement, "certified", reason, room, value, 1e-9)
+            Guarantee(key, name, statement, "certified", reason, quantity(room), quantity(value))
             for key, name, statement, value, room in measured
         )
 

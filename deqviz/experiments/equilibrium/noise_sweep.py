@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 
-from deqviz.core.guarantee import Guarantee, Status, Void
+from deqviz.core.guarantee import Claim, Guarantee, quantity
 from deqviz.core.records import Noise
 from deqviz.core.space import Data, Image, inner, norm
 from deqviz.experiments._rows import Experiment, Fit, Key, Progress, Row, fit
@@ -78,13 +78,15 @@ class NoiseRow(Row):
             return None
         return self.reach / (2 * math.sqrt(self.weight * self.monotonicity))
 
-    def _status(self) -> tuple[Status, str]:
+    def _claim(self) -> tuple[Claim, str]:
         if self.source is None:
-            return "void", "no w with R(x†) = A*w is known for this ground truth: without source condition"
+            reason = "no w with R(x†) = A*w is known for this ground truth: without source condition"
+            return "hypothesis violated", reason
         if self.monotonicity < 0:
-            return "void", f"R may fail to be monotone: c ≥ {self.monotonicity:.3g} is all that is certified"
+            reason = f"R may fail to be monotone: c ≥ {self.monotonicity:.3g} is all that is certified"
+            return "not verifiable", reason
         if self.room > SOLVED:
-            return "void", f"the equilibrium was reached to {self.room:.1e} of the bound only"
+            return "not verifiable", f"the equilibrium was reached to {self.room:.1e} of the bound only"
         return "certified", f"R(x†) = A*w with ‖w‖ = {self.source:.4g}, and c ≥ {self.monotonicity:.3g}"
 
     @property
@@ -97,7 +99,7 @@ class NoiseRow(Row):
     @property
     def guarantees(self) -> tuple[Guarantee, ...]:
         """T5, T6 and, where the residual is at least δ, T10; T5 and T10 hold for every monotone R."""
-        void, reason = self._status()
+        claim, reason = self._claim()
         size = None if self.source is None else math.hypot(self.delta, self.weight * self.source)
         guarantees: list[Guarantee] = []
         for key, name, statement, above, below, why in (
@@ -128,15 +130,17 @@ class NoiseRow(Row):
                 _BELOW,
             ),
         ):
-            if void == "void" or above is None:
-                text = reason if void == "void" else why
-                kind: Void = "hypothesis violated" if self.source is None else "not verifiable"
-                guarantees.append(Guarantee(key, name, statement, "void", text, measured=below, void=kind))
+            if claim != "certified" or above is None:
+                kind: Claim = "not verifiable" if claim == "certified" else claim
+                text = why if claim == "certified" else reason
+                guarantees.append(Guarantee(key, name, statement, kind, text, value=quantity(below)))
                 continue
             # What the solve adds was measured against T5; where another is smaller, it weighs more.
             share = (self.bregman_bound or above) / above if key == "discrepancy" else 1.0
-            slack = ROUNDING + self.room * max(1.0, share)
-            guarantees.append(Guarantee(key, name, statement, "certified", reason, above, below, slack=slack))
+            room = (ROUNDING + self.room * max(1.0, share)) * above
+            guarantees.append(
+                Guarantee(key, name, statement, claim, reason, quantity(above), quantity(below), room)
+            )
         return tuple(guarantees)
 
 

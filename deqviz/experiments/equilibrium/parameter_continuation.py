@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, quantity
 from deqviz.core.records import Problem
 from deqviz.core.regularizer import Regularizer
 from deqviz.core.space import Data, Image, norm
@@ -68,10 +68,19 @@ class ContinuationRow(Row):
         if self.factor is None or self.factor > 1:
             shown = "no κ is known" if self.factor is None else f"κ ≤ {self.factor:.4g} is all that is proved"
             reason = f"{shown} at {self.parameter} = {self.value:g}"
-            return Guarantee("contraction", name, statement, "void", reason, None, self.expansion)
+            return Guarantee(
+                "contraction", name, statement, "hypothesis violated", reason, value=quantity(self.expansion)
+            )
         reason = "from the certified constants of A and R; the ratios of successive gaps bound it from below"
         return Guarantee(
-            "contraction", name, statement, "certified", reason, self.factor, self.expansion, self.room
+            "contraction",
+            name,
+            statement,
+            "certified",
+            reason,
+            quantity(self.factor),
+            quantity(self.expansion),
+            self.room * self.factor,
         )
 
 

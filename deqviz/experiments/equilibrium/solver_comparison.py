@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, quantity
 from deqviz.core.records import Problem
 from deqviz.core.space import Data, Image
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
@@ -97,15 +97,29 @@ class SolverRow(Row):
         name, statement = "Mean contraction factor", "(‖x_k − x*‖/‖x_j − x*‖)^{1/(k−j)} ≤ κ"
         if self.factor is None or self.factor >= 1:
             reason = "no κ below 1 is proved"
-            return Guarantee("factor", name, statement, "void", reason, None, self.measured)
+            return Guarantee(
+                "factor", name, statement, "hypothesis violated", reason, value=quantity(self.measured)
+            )
         if self.solver == "accelerated":
             reason = "κ is the factor of the map; that of an accelerated run may be any"
             return Guarantee(
-                "factor", name, statement, "void", reason, measured=self.measured, void="not applicable"
+                "factor",
+                name,
+                statement,
+                "not applicable",
+                reason,
+                value=quantity(self.measured),
             )
         reason = f"every step of the map itself contracts by κ ≤ {self.factor:.5g}"
         return Guarantee(
-            "factor", name, statement, "certified", reason, self.factor, self.measured, 1e-9 + self.spare
+            "factor",
+            name,
+            statement,
+            "certified",
+            reason,
+            quantity(self.factor),
+            quantity(self.measured),
+            self.spare * self.factor,
         )
 
 

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import torch
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, quantity
 from deqviz.core.space import Data, Image, inner, norm
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.equilibrium.distance_to_limit import under
@@ -79,11 +79,19 @@ class StabilityRow(Row):
             ),
         ):
             obstacle = obstacle or (unsolved if self.room > SOLVED else "")
-            slack = ROUNDING + self.room
             guarantees.append(
-                Guarantee(key, name, statement, "void", obstacle, None, below, void="not verifiable")
+                Guarantee(key, name, statement, "not verifiable", obstacle, value=quantity(below))
                 if obstacle
-                else Guarantee(key, name, statement, "certified", modulus, above, below, slack=slack)
+                else Guarantee(
+                    key,
+                    name,
+                    statement,
+                    "certified",
+                    modulus,
+                    quantity(above),
+                    quantity(below),
+                    (ROUNDING + self.room) * (above or 0.0),
+                )
             )
         return tuple(guarantees)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee, in_letters
+from deqviz.core.guarantee import Guarantee, in_letters, quantity
 from deqviz.core.operator import ForwardModel
 from deqviz.core.space import Image, Space
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
@@ -59,7 +59,9 @@ class ContractionRow(Row):
         """The formula against both networks."""
         why = f"Lip(M) = ε = {self.size:g}, {self.low:.3g} ≤ λ(A*A) ≤ {self.high:.3g}"
         rows = (
-            Guarantee(key, name, self.map.statement, "certified", why, self.predicted, value, slack=1e-9)
+            Guarantee(
+                key, name, self.map.statement, "certified", why, quantity(self.predicted), quantity(value)
+            )
             for key, name, value in (
                 ("worst", "Contraction factor κ, worst network", self.worst),
                 ("typical", "Contraction factor κ, random network", self.typical),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, quantity
 from deqviz.core.metrics import psnr
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments._training_progress import Lesson
@@ -60,9 +60,11 @@ class DepthRow(Row):
         key, name, statement = "contraction", "Contraction factor κ", "‖T(x) − T(z)‖ ≤ κ ‖x − z‖"
         if self.factor >= 1:
             why = "nothing bounds the convolutions, so T need not contract"
-            return (Guarantee(key, name, statement, "void", why, measured=self.ratio, void="not verifiable"),)
+            return (Guarantee(key, name, statement, "not verifiable", why, value=quantity(self.ratio)),)
         why = f"κ = {self.factor:.4g} by construction of the network, for this A"
-        return (Guarantee(key, name, statement, "certified", why, self.factor, self.ratio),)
+        return (
+            Guarantee(key, name, statement, "certified", why, quantity(self.factor), quantity(self.ratio)),
+        )
 
 
 @dataclass(frozen=True)

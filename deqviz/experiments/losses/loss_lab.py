@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee, in_letters
+from deqviz.core.guarantee import Guarantee, in_letters, quantity
 from deqviz.core.space import norm
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments._training_progress import Lesson
@@ -75,7 +75,16 @@ class LossRow(Row):
         why = f"N is linear: c = {self.monotonicity:.3g} and L_R = {self.lipschitz:.3g} are eigenvalues"
 
         def certified(key: str, name: str, statement: str, above: float, below: float) -> Guarantee:
-            return Guarantee(key, name, statement, "certified", why, above, below, slack=ROUNDING)
+            return Guarantee(
+                key,
+                name,
+                statement,
+                "certified",
+                why,
+                quantity(above),
+                quantity(below),
+                ROUNDING * above,
+            )
 
         low, high = (
             "Lower bound by the range-condition loss L₀",

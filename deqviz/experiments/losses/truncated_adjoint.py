@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee, in_letters
+from deqviz.core.guarantee import Guarantee, in_letters, quantity
 from deqviz.core.operator import ForwardModel
 from deqviz.core.space import Space, norm
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
@@ -54,7 +54,9 @@ class AdjointRow(Row):
         why = f"Lip(T) ≤ κ = {self.factor:.4g} by construction of the network, for this A"
         statement = "‖u_K − u‖/‖u‖ ≤ κ^{K+1}"
         name = "Truncation error of the adjoint"
-        row = Guarantee("adjoint", name, statement, "certified", why, self.bound, self.adjoint)
+        row = Guarantee(
+            "adjoint", name, statement, "certified", why, quantity(self.bound), quantity(self.adjoint)
+        )
         return in_letters("deep equilibrium architectures", (row,))
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee, in_letters
+from deqviz.core.guarantee import Guarantee, in_letters, quantity
 from deqviz.core.records import Map
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.memory._saved import SavedBytes
@@ -48,7 +48,9 @@ class MemoryRow(Row):
         else:
             name, statement = "Activation memory, equilibrium", "|bytes − s| ≤ 5 % of s, for every K"
         why = "s counts, operation by operation of T, what autograd keeps of it"
-        row = Guarantee(f"bytes.{self.kind}", name, statement, "certified", why, SHARE, off, 0.0)
+        row = Guarantee(
+            f"bytes.{self.kind}", name, statement, "certified", why, quantity(SHARE), quantity(off)
+        )
         return in_letters("memory", (row,))
 
 

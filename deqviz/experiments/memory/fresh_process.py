@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from deqviz.core.guarantee import Guarantee, in_letters
+from deqviz.core.guarantee import Guarantee, in_letters, quantity
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.memory.scan import Scan, per_iteration
 from deqviz.resources import PACKAGE
@@ -48,7 +48,9 @@ class ProcessRow(Row):
         off = abs(self.per_iteration / self.predicted - 1)
         why = "the system counts pages, and what kernels need for a moment is in them"
         statement = "|growth per iteration − s| ≤ 10 % of s"
-        row = Guarantee("process", "Peak RSS of a new process", statement, "estimated", why, NEAR, off, 0.0)
+        row = Guarantee(
+            "process", "Peak RSS of a new process", statement, "estimated", why, quantity(NEAR), quantity(off)
+        )
         return in_letters("memory", (row,))
 
 

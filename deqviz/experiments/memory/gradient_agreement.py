@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, quantity
 from deqviz.core.space import norm
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.memory.scan import Iteration, Scan, iteration
@@ -56,8 +56,8 @@ class AgreementRow(Row):
             statement,
             "certified",
             why,
-            above,
-            self.distance,
+            quantity(above),
+            quantity(self.distance),
         )
         why = "sorting has kinks: no constant is known that would bound the difference by the distance"
         agreement = Guarantee(
@@ -66,8 +66,7 @@ class AgreementRow(Row):
             "→ implicit gradient as K grows",
             "estimated",
             why,
-            None,
-            self.error,
+            value=quantity(self.error),
         )
         return contraction, agreement
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, quantity
 from deqviz.core.metrics import psnr
 from deqviz.core.records import Map, relative
 from deqviz.core.space import Data, Image, magnitude, norm
@@ -57,11 +57,20 @@ class RunRow(Row):
         name, statement = "Contraction factor κ", "‖T(x) − T(z)‖ ≤ κ ‖x − z‖"
         if self.factor >= 1:
             why = "the layers' norms are too large to prove that this network contracts"
-            return (
-                Guarantee("run", name, statement, "void", why, measured=self.ratio, void="not verifiable"),
-            )
+            return (Guarantee("run", name, statement, "not verifiable", why, value=quantity(self.ratio)),)
         why = f"κ = {self.factor:.4g} by the layers' norms on this grid"
-        return (Guarantee("run", name, statement, "certified", why, self.factor, self.ratio, 1e-2),)
+        return (
+            Guarantee(
+                "run",
+                name,
+                statement,
+                "certified",
+                why,
+                quantity(self.factor),
+                quantity(self.ratio),
+                1e-2 * self.factor,
+            ),
+        )
 
 
 @dataclass(frozen=True)

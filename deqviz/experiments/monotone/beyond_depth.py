@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, quantity
 from deqviz.core.metrics import psnr
 from deqviz.core.records import Iterate, Method, Problem
 from deqviz.core.space import Image
@@ -76,11 +76,19 @@ class DepthRow(Row):
         name, statement = "A-priori linear rate of the steps", "‖x_{k+1} − x_k‖ ≤ κᵏ ‖x₁ − x₀‖"
         if self.line is None or self.factor is None:
             reason = "no κ below 1 is proved of this map: it need not converge"
-            return (
-                Guarantee("steps", name, statement, "void", reason, measured=self.gap, void="not verifiable"),
-            )
+            return (Guarantee("steps", name, statement, "not verifiable", reason, value=quantity(self.gap)),)
         reason = "κ by the norms of the layers, of every network that is known to contract"
-        return (Guarantee("steps", name, statement, "certified", reason, self.line + self.room, self.gap),)
+        return (
+            Guarantee(
+                "steps",
+                name,
+                statement,
+                "certified",
+                reason,
+                quantity(self.line + self.room),
+                quantity(self.gap),
+            ),
+        )
 
 
 @dataclass(frozen=True)

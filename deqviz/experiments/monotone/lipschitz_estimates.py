@@ -10,7 +10,7 @@ from typing import Literal
 
 import torch
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, quantity
 from deqviz.core.records import Map
 from deqviz.core.space import Image, inner, norm, scale
 from deqviz.diagnostics._jacobian import Jacobian
@@ -77,7 +77,16 @@ class LipschitzRow(Row):
     def _order(self, above: float) -> Guarantee:
         name, statement = "Lower ≤ upper bounds of Lip(H)", "below ≤ Lip(H) ≤ (1 − m)(1 − t + t ∏‖W_i‖)"
         reason = "the layers are periodic convolutions, and sorting pairs is 1-Lipschitz"
-        row = Guarantee("order", name, statement, "certified", reason, above, self.value, 1e-5)
+        row = Guarantee(
+            "order",
+            name,
+            statement,
+            "certified",
+            reason,
+            quantity(above),
+            quantity(self.value),
+            1e-5 * above,
+        )
         return replace(row, paper="monotone operator learning")
 
     def _margin(self) -> Guarantee:
@@ -85,12 +94,16 @@ class LipschitzRow(Row):
         statement = "Lip(H) ≤ 1 − m, hence ⟨F(x) − F(z), x − z⟩ ≥ m‖x − z‖²"
         if self.limit is None:
             reason = "this network was trained without constraint"
-            return Guarantee(key, name, statement, "void", reason, measured=self.value, void="not applicable")
+            return Guarantee(key, name, statement, "not applicable", reason, value=quantity(self.value))
         if self.badge != "certified":
             reason = "derivatives at a few images bound Lip(H) from below: this proves nothing elsewhere"
-            return Guarantee(key, name, statement, "estimated", reason, self.limit, self.value)
+            return Guarantee(
+                key, name, statement, "estimated", reason, quantity(self.limit), quantity(self.value)
+            )
         reason = "by the norms of the layers, for periodic images of every size"
-        return Guarantee(key, name, statement, "certified", reason, self.limit, self.value, 1e-9)
+        return Guarantee(
+            key, name, statement, "certified", reason, quantity(self.limit), quantity(self.value)
+        )
 
 
 @dataclass(frozen=True)
@@ -146,8 +159,8 @@ class LipschitzEstimates(Experiment[LipschitzRow]):
         everywhere = net.norms()
         for n, value in enumerate(everywhere.layers):
             yield LipschitzRow(named.key, "layer", f"layer {n + 1}", value, "upper bound", badge, None, limit)
-        for quantity, value in _bounds(grid, everywhere).items():
-            yield LipschitzRow(named.key, quantity, "", value, "upper bound", badge, None, limit)
+        for kind, value in _bounds(grid, everywhere).items():
+            yield LipschitzRow(named.key, kind, "", value, "upper bound", badge, None, limit)
         above = min(grid.lipschitz, everywhere.lipschitz)
         for title, x in self.pictures:
             secant, end = yield from self._secant(net, x)
@@ -155,8 +168,8 @@ class LipschitzEstimates(Experiment[LipschitzRow]):
             for z, d in ((x, end - x), (end, end - x)):
                 derivative = max(derivative, _norm(net, z, d, self.products))
                 yield None
-            for quantity, value in (("secant", secant), ("derivative", derivative)):
-                yield LipschitzRow(named.key, quantity, title, value, "lower bound", badge, above, limit)
+            for kind, value in (("secant", secant), ("derivative", derivative)):
+                yield LipschitzRow(named.key, kind, title, value, "lower bound", badge, above, limit)
 
     def _secant(self, H: Map, x: Image) -> Generator[None, None, tuple[float, Image]]:
         """The largest ‖H(x + d) − H(x)‖/‖d‖ of an ascent over ‖d‖ = `radius`·‖x‖, and x + d."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from deqviz.core.guarantee import Guarantee, in_letters
+from deqviz.core.guarantee import Guarantee, in_letters, quantity
 from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Problem
 from deqviz.core.regularizer import Regularizer
@@ -113,38 +113,56 @@ class StepRow(Row):
                 "certificate",
                 name,
                 statement,
-                "void",
+                "not verifiable",
                 "no m is known",
-                measured=self.distance,
-                void="not verifiable",
+                value=quantity(self.distance),
             )
         if self.known == "hoped for":
             reason = "m is only what this network was trained for: nothing proves it"
             return Guarantee(
-                "certificate", name, statement, "estimated", reason, self.certified, self.distance
+                "certificate",
+                name,
+                statement,
+                "estimated",
+                reason,
+                quantity(self.certified),
+                quantity(self.distance),
             )
         reason = "holds for every x, whatever the step and however it was found"
         bound = self.certified + self.room
-        return Guarantee("certificate", name, statement, "certified", reason, bound, self.distance, 1e-9)
+        return Guarantee(
+            "certificate", name, statement, "certified", reason, quantity(bound), quantity(self.distance)
+        )
 
     def _rate(self, key: str, name: str, statement: str, bound: float | None) -> Guarantee:
         statement = f"‖x_{{k + 1}} − x*‖ ≤ {statement} ‖x_k − x*‖"
         if bound is None:
             reason = "no m is known" if self.known == "unknown" else "Lip(Id − F) is more than 1 − m here"
-            return Guarantee(key, name, statement, "void", reason, None, self.factor)
+            return Guarantee(key, name, statement, "hypothesis violated", reason, value=quantity(self.factor))
         if bound >= 1:
             reason = f"α = {self.step:.3g} is too large for this hypothesis: T may expand by {bound:.4g}"
-            return Guarantee(key, name, statement, "void", reason, None, self.factor)
+            return Guarantee(key, name, statement, "hypothesis violated", reason, value=quantity(self.factor))
         if self.known == "hoped for":
             reason = "m is only what this network was trained for: nothing proves it"
-            return Guarantee(key, name, statement, "estimated", reason, bound, self.factor)
+            return Guarantee(
+                key, name, statement, "estimated", reason, quantity(bound), quantity(self.factor)
+            )
         reason = f"α = {self.step:.3g}: T contracts by {bound:.5g} at least"
-        return Guarantee(key, name, statement, "certified", reason, bound, self.factor, 1e-9)
+        return Guarantee(key, name, statement, "certified", reason, quantity(bound), quantity(self.factor))
 
     def _sharp(self) -> Guarantee:
         # Two numbers that theory has equal: the bound may not be below what was seen by more than rounding.
         name, statement = "Sharpness of the first rate", "κ₁ is attained for F = m Id + S with S skew"
-        return Guarantee("sharp", name, statement, "certified", self.sharp, self.factor, self.first, 1e-3)
+        return Guarantee(
+            "sharp",
+            name,
+            statement,
+            "certified",
+            self.sharp,
+            quantity(self.factor),
+            quantity(self.first),
+            1e-3 * (self.factor or 0.0),
+        )
 
 
 @dataclass(frozen=True)

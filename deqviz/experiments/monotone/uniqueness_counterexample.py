@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from deqviz.core.estimate import Estimate
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, quantity
 from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Problem
 from deqviz.core.regularizer import Constants, Regularizer
@@ -105,7 +105,7 @@ class CounterexampleRow(Row):
 
     def _solves(self, key: str, name: str, reason: str) -> Guarantee:
         statement = "‖λA*(Ax − y) + F(x)‖ ≤ 10⁻¹⁰ ‖x‖"
-        row = Guarantee(key, name, statement, "certified", reason, EXACT, self.residual)
+        row = Guarantee(key, name, statement, "certified", reason, quantity(EXACT), quantity(self.residual))
         return replace(row, paper="monotone operator learning")
 
     def _apart(self) -> Guarantee:
@@ -120,14 +120,15 @@ class CounterexampleRow(Row):
                 "apart",
                 name,
                 statement,
-                "void",
+                "not verifiable",
                 reason,
-                void="not verifiable",
                 paper="monotone operator learning",
             )
         reason = "F is m-monotone with a certified m"
         # Rounding at t = 0, where both sides are 0.
-        row = Guarantee("apart", name, statement, "certified", reason, bound + EXACT, needed, 1e-9)
+        row = Guarantee(
+            "apart", name, statement, "certified", reason, quantity(bound + EXACT), quantity(needed)
+        )
         return replace(row, paper="monotone operator learning")
 
 

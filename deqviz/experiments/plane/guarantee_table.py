@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, Quantity, quantity
 from deqviz.core.records import Evidence
 from deqviz.core.space import norm
 from deqviz.experiments.plane.axes import turned
@@ -107,8 +107,8 @@ def distance(
         "certified",
         "for any two equilibria and any R, since αD + ‖AΔx‖² = ⟨AΔx, Δy⟩; here as a share of ‖y₁ − y₂‖²,"
         " the data having moved since the last drag began",
-        0.25,
-        measured,
+        Quantity(0.25, "‖y₁ − y₂‖²"),
+        quantity(measured, "‖y₁ − y₂‖²"),
     )
 
 
@@ -124,8 +124,8 @@ def _kernel(plane: Plane, fixed_points: tuple[FixedPoint, ...]) -> Guarantee:
         "P_{ker A} R(x*) = 0",
         "certified",
         "R(x*) = A*(y − Ax*)/α lies in ran A*, whatever R is; up to rounding",
-        ROUNDING,
-        measured,
+        quantity(ROUNDING),
+        quantity(measured),
     )
 
 
@@ -135,8 +135,10 @@ def loop(plane: Plane) -> Guarantee:
     name, statement = "R is conservative (a gradient)", "∮ ⟨R, dx⟩ = 0 around the unit circle"
     if plane.regularizer.is_gradient:
         reason = "R = ∇Ψ: the equilibria are the critical points of ½‖Ax − y‖² + αΨ(x)"
-        return Guarantee("gradient", name, statement, "certified", reason, ROUNDING, abs(around))
+        return Guarantee(
+            "gradient", name, statement, "certified", reason, quantity(ROUNDING), quantity(abs(around))
+        )
     reason = (
         f"J_R is not symmetric: ‖J_R − J_Rᵀ‖/‖J_R‖ = {asymmetry(plane):.3g}: not conservative (no potential)"
     )
-    return Guarantee("gradient", name, statement, "void", reason, None, abs(around))
+    return Guarantee("gradient", name, statement, "hypothesis violated", reason, value=quantity(abs(around)))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from deqviz.core.guarantee import Status
+from deqviz.core.guarantee import Claim, is_void
 from deqviz.core.records import Evidence, Method, Problem, Subject
 from deqviz.core.space import Image, norm
 from deqviz.diagnostics.lipschitz import Lipschitz
@@ -23,7 +23,7 @@ class Certified:
     """
 
     gain: float | None
-    status: Status
+    status: Claim
     statement: str
     reason: str
     error: float | None
@@ -48,7 +48,7 @@ def certified(method: Method, problem: Problem, clean: Image) -> Certified:
     plain = _row(method, problem)
     if plain is None:
         reason = "this method states no bound"
-        return Certified(None, "void", "‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖", reason, None, None, None)
+        return Certified(None, "not verifiable", "‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖", reason, None, None, None)
     gain, status, statement, reason = plain
     if gain is None:
         return _estimated(method, problem, clean, statement, reason)
@@ -62,24 +62,24 @@ def certified(method: Method, problem: Problem, clean: Image) -> Certified:
 
 def _row(
     method: Method, problem: Problem, probes: dict[str, float] | None = None
-) -> tuple[float | None, Status, str, str] | None:
+) -> tuple[float | None, Claim, str, str] | None:
     for g in method.guarantees(problem, Evidence((), probes or {})):
         if g.key == "stability":
-            bound = g.predicted if isinstance(g.predicted, float) and g.status != "void" else None
-            return bound, g.status, g.statement, g.reason
+            bound = None if is_void(g.claim) or not isinstance(g.predicted, float) else g.predicted
+            return bound, g.claim, g.statement, g.reason
     return None
 
 
 def _estimated(method: Method, problem: Problem, clean: Image, statement: str, reason: str) -> Certified:
     """½√(λ/m) with m = 1 − ‖J_H‖ at this image, which is from above: no bound, and said so."""
-    void = Certified(None, "void", statement, reason, None, None, None)
+    void = Certified(None, "not verifiable", statement, reason, None, None, None)
     if not isinstance(method, Mol):
         return void
     R = method.regularizer(problem)
     factor = Lipschitz(products=PRODUCTS).measure(Subject(lambda x: x - R(x), clean, clean)).value
     if factor >= 1:
         note = f"‖J_H‖ = {factor:.3g} at this image already: H expands, and nothing is even estimated"
-        return Certified(None, "void", statement, note, None, None, None)
+        return Certified(None, "not verifiable", statement, note, None, None, None)
     note = (
         f"‖J_H‖ ≥ {factor:.3g} at this image by power iteration: m ≤ {1 - factor:.3g}, measured at one point"
     )

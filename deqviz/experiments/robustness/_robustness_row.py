@@ -3,9 +3,11 @@
 import math
 from dataclasses import dataclass, replace
 
-from deqviz.core.guarantee import Guarantee, Status
+from deqviz.core.guarantee import Claim, Guarantee, Quantity, quantity
 from deqviz.experiments._rows import Key, Row
 
+CHANGE = "‖δ‖"
+"""The unit of a gain."""
 ROUGH = 0.1
 """A bound of which more than this share is taken by unfinished solves is not called tested."""
 LINEAR = 1e-3
@@ -79,11 +81,10 @@ class RobustnessRow(Row):
                 "order",
                 "Random gain ≤ largest gain found",
                 "‖Δx‖/‖δ‖ of every draw ≤ the largest found",
-                "certified",
+                "remark",
                 "the random draws count among what was found",
-                self.attack,
-                self.random,
-                slack=0.0,
+                Quantity(self.attack, CHANGE, "lower"),
+                Quantity(self.random, CHANGE),
                 paper="robustness",
             ),
             self._energy("back", "Stability in A*δ", "‖Δx‖ ≤ (λ/m)‖A*δ‖", self.back, self.moved),
@@ -91,48 +92,34 @@ class RobustnessRow(Row):
         )
 
     def _below(self, key: str, name: str, statement: str, measured: float | None, room: float) -> Guarantee:
-        status: Status = "void" if self.status == "void" else "estimated"
-        if self.status != "certified" or self.bound is None or measured is None:
-            reason = self.reason if measured is not None else "no derivative, hence no local gain"
-            if measured is None:
-                status = "void"
-            return Guarantee(
-                key,
-                name,
-                statement,
-                status,
-                reason,
-                self.bound,
-                measured,
-                void="not verifiable",
-                paper="robustness",
-            )
+        value = quantity(measured, CHANGE, "lower")
+        row = Guarantee(key, name, statement, "not verifiable", self.reason, value=value, paper="robustness")
+        if measured is None:
+            return replace(row, reason="no derivative, hence no local gain")
+        if self.bound is None or self.status not in ("certified", "stated", "estimated"):
+            return row
+        bound = Quantity(self.bound, CHANGE)
+        if self.status == "estimated":
+            # m at one image is more than m, so that C is less than C: what exceeds it refutes nothing.
+            return replace(row, claim="estimated", bound=replace(bound, side="lower"))
         if room > ROUGH:
             reason = f"the reconstructions were solved to {room:.1e} of the bound only"
-            return Guarantee(
-                key,
-                name,
-                statement,
-                "void",
-                reason,
-                measured=measured,
-                void="not verifiable",
-                paper="robustness",
-            )
-        return Guarantee(
-            key, name, self.statement, "certified", self.reason, self.bound, measured, slack=room
+            return replace(row, reason=reason)
+        claim: Claim = "stated" if self.status == "stated" else "certified"
+        return replace(
+            row, statement=self.statement, claim=claim, bound=bound, allowance=room * self.bound, paper=""
         )
 
     def _energy(self, key: str, name: str, statement: str, above: float, below: float) -> Guarantee:
         """What follows from s‖Δx‖² + ‖AΔx‖² ≤ ⟨AΔx, δ⟩."""
-        row = Guarantee(key, name, statement, "void", self.reason, measured=below, paper="robustness")
+        value = Quantity(below, side="lower")
+        row = Guarantee(key, name, statement, "not verifiable", self.reason, value=value, paper="robustness")
         if self.strength is None or self.distance is None:
-            return replace(row, void="not verifiable")
+            return row
         limit = above / self.strength if key == "back" else above
         room = self.distance * (1.0 if key == "back" else self.norm_bound)
-        reason = f"strongly monotone, m/λ = {self.strength:.3g}"
         if limit <= 0 or room > ROUGH * limit:
             reason = "the reconstructions were not solved accurately enough for this small perturbation"
-            return replace(row, reason=reason, void="not verifiable")
-        slack = room / limit + 1e-9
-        return replace(row, status="certified", reason=reason, predicted=limit, slack=slack)
+            return replace(row, reason=reason)
+        reason = f"strongly monotone, m/λ = {self.strength:.3g}"
+        return replace(row, claim="certified", reason=reason, bound=Quantity(limit), allowance=room)

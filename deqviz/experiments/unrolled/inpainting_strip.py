@@ -14,7 +14,7 @@ from jaxtyping import Float
 from skimage.restoration import inpaint_biharmonic
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee, in_letters
+from deqviz.core.guarantee import Guarantee, in_letters, quantity
 from deqviz.core.space import Image
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.learning.inpainting import gradients, hole_psnr, mean_fill, objective
@@ -94,8 +94,8 @@ class StripRow(Row):
             "max |Φ⁻¹(Φ(x)) − x| ≤ 10⁻⁴",
             "estimated",
             reason,
-            INVERSION,
-            self.inversion,
+            quantity(INVERSION),
+            quantity(self.inversion),
         )
         if self.latent_before is None or self.gradient_before is None:
             return in_letters("descending constraints", (exact,))
@@ -121,9 +121,9 @@ class StripRow(Row):
         statement = f"E‖{symbol}‖ ≤ E‖{symbol_before}‖"
         if self.training not in CONSTRAINED:
             reason = "this training has no such constraint"
-            return Guarantee(key, name, statement, "void", reason, measured=now, void="not applicable")
+            return Guarantee(key, name, statement, "not applicable", reason, value=quantity(now))
         reason = "constrained on average over the training images, which proves nothing of others"
-        return Guarantee(key, name, statement, "estimated", reason, before, now)
+        return Guarantee(key, name, statement, "estimated", reason, quantity(before), quantity(now))
 
 
 @dataclass(frozen=True)

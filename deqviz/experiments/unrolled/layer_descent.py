@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from deqviz.core.guarantee import Guarantee, in_letters
+from deqviz.core.guarantee import Guarantee, in_letters, quantity
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.unrolled.baselines import FISTA, ISTA, Baseline, Exam, Kind, descent_of, exam
 from deqviz.learning.descent import envelope, merits, ratios
@@ -63,18 +63,18 @@ class LayerRow(Row):
                 "d_ℓ ≤ (1 − ε) d_{ℓ−1}",
                 "estimated",
                 "constrained in training or not, never proved: measured on unseen signals",
-                (1 - self.rate) * before,
-                self.distance,
+                quantity((1 - self.rate) * before),
+                quantity(self.distance),
             ),
             Guarantee(
                 "envelope",
                 "Geometric envelope",
                 "d_ℓ ≤ (1 − ε)^ℓ d₀ + ζ(1 − (1 − ε)^ℓ)/ε",
-                "certified",
-                f"by summation, with the worst slack ζ = {max(self.excess, 0.0):.3g} of these layers",
-                line,
-                self.distance,
-                slack=ROUNDING,
+                "remark",
+                f"true by summation, with the worst slack ζ = {max(self.excess, 0.0):.3g} of these layers",
+                quantity(line),
+                quantity(self.distance),
+                ROUNDING * line,
             ),
         ]
         if self.sublinear is not None:
@@ -90,9 +90,9 @@ class LayerRow(Row):
                     statement,
                     "certified",
                     "f is convex and ‖D‖ a singular value (Beck and Teboulle, 2009)",
-                    self.sublinear,
-                    self.objective - self.optimum,
-                    slack=ROUNDING,
+                    quantity(self.sublinear),
+                    quantity(self.objective - self.optimum),
+                    ROUNDING * self.sublinear,
                 )
             )
         return in_letters("descending constraints", guarantees)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deqviz.core.guarantee import Guarantee, in_letters
+from deqviz.core.guarantee import Guarantee, in_letters, quantity
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.unrolled.baselines import ISTA, Baseline, Exam, descent_of, exam
 from deqviz.learning.sparse_coding import SparseCoding
@@ -45,8 +45,8 @@ class ShiftRow(Row):
             "ζ(p) ≤ ζ(0) + (2 − ε)M·d",
             "estimated",
             "the theorem compares the same y under both laws; here the layers see the shifted signal too",
-            max(self.unshifted, 0.0) + (2 - self.rate) * self.drift,
-            self.excess,
+            quantity(max(self.unshifted, 0.0) + (2 - self.rate) * self.drift),
+            quantity(self.excess),
         )
         return in_letters("descending constraints", (row,))
 

@@ -142,7 +142,7 @@ def test_training_both_layers_leaves_no_boundary_and_voids_what_is_of_a_fixed_ou
     found = rows(replace(DIAGRAM, is_both=True, steps=1200))
     assert all(row.fitted == 1 for row in found)
     assert all(row.feasible is row.certified is row.law is None for row in found)
-    assert {g.lamp for row in found for g in row.guarantees} == {"void"}
+    assert {g.status for row in found for g in row.guarantees} == {"not applicable"}
 
 
 def test_wide_networks_are_certified_and_narrow_ones_are_not() -> None:
@@ -193,8 +193,8 @@ def test_certified_draws_stay_under_their_envelope(rule: Any) -> None:
     assert last.worst_clean is not None
     assert last.worst_clean <= 1
     assert last.clean == pytest.approx(last.noise, rel=1e-3), "in the end the noise is fitted exactly"
-    assert {g.key: g.lamp for g in panel(found)} == dict.fromkeys(
-        ("envelope", "radius", "jacobian", "noise"), "holds"
+    assert {g.key: g.status for g in panel(found)} == dict.fromkeys(
+        ("envelope", "radius", "jacobian", "noise"), "certified"
     )
 
 
@@ -221,7 +221,7 @@ def test_what_is_void_says_why(change: dict[str, Any], said: str) -> None:
     assert found[0].certified == 0
     for row in found:
         for guarantee in row.guarantees:
-            assert guarantee.lamp == "void"
+            assert guarantee.status == "hypothesis violated"
             assert re.search(said, guarantee.reason)
 
 
@@ -251,7 +251,7 @@ def test_the_error_is_that_of_null_space_and_noise() -> None:
         # A finite width: 5 % at k = 1024.
         assert row.error == pytest.approx(row.limit, rel=0.08)
         (guarantee,) = row.guarantees
-        assert guarantee.lamp == "estimated", "a limit of wide networks proves nothing at one width"
+        assert guarantee.status == "remark", "a limit of wide networks proves nothing at one width"
     kernels = [row.kernel for row in found]
     assert kernels[0] > 0.7 > kernels[-2]
     assert kernels[-1] < 1e-9
@@ -277,7 +277,7 @@ def test_momentum_needs_fewer_steps_and_the_certified_step_never_rises() -> None
     assert needed["heavy ball"] < needed["descent, 1/L"] < needed["descent, certified 1/ℓ"]
     assert needed["descent, 1.9/L"] < needed["descent, 1/L"]
     (guarantee,) = panel(found)
-    assert guarantee.lamp == "holds"
+    assert guarantee.status == "certified"
     sure = [row for row in found if row.is_sure == "yes"]
     assert max(row.rise for row in sure) <= 1 + 1e-9
 

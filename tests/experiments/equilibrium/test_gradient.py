@@ -77,11 +77,11 @@ def test_every_registered_regulariser() -> None:
             assert row.asymmetry < 1e-12
             assert row.circulation <= 1e-9 + 3 * row.doubt
             assert row.doubt < 1e-5
-            assert all(g.lamp == "holds" for g in row.guarantees)
+            assert all(g.status == "certified" for g in row.guarantees)
     learned = rows["contractive"]
     assert learned.asymmetry > 10 * learned.error > 0
     assert learned.circulation > 100 * learned.doubt
-    assert [g.lamp for g in panel(list(rows.values()))] == ["holds", "holds"]
+    assert [g.status for g in panel(list(rows.values()))] == ["certified", "certified"]
     assert list(only_rows(experiment.run(list(rows.values())))) == list(rows.values())
 
 

@@ -35,7 +35,11 @@ def test_measured_factors_stay_below_the_certified_ones(operator: str) -> None:
     ends = {row.route: row for row in rows if row.state != "going"}
     assert set(ends) == {route.key for route in experiment.routes}
     assert all(row.state == "arrived" for row in ends.values())
-    assert {g.key: g.lamp for g in panel(rows)} == {"line": "holds", "distance": "holds", "factor": "holds"}
+    assert {g.key: g.status for g in panel(rows)} == {
+        "line": "certified",
+        "distance": "certified",
+        "factor": "certified",
+    }
     for key in ("explicit", "optimal", "implicit"):
         factor, measured = ends[key].factor, ends[key].measured
         assert factor is not None
@@ -72,4 +76,4 @@ def test_too_few_steps_end_without_an_arrival() -> None:
     rows = list(only_rows(race("motion_blur", Contractive(0.9), 0.01, max_steps=12).run()))
     first = next(row for row in rows if row.state != "going")
     assert (first.state, first.needed, first.k) == ("stopped", None, 12)
-    assert all(g.lamp == "holds" for g in panel(rows))
+    assert all(g.status == "certified" for g in panel(rows))

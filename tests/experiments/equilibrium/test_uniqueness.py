@@ -55,7 +55,11 @@ def test_five_starts_and_five_solvers_agree_to_five_digits(operator: str) -> Non
     assert {row.limit for row in ends} == {0}
     assert max(row.distance for row in ends if row.distance is not None) < 1e-5
     assert max(row.spread for row in ends if row.spread is not None) < 1e-5
-    assert {g.key: g.lamp for g in panel(rows)} == {"line": "holds", "distance": "holds", "spread": "holds"}
+    assert {g.key: g.status for g in panel(rows)} == {
+        "line": "certified",
+        "distance": "certified",
+        "spread": "certified",
+    }
 
 
 def test_a_bound_is_sharp_enough_to_fail() -> None:
@@ -68,7 +72,7 @@ def test_a_bound_is_sharp_enough_to_fail() -> None:
 def test_a_convergent_equation_without_a_theorem_is_only_estimated() -> None:
     # Smoothed total variation is monotone, not strongly, and the mask has a null space.
     rows = list(only_rows(uniqueness("inpainting", SmoothedTv(0.1), 0.02, routes=routes()[:2]).run()))
-    assert {g.key: g.status for g in panel(rows)}["distance"] == "void"
+    assert {g.key: g.status for g in panel(rows)}["distance"] == "hypothesis violated"
     assert all(row.certified is None and row.spread is None for row in rows)
 
 
@@ -79,7 +83,7 @@ def test_runs_that_diverge_are_rows_too() -> None:
     assert {row.state for row in ends} == {"diverged"}
     assert {row.limit for row in ends} == {None}
     # However far it went, the distance by the gap is proved for every picture.
-    assert {g.key: g.lamp for g in panel(rows)} == {"line": "void", "distance": "holds"}
+    assert {g.key: g.status for g in panel(rows)} == {"line": "hypothesis violated", "distance": "certified"}
 
 
 def test_rows_are_written_and_gone_on_with(tmp_path) -> None:
@@ -138,8 +142,10 @@ def test_three_equilibria_past_the_limit_and_one_below() -> None:
     certified = [row for row in rows if row.value < 1]
     # Linear at the origin: the certified factor is attained.
     assert all(row.expansion == pytest.approx(row.value, abs=1e-9) for row in certified)
-    assert {g.key: g.lamp for g in panel(certified)} == {"contraction": "holds", "spread": "holds"}
-    assert {g.key: g.lamp for g in panel(rows[3:])} == {"contraction": "void", "spread": "void"}
+    assert {g.key: g.status for g in panel(certified)} == {"contraction": "certified", "spread": "certified"}
+    assert {g.key: g.status for g in panel(rows[3:])} == dict.fromkeys(
+        ("contraction", "spread"), "hypothesis violated"
+    )
 
 
 def test_the_step_past_its_limit() -> None:

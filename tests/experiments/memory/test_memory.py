@@ -104,7 +104,7 @@ def test_forty_iterations_of_a_slice_hold_more_than_ten_times_an_equilibrium():
     held = [row.saved for row in rows if row.kind == "equilibrium"]
     assert deepest.saved >= 10 * max(held)
     assert deepest.saved / max(held) == pytest.approx(40, rel=0.05)
-    assert all(g.lamp == "holds" for g in panel(rows))
+    assert all(g.status == "certified" for g in panel(rows))
 
 
 def test_an_equilibrium_holds_the_same_after_any_number_of_steps_and_by_the_shipped_solver_too():
@@ -192,8 +192,8 @@ def test_the_unrolled_gradient_tends_to_the_implicit_one(scan: Scan):
     assert errors[-1] < 1e-2 * errors[0]
     assert angles[-1] < 1e-4
     contraction, agreement = panel(rows)
-    assert contraction.lamp == "holds"
-    assert agreement.lamp == "estimated"
+    assert contraction.status == "certified"
+    assert agreement.status == "estimated"
     assert not replace(rows[0], distance=1.01 * rows[0].factor).holds
 
 
@@ -254,14 +254,14 @@ def test_a_strict_network_runs_until_its_residual_and_a_free_one_is_void(monkeyp
     (row,) = only_rows(VolumeRuns(scan, ("MOL",)).run())
     assert row.residual <= 1e-4
     assert row.ratio <= row.factor <= 0.9 + 1e-6
-    assert panel([row])[0].lamp == "holds"
+    assert panel([row])[0].status == "certified"
     assert not replace(row, ratio=1.02 * row.factor).holds
     with torch.no_grad():
         for filters in (p for name, p in net.named_parameters() if name.endswith("filters")):
             filters.mul_(3)
     (row,) = only_rows(VolumeRuns(scan, ("MOL",), iterations=5).run())
     assert row.factor == math.inf
-    assert panel([row])[0].lamp == "void"
+    assert panel([row])[0].status == "not verifiable"
 
 
 @pytest.mark.parametrize(("dimension", "shape"), [("3D", (10, 36, 30)), ("2D+time", (8, 32, 32))])

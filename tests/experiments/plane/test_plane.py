@@ -211,8 +211,8 @@ def test_a_turning_r_makes_spirals_and_a_skew_one_needs_no_contraction() -> None
         assert only.is_attracting is attracts
         assert [run.end for run in trajectories(plane, STARTS)] == [end] * len(STARTS)
         rows = {g.key: g for g in guarantees(plane, (only,), trajectories(plane, STARTS))}
-        assert rows["uniqueness"].status == "certified"
-        assert rows["contraction"].status == "void"
+        assert rows["uniqueness"].claim == "certified"
+        assert rows["contraction"].status == "hypothesis violated"
 
 
 def test_a_step_too_long_leaves_and_is_void() -> None:
@@ -222,8 +222,8 @@ def test_a_step_too_long_leaves_and_is_void() -> None:
     assert only.flow == "stable node"
     assert not only.is_attracting
     assert {run.end for run in runs} == {"left"}
-    rows = {g.key: g.lamp for g in guarantees(plane, (only,), runs)}
-    assert rows["contraction"] == "void"
+    rows = {g.key: g.status for g in guarantees(plane, (only,), runs)}
+    assert rows["contraction"] == "hypothesis violated"
     assert "violated" not in rows.values()
 
 
@@ -238,8 +238,8 @@ def test_no_guarantee_is_violated(entry: Entry[Planar], rng: torch.Generator) ->
             before = replace(plane, point=(q[0], q[1]))
             found = fixed_points(plane)
             rows = guarantees(plane, found, trajectories(plane, STARTS, 40), before, fixed_points(before))
-            assert not [g for g in rows if g.lamp == "violated"], (axes, splitting, step)
-            seen |= {g.key for g in rows if g.lamp == "holds"}
+            assert not [g for g in rows if g.status == "violated"], (axes, splitting, step)
+            seen |= {g.key for g in rows if g.status == "certified"}
     assert {"distance", "kernel"} <= seen
 
 

@@ -115,9 +115,9 @@ def test_every_cell_is_drawn_counted_and_judged():
     assert list(projected.y) == pytest.approx([0.0, 0.0], abs=1e-4)  # float32 sums of 4096 squares
     assert "At 0.01: Tikhonov is" in psnr.sentence
     assert "in 2 of 2 cells" in psnr.sentence
-    assert {row.name: row.lamp for row in view.guarantees} == {
-        "Tikhonov": "holds",
-        "Direct inversion": "void",
+    assert {row.name: row.status for row in view.guarantees} == {
+        "Tikhonov": "certified",
+        "Direct inversion": "not applicable",
     }
     assert view.csv
     assert view.json

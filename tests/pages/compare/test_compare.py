@@ -201,7 +201,7 @@ def test_play_pause_and_stop_act_on_all():
 def test_theorems_are_checked_where_that_is_asked_for():
     comparison = ended(Comparison(small(is_checked=True, methods=(Choice("tikhonov"), Choice("tv")))))
     lane = view(comparison, "CPU").lanes[0]
-    assert lane.lamp == "holds"
+    assert lane.status == "certified"
     assert {row.name for row in lane.guarantees} >= {"Unique minimiser", "Stability"}
 
 
@@ -216,7 +216,7 @@ def test_the_packet_holds_every_lane():
     for i, lane in enumerate(head["lanes"]):
         assert blocks[f"column:{i}:k"].shape == blocks[f"column:{i}:seconds"].shape
         assert blocks[f"iterate:{i}"].shape == (1, 48, 48)
-        assert lane["lamp"] in ("holds", "waiting", "void")
+        assert lane["status"] in ("certified", "waiting", "hypothesis violated")
     assert pictures(comparison) is not None
     head, blocks = unpack(pack(frames(comparison)))
     assert [run for run, _ in head["runs"]] == [run.id for run in comparison.runs]

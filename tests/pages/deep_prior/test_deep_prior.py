@@ -162,8 +162,8 @@ def test_the_diagram_and_the_three_widths():
     assert len(formula.x) == len(law.x) == 3
     found = re.search(r"certified from ([\d,]+) on: (\d+)\.?\d* times as wide", charts["widths"].sentence)
     assert found
-    lamps = {row.name: row.lamp for row in view.guarantees}
-    assert lamps == {"Certified widths are feasible": "holds", "Fitted widths are feasible": "estimated"}
+    lamps = {row.name: row.status for row in view.guarantees}
+    assert lamps == {"Certified widths are feasible": "certified", "Fitted widths are feasible": "remark"}
 
 
 def test_with_both_layers_trained_no_boundary_is_left():
@@ -172,7 +172,7 @@ def test_with_both_layers_trained_no_boundary_is_left():
     marks = {s.name: len(s.x) for s in charts["phase"].series if s.style == "points"}
     assert marks == {"all draws": 12, "at least half": 0, "less than half": 0, "none": 0}
     assert "12 of 12 cells" in charts["phase"].sentence
-    assert {row.lamp for row in view.guarantees} == {"void"}
+    assert {row.status for row in view.guarantees} == {"not applicable"}
 
 
 def test_wendels_law_has_a_line_of_its_own():
@@ -196,9 +196,9 @@ def test_a_certified_run_stays_under_its_envelope_and_every_lamp_is_green():
     now, half = charts["jacobian"].series
     assert min(now.y) >= max(half.y)
     assert {s.name for s in charts["clean"].series} == {"‖Ag(t) − Ax†‖", "2‖ε‖", "‖ε‖", "t*"}
-    lamps = {row.name: row.lamp for row in view.guarantees}
+    lamps = {row.name: row.status for row in view.guarantees}
     assert [lamps.pop(name) for name in ("A-priori linear rate by the tangent kernel",)] == ["estimated"]
-    assert set(lamps.values()) == {"holds"}
+    assert set(lamps.values()) == {"certified"}
     assert len(lamps) == 4
     assert "R′ < R in all 6 draws" in charts["residual"].sentence
 
@@ -208,7 +208,7 @@ def test_a_narrow_run_is_void_and_says_why():
     found = re.search(r"R′ = (\d+\.\d+) is not below R = (0\.\d+)", charts["residual"].sentence)
     assert found
     assert float(found[1]) > float(found[2])
-    void = [row for row in view.guarantees if row.lamp == "void"]
+    void = [row for row in view.guarantees if row.status == "hypothesis violated"]
     assert len(void) == 4
     assert all(found[0] in row.reason for row in void)
     none = drawn(replace(NOTHING, is_run=True, width=16, unknowns=12, steps=40))[1]
@@ -225,8 +225,8 @@ def test_draws_above_the_line_of_their_kernel_are_marked():
     # The line is that of the draw that is shown; all draws of one problem size have similar ones.
     assert max(y / limit[t] for t, y in zip(flags.x, flags.y, strict=True)) > 1
     told = next(row for row in view.guarantees if row.name == "A-priori linear rate by the tangent kernel")
-    assert told.lamp == "estimated"
-    assert re.search(r"exceeded by [1-9]\d* of 16 draws", told.measured)
+    assert told.status == "violated"
+    assert re.search(r"exceeded by [1-9]\d* of 16 draws", told.numbers)
 
 
 def test_what_is_recovered_lies_on_the_wide_limit():
@@ -241,8 +241,8 @@ def test_what_is_recovered_lies_on_the_wide_limit():
     assert slope.y[0] == far.y[0]
     assert [s.name for s in charts["way"].series] == ["k = 16", "k = 64", "Landweber"]
     (row,) = view.guarantees
-    assert row.lamp == "estimated"
-    assert "deviation at most" in row.measured
+    assert row.status == "remark"
+    assert "deviation at most" in row.numbers
 
 
 def test_momentum_is_compared_with_descent():
@@ -251,7 +251,7 @@ def test_momentum_is_compared_with_descent():
     found = dict(re.findall(r"(heavy ball|descent, 1/L) (\d+)", charts["momentum"].sentence))
     assert int(found["heavy ball"]) < int(found["descent, 1/L"])
     (row,) = view.guarantees
-    assert (row.name, row.lamp) == ("Residual nonincreasing", "holds")
+    assert (row.name, row.status) == ("Residual nonincreasing", "certified")
 
 
 def test_the_picture_prior_says_that_no_theorem_covers_it_and_what_is_an_oracle():
@@ -259,7 +259,7 @@ def test_the_picture_prior_says_that_no_theorem_covers_it_and_what_is_an_oracle(
     view, charts = drawn(setting)
     assert list(charts) == ["hump", "variance", "misfit", "impedance"]
     (row,) = view.guarantees
-    assert row.lamp == "void"
+    assert row.status == "not applicable"
     assert "Adam" in row.reason
     assert view.explanation is not None
     assert "No theorem covers" in view.explanation.text

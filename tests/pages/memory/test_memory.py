@@ -64,9 +64,9 @@ def test_bytes_lie_on_the_formula_and_the_equilibrium_stays_flat():
     assert np.allclose(unrolled.y, np.interp(unrolled.x, line.x, line.y), rtol=0.05)
     assert np.allclose(solved.y, flat.y[0], rtol=0.05)
     assert "times less" in chart.sentence
-    assert {row.name: row.lamp for row in view.guarantees} == {
-        "Activation memory, unrolled": "holds",
-        "Activation memory, equilibrium": "holds",
+    assert {row.name: row.status for row in view.guarantees} == {
+        "Activation memory, unrolled": "certified",
+        "Activation memory, equilibrium": "certified",
     }
     assert view.csv
     assert view.csv.startswith("settings,kind,iterations,saved")

@@ -73,11 +73,11 @@ def test_two_pictures_solve_one_problem_and_the_gain_decides():
     assert "Id − 2 tanh∘G: both images are solutions" in chart.sentence
     assert [tile.key for tile in drawn.tiles[:3]] == ["example-first", "example-second", "example-data"]
     assert all(tile.pixels.shape == (1, 24, 24) for tile in drawn.tiles[:3])
-    lamps = {row.name: row.lamp for row in drawn.guarantees}
+    lamps = {row.name: row.status for row in drawn.guarantees}
     assert lamps == {
-        "Two solutions": "holds",
-        "First solution": "holds",
-        "Uniqueness by m-monotonicity": "holds",
+        "Two solutions": "certified",
+        "First solution": "certified",
+        "Uniqueness by m-monotonicity": "certified",
     }
     assert (drawn.done, drawn.csv is not None, drawn.json is not None) == (drawn.total, True, True)
     low = replace(setting, gain=1.05)
@@ -106,8 +106,8 @@ def test_steps_have_two_limits_and_a_rule_that_misleads(monkeypatch: pytest.Monk
     assert (distance <= certificate * (1 + 1e-9)).all()
     assert (distance > 5 * moved).all()
     assert "times the step" in stopping.sentence
-    lamps = {row.name: row.lamp for row in drawn.guarantees}
-    assert set(lamps.values()) == {"holds"}
+    lamps = {row.name: row.status for row in drawn.guarantees}
+    assert set(lamps.values()) == {"certified"}
     assert "Sharpness of the first rate" in lamps
 
 

@@ -89,14 +89,14 @@ def test_the_default_shows_the_rate_and_its_loss():
     assert max(slopes, key=slopes.__getitem__) == 1
     for p, tent in ((0.5, 0.5), (1.5, 0.5)):
         assert slopes[p] == pytest.approx(tent, abs=0.12)
-    lamps = {row.name: row.lamp for row in drawn.guarantees}
+    lamps = {row.name: row.status for row in drawn.guarantees}
     assert (
         lamps["Symmetric Bregman distance"]
         == lamps["Reconstruction error"]
         == lamps["Upper error bound"]
-        == "holds"
+        == "certified"
     )
-    assert lamps["Bregman distance, source condition violated"] == "void"
+    assert lamps["Bregman distance, source condition violated"] == "hypothesis violated"
     assert drawn.csv is not None
     assert drawn.csv.count("\n") == 1 + snapshot.done
 
@@ -135,10 +135,10 @@ def test_stability_stays_below_its_bounds_and_comes_near_them():
     assert (np.asarray(worst.y) <= np.asarray(bound.y)).all()
     assert (np.asarray(random.y) <= np.asarray(bound.y)).all()
     assert re.fullmatch(r"order −0\.\d\d · bound −½", charts["gain"].note)
-    lamps = {row.name: row.lamp for row in drawn.guarantees}
+    lamps = {row.name: row.status for row in drawn.guarantees}
     assert {
         lamps[f"Stability {of}"] for of in ("in the Bregman distance", "in the data", "of the reconstruction")
-    } == {"holds"}
+    } == {"certified"}
     (turning,) = snapshot.of("gradient")
     assert turning.asymmetry > 0.5
     assert drawn.explanation is not None
@@ -154,7 +154,9 @@ def test_without_a_certified_c_no_bound_is_drawn_for_the_picture():
     charts = {chart.key: chart for chart in drawn.charts}
     assert [series.name for series in charts["gain"].series] == ["largest found (adversarial)", "random"]
     assert charts["gain"].sentence.startswith("No bound is proved here")
-    assert {row.lamp for row in drawn.guarantees if row.name == "Stability of the reconstruction"} == {"void"}
+    assert {row.status for row in drawn.guarantees if row.name == "Stability of the reconstruction"} == {
+        "not verifiable"
+    }
     assert "stability" not in {chart.key for chart in board(study, small()).charts}
 
 
@@ -169,10 +171,10 @@ def test_a_picture_brings_its_tiles():
     assert all(tile.pixels.shape == (1, 64, 64) for tile in tiles.values())
     assert np.abs(tiles["kernel"].pixels.astype(int) - 127).max() <= 1
     assert {
-        row.lamp
+        row.status
         for row in drawn.guarantees
         if row.name in ("Symmetric Bregman distance", "Reconstruction error")
-    } == {"holds"}
+    } == {"certified"}
 
 
 def test_noise_that_does_not_fit_is_told_in_its_own_words():
@@ -308,7 +310,7 @@ def test_the_journey(visit):
     state(page, "done")
     expect(page.locator("[data-chart=band]")).to_have_attribute("data-points", "39")
     table = page.locator("table").first
-    expect(table.locator("[data-lamp=void]")).not_to_have_count(0)
+    expect(table.locator("[data-lamp='hypothesis violated']")).not_to_have_count(0)
     expect(table).to_contain_text("holds at 13 of 13 points")
     expect(table.locator("[data-lamp=violated]")).to_have_count(0)
     check_width(page)

@@ -86,7 +86,7 @@ def test_complex_pictures_are_shown_by_their_magnitudes(method: str, image: str)
     assert snapshot.latest.error_max == pytest.approx(
         float((magnitude(x) - magnitude(truth)).abs().max()), abs=1e-6
     )
-    assert "violated" not in {g.lamp for g in job.guarantees()}
+    assert "violated" not in {g.status for g in job.guarantees()}
 
 
 def test_an_npy_file_of_kspace_is_reconstructed():

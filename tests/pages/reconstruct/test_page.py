@@ -205,7 +205,7 @@ def test_every_quick_method_runs_from_the_page(key):
     at = settle(opened({"method": key}))
     snapshot = at.session_state.job.snapshot()
     assert snapshot.state in ("done", "diverged"), snapshot.message
-    assert "violated" not in {g.lamp for g in at.session_state.job.guarantees()}
+    assert "violated" not in {g.status for g in at.session_state.job.guarantees()}
 
 
 def test_settings_survive_json():

@@ -107,9 +107,9 @@ def test_the_lab_draws_every_loss_and_every_bound():
     denoiser, weighted = plateaus[1].y[0], plateaus[2].y[0]
     assert weighted < denoiser
     assert charts["asymmetries"].series[0].y[0] == 0
-    lamps = {row.name: (row.lamp, row.measured) for row in drawn.guarantees}
+    lamps = {row.name: (row.status, row.numbers) for row in drawn.guarantees}
     assert len(lamps) == 4
-    assert all(lamp == "holds" and "12 of 12" in text for lamp, text in lamps.values())
+    assert all(lamp == "certified" and "12 of 12" in text for lamp, text in lamps.values())
     assert drawn.csv is not None
     assert drawn.csv.count("\n") == 13
 
@@ -144,9 +144,9 @@ def test_a_network_goes_on_beyond_its_depth_and_is_compared_with_the_unrolled_on
     assert max(curve.x) == max(unrolled.x) == 5 * max(row.depth, 4)
     known = dict(zip(curve.x, curve.y, strict=True))
     assert abs(known[5 * row.depth] - row.trained) < 0.1
-    lamps = {row.name: row.lamp for row in drawn.guarantees}
-    assert lamps["DE-Prox: contraction factor κ"] == "holds"
-    assert lamps["DE-Prox unrolled, K = 4: contraction factor κ"] == "void"
+    lamps = {row.name: row.status for row in drawn.guarantees}
+    assert lamps["DE-Prox: contraction factor κ"] == "certified"
+    assert lamps["DE-Prox unrolled, K = 4: contraction factor κ"] == "not verifiable"
 
 
 def test_the_backward_error_stays_below_its_bound():

@@ -77,15 +77,12 @@ def test_layers_are_drawn_counted_and_judged():
     assert "2.63" in theorem.sentence
     assert {series.name for series in plane.series} == {"", "y*", "U", "C", "ISTA"}
     told = {row.name: row for row in view.guarantees}
-    assert (
-        told["Geometric envelope"].lamp
-        == told["Sublinear rate of ISTA"].lamp
-        == told["Sublinear rate of FISTA"].lamp
-        == "holds"
-    )
-    assert told["C: descent per layer"].measured.startswith("holds at 10 of 10 points")
-    assert told["C: descent per layer"].lamp == "estimated"
-    assert not told["U: descent per layer"].measured.startswith("holds at 10 of 10")
+    assert told["Sublinear rate of ISTA"].status == told["Sublinear rate of FISTA"].status == "certified"
+    assert told["Geometric envelope"].status == "remark"
+    assert told["C: descent per layer"].numbers.startswith("holds at 10 of 10 points")
+    assert told["C: descent per layer"].status == "estimated"
+    assert told["U: descent per layer"].status == "violated"
+    assert re.match(r"holds at [1-9] of 10 points, tightest ratio 1\.", told["U: descent per layer"].numbers)
     assert view.csv
     assert view.json
 

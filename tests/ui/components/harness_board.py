@@ -12,13 +12,13 @@ import numpy as np
 import streamlit as st
 import torch
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, Quantity
 from deqviz.experiments._rows import Experiment, Key, Progress, Row, panel
 from deqviz.runtime.study import Study
 from deqviz.runtime.worker import worker
 from deqviz.ui.components import board
 from deqviz.ui.components import run as live
-from deqviz.ui.components.board.verdicts import verdict
+from deqviz.ui.components.guarantees import verdict
 from deqviz.ui.components.plotly import plotly_script
 from deqviz.ui.shell import session
 
@@ -42,7 +42,13 @@ class Halving(Row):
     def guarantees(self) -> tuple[Guarantee, ...]:
         return (
             Guarantee(
-                "halving", "Halving", "a_n ≤ 1.6 · 2^{−n}", "certified", "sin ≤ 1", self.bound, self.value
+                "halving",
+                "Halving",
+                "a_n ≤ 1.6 · 2^{−n}",
+                "certified",
+                "sin ≤ 1",
+                Quantity(self.bound),
+                Quantity(self.value),
             ),
         )
 

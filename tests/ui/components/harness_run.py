@@ -168,15 +168,17 @@ class FakeJob:
 
 ROWS = (
     live.Row(
-        "Unique equilibrium", "Id − R contracts, L = 0.90 < 1", "holds", "from 3 starts: 4.1·10⁻⁶ apart"
+        "Unique equilibrium", "Id − R contracts, L = 0.90 < 1", "certified", "from 3 starts: 4.1·10⁻⁶ apart"
     ),
-    live.Row("Rate", "‖x_k − x*‖ ≤ 0.90^k ‖x_0 − x*‖", "holds", "value 0.81, bound 0.90"),
-    live.Row("A-posteriori error bound", "‖x_k − x*‖ ≤ κ/(1−κ) ‖x_k − x_{k−1}‖", "holds", "≤ 2.3·10⁻³ now"),
+    live.Row("Rate", "‖x_k − x*‖ ≤ 0.90^k ‖x_0 − x*‖", "certified", "value 0.81, bound 0.90"),
+    live.Row(
+        "A-posteriori error bound", "‖x_k − x*‖ ≤ κ/(1−κ) ‖x_k − x_{k−1}‖", "certified", "≤ 2.3·10⁻³ now"
+    ),
     live.Row("Stability", "‖Δx‖ ≤ ‖Δy‖ / 2√(α(1−L))", "waiting", "no value yet", "press Run on Robustness"),
     live.Row(
         "Rate in the noise",
         "R(x†) ∈ range A*",
-        "void",
+        "hypothesis violated",
         "no value",
         "This picture does not satisfy the source condition.",
     ),
@@ -188,6 +190,10 @@ ROWS = (
         "A power iteration gives a lower bound.",
     ),
     live.Row("Descent", "E(x_{k+1}) ≤ E(x_k)", "violated", "value 3.1, bound 3.0"),
+    live.Row("Denoiser", "‖D(x) − D(z)‖ ≤ ‖x − z‖", "stated", "value ≥ 0.93, bound 1", "You state it."),
+    live.Row("Source condition", "R(x†) = A*w", "not verifiable", "no value", "No method sees x†."),
+    live.Row("Rate of the layers", "d_ℓ ≤ κ^ℓ d_0", "not applicable", "no value", "There is no iteration."),
+    live.Row("Envelope", "d_ℓ ≤ (1 − ε)^ℓ d_0 + ζ/ε", "remark", "holds at 10 of 10 points"),
 )
 EXPLANATION = live.Explanation(
     "A*(Ax − y) + α R(x) = 0",

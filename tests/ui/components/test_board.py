@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path as File
 from typing import get_args
 
@@ -13,11 +14,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from deqviz.core.guarantee import Curve, Guarantee
+from deqviz.core.guarantee import Curve, Guarantee, Quantity
 from deqviz.ui.components.board import Axis, Board, Chart, Command, Explanation, Row, Series, State, Tile
 from deqviz.ui.components.board.protocol import pack, parse_commands
 from deqviz.ui.components.board.records import POINTS
-from deqviz.ui.components.board.verdicts import verdict
+from deqviz.ui.components.guarantees import verdict
 from deqviz.ui.components.packets import unpack
 from tests.browser import MAIN, violations
 from tests.pages.journey import ROOT, data, state
@@ -39,7 +40,7 @@ def board(*series: Series, state: State = "running") -> Board:
         left=math.inf,
         charts=(chart(*series),),
         tiles=(Tile("t", "Tile", pixels, "five by seven"),),
-        guarantees=(Row("Rate", "a ≤ b", "holds", "3 of 3 below", "proved"),),
+        guarantees=(Row("Rate", "a ≤ b", "certified", "3 of 3 below", "proved"),),
         explanation=Explanation("E = 0", "Text", "hint"),
     )
 
@@ -62,9 +63,7 @@ class TestPackets:
         np.testing.assert_array_equal(blocks["series:0:1"], [x, x, -x])
         np.testing.assert_array_equal(blocks["tile:0"], np.arange(35).reshape(1, 5, 7))
         assert head["tiles"] == [["t", "Tile", "five by seven"]]
-        assert head["guarantees"] == [
-            ["Rate", "a ≤ b", "holds", "3 of 3 below", "proved", "hypothesis violated", []]
-        ]
+        assert head["guarantees"] == [["Rate", "a ≤ b", "certified", "3 of 3 below", "proved", []]]
         assert set(head["enabled"]) == set(get_args(State))
 
     def test_what_is_not_finite_leaves_a_gap(self):
@@ -116,20 +115,31 @@ def test_a_verdict_counts_and_names_the_closest():
         "a ≤ b",
         "certified",
         "proved",
-        Curve([0, 1, 2], [1.0, 1.0, 2.0]),
-        Curve([0, 2], [0.5, 1.8]),
+        Quantity(Curve([0, 1, 2], [1.0, 1.0, 2.0])),
+        Quantity(Curve([0, 2], [0.5, 1.8])),
     )
     assert verdict(tested) == Row(
-        "Error", "a ≤ b", "holds", "holds at 2 of 2 points, tightest ratio 0.900", "proved"
+        "Error", "a ≤ b", "certified", "holds at 2 of 2 points, tightest ratio 0.900", "proved"
     )
     broken = Guarantee(
-        "e", "Error", "a ≤ b", "certified", "proved", Curve([0, 1], [1.0, 1.0]), Curve([0, 1], [0.5, 1.8])
+        "e",
+        "Error",
+        "a ≤ b",
+        "certified",
+        "proved",
+        Quantity(Curve([0, 1], [1.0, 1.0])),
+        Quantity(Curve([0, 1], [0.5, 1.8])),
     )
-    assert (verdict(broken).lamp, verdict(broken).measured) == (
+    assert (verdict(broken).status, verdict(broken).numbers) == (
         "violated",
         "holds at 1 of 2 points, tightest ratio 1.80",
     )
-    assert verdict(Guarantee("e", "Error", "a ≤ b", "void", "L > 1")).measured == "no value"
+    roomy = replace(broken, allowance=1.0)
+    assert (
+        verdict(roomy).numbers
+        == "holds at 2 of 2 points, tightest ratio 0.900, 50.0 % of that bound is allowance"
+    )
+    assert verdict(Guarantee("e", "Error", "a ≤ b", "not verifiable", "L > 1")).numbers == "no value"
 
 
 def done(page: Page) -> int:

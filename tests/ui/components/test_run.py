@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib import import_module, metadata
 from pathlib import Path as File
 from typing import get_args
@@ -14,8 +15,10 @@ from streamlit.components.v2.component_manager import BidiComponentManager
 
 from benchmarks.measure import DRAWN, LINED, SCRUB
 from deqviz.core.guarantee import Curve as Line
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, Quantity
+from deqviz.core.numbers import number
 from deqviz.ui.components import plotly
+from deqviz.ui.components.guarantees import row
 from deqviz.ui.components.packets import unpack
 from deqviz.ui.components.run import (
     Command,
@@ -29,7 +32,6 @@ from deqviz.ui.components.run import (
     State,
     Trajectory,
     View,
-    protocol,
 )
 from deqviz.ui.components.run.protocol import pack, parse_commands
 from deqviz.ui.components.run.records import FINAL_POINTS, LIVE_POINTS
@@ -60,7 +62,7 @@ def view(marks: int = 12, state: State = "running") -> View:
         columns=columns,
         quality=(Curve("psnr", "iterate", "PSNR (dB)", baseline=math.inf),),
         trajectory=Trajectory(paths, (0.0, 0.0), shade),
-        guarantees=(Row("Rate", "‖x_k‖ ≤ κ^k", "holds", "0.81", "proved"),),
+        guarantees=(Row("Rate", "‖x_k‖ ≤ κ^k", "certified", "0.81", "proved"),),
         explanation=Explanation("A*(Ax − y) = 0", "Text", "this"),
     )
 
@@ -86,8 +88,8 @@ class TestPackets:
         assert head["enabled"]["running"] == ["pause", "step", "stop", "reset", "speed"]
         assert set(head["enabled"]) == set(get_args(State))
         (line,) = head["guarantees"]
-        assert line[:6] == ["Rate", "‖x_k‖ ≤ κ^k", "holds", "0.81", "proved", "hypothesis violated"]
-        assert [(start, stop, symbol, term) for start, stop, symbol, term, *_ in line[6]] == [
+        assert line[:5] == ["Rate", "‖x_k‖ ≤ κ^k", "certified", "0.81", "proved"]
+        assert [(start, stop, symbol, term) for start, stop, symbol, term, *_ in line[5]] == [
             (1, 4, "x_k", "iterate"),
             (8, 9, "κ", "contraction factor"),
             (9, 11, "k", "iteration"),
@@ -194,16 +196,31 @@ class TestText:
         ],
     )
     def test_numbers(self, value: float, text: str):
-        assert protocol.number(value) == text
+        assert number(value) == text
 
     def test_a_guarantee_becomes_a_row(self):
-        line = Line([0, 1], [1.0, 0.81])
-        found = protocol.row(
-            Guarantee("rate", "Rate", "…", "certified", "proved", Line([0, 1], [1.0, 0.9]), line)
+        rate = Guarantee(
+            "rate",
+            "Rate",
+            "…",
+            "certified",
+            "proved",
+            Quantity(Line([0, 1], [1.0, 0.9]), "‖x*‖"),
+            Quantity(Line([0, 1, 2], [1.0, 0.81, 0.7]), "‖x*‖"),
         )
-        assert found == Row("Rate", "…", "holds", "value 0.810, bound 0.900", "proved")
-        void = protocol.row(Guarantee("rate", "Rate", "…", "void", "L > 1"))
-        assert (void.lamp, void.measured) == ("void", "no value")
+        # Both numbers are of one iteration: the last for which there are both.
+        said = "value 0.810, bound 0.900, in ‖x*‖, k = 1"
+        assert row(rate) == Row("Rate", "…", "certified", said, "proved")
+        roomy = replace(rate, bound=Quantity(0.5), value=Quantity(0.3, side="lower"), allowance=0.02, k=17)
+        assert row(roomy).numbers == "value ≥ 0.300, bound 0.500 + 0.0200, k = 17"
+        # A red line shows where it is worst, and how often it holds.
+        broken = replace(rate, value=Quantity(Line([0, 1], [1.8, 0.81]), "‖x*‖"))
+        assert (row(broken).status, row(broken).numbers) == (
+            "violated",
+            "holds at 1 of 2 points, tightest ratio 1.80, value 1.80, bound 1.00, in ‖x*‖, k = 0",
+        )
+        void = row(Guarantee("rate", "Rate", "…", "hypothesis violated", "L > 1"))
+        assert (void.status, void.numbers) == ("hypothesis violated", "no value")
 
 
 class TestPlotlyScript:

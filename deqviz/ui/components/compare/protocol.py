@@ -106,7 +106,7 @@ def _lane(lane: Lane) -> dict[str, Any]:
         "residual": finite(lane.residual),
         "psnr": finite(lane.psnr),
         "ssim": finite(lane.ssim),
-        "lamp": lane.lamp,
+        "status": lane.status,
         "headline": lane.headline,
         "guarantees": [packed(r) for r in lane.guarantees],
     }

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from deqviz.core.guarantee import Lamp
+from deqviz.core.guarantee import Status
 from deqviz.ui.components.board.records import State
 from deqviz.ui.components.run.records import Numbers, Picture, Row
 from deqviz.ui.components.run.records import State as LaneState
@@ -41,7 +41,7 @@ class Lane:
     """One method of a comparison.
 
     The columns k, residual, psnr, seconds and evaluations are of one length, ssim goes with ssim_k. `seconds`
-    are of computing, of this run alone. `lamp` is that of `headline`, the first of its statements, and None
+    are of computing, of this run alone. `status` is that of `headline`, the first of its statements, and None
     where nothing is stated.
     """
 
@@ -57,7 +57,7 @@ class Lane:
     ssim: float | None = None
     iterate: Picture | None = None
     columns: Mapping[str, Numbers] = field(default_factory=dict)
-    lamp: Lamp | None = None
+    status: Status | None = None
     headline: str = ""
     guarantees: tuple[Row, ...] = ()
 

@@ -4,16 +4,12 @@ Three packets make a live view: Pictures (once per run), Frames (the kept iterat
 ends) and View (ten times a second, only what changes). Numbers that are not finite become null.
 """
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deqviz.core.guarantee import Curve as GuaranteeCurve
-from deqviz.core.guarantee import Guarantee
-from deqviz.core.numbers import number
 from deqviz.glossary import address, tokens, value
 from deqviz.ui.components.packets import finite, join
 from deqviz.ui.components.run.records import (
@@ -73,23 +69,6 @@ def envelope(entry: object, names: Sequence[str]) -> tuple[str, str, int] | None
     return (name, run, count) if type(count) is int and 0 < count < 2**53 else None
 
 
-def row(guarantee: Guarantee) -> Row:
-    """The guarantee as a line of the table, its numbers as text."""
-    measured, predicted = _last(guarantee.measured), _last(guarantee.predicted)
-    parts = []
-    if measured is not None:
-        parts.append(f"value {number(measured)}")
-    if predicted is not None:
-        parts.append(f"bound {number(predicted)}")
-    return row_of(guarantee, ", ".join(parts) or ("no value" if guarantee.lamp == "void" else "no value yet"))
-
-
-def row_of(guarantee: Guarantee, numbers: str) -> Row:
-    """The guarantee as a line of the table with these words for its numbers."""
-    g = guarantee
-    return Row(g.name, g.statement, g.lamp, numbers, g.reason, g.void, g.paper)
-
-
 def packed(row: Row) -> list[Any]:
     """A line of the table for the browser: its texts, and of each symbol what the glossary says of it.
 
@@ -100,7 +79,7 @@ def packed(row: Row) -> list[Any]:
         [t.start, t.stop, t.text, term.term, term.line, value(t.text, row.reason), address(term) or ""]
         for term, t in sorted(terms.items(), key=lambda item: item[1].start)
     ]
-    return [row.name, row.statement, row.lamp, row.measured, row.reason, row.void, symbols]
+    return [row.name, row.statement, row.status, row.numbers, row.reason, symbols]
 
 
 def _pictures(p: Pictures) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -210,13 +189,3 @@ def _command(entry: object) -> Command | None:
     return Command(
         cast(CommandName, name), run, count, value if name == "speed" and type(value) is int else 0
     )
-
-
-def _last(value: GuaranteeCurve | float | None) -> float | None:
-    if isinstance(value, GuaranteeCurve):
-        return _last_finite(value.values)
-    return value
-
-
-def _last_finite(values: Iterable[float]) -> float | None:
-    return next((float(v) for v in reversed(list(values)) if math.isfinite(v)), None)

@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from deqviz.core.guarantee import Lamp, Void
+from deqviz.core.guarantee import Status
 
 State = Literal["preparing", "running", "paused", "checking", "done", "stopped", "diverged", "error"]
 CommandName = Literal["play", "pause", "step", "stop", "reset", "speed"]
@@ -114,15 +114,14 @@ class Trajectory:
 class Row:
     """A line of the guarantee table; `statement` may hold _{sub} and ^{sup} marks.
 
-    `void` is shown for the lamp of that name; `paper` is the line of theory whose letters the statement uses.
+    `paper` is the line of theory whose letters the statement uses.
     """
 
     name: str
     statement: str
-    lamp: Lamp
-    measured: str
+    status: Status
+    numbers: str
     reason: str = ""
-    void: Void = "hypothesis violated"
     paper: str = ""
 
 

@@ -8,7 +8,8 @@ import { number } from "../shared/protocol.js";
 
 const fixed = (digits) => (v) => (Number.isFinite(v ?? NaN) ? v.toFixed(digits) : "–");
 const whole = (v) => (Number.isFinite(v ?? NaN) ? v.toLocaleString("en") : "–");
-const RANK = { violated: 0, void: 1, estimated: 2, waiting: 3, holds: 4 };
+/** From the weakest to the strongest: how a column of statuses is sorted. */
+const RANK = ["violated", "hypothesis violated", "not verifiable", "not applicable", "remark", "estimated", "stated", "waiting", "certified"];
 /** Key, heading, help, value, text, and which end is best: 1 the largest, −1 the smallest, 0 none. */
 const COLUMNS = [
   ["name", "Method", "", (l) => l.name.toLowerCase(), (l) => l.name, 0],
@@ -18,7 +19,7 @@ const COLUMNS = [
   ["k", "Iterations", "", (l) => l.k, (l) => whole(l.k), 0],
   ["evaluations", "Evaluations of T", "Of the method's fixed-point map", (l) => l.evaluations, (l) => whole(l.evaluations), 0],
   ["seconds", "Time (s)", "Computing time of this run alone, without preparation and waiting", (l) => l.seconds, (l) => number(l.seconds), -1],
-  ["lamp", "Guarantee", "What is proved of this method on these data; hover or focus for all statements", (l) => RANK[l.lamp] ?? -1, null, 0],
+  ["status", "Guarantee", "What is proved of this method on these data; hover or focus for all statements", (l) => RANK.indexOf(l.status), null, 0],
 ];
 
 export class CompareTable {
@@ -50,7 +51,7 @@ export class CompareTable {
 
   /** The first click puts the best on top: the largest, but of names and costs the smallest. */
   sort(key) {
-    choices.down = choices.sort === key ? !choices.down : ["psnr", "ssim", "lamp"].includes(key);
+    choices.down = choices.sort === key ? !choices.down : ["psnr", "ssim", "status"].includes(key);
     choices.sort = key;
     this.drawSort();
     if (this.packet) this.update(this.packet);
@@ -95,25 +96,25 @@ export class CompareTable {
     const failed = ["error", "diverged"].includes(lane.state);
     say(row.state, failed ? (lane.state === "error" ? "failed" : "diverged") : lane.state === "done" ? "" : lane.state);
     row.state.title = lane.message;
-    const shown = JSON.stringify([lane.lamp, lane.headline, lane.guarantees]);
+    const shown = JSON.stringify([lane.status, lane.headline, lane.guarantees]);
     if (shown === row.shown) return;
     row.shown = shown;
     row.cells.at(-1).replaceChildren(this.promise(lane));
   }
 
   /** The lamp that speaks for all, and all statements on hover or focus. */
-  promise({ name, lamp, headline, guarantees, run }) {
-    if (!lamp) return el("span", { class: "lamp" }, "none");
-    const sure = guarantees.filter((g) => g[2] === "holds" || g[2] === "waiting").length;
+  promise({ name, status, headline, guarantees, run }) {
+    if (!status) return el("span", { class: "lamp" }, "none");
+    const sure = guarantees.filter((g) => g[2] === "certified" || g[2] === "waiting").length;
     const id = `dqc-tip-${run}-${name}`.replace(/[^\w-]+/g, "_");
-    const tip = el("div", { class: "tip", role: "tooltip", id, hidden: true }, ...guarantees.map(([title, , light, , reason, why]) =>
-      el("p", { "data-lamp": light }, lampOf(light, why), " ", el("b", {}, ...formula(title)),
+    const tip = el("div", { class: "tip", role: "tooltip", id, hidden: true }, ...guarantees.map(([title, , one, , reason]) =>
+      el("p", {}, lampOf(one), " ", el("b", {}, ...formula(title)),
         el("span", { class: "reason" }, ...formula(reason)))));
     const show = (on) => { tip.hidden = !on; if (on) this.place(tip, button); };
     const button = el("button", {
-      class: "promise", type: "button", "aria-describedby": id, "data-lamp": lamp,
+      class: "promise", type: "button", "aria-describedby": id, "data-lamp": status,
       focus: () => show(true), blur: () => show(false), keydown: (event) => event.key === "Escape" && show(false),
-    }, lampOf(lamp, guarantees[0]?.[5]), el("span", { class: "headline" }, ...formula(headline)),
+    }, lampOf(status), el("span", { class: "headline" }, ...formula(headline)),
     el("span", { class: "tally" }, `${sure} of ${guarantees.length} certified`));
     const box = el("div", { class: "promise-box", mouseenter: () => show(true), mouseleave: () => document.activeElement === button || show(false) }, button, tip);
     return box;

@@ -3,21 +3,30 @@
 import { el, formula } from "./dom.js";
 import { Symbols } from "./symbols.js";
 
-const WORDS = { holds: "certified", estimated: "estimated", violated: "violated", waiting: "certified" };
-const HELP = {
-  holds: "Every hypothesis is proved here, and the inequality holds.",
-  estimated: "A constant in this statement was only measured.",
-  violated: "Checked and false: a bug, or a mistake in a proof.",
-  waiting: "Certified; no value yet.",
-  "hypothesis violated": "A hypothesis is false here, so nothing is claimed.",
-  "not verifiable": "Whether the hypothesis holds cannot be decided here, so nothing is claimed.",
-  "not applicable": "The statement speaks of something that does not occur here.",
+/** Of every status its word, where that is another, and what it means; in the order of the legend. */
+const STATUSES = {
+  certified: ["certified", "Every hypothesis is proved here, and the inequality holds."],
+  waiting: ["certified", "Every hypothesis is proved here; no value yet."],
+  stated: ["certified under your stated constant", "Follows from a constant that you state; nobody checked it."],
+  estimated: ["estimated", "A constant was only measured, or training asked for it; it holds wherever it was looked at."],
+  violated: ["violated", "Checked and false: the value is above its bound."],
+  "hypothesis violated": ["hypothesis violated", "A hypothesis is false here, so nothing is claimed."],
+  "not verifiable": ["not verifiable", "Whether a hypothesis holds cannot be decided here, so nothing is claimed."],
+  "not applicable": ["not applicable", "The statement speaks of something that does not occur here."],
+  remark: ["remark", "True by the way it is made, or no inequality: nothing to certify."],
 };
 
-/** The lamp of a statement in words; `why` says which void it is. */
-export function lampOf(lamp, why) {
-  const word = WORDS[lamp] ?? why ?? lamp;
-  return el("span", { class: "lamp", title: HELP[lamp] ?? HELP[word] ?? "" }, word);
+/** A status as a mark and its word. */
+export function lampOf(status) {
+  const [word, help] = STATUSES[status] ?? [status, ""];
+  return el("span", { class: "lamp", "data-status": status, title: help }, word);
+}
+
+/** What the marks mean. */
+function legend() {
+  const lines = Object.entries(STATUSES).map(([status, [, help]]) => el("div", { role: "listitem" }, lampOf(status), el("span", {}, help)));
+  const said = el("p", {}, "A bound is written as bound + allowance: what rounding and unfinished solves may add. A value is exact, or ≥ where it is a lower bound of what it stands for.");
+  return el("details", { class: "legend" }, el("summary", {}, "What the marks mean"), el("div", { role: "list" }, ...lines), said);
 }
 
 export class Guarantees {
@@ -33,7 +42,7 @@ export class Guarantees {
     this.table = el("section", { class: "card", "aria-label": "What is guaranteed here" },
       el("h2", { class: "title" }, "What is guaranteed here"),
       el("table", { class: "table", role: "table" },
-        el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, ...head)), this.body));
+        el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, ...head)), this.body), legend());
     this.card = el("section", { class: "card", "aria-label": "What am I looking at?" },
       el("h2", { class: "title" }, "What am I looking at?"),
       el("div", { class: "text" }, this.equation, this.text, this.hint));
@@ -44,8 +53,8 @@ export class Guarantees {
   }
 
   /**
-   * @param {Array<[string, string, string, string, string, string, Array]>} rows
-   *   name, statement, lamp, its value and bound, reason, which void, symbols
+   * @param {Array<[string, string, string, string, string, Array]>} rows
+   *   name, statement, status, its value and bound, reason, symbols
    * @param {[string, string, string]|null} explanation equation, text, hint
    */
   update(rows, explanation) {
@@ -75,7 +84,7 @@ export class Guarantees {
 
 /** One line of the table. */
 class Line {
-  constructor([name, statement, , , , , symbols], notes) {
+  constructor([name, statement, , , , symbols], notes) {
     this.key = JSON.stringify([name, statement, symbols]);
     this.lamp = el("td", { role: "cell" });
     this.measured = el("td", { role: "cell", class: "measured" });
@@ -85,13 +94,13 @@ class Line {
       this.lamp, this.measured);
   }
 
-  says([name, statement, , , , , symbols]) {
+  says([name, statement, , , , symbols]) {
     return this.key === JSON.stringify([name, statement, symbols]);
   }
 
-  update([, , lamp, measured, reason, why]) {
-    this.node.setAttribute("data-lamp", lamp);
-    this.lamp.replaceChildren(lampOf(lamp, why));
-    this.measured.replaceChildren(...formula(measured), ...(reason ? [el("span", { class: "reason" }, ...formula(reason))] : []));
+  update([, , status, numbers, reason]) {
+    this.node.setAttribute("data-lamp", status);
+    this.lamp.replaceChildren(lampOf(status));
+    this.measured.replaceChildren(...formula(numbers), ...(reason ? [el("span", { class: "reason" }, ...formula(reason))] : []));
   }
 }

@@ -1,9 +1,9 @@
 """From a study of the Batch page to its board; pure, no Streamlit."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from deqviz.core.guarantee import Lamp
+from deqviz.core.guarantee import Status
 from deqviz.runtime.study import Study
 from deqviz.sweep.row import Measured
 from deqviz.ui.components.board.records import Board, Explanation, Row
@@ -12,7 +12,14 @@ from deqviz.ui.pages.batch.methods import is_tuned
 from deqviz.ui.pages.batch.setting import Setting
 from deqviz.ui.shell.study_board import study_board
 
-_LAMPS: Mapping[str, Lamp] = {"certified": "holds", "estimated": "estimated", "void": "void"}
+_WEAKEST: tuple[Status, ...] = (
+    "not applicable",
+    "not verifiable",
+    "hypothesis violated",
+    "estimated",
+    "stated",
+    "certified",
+)
 
 
 def operators(rows: Sequence[Measured]) -> tuple[str, ...]:
@@ -47,18 +54,24 @@ def board(study: Study, setting: Setting) -> Board:
 def _guarantees(drawn: Sequence[Line]) -> Iterator[Row]:
     """Of each method the theorem it is known by, and in how many cells that is proved."""
     for line in drawn:
-        rows = [row for group in line.groups for row in group.rows if row.status in _LAMPS]
+        rows = [row for group in line.groups for row in group.rows if row.status]
         if not rows:
             continue
         counts = Counter(row.status for row in rows)
-        # One lamp for all cells: the weakest of them.
-        weakest = next(status for status in ("void", "estimated", "certified") if counts[status])
+        weakest = _weakest(rows)
         note = f"certified in {counts['certified']} of {len(rows)} cells"
         if counts["estimated"]:
             note += f", estimated in {counts['estimated']}"
         why = "" if weakest == "certified" else "Open a cell in Reconstruct: the reason is given there."
-        lamp = _LAMPS[weakest]
-        yield Row(line.name, rows[0].guarantee, lamp, note, why)
+        yield Row(line.name, rows[0].guarantee, weakest, note, why)
+
+
+def _weakest(rows: Sequence[Measured]) -> Status:
+    """One status for all cells; tables of 0.1.0 have one word for all three that claim nothing."""
+    for status in _WEAKEST:
+        if any(row.status == status or (row.status, status) == ("void", "not verifiable") for row in rows):
+            return status
+    return "not verifiable"
 
 
 def _explanation(setting: Setting, rows: Sequence[Measured]) -> Explanation:

@@ -12,7 +12,7 @@ from deqviz.core.catalog import OPERATORS
 from deqviz.core.guarantee import Guarantee
 from deqviz.runtime.run_snapshot import OVER, RunSnapshot
 from deqviz.ui.components.compare.records import Frames, Lane, LaneState, View
-from deqviz.ui.components.run.protocol import row
+from deqviz.ui.components.guarantees import row
 from deqviz.ui.components.run.records import Pictures
 from deqviz.ui.pages.compare.run import Comparison, Runner, thinned
 from deqviz.ui.pages.compare.setting import names
@@ -102,7 +102,7 @@ def _lane(comparison: Comparison, run: Runner, name: str) -> Lane:
         ssim=similar.get(snapshot.latest.k) if snapshot.latest else None,
         iterate=snapshot.latest.pixels if snapshot.latest else None,
         columns=_columns(snapshot, clock[: len(marks)], similar),
-        lamp=headline.lamp if headline else None,
+        status=headline.status if headline else None,
         headline=headline.name if headline else "",
         guarantees=tuple(row(g) for g in stated),
     )
@@ -110,7 +110,7 @@ def _lane(comparison: Comparison, run: Runner, name: str) -> Lane:
 
 def _headline(stated: tuple[Guarantee, ...]) -> Guarantee | None:
     """What speaks for all: a statement that is violated, else that there is one limit, else the first."""
-    wrong = (g for g in stated if g.lamp == "violated")
+    wrong = (g for g in stated if g.status == "violated")
     unique = (g for g in stated if g.key == "uniqueness")
     return next(wrong, next(unique, next(iter(stated), None)))
 
@@ -136,16 +136,16 @@ def _plain(lane: Lane) -> dict[str, object]:
     """A line of the table; what is no finite number is left out."""
     numbers = {"psnr": lane.psnr, "ssim": lane.ssim, "residual": lane.residual, "seconds": lane.seconds}
     finite = {name: v if v is not None and math.isfinite(v) else None for name, v in numbers.items()}
-    tally = [r.lamp for r in lane.guarantees]
+    tally = [r.status for r in lane.guarantees]
     return {
         "method": lane.name,
         "state": lane.state,
         **finite,
         "iterations": lane.k,
         "evaluations": lane.evaluations,
-        "guarantee": lane.lamp or "none",
+        "guarantee": lane.status or "none",
         "statement": lane.headline,
-        "certified": sum(lamp in ("holds", "waiting") for lamp in tally),
+        "certified": sum(status in ("certified", "waiting") for status in tally),
         "statements": len(tally),
         "message": lane.message,
     }

@@ -7,7 +7,7 @@ from deqviz.experiments.equilibrium.uniqueness import Uniqueness
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Explanation, Row, Tile
-from deqviz.ui.components.board.verdicts import verdict
+from deqviz.ui.components.guarantees import verdict
 from deqviz.ui.pages.convergence.charts import charts
 from deqviz.ui.pages.convergence.setting import THREE, Setting
 from deqviz.ui.shell.study_board import cells_done, study_board

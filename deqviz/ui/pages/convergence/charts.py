@@ -3,13 +3,13 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from deqviz.core.numbers import number
 from deqviz.experiments.equilibrium.gradient import GradientRow
 from deqviz.experiments.equilibrium.parameter_continuation import ContinuationRow
 from deqviz.experiments.equilibrium.solver_comparison import SolverRow
 from deqviz.experiments.equilibrium.uniqueness import UniquenessRow
 from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Role, Series, gaps
-from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.convergence.setting import ROUTES, STARTS, THREE, Setting
 
 SHOWN = 1e-17

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, Quantity, is_void
+from deqviz.core.numbers import number
 from deqviz.experiments._rows import panel
 from deqviz.experiments.deep_prior.image_prior import HumpRow
 from deqviz.experiments.deep_prior.recovery import RecoveryRow
@@ -11,8 +12,7 @@ from deqviz.experiments.deep_prior.run import RunRow
 from deqviz.experiments.deep_prior.width_diagram import WidthRow
 from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Explanation, Row
-from deqviz.ui.components.board.verdicts import verdict
-from deqviz.ui.components.run.protocol import number, row
+from deqviz.ui.components.guarantees import row, told, verdict
 from deqviz.ui.pages.deep_prior.charts import charts, image_tiles
 from deqviz.ui.pages.deep_prior.setting import Setting
 from deqviz.ui.shell.study_board import cells_behind, cells_done, study_board
@@ -84,7 +84,7 @@ def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:
         worst = max(abs(r.error / r.limit - 1) for r in split)
         (bound,) = split[-1].guarantees
         yield replace(
-            row(bound), measured=f"deviation at most {number(100 * worst)} % over {len(split)} values of m"
+            row(bound), numbers=f"deviation at most {number(100 * worst)} % over {len(split)} values of m"
         )
     for guarantee in panel(snapshot.of("momentum")):
         yield verdict(guarantee)
@@ -109,19 +109,21 @@ def _run(rows: Sequence[RunRow]) -> Iterator[Row]:
         "‖r(t)‖ ≤ ‖r_{0}‖exp(−λ_{min}(K_{0})t/4)",
         "estimated",
         "K_{0} = AJ_{0}J_{0}*A* needs rank m only; that it changes little is not proved here",
+        Quantity(0.0, "draws that exceed it"),
+        Quantity(float(worst), "draws that exceed it"),
         paper="deep inverse prior",
     )
-    yield replace(row(sharp), measured=note)
+    yield told(sharp, note)
 
 
 def _phase(rows: Sequence[WidthRow]) -> Iterator[Row]:
     for guarantee in panel(rows):
-        if guarantee.status == "estimated":
+        if guarantee.key == "feasible" and not is_void(guarantee.claim):
             feasible = [r for r in rows if r.feasible is not None]
             kept = sum(r.fitted <= (r.feasible or 0.0) for r in feasible)
             gap = max((r.feasible or 0.0) - r.fitted for r in feasible)
             note = f"holds at {kept} of {len(feasible)} cells, largest gap {number(gap)}"
-            yield replace(row(rows[-1].guarantees[1]), measured=note)
+            yield told(rows[-1].guarantees[1], note)
         else:
             yield verdict(guarantee)
     laws = [(r.law, r.feasible) for r in rows if r.law is not None and r.feasible is not None]
@@ -131,11 +133,11 @@ def _phase(rows: Sequence[WidthRow]) -> Iterator[Row]:
             "law",
             "Wendel's law",
             "share feasible = P(Bin(k, ½) ≥ m)",
-            "estimated",
+            "remark",
             f"exact in the mean; the shares of {count} draws scatter by up to {number(0.5 / count**0.5)}",
             paper="deep inverse prior",
         )
-        yield replace(row(wendel), measured=f"deviation at most {number(off)} over {len(laws)} cells")
+        yield told(wendel, f"deviation at most {number(off)} over {len(laws)} cells")
 
 
 def _explanation(setting: Setting) -> Explanation:

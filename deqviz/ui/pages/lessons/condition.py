@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from deqviz.ui.components.run.protocol import number
+from deqviz.core.numbers import number
 
 Numbers = Mapping[str, float]
 """What was measured, by names with their view."""

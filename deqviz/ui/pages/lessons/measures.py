@@ -8,7 +8,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import get_args
 
+from deqviz.core.guarantee import Status, Void
 from deqviz.experiments.deep_prior.width_diagram import WidthRow
 from deqviz.experiments.equilibrium.error_bounds import BandRow
 from deqviz.experiments.equilibrium.noise_sweep import NoiseRow, Quantity, slope
@@ -283,13 +285,13 @@ MEASURES: Mapping[str, Mapping[str, Measure]] = {
     "training": {},
 }
 """By pages, and there by names."""
-LAMPS: Mapping[str, str] = {
-    "lamps_green": "holds",
-    "lamps_amber": "estimated",
-    "lamps_grey": "void",
-    "lamps_red": "violated",
+LAMPS: Mapping[str, tuple[Status, ...]] = {
+    "lamps_green": ("certified",),
+    "lamps_amber": ("estimated", "stated"),
+    "lamps_grey": get_args(Void),
+    "lamps_red": ("violated",),
 }
-"""Of every page: how many lines of the guarantees have this lamp."""
+"""Of every page: how many lines of the guarantees have one of these statuses."""
 
 
 def names(page: str) -> tuple[str, ...]:
@@ -301,4 +303,5 @@ def measured(page: str, snapshot: StudySnapshot, rows: Sequence[Row]) -> dict[st
     """All quantities that the rows tell, and the lamps of the panel."""
     values = {name: measure.of(snapshot) for name, measure in MEASURES.get(page, {}).items()}
     finite = {name: value for name, value in values.items() if value is not None and math.isfinite(value)}
-    return finite | {name: float(sum(row.lamp == lamp for row in rows)) for name, lamp in LAMPS.items()}
+    lamps = {name: float(sum(row.status in these for row in rows)) for name, these in LAMPS.items()}
+    return finite | lamps

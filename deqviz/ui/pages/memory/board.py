@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from deqviz.core.numbers import number
 from deqviz.core.space import Image
 from deqviz.experiments._rows import panel
 from deqviz.experiments.memory.gradient_agreement import AgreementRow
 from deqviz.experiments.memory.volume_runs import METHODS, RunRow
 from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Explanation, Row, Stack, Stacks
-from deqviz.ui.components.board.verdicts import verdict
-from deqviz.ui.components.run.protocol import number, row
+from deqviz.ui.components.guarantees import told, verdict
 from deqviz.ui.pages.memory.charts import charts
 from deqviz.ui.pages.memory.plan import missing_weights
 from deqviz.ui.pages.memory.setting import Setting
@@ -88,17 +88,17 @@ def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:
     """What was tested on the rows, and what the network's run shows."""
     for part in ("bytes", "gradient", "process", "runs"):
         for guarantee in panel(snapshot.of(part)):
-            if guarantee.status != "estimated":
+            if guarantee.claim != "estimated":
                 yield verdict(guarantee)
     # What is estimated is told by its last or its worst row: no bound is kept or broken there.
     compared: tuple[AgreementRow, ...] = snapshot.of("gradient")
     for guarantee in compared[-1].guarantees[1:] if compared else ():
         note = f"relative error {number(compared[-1].error)} at K = {compared[-1].depth}"
-        yield replace(row(guarantee), measured=note)
+        yield told(guarantee, note)
     grown = [g for r in snapshot.of("process") for g in r.guarantees]
     for guarantee in grown[-1:]:
         worst = max(g.measured for g in grown if isinstance(g.measured, float))
-        yield replace(row(guarantee), measured=f"deviation at most {number(100 * worst)} %")
+        yield told(guarantee, f"deviation at most {number(100 * worst)} %")
 
 
 def _explanation(setting: Setting) -> Explanation:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
+from deqviz.core.numbers import number
 from deqviz.experiments.memory.activation_memory import MemoryRow, per_iteration
 from deqviz.experiments.memory.fresh_process import ProcessRow, slope
 from deqviz.experiments.memory.gradient_agreement import AgreementRow, GradientAgreement
 from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
-from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.memory.plan import unrolled_depth
 from deqviz.ui.pages.memory.setting import Setting, written
 

@@ -12,8 +12,7 @@ from deqviz.experiments.monotone.uniqueness_counterexample import Counterexample
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Chart, Explanation, Row, Tile
-from deqviz.ui.components.board.verdicts import verdict
-from deqviz.ui.components.run.protocol import row
+from deqviz.ui.components.guarantees import row, verdict
 from deqviz.ui.pages.monotone.charts import counterexample_charts, depth_charts, lipschitz_charts, step_charts
 from deqviz.ui.pages.monotone.setting import MolSetting
 from deqviz.ui.shell.study_board import cells_done, study_board

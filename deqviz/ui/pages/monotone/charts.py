@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from deqviz.core.numbers import number
 from deqviz.experiments.monotone.beyond_depth import TRAINED, BeyondDepth, DepthRow
 from deqviz.experiments.monotone.forward_backward import Margin
 from deqviz.experiments.monotone.lipschitz_estimates import ORDER, TITLES, LipschitzEstimates, LipschitzRow
@@ -12,7 +13,6 @@ from deqviz.experiments.monotone.step_limits import Example, StepLimits, StepRow
 from deqviz.experiments.monotone.uniqueness_counterexample import Counterexample, CounterexampleRow
 from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series, gaps
-from deqviz.ui.components.run.protocol import number
 
 USUAL = 1e-4
 """‖x_{k+1} − x_k‖/‖x_k‖ at which iterations are often stopped."""

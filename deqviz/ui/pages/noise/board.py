@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, is_void
+from deqviz.core.numbers import number
 from deqviz.core.space import Image
 from deqviz.experiments._rows import panel
 from deqviz.experiments.equilibrium.gradient import GradientRow
@@ -11,8 +12,7 @@ from deqviz.experiments.equilibrium.noise_sweep import Fixed, NoiseSweep, Power,
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Explanation, Picture, Row, Tile
-from deqviz.ui.components.board.verdicts import verdict
-from deqviz.ui.components.run.protocol import number
+from deqviz.ui.components.guarantees import verdict
 from deqviz.ui.components.text import pretty
 from deqviz.ui.pages.noise.charts import charts
 from deqviz.ui.pages.noise.setting import Setting
@@ -75,13 +75,13 @@ def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:
     """What was tested on the rows, and of the broken truth what is void there."""
     for guarantee in (g for part in ("sweep", "band", "stability") for g in panel(snapshot.of(part))):
         # Five lines that are void for one and the same reason say no more than two.
-        if guarantee.status != "void" or guarantee.key in ("bregman", "error", "upper", "ratio", "gain"):
+        if not is_void(guarantee.claim) or guarantee.key in ("bregman", "error", "upper", "ratio", "gain"):
             yield verdict(guarantee)
     contrast: Sequence[Guarantee] = panel(snapshot.of("contrast"))
     for guarantee in contrast[:1]:
         fit = slope(snapshot.of("contrast"), "bregman")
         verdict_row = verdict(replace(guarantee, name="Bregman distance, source condition violated"))
-        yield replace(verdict_row, measured="no value" if fit is None else f"order {fit.slope:.2f}")
+        yield replace(verdict_row, numbers="no value" if fit is None else f"order {fit.slope:.2f}")
 
 
 def _explanation(setting: Setting, snapshot: StudySnapshot) -> Explanation:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from deqviz.experiments.plane.fixed_points import FixedPoint
 from deqviz.experiments.plane.planar_run import REACH, Parameter, Point, Trajectory
+from deqviz.ui.components.guarantees import row
 from deqviz.ui.components.packets import finite, join
-from deqviz.ui.components.run.protocol import packed, row
+from deqviz.ui.components.run.protocol import packed
 from deqviz.ui.components.run.records import Explanation
 from deqviz.ui.pages.playground.scene import Scene, Sweep
 from deqviz.ui.pages.playground.setup import MOST, Setup, is_point

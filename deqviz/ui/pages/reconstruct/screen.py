@@ -8,7 +8,7 @@ import numpy as np
 from deqviz import kspace
 from deqviz.core.catalog import METHODS, OPERATORS, REGULARIZERS
 from deqviz.core.guarantee import Curve as Line
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, is_void
 from deqviz.core.records import Scalars
 from deqviz.methods._base import DISTANCE, SLIP
 from deqviz.operators.parallel_mri import ParallelMri
@@ -17,7 +17,7 @@ from deqviz.runtime.run_snapshot import RunSnapshot
 from deqviz.runtime.run_snapshot import State as JobState
 from deqviz.runtime.trajectory_chart import Chart
 from deqviz.scenario import Scenario
-from deqviz.ui.components.run.protocol import row
+from deqviz.ui.components.guarantees import row
 from deqviz.ui.components.run.records import (
     Curve,
     Explanation,
@@ -185,7 +185,7 @@ def _columns(snapshot: RunSnapshot, guarantees: Sequence[Guarantee]) -> dict[str
     for name in _curves(marks):
         columns[name] = _array([m.scalars.get(name, math.nan) for m in marks])
     rate = next((g for g in guarantees if g.key == "rate"), None)
-    if rate is not None and rate.status != "void" and isinstance(rate.predicted, Line):
+    if rate is not None and not is_void(rate.claim) and isinstance(rate.predicted, Line):
         columns["predicted_k"] = _array(rate.predicted.k)
         columns["predicted"] = _array(rate.predicted.values)
     if snapshot.ssim:

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from deqviz.core.numbers import number
 from deqviz.core.space import Image, magnitude
 from deqviz.experiments._rows import panel
 from deqviz.experiments.robustness.attack import RobustnessRow
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import RowImage, Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Explanation, Row, Tile
-from deqviz.ui.components.board.verdicts import verdict
-from deqviz.ui.components.run.protocol import number
+from deqviz.ui.components.guarantees import verdict
 from deqviz.ui.pages.robustness.charts import charts
 from deqviz.ui.pages.robustness.setting import Setting
 from deqviz.ui.shell.study_board import study_board
@@ -87,7 +87,7 @@ def _guarantees(setting: Setting, snapshot: StudySnapshot) -> Iterator[Row]:
             if guarantee.key == "bound":
                 yield verdict(replace(guarantee, name=setting.title(key)))
     for key in ("local", "back", "seen"):
-        speaking = [r for r in rows if any(g.key == key and g.status == "certified" for g in r.guarantees)]
+        speaking = [r for r in rows if any(g.key == key and g.claim == "certified" for g in r.guarantees)]
         for guarantee in panel(speaking):
             if guarantee.key == key:
                 names = ", ".join(dict.fromkeys(setting.title(r.method) for r in speaking))

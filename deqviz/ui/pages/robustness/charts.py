@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import get_args
 
+from deqviz.core.numbers import number
 from deqviz.experiments.robustness.attack import RobustnessRow
 from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series, gaps
-from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.robustness.setting import Setting
 
 _COLOURS: tuple[Role, ...] = tuple(role for role in get_args(Role) if role.startswith("start-"))
@@ -109,7 +109,7 @@ def _one(title: str, key: str, rows: Sequence[RobustnessRow], axis: Axis) -> Cha
         Axis(GAIN, log=True),
         tuple(lines),
         note=_note(first),
-        formula=first.statement if first is not None and first.status != "void" else "",
+        formula=first.statement if first is not None and first.bound is not None else "",
         sentence=_caption(rows),
     )
 
@@ -139,7 +139,7 @@ def _caption(rows: Sequence[RobustnessRow]) -> str:
         text += f" Its reconstructions have a residual of up to {number(worst)}."
     if most.bound is not None and most.status == "certified":
         text += f" That is {100 * most.attack / most.bound:.0f} % of the bound."
-    elif most.status == "void":
+    elif most.bound is None:
         text += f" No certified bound: {most.reason}."
     else:
         text += f" The bound is estimated: {most.reason}."

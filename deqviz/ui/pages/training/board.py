@@ -9,7 +9,7 @@ from deqviz.experiments.losses.deep_equilibrium import BeyondDepth
 from deqviz.experiments.losses.loss_lab import LossLab
 from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Explanation, Row
-from deqviz.ui.components.board.verdicts import named, verdict
+from deqviz.ui.components.guarantees import named, verdict
 from deqviz.ui.pages.training.charts import charts
 from deqviz.ui.pages.training.setting import Setting
 from deqviz.ui.shell.study_board import Progress, study_board

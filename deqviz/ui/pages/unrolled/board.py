@@ -1,15 +1,14 @@
 """From a study of the Unrolled page to its board; pure, no Streamlit."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from deqviz.core.guarantee import Guarantee
-from deqviz.experiments._rows import panel
+from deqviz.experiments._rows import panel, together
 from deqviz.experiments.unrolled.training_run import TeachingRun
 from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Chart, Explanation, Row, Tile
-from deqviz.ui.components.board.verdicts import named, verdict
-from deqviz.ui.components.run.protocol import number, row
+from deqviz.ui.components.guarantees import named, verdict
 from deqviz.ui.pages.unrolled.charts import (
     layer_charts,
     noise_charts,
@@ -100,37 +99,21 @@ def _trained(snapshot: StudySnapshot) -> Progress | None:
 
 
 def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:
-    """What is proved, over all rows; what was only trained for, network by network."""
+    """What is proved, over all rows; what was only trained for, network by network, and so judged."""
     for part, rows in zip(snapshot.parts, snapshot.rows, strict=True):
         if part.key in ("sweep", "plane"):
             continue
         for guarantee in panel(rows):
-            if guarantee.status == "certified":
+            if guarantee.claim in ("certified", "remark"):
                 yield verdict(replace(guarantee, reason=REASONS.get(guarantee.key, guarantee.reason)))
         by_name: dict[tuple[str, str], list[Guarantee]] = {}
         for row_of in rows:
             for g in row_of.guarantees:
                 # The classical iterations were asked for nothing but what is proved of them.
-                if g.status != "certified" and row_of.key[0] not in CLASSICAL:
+                if g.claim not in ("certified", "remark") and row_of.key[0] not in CLASSICAL:
                     by_name.setdefault((str(row_of.key[0]), g.key), []).append(g)
         for (name, _), of in by_name.items():
-            yield _observed(name, of)
-
-
-def _observed(name: str, guarantees: Sequence[Guarantee]) -> Row:
-    """How often an inequality was seen to hold that nobody proved."""
-    last = guarantees[-1]
-    summary = row(named(last, name))
-    if last.status == "void":
-        return summary
-    kept = sum(g.holds is True for g in guarantees)
-    shares = [
-        g.measured / g.predicted
-        for g in guarantees
-        if isinstance(g.predicted, float) and isinstance(g.measured, float) and g.predicted > 0
-    ]
-    closest = f", tightest ratio {number(max(shares))}" if shares else ""
-    return replace(summary, measured=f"holds at {kept} of {len(guarantees)} points{closest}")
+            yield verdict(named(together(list(enumerate(of))), name))
 
 
 _CODES = "y_ℓ = S(W₁y_ℓ₋₁ + W₂x, θ), ℓ = 1 … 10"

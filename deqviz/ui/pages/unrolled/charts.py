@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from skimage.measure import find_contours
 
+from deqviz.core.numbers import number
 from deqviz.experiments.unrolled.inpainting_strip import InpaintingStrip
 from deqviz.experiments.unrolled.inpainting_strip import StripRow as HoleRow
 from deqviz.experiments.unrolled.layer_descent import LayerRow
@@ -21,7 +22,6 @@ from deqviz.learning.descent import envelope, stationarity, steepest
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Role, Series, Tile, gaps
-from deqviz.ui.components.run.protocol import number
 from deqviz.ui.pages.unrolled.setting import LAYERS, SHORT, Setting
 
 FAR = 40
