@@ -66,9 +66,11 @@ def _kept(g: Guarantee) -> list[str]:
     if len(points) < 2:
         return []
     worst = g.worst
+    assert worst is not None
     kept = f"holds at {sum(p.holds for p in points)} of {len(points)} points"
-    ratio = worst.ratio if worst is not None else 0.0
-    return [kept, f"tightest ratio {number(ratio)}"] if 0 < ratio < math.inf else [kept]
+    if worst.holds:
+        return [kept, f"tightest ratio {number(worst.ratio)}"] if worst.ratio > 0 else [kept]
+    return [kept, f"largest ratio {number(worst.ratio)} at the point {worst.k}"]
 
 
 def _shown(g: Guarantee) -> Point | None:

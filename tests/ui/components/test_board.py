@@ -132,7 +132,7 @@ def test_a_verdict_counts_and_names_the_closest():
     )
     assert (verdict(broken).status, verdict(broken).numbers) == (
         "violated",
-        "holds at 1 of 2 points, tightest ratio 1.80",
+        "holds at 1 of 2 points, largest ratio 1.80 at the point 1",
     )
     roomy = replace(broken, allowance=1.0)
     assert (

@@ -113,7 +113,7 @@ def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:
                 if g.claim not in ("certified", "remark") and row_of.key[0] not in CLASSICAL:
                     by_name.setdefault((str(row_of.key[0]), g.key), []).append(g)
         for (name, _), of in by_name.items():
-            yield verdict(named(together(list(enumerate(of))), name))
+            yield verdict(named(together(list(enumerate(of, 1))), name))
 
 
 _CODES = "y_ℓ = S(W₁y_ℓ₋₁ + W₂x, θ), ℓ = 1 … 10"
