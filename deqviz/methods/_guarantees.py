@@ -37,7 +37,7 @@ def uniqueness(theory: Theory, evidence: Evidence) -> Guarantee:
     gaps, sizes = (evidence.probes.get(name) for name in ("spread_gap", "spread_size"))
     predicted = None
     if theory.error is not None and gaps is not None and sizes is not None:
-        predicted = theory.error * (gaps + (theory.floor + theory.bias) * sizes)
+        predicted = theory.error * (gaps + _room(theory, evidence.marks) * sizes)
     return Guarantee(
         "uniqueness",
         f"Unique {theory.noun}",
@@ -47,6 +47,12 @@ def uniqueness(theory: Theory, evidence: Evidence) -> Guarantee:
         predicted,
         evidence.probes.get("spread"),
     )
+
+
+def _room(theory: Theory, marks: Sequence[Scalars]) -> float:
+    """What T(x) may be wrong by, relative to the size of the last image, where one is known."""
+    *_, (size, _) = (0.0, 0.0), *_sizes(marks)
+    return theory.floor + theory.bias + (theory.offset / size if size > 0 else 0.0)
 
 
 def _contraction(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
@@ -235,8 +241,10 @@ def a_posteriori(theory: Theory, marks: Sequence[Scalars]) -> Guarantee:
     room = [
         m.scalars[SLIP] * m.residual / m.gap
         if SLIP in m.scalars and m.gap > 0
-        else (theory.floor + theory.bias) * share
-        for m, share in zip(finite, _shares(finite), strict=True)
+        else ((theory.floor + theory.bias) * most + theory.offset) / size
+        if size > 0
+        else theory.floor + theory.bias
+        for m, (size, most) in zip(finite, _sizes(finite), strict=True)
     ]
     bound = [theory.error * (m.residual + e) for m, e in zip(finite, room, strict=True)]
     expands = 1 + max(theory.kappa, 0.0) if theory.kappa is not None else math.inf
@@ -262,7 +270,7 @@ def stability(theory: Theory, evidence: Evidence) -> Guarantee:
     measured, gap = evidence.probes.get("gain"), evidence.probes.get("gain_gap")
     bound = theory.gain
     if bound is not None and measured is not None and gap is not None:
-        gap += (theory.floor + theory.bias) * evidence.probes.get("gain_size", 0.0)
+        gap += _room(theory, evidence.marks) * evidence.probes.get("gain_size", 0.0)
         bound = None if theory.error is None or not math.isfinite(gap) else bound + theory.error * gap
     return Guarantee(
         "stability",

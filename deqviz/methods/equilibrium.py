@@ -104,6 +104,7 @@ class Equilibrium(FixedPointMethod):
     def theory(self, problem: Problem) -> _theory.Theory:
         """T1, T3 and T7 with the certified constants of A and R."""
         bound, constants, alpha = _theory.bounds(problem.operator), self.regularizer.constants(), self.weight
+        size = float(norm(problem.data).max())
         c = constants.monotonicity.value
         # A*A + αR is strongly monotone with this modulus: one equilibrium for every y, by Browder and Minty.
         modulus = _theory.significant(bound.bottom + alpha * c)
@@ -115,7 +116,8 @@ class Equilibrium(FixedPointMethod):
             # (A*A + αβ)(x − T(x)) = A*(Ax − y) + αR(x): where that is strongly monotone, T need not contract.
             candidates = [(bound.top + alpha * beta) / modulus] if modulus > 0 else []
             far, averaged = "(‖A‖² + αβ)/(σ_min² + αc) ‖T(x_k) − x_k‖", True
-            floor, bias = bound.step_error(alpha * beta), bound.rounding * (bound.top + alpha * beta) / low
+            floor, resolution = bound.step_error(alpha * beta), bound.step_resolution(alpha * beta)
+            offset = bound.solve_error(alpha * beta, size)
             rule = f"κ = αL/(αβ + σ_min²) = {1 - margin:.5g}, {numbers}"
         else:
             tau, averaged = self._step(bound), self.step < 1
@@ -123,7 +125,8 @@ class Equilibrium(FixedPointMethod):
             # ‖x − x*‖ ≤ ‖A*(Ax − y) + αR(x)‖/modulus needs no contraction of T.
             candidates = [1 / (tau * modulus)] if modulus > 0 else []
             far = "‖T(x_k) − x_k‖/(τ(σ_min² + αc))"
-            floor, bias = bound.rounding, 0.0
+            floor, resolution = bound.rounding * (1 + tau * bound.top), bound.resolution
+            offset = bound.gradient_error(tau, size)
             rule = f"κ = max|1 − τ(λ + αβ)| + ταL = {1 - margin:.5g}, τ = {tau:.4g}, {numbers}"
         contracting = 1 / margin if margin > 0 else math.inf
         if margin > 0:
@@ -138,7 +141,9 @@ class Equilibrium(FixedPointMethod):
             averaged and margin >= -_theory.ROUNDING,
             floor,
             because=f"{constants.known}; {rule}",
-            bias=bias,
+            bias=bound.resolution,
+            offset=offset,
+            resolution=resolution,
             single=f"A*A + αR is strongly monotone: σ_min(A)² + αc ≥ {modulus:.3g}; {constants.known}",
             obstacle=self._too_long(bound) or several,
             several=several,

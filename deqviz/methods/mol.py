@@ -11,7 +11,7 @@ from deqviz.core.catalog import METHODS
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Map, Problem, Scalars
 from deqviz.core.registry import Options, Range
-from deqviz.core.space import Image
+from deqviz.core.space import Image, norm
 from deqviz.methods import _guarantees, _theory
 from deqviz.methods._base import FixedPointMethod
 from deqviz.methods._resolvent import tikhonov_step
@@ -106,7 +106,9 @@ class Mol(FixedPointMethod):
             _theory.equilibrium_gain(bound, 1 / weight, 1 - L) if modulus > 0 else None,
             is_averaged=alpha < 1 and margin >= -_theory.ROUNDING,
             floor=bound.step_error(rho),
-            bias=bound.rounding * (bound.top + rho) / (bound.bottom + rho),
+            bias=bound.resolution,
+            offset=bound.solve_error(rho, float(norm(problem.data).max())),
+            resolution=bound.step_resolution(rho),
             because=(
                 f"{constants.known}; κ = (|1 − α| + αL)/(1 + αλσ_min²) = {1 - margin:.5g}, λ = {weight:.4g}"
             ),
