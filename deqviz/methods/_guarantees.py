@@ -10,13 +10,14 @@ from itertools import pairwise
 
 from deqviz.core.guarantee import Curve, Guarantee
 from deqviz.core.records import Evidence, Scalars, Solver
-from deqviz.methods._base import DISTANCE, SLIP
+from deqviz.methods._base import DISTANCE, SIZE, SLIP
 from deqviz.methods._theory import Theory
 from deqviz.solvers._accelerated import FAILURES, LEAST, SHARE, Accelerated
 
 
 def table(theory: Theory, solver: Solver, evidence: Evidence) -> tuple[Guarantee, ...]:
     """All rows that every fixed-point method has, in the order of the panel."""
+    evidence = in_one_norm(evidence)
     rows = (
         uniqueness(theory, evidence),
         _contraction(theory, solver, evidence),
@@ -28,6 +29,21 @@ def table(theory: Theory, solver: Solver, evidence: Evidence) -> tuple[Guarantee
         stability(theory, evidence),
     )
     return tuple(replace(row, void=theory.void, paper=theory.paper) for row in rows)
+
+
+def in_one_norm(evidence: Evidence) -> Evidence:
+    """The evidence of a batch in the norm max_i ‖x_i‖.
+
+    What holds for every item holds in it. The largest gap and the largest residual may be those of two items,
+    and then say nothing of the size of either.
+    """
+    if not any(SIZE in m.scalars for m in evidence.marks):
+        return evidence
+    marks = [
+        replace(m, residual=m.gap / m.scalars[SIZE]) if m.scalars.get(SIZE, 0.0) > 0 else m
+        for m in evidence.marks
+    ]
+    return replace(evidence, marks=marks)
 
 
 def uniqueness(theory: Theory, evidence: Evidence) -> Guarantee:

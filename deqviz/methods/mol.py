@@ -137,7 +137,7 @@ class Mol(FixedPointMethod):
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
         """The panel of the map, what was trained for where it is not proved, and the paper's own rate."""
-        theory = self.theory(problem)
+        theory, evidence = self.theory(problem), _guarantees.in_one_norm(evidence)
         return (
             *_guarantees.table(theory, self.solver, evidence),
             *self._trained_rate(problem, theory, evidence.marks),

@@ -14,7 +14,7 @@ from deqviz.core.records import Evidence, Iterate, Method, Problem, Scalar, rela
 from deqviz.core.registry import Options, Range
 from deqviz.core.space import Batch, Image, inner, norm, wide
 from deqviz.methods import _guarantees, _theory
-from deqviz.methods._base import DISTANCE, SLIP
+from deqviz.methods._base import DISTANCE, SLIP, of_batch
 
 PARTED = 0.1
 """Share of the residual from which on its rounding matters, and the true one is computed."""
@@ -74,7 +74,7 @@ class Tikhonov(Method):
         s, r = 1 / (_theory.bounds(problem.operator).top + self.weight), self._equation(problem, x)
         gap, size = s * norm(r), norm(torch.add(x, r, alpha=s))
         slip = s * self._room(problem, x, r).max()
-        scalars: dict[str, Scalar] = {DISTANCE: norm(x - x0).max(), SLIP: slip}
+        scalars: dict[str, Scalar] = {DISTANCE: norm(x - x0).max(), SLIP: slip, **of_batch(size)}
         return Iterate(k, x, relative(gap, size).max(), gap.max(), k + 1, None, scalars)
 
     def _conjugate_gradients(self, problem: Problem, b: Image, x: Image) -> Iterator[Iterate]:
@@ -108,10 +108,11 @@ class Tikhonov(Method):
                     break
             # T(x) = x + r/(‖A‖² + α), and ‖r‖ is at hand.
             gap = rr.sqrt() / high
-            residual = relative(gap, norm(torch.add(x, r, alpha=1 / high))).max()
-            scalars: dict[str, Scalar] = {DISTANCE: norm(x - x0).max()} if k % 8 == 0 else {}
-            scalars[SLIP] = (excess * slip + known).max() / high
-            yield Iterate(k, x, residual, gap.max(), products, None, scalars)
+            reached = norm(torch.add(x, r, alpha=1 / high))
+            scalars = {SLIP: (excess * slip + known).max() / high, **of_batch(reached)}
+            if k % 8 == 0:
+                scalars[DISTANCE] = norm(x - x0).max()
+            yield Iterate(k, x, relative(gap, reached).max(), gap.max(), products, None, scalars)
             hp = torch.add(A.gram(p), p, alpha=self.weight)
             step, length = (rr / inner(p, hp).clamp_min(1e-38)).view(-1, 1, 1, 1), norm(p)
             x, r = torch.addcmul(x, step, p), torch.addcmul(r, step, hp, value=-1)
@@ -124,7 +125,7 @@ class Tikhonov(Method):
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
         """Unique minimiser, its stability, the distance to it, and the rate of conjugate gradients."""
-        bound = _theory.bounds(problem.operator)
+        bound, evidence = _theory.bounds(problem.operator), _guarantees.in_one_norm(evidence)
         low, high = bound.bottom + self.weight, bound.top + self.weight
         because = f"A*A + α lies between {low:.3g} and {high:.4g}"
         gain = _theory.equilibrium_gain(bound, self.weight, 1.0)

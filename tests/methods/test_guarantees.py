@@ -3,6 +3,7 @@
 import gc
 import math
 import weakref
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -19,7 +20,7 @@ from deqviz.core.space import Space, inner, norm
 from deqviz.core.stop import settle
 from deqviz.diagnostics._jacobian import Jacobian
 from deqviz.experiments.probe import probes
-from deqviz.methods._base import FixedPointMethod
+from deqviz.methods._base import SIZE, FixedPointMethod
 from deqviz.methods._theory import Bounds, Theory, bounds, equilibrium_gain
 
 for package in ("operators", "solvers", "regularizers", "methods"):
@@ -329,6 +330,25 @@ def test_starts_that_end_in_no_number_are_not_together():
     data = Problem(p.operator, torch.full_like(p.data, math.nan), 0.0)
     asked = probes(broken, data, limit=p.data, tolerance=1e-6, max_steps=5, seed=0)
     assert {probe.key: probe.value for probe in asked}["spread_gap"] == math.inf
+
+
+@pytest.mark.parametrize(
+    ("key", "params"),
+    [
+        ("equilibrium", {"weight": 0.5, "solver": Choice("picard")}),
+        ("tikhonov", {"weight": 0.05, "mode": "conjugate gradients"}),
+    ],
+)
+def test_a_batch_of_unequal_items_is_bounded_as_one(key, params):
+    """A small item has the largest residual and a large one the largest gap: their quotient is no size."""
+    p = problem()
+    y = torch.cat([p.data, 1e-4 * p.data.flip(-1), 50 * p.data.flip(-2)])
+    p, method = replace(p, data=y), METHODS[key].build(params)
+    marks = [Scalars.of(r) for r in islice(method.iterates(p), 30)]
+    rows: dict[str, Any] = {g.key: g for g in method.guarantees(p, Evidence(marks))}
+    assert {rows[k].lamp for k in ("rate", "error")} == {"holds"}
+    shown, first = rows["rate"].measured.values[0], marks[0]
+    assert shown == pytest.approx(first.gap / first.scalars[SIZE], rel=1e-9)
 
 
 def test_bounds_are_computed_once_and_die_with_their_operator():
