@@ -5,7 +5,7 @@ Arithmetic on a few floats and on the marks of the run: ten calls a second must 
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from deqviz.core.guarantee import Curve, Guarantee
@@ -165,46 +165,91 @@ def _shares(marks: Sequence[Scalars]) -> list[float]:
     return [most / size if size > 0 else 1.0 for size, most in _sizes(marks)]
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """gap_k ≤ `factor`^(`share`·k − `lost`) gap_0 + `errors`·ε_T, with the exponent at least 0.
+
+    What is printed and what is drawn come from here; the texts are those of the numbers of the same name.
+    """
+
+    factor: float
+    factor_text: str
+    errors: float
+    errors_text: str
+    share: float = 1.0
+    lost: float = 0.0
+
+    def at(self, k: int) -> float:
+        """B_k."""
+        return self.factor ** max(0.0, self.share * k - self.lost)
+
+    @property
+    def statement(self) -> str:
+        """In the letters of the panel."""
+        exponent = "k" if self.share == 1 and self.lost == 0 else f"{self.share:g}k − {self.lost:g}"
+        power = "ᵏ" if exponent == "k" else f"^{{{exponent}}}"
+        return f"‖T(x_k) − x_k‖ ≤ {self.factor_text}{power} ‖T(x₀) − x₀‖ + {self.errors_text}"
+
+    def line(self, marks: Sequence[Scalars], floor: float) -> tuple[Curve | None, Curve | None]:
+        """The line for an ε_T of `floor`, and what was measured."""
+        return rate_line(marks, self.at, self.errors * floor)
+
+
+def plain(kappa: float, letter: str = "κ", solver: Solver | None = None) -> Rate:
+    """That of the plain iteration on a map that contracts by κ, or of `solver`, which may damp it.
+
+    Evaluations with an error of at most ε_T give d_{k+1} ≤ κ d_k + 2ε_T, and so d_k ≤ κᵏ d₀ + 2ε_T/(1 − κ):
+    rounding is a term of the line. Damping leaves that term as it is.
+    """
+    errors, errors_text = 2 / (1 - kappa) if kappa < 1 else math.inf, f"2ε_T/(1 − {letter})"
+    factor, idle = (kappa, 0.0) if solver is None else (solver.contraction(kappa), solver.contraction(0.0))
+    assert factor is not None
+    text = letter if not idle else f"({idle:.3g} + {1 - idle:.3g}{letter})"
+    return Rate(factor, text, errors, errors_text)
+
+
+def proved_rate(solver: Solver, kappa: float) -> Rate | None:
+    """What is proved of this solver on every map that contracts by κ ≤ 1; None where nothing is."""
+    if solver.contraction(kappa) is not None:
+        return plain(kappa, solver=solver)
+    if not isinstance(solver, Accelerated):
+        return None
+    # What the safeguard enforces, see `_accelerated`: an accepted step reduces the gap by the bar, up to
+    # rounding, and at most FAILURES + SHARE·k steps are not accepted. Near rounding the bar is a ratio of
+    # roundings, which is why these count twice.
+    mixing, bar = float(getattr(solver, "mixing", 1.0)), max(kappa, LEAST)
+    text = f"max(κ, {LEAST:g})"
+    share = "" if mixing == 1 else f"{mixing:.3g}"
+    factor_text = text if mixing == 1 else f"({1 - mixing:.3g} + {mixing:.3g} {text})"
+    rest = mixing * (1 - bar)
+    errors_text = f"4ε_T/({share}{'(' if share else ''}1 − {text}{')' if share else ''})"
+    errors = 4 / rest if rest > 0 else math.inf
+    return Rate(1 - rest, factor_text, errors, errors_text, 1 - SHARE, FAILURES)
+
+
 def solver_bound(solver: Solver, kappa: float) -> Callable[[int], float] | None:
     """k ↦ B_k with gap_k ≤ B_k gap_0, proved for this solver on every map that contracts by κ ≤ 1."""
-    factor = solver.contraction(kappa)
-    if factor is not None:
-        return lambda k: factor**k
-    if isinstance(solver, Accelerated):
-        # What the safeguard enforces, see `_accelerated`: an accepted step reduces the gap by the bar, and
-        # at most FAILURES + SHARE·k steps are not accepted.
-        mixing = float(getattr(solver, "mixing", 1.0))
-        bar = 1 - mixing + mixing * max(kappa, LEAST)
-        return lambda k: bar ** max(0.0, k - FAILURES - SHARE * k)
-    return None
+    rate = proved_rate(solver, kappa)
+    return None if rate is None else rate.at
 
 
 def _rate(theory: Theory, solver: Solver, marks: Sequence[Scalars]) -> Guarantee:
-    """‖T(x_k) − x_k‖ ≤ B_k ‖T(x₀) − x₀‖ + 2ε_T/(1 − κ), drawn as a relative residual.
-
-    B_k = κᵏ for the plain iteration. Evaluations with an error of at most ε_T give d_{k+1} ≤ κ d_k + 2ε_T,
-    and so d_k ≤ κᵏ d₀ + 2ε_T/(1 − κ): rounding is a term of the line.
-    """
+    """‖T(x_k) − x_k‖ ≤ B_k ‖T(x₀) − x₀‖ + `errors`·ε_T, drawn as a relative residual."""
     assert theory.kappa is not None
-    assert theory.margin is not None
-    name, kappa = "A-priori linear rate", theory.kappa
-    statement = "‖T(x_k) − x_k‖ ≤ κᵏ ‖T(x₀) − x₀‖ + 2ε_T/(1 − κ)"
-    bound = solver_bound(solver, kappa)
-    if bound is None:
+    name, rate = "A-priori linear rate", proved_rate(solver, theory.kappa)
+    if rate is None:
         reason = "the line is that of the plain iteration; no rate is proved for this solver"
-        plain, _ = rate_line(marks, lambda k: kappa**k, 2 * theory.floor / theory.margin)
-        return Guarantee("rate", name, statement, "estimated", reason, plain)
+        line = plain(theory.kappa)
+        return Guarantee("rate", name, line.statement, "estimated", reason, line.line(marks, theory.floor)[0])
     reason = theory.because
-    if solver.contraction(kappa) is None:
-        statement = "‖T(x_k) − x_k‖ ≤ max(κ, 0.9)^{0.9k − 2} ‖T(x₀) − x₀‖ + 2ε_T/(1 − κ)"
+    if solver.contraction(theory.kappa) is None:
         reason = f"what the solver's safeguard enforces, and usually far exceeds; {reason}"
-    curves = rate_line(marks, bound, 2 * theory.floor / theory.margin)
-    return Guarantee("rate", name, statement, "certified", reason, *curves)
+    return Guarantee("rate", name, rate.statement, "certified", reason, *rate.line(marks, theory.floor))
 
 
 def _monotone(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
     """‖T(x_{k+1}) − x_{k+1}‖ ≤ ‖T(x_k) − x_k‖ for a nonexpansive T, damped or safeguarded too."""
-    statement = "‖T(x_{k+1}) − x_{k+1}‖ ≤ ‖T(x_k) − x_k‖"
+    statement = "‖T(x_{k+1}) − x_{k+1}‖ ≤ ‖T(x_k) − x_k‖ + 2ε_T"
     name = "Residual nonincreasing"
     if not theory.is_nonexpansive:
         return Guarantee("monotone", name, statement, "void", theory.obstacle)

@@ -16,6 +16,14 @@ ROUNDING = 1e-12
 """What the few operations that make a margin may lose: a margin above −10⁻¹² counts as 0."""
 
 
+BY_CONTRACTION = "‖T(x_k) − x_k‖/(1 − κ)"
+
+
+def inverse(margin: float) -> float:
+    """1/`margin`, or 0, which says nothing."""
+    return 1 / margin if margin > 0 else 0.0
+
+
 def significant(margin: float) -> float:
     """`margin`, or 0 where it is so small and positive that κ < 1 would be true and useless."""
     return 0.0 if -ROUNDING < margin < 1e-8 else margin
@@ -150,6 +158,18 @@ class Theory:
     def is_nonexpansive(self) -> bool:
         """Whether κ ≤ 1 is proved, up to the rounding of the constants themselves."""
         return self.margin is not None and self.margin >= -ROUNDING
+
+
+def nearest(*bounds: tuple[float, str]) -> tuple[float | None, str]:
+    """The least of E with ‖x − x*‖ ≤ E ‖T(x) − x‖, and the statement of that one; the first among equals.
+
+    Those that are not positive say nothing.
+    """
+    known = [pair for pair in bounds if 0 < pair[0] < math.inf]
+    if not known:
+        return None, "‖x_k − x*‖ ≤ E ‖T(x_k) − x_k‖"
+    error, text = min(known, key=lambda pair: float(f"{pair[0]:.3g}"))
+    return error, f"‖x_k − x*‖ ≤ {text}"
 
 
 def equilibrium_gain(bound: Bounds, weight: float, monotonicity: float) -> float | None:
