@@ -20,10 +20,15 @@ def conjugate_gradients(
     """Solve H x = b for a positive definite H until ‖b − Hx‖ ≤ tolerance·‖b‖ for every batch item.
 
     Hestenes and Stiefel, 1952. Items that have arrived stand still, so a batch gives the same answers
-    as its members alone. Stops after `max_steps` products at the latest, or at the rounding floor.
+    as its members alone. A `start` that is no nearer than 0, as any is for b = 0, is left out: the target
+    could lie below what rounding leaves of it. Stops after `max_steps` products at the latest, or at the
+    rounding floor.
     """
-    x = torch.zeros_like(b) if start is None else start
-    r = b if start is None else b - apply(x)
+    x, r = torch.zeros_like(b), b
+    if start is not None:
+        missing = b - apply(start)
+        nearer = (norm(missing) < norm(b)).view(-1, *[1] * (b.ndim - 1))
+        x, r = torch.where(nearer, start, x), torch.where(nearer, missing, r)
     p, rr = r, inner(r, r)
     target = (tolerance * norm(b)) ** 2
     # Squares of what a refinement solves for lie far below the smallest float32.

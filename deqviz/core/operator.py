@@ -10,7 +10,8 @@ from torch import Tensor
 
 from deqviz.core.estimate import Estimate
 from deqviz.core.linalg import power_iteration, shifted_inverse
-from deqviz.core.space import Data, Image, Result, Space
+from deqviz.core.rounding import accumulated
+from deqviz.core.space import Data, Image, Result, Space, wide
 
 Model = TypeVar("Model", bound="ForwardModel")
 
@@ -72,6 +73,10 @@ class ForwardModel(LinearOperator):
     resolvent_kind: ClassVar[Literal["closed form", "conjugate gradients"]] = "conjugate gradients"
     complex_pictures: ClassVar[bool] = False
     """Whether its images are complex: real and imaginary part are then their two channels."""
+    takes_double: ClassVar[bool] = False
+    """Whether it computes in double precision what it gets in it, whatever its images are."""
+    is_double: ClassVar[bool] = False
+    """Whether it does so with all that it gets, and rounds the result only."""
     baseline_name: ClassVar[str] = "A*y (back-projection)"
     """What `baseline` is called on screen."""
 
@@ -108,6 +113,26 @@ class ForwardModel(LinearOperator):
         return Estimate("σ_min(A)", 0.0, "lower bound")
 
     @property
+    def roundings(self) -> float:
+        """n such that A*A x is off by γ_n‖A‖²‖x‖ at most, beside the rounding of the result.
+
+        Likewise A*y by γ_n‖A‖‖y‖ and a closed (A*A + ρ)⁻¹b by γ_n‖b‖/(σ_min² + ρ). Override where sums have
+        more than 32 terms.
+        """
+        return 64
+
+    @property
+    def rounding(self) -> float:
+        """Both together, γ and four roundings: of A x, of the result and of what is added to it."""
+        dtype = torch.float64 if self.is_double else self.image.real_dtype
+        return accumulated(self.roundings, dtype) + self.resolution
+
+    @property
+    def resolution(self) -> float:
+        """What the precision of the images can tell apart: two of its epsilons."""
+        return 2 * torch.finfo(self.image.real_dtype).eps
+
+    @property
     def accuracy(self) -> float:
         """The relative residual at which an iterative `resolvent` stops: 10⁻⁶, or 10⁻¹² in float64."""
         usual = 1e-12 if self.image.real_dtype == torch.float64 else 1e-6
@@ -128,6 +153,22 @@ class ForwardModel(LinearOperator):
         Differentiable in b, as a solve and not as its steps.
         """
         return shifted_inverse(self.gram, b, weight, start=start, tolerance=self.accuracy, max_steps=1000)
+
+    def solve(self, y: Data, weight: float, start: Image | None = None) -> Image:
+        """(A*A + ρ)⁻¹A*y: Tikhonov's solution.
+
+        The rounding of A*y would be multiplied by 1/ρ where A sees nothing. So a closed form is evaluated in
+        double precision; what conjugate gradients find is refined once, with a residual in double precision,
+        where the operator takes it.
+        """
+        data = wide(y) if self.takes_double else y
+        back, dtype = self.adjoint(data), self.image.dtype
+        if self.resolvent_kind == "closed form":
+            return self.resolvent(back, weight).to(dtype)
+        x = self.resolvent(back.to(dtype), weight, start)
+        exact = x.to(back.dtype)
+        missing = back - self.gram(exact) - weight * exact
+        return x + self.resolvent(missing.to(dtype), weight)
 
     def baseline(self, y: Data) -> Image:
         """The data as an image, the trivial reconstruction: A* y unless the field knows better."""

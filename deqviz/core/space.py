@@ -66,6 +66,11 @@ def scale(a: Batch, u: Data) -> Data:
     return a.view(-1, *[1] * (u.ndim - 1)) * u
 
 
+def wide(u: Data) -> Data:
+    """u in double precision."""
+    return u.to(torch.complex128 if u.is_complex() else torch.float64)
+
+
 def magnitude(x: Pixels) -> Float[Tensor, "b m *s"]:
     """|x₀ + i x₁| of a complex image of two channels, as one channel; other images as they are."""
     if x.shape[1] != 2:

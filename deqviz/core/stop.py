@@ -6,25 +6,59 @@ from collections.abc import Iterator
 from deqviz.core.records import Iterate
 
 
-def is_last(iterate: Iterate, tolerance: float, max_steps: int, look_every: int = 1) -> bool:
-    """Whether the residual is at most `tolerance`, or not finite, or `max_steps` has come.
+class Arrival:
+    """Whether ‖T(x) − x‖ is at most `tolerance`, relative to ‖T(x)‖ and as a length.
 
-    The residual is looked at every `look_every` iterates, because on a GPU each look waits for the device.
+    A run that goes away in steps of one length arrives relative to itself, so ‖T(x)‖ counts as one unit at
+    most: √n, the size of an image of n `entries` up to 1, or ‖T(x₀)‖ where that is larger. Where the limit is
+    0 nothing is small relative to it: there ‖T(x)‖ counts as `tolerance` units at least.
     """
-    if iterate.k >= max_steps:
-        return True
-    return iterate.k % look_every == 0 and not tolerance < float(iterate.residual) < math.inf
+
+    def __init__(self, tolerance: float, entries: float) -> None:
+        """Nothing was seen yet."""
+        self._tolerance, self._unit, self._has_begun = tolerance, math.sqrt(entries), False
+
+    def is_at(self, residual: float, gap: float) -> bool:
+        """Look at the numbers of one iterate more; the first ones are those of x₀."""
+        if not self._has_begun:
+            self._has_begun = True
+            if residual > 0 and gap / residual < math.inf:
+                self._unit = max(self._unit, gap / residual)
+        length = self._tolerance * self._unit
+        return gap <= length and (residual <= self._tolerance or gap <= self._tolerance * length)
+
+
+class Stop:
+    """The end of a stream: arrived, no longer finite, or `max_steps` have come.
+
+    The numbers are looked at every `look_every` iterates, because on a GPU each look waits for the device.
+    """
+
+    def __init__(self, tolerance: float, max_steps: int, look_every: int = 1) -> None:
+        """For one stream."""
+        self._tolerance, self._max_steps, self._look_every = tolerance, max_steps, look_every
+        self._arrival: Arrival | None = None
+
+    def is_last(self, iterate: Iterate) -> bool:
+        """Whether `iterate` is the last."""
+        if iterate.k >= self._max_steps:
+            return True
+        if iterate.k % self._look_every:
+            return False
+        self._arrival = self._arrival or Arrival(self._tolerance, iterate.x[0].numel())
+        residual, gap = float(iterate.residual), float(iterate.gap)
+        return self._arrival.is_at(residual, gap) or not math.isfinite(residual)
 
 
 def settle(stream: Iterator[Iterate], *, tolerance: float, max_steps: int, look_every: int = 1) -> Iterate:
-    """Pull `stream` until its residual is at most `tolerance` or iterate number `max_steps` has come.
+    """Pull `stream` to its end in the sense of `Stop`.
 
-    The residual is looked at as in `is_last`. Raises ArithmeticError naming the iteration when it is no
-    finite number, and ValueError for an empty stream.
+    Raises ArithmeticError naming the iteration when the residual is no finite number, and ValueError for an
+    empty stream.
     """
-    last: Iterate | None = None
+    last, stop = None, Stop(tolerance, max_steps, look_every)
     for last in stream:
-        if is_last(last, tolerance, max_steps, look_every):
+        if stop.is_last(last):
             break
     if last is None:
         raise ValueError("the stream of iterates is empty")

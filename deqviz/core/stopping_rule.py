@@ -5,6 +5,7 @@ from typing import Literal
 
 from deqviz.core.numbers import number
 from deqviz.core.records import Scalars
+from deqviz.core.stop import Arrival
 
 GROWTH = 1e4
 """A run has diverged when ‖T(x) − x‖ is this many times its smallest value so far."""
@@ -18,9 +19,9 @@ def exhausted(iterations: int, residual: float) -> str:
 class StoppingRule:
     """Looks at the numbers of a run one after the other."""
 
-    def __init__(self, tolerance: float) -> None:
-        """Arrival is a relative residual of at most `tolerance`."""
-        self._tolerance = tolerance
+    def __init__(self, tolerance: float, entries: int = 0) -> None:
+        """Arrival is that of `Arrival`, for images of so many entries."""
+        self._tolerance, self._arrival = tolerance, Arrival(tolerance, entries)
         self._smallest = math.inf
 
     def judge(self, mark: Scalars) -> tuple[Literal["done", "diverged"], str] | None:
@@ -33,7 +34,9 @@ class StoppingRule:
         if grown > GROWTH and mark.residual > 1e-2:
             where = f"at iteration {mark.k} ‖T(x) − x‖ is {number(grown)} times its smallest value"
             return "diverged", f"Diverged: {where}. What was computed is kept."
-        if mark.residual <= self._tolerance:
+        if self._arrival.is_at(mark.residual, mark.gap):
             tolerance = number(self._tolerance)
+            if mark.residual > self._tolerance:
+                return "done", f"Converged to 0: ‖T(x) − x‖ = {number(mark.gap)}, tolerance {tolerance}."
             return "done", f"Converged: residual {number(mark.residual)} ≤ tolerance {tolerance}."
         return None

@@ -8,7 +8,7 @@ import torch
 
 from deqviz.core.records import Map, Method, Problem, Subject
 from deqviz.core.space import Image, norm, random_picture, scale
-from deqviz.core.stop import is_last
+from deqviz.core.stop import Stop
 from deqviz.diagnostics.lipschitz import Lipschitz
 from deqviz.diagnostics.trajectory import Plane, plane
 from deqviz.methods._base import largest_gap
@@ -90,10 +90,10 @@ def probes(
     own = max([size, *(float(norm(x).max()) for _, x in main[:1])])
     for key, title, start in _starts(problem, rng):
         path: list[tuple[int, Image]] = []
-        x = start
+        x, stop = start, Stop(tolerance, max_steps, every)
         for iterate in method.iterates(problem, start):
             x = iterate.x
-            is_end = is_last(iterate, tolerance, max_steps, every)
+            is_end = stop.is_last(iterate)
             if is_end or _thinned(iterate.k):
                 path.append((iterate.k, x.to("cpu", copy=True)))
             if is_end:
@@ -118,10 +118,11 @@ def probes(
     share = torch.where(known > 0, 0.01 * known / norm(change), torch.full_like(known, 0.01))
     change = scale(share, change)
     x, end, by = limit, math.inf, float(norm(change).max())
+    stop = Stop(tolerance, max_steps, every)
     for iterate in method.iterates(Problem(problem.operator, problem.data + change, problem.noise), limit):
         x = iterate.x
         yield Probe("gain", "gain of a perturbation")
-        if is_last(iterate, tolerance, max_steps, every):
+        if stop.is_last(iterate):
             end = largest_gap(iterate)
             break
     # Two unfinished runs differ by more than the data.

@@ -12,7 +12,7 @@ from deqviz.core.metrics import psnr
 from deqviz.core.records import Iterate, Method, Problem
 from deqviz.core.registry import Choice
 from deqviz.core.space import Image
-from deqviz.core.stop import is_last
+from deqviz.core.stop import Stop
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 
 __all__ = ["Knob", "Scale", "Tuning", "TuningRow", "best_row", "with_value"]
@@ -147,9 +147,10 @@ class Tuning(Experiment[TuningRow]):
     def _iterates(self, value: float) -> Iterator[Iterate]:
         """The run at a value, to its end; a value that the method refuses gives no iterate."""
         try:
+            stop = Stop(self.tolerance, self.iterations)
             for iterate in self.knob.build(value).iterates(self.problem):
                 yield iterate
-                if is_last(iterate, self.tolerance, self.iterations):
+                if stop.is_last(iterate):
                     return
         except (ValueError, ArithmeticError):
             return

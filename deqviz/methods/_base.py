@@ -18,6 +18,8 @@ from deqviz.solvers.anderson import Anderson
 
 DISTANCE = "distance from start"
 """The scalar ‖x_k − x₀‖ of every eighth iterate: what the a-posteriori bound is checked against."""
+SIZE = "largest size of a batch"
+"""The scalar max ‖T(x)‖ over the items of a batch: see `_guarantees.in_one_norm`."""
 SLIP = "rounding of the gap"
 """The scalar e with |‖T(x) − x‖ − gap| ≤ e, of methods that bound it as they run."""
 
@@ -58,17 +60,24 @@ class FixedPointMethod(Method):
             # Every eighth only: one more norm would be a tenth of a cheap iteration.
             far = step.k % 8 == 0
             scalars: dict[str, Scalar] = {DISTANCE: worst(torch.sub(step.z, z0, out=work))} if far else {}
+            if len(z0) > 1:
+                scalars |= of_batch(norm(step.fz))
             yield Iterate(step.k, self.readout(step.z), residual, gap, step.evaluations, None, scalars)
 
 
 def gap_and_residual(z: Data, fz: Data, work: Data | None = None) -> tuple[Tensor, Tensor]:
-    """‖f(z) − z‖ and ‖f(z) − z‖/‖f(z)‖, the worst of the batch, with one norm each; overwrites `work`."""
+    """‖f(z) − z‖ and ‖f(z) − z‖/‖f(z)‖, the largest of the batch, one norm each; overwrites `work`."""
     difference = torch.sub(fz, z, out=work)
     if len(z) == 1:
         gap = worst(difference)
         return gap, relative(gap, worst(fz))
     gaps = norm(difference)
     return gaps.max(), relative(gaps, norm(fz)).max()
+
+
+def of_batch(sizes: Batch) -> dict[str, Scalar]:
+    """`SIZE`, where there is more than one item."""
+    return {SIZE: sizes.max()} if len(sizes) > 1 else {}
 
 
 def largest_gap(iterate: Iterate) -> float:

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from deqviz.core.guarantee import Claim, Curve, Guarantee, Quantity, quantity
 from deqviz.core.records import Evidence, Scalars, Solver
-from deqviz.methods._base import DISTANCE, SLIP
+from deqviz.methods._base import DISTANCE, SIZE, SLIP
 from deqviz.methods._theory import Theory
 from deqviz.solvers._accelerated import FAILURES, LEAST, SHARE, Accelerated
 
@@ -20,6 +20,7 @@ LIMIT, IMAGE, CHANGE = "‖x*‖", "‖T(x_k)‖", "‖y₁ − y₂‖"
 
 def table(theory: Theory, solver: Solver, evidence: Evidence) -> tuple[Guarantee, ...]:
     """All rows that every fixed-point method has, in the order of the panel."""
+    evidence = in_one_norm(evidence)
     rows = (
         uniqueness(theory, evidence),
         _contraction(theory, solver, evidence),
@@ -47,6 +48,21 @@ def _in(theory: Theory, claim: Claim) -> Claim:
     return theory.claim if claim == "certified" else claim
 
 
+def in_one_norm(evidence: Evidence) -> Evidence:
+    """The evidence of a batch in the norm max_i ‖x_i‖.
+
+    What holds for every item holds in it. The largest gap and the largest residual may be those of two items,
+    and then say nothing of the size of either.
+    """
+    if not any(SIZE in m.scalars for m in evidence.marks):
+        return evidence
+    marks = [
+        replace(m, residual=m.gap / m.scalars[SIZE]) if m.scalars.get(SIZE, 0.0) > 0 else m
+        for m in evidence.marks
+    ]
+    return replace(evidence, marks=marks)
+
+
 def uniqueness(theory: Theory, evidence: Evidence) -> Guarantee:
     """Both ends lie within E ‖T(x) − x‖ of the one fixed point.
 
@@ -56,7 +72,7 @@ def uniqueness(theory: Theory, evidence: Evidence) -> Guarantee:
     gaps, sizes = (evidence.probes.get(name) for name in ("spread_gap", "spread_size"))
     bound, allowance = None, 0.0
     if theory.error is not None and gaps is not None and sizes is not None:
-        bound, allowance = theory.error * gaps, theory.error * (theory.floor + theory.bias) * sizes
+        bound, allowance = theory.error * gaps, theory.error * _room(theory, evidence.marks) * sizes
     return Guarantee(
         "uniqueness",
         f"Unique {theory.noun}",
@@ -67,6 +83,12 @@ def uniqueness(theory: Theory, evidence: Evidence) -> Guarantee:
         quantity(evidence.probes.get("spread"), LIMIT),
         allowance,
     )
+
+
+def _room(theory: Theory, marks: Sequence[Scalars]) -> float:
+    """What T(x) may be wrong by, relative to the size of the last image, where one is known."""
+    *_, (size, _) = (0.0, 0.0), *_sizes(marks)
+    return theory.floor + theory.bias + (theory.offset / size if size > 0 else 0.0)
 
 
 def _contraction(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
@@ -180,40 +202,88 @@ def _shares(marks: Sequence[Scalars]) -> list[float]:
     return [most / size if size > 0 else 1.0 for size, most in _sizes(marks)]
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """gap_k ≤ `factor`^(`share`·k − `lost`) gap_0 + `errors`·ε_T, with the exponent at least 0.
+
+    What is printed and what is drawn come from here; the texts are those of the numbers of the same name.
+    """
+
+    factor: float
+    factor_text: str
+    errors: float
+    errors_text: str
+    share: float = 1.0
+    lost: float = 0.0
+
+    def at(self, k: int) -> float:
+        """B_k."""
+        return self.factor ** max(0.0, self.share * k - self.lost)
+
+    @property
+    def statement(self) -> str:
+        """In the letters of the panel."""
+        exponent = "k" if self.share == 1 and self.lost == 0 else f"{self.share:g}k − {self.lost:g}"
+        power = "ᵏ" if exponent == "k" else f"^{{{exponent}}}"
+        return f"‖T(x_k) − x_k‖ ≤ {self.factor_text}{power} ‖T(x₀) − x₀‖ + {self.errors_text}"
+
+    def line(self, marks: Sequence[Scalars], floor: float) -> Line | None:
+        """The line for an ε_T of `floor`, and what was measured."""
+        return rate_line(marks, self.at, self.errors * floor)
+
+
+def plain(kappa: float, letter: str = "κ", solver: Solver | None = None) -> Rate:
+    """That of the plain iteration on a map that contracts by κ, or of `solver`, which may damp it.
+
+    Evaluations with an error of at most ε_T give d_{k+1} ≤ κ d_k + 2ε_T, and so d_k ≤ κᵏ d₀ + 2ε_T/(1 − κ):
+    rounding is a term of the line. Damping leaves that term as it is.
+    """
+    errors, errors_text = 2 / (1 - kappa) if kappa < 1 else math.inf, f"2ε_T/(1 − {letter})"
+    factor, idle = (kappa, 0.0) if solver is None else (solver.contraction(kappa), solver.contraction(0.0))
+    assert factor is not None
+    text = letter if not idle else f"({idle:.3g} + {1 - idle:.3g}{letter})"
+    return Rate(factor, text, errors, errors_text)
+
+
+def proved_rate(solver: Solver, kappa: float) -> Rate | None:
+    """What is proved of this solver on every map that contracts by κ ≤ 1; None where nothing is."""
+    if solver.contraction(kappa) is not None:
+        return plain(kappa, solver=solver)
+    if not isinstance(solver, Accelerated):
+        return None
+    # What the safeguard enforces, see `_accelerated`: an accepted step reduces the gap by the bar, up to
+    # rounding, and at most FAILURES + SHARE·k steps are not accepted. Near rounding the bar is a ratio of
+    # roundings, which is why these count twice.
+    mixing, bar = float(getattr(solver, "mixing", 1.0)), max(kappa, LEAST)
+    text = f"max(κ, {LEAST:g})"
+    share = "" if mixing == 1 else f"{mixing:.3g}"
+    factor_text = text if mixing == 1 else f"({1 - mixing:.3g} + {mixing:.3g} {text})"
+    rest = mixing * (1 - bar)
+    errors_text = f"4ε_T/({share}{'(' if share else ''}1 − {text}{')' if share else ''})"
+    errors = 4 / rest if rest > 0 else math.inf
+    return Rate(1 - rest, factor_text, errors, errors_text, 1 - SHARE, FAILURES)
+
+
 def solver_bound(solver: Solver, kappa: float) -> Callable[[int], float] | None:
     """k ↦ B_k with gap_k ≤ B_k gap_0, proved for this solver on every map that contracts by κ ≤ 1."""
-    factor = solver.contraction(kappa)
-    if factor is not None:
-        return lambda k: factor**k
-    if isinstance(solver, Accelerated):
-        # What the safeguard enforces, see `_accelerated`: an accepted step reduces the gap by the bar, and
-        # at most FAILURES + SHARE·k steps are not accepted.
-        mixing = float(getattr(solver, "mixing", 1.0))
-        bar = 1 - mixing + mixing * max(kappa, LEAST)
-        return lambda k: bar ** max(0.0, k - FAILURES - SHARE * k)
-    return None
+    rate = proved_rate(solver, kappa)
+    return None if rate is None else rate.at
 
 
 def _rate(theory: Theory, solver: Solver, marks: Sequence[Scalars]) -> Guarantee:
-    """‖T(x_k) − x_k‖ ≤ B_k ‖T(x₀) − x₀‖ + 2ε_T/(1 − κ), drawn as a relative residual.
-
-    B_k = κᵏ for the plain iteration. Evaluations with an error of at most ε_T give d_{k+1} ≤ κ d_k + 2ε_T,
-    and so d_k ≤ κᵏ d₀ + 2ε_T/(1 − κ): rounding is a term of the line.
-    """
+    """‖T(x_k) − x_k‖ ≤ B_k ‖T(x₀) − x₀‖ + `errors`·ε_T, drawn as a relative residual."""
     assert theory.kappa is not None
-    assert theory.margin is not None
-    name, kappa = "A-priori linear rate", theory.kappa
-    statement = "‖T(x_k) − x_k‖ ≤ κᵏ ‖T(x₀) − x₀‖ + 2ε_T/(1 − κ)"
-    bound = solver_bound(solver, kappa)
-    line = rate_line(marks, bound or (lambda k: kappa**k), 2 * theory.floor / theory.margin)
-    if bound is None:
+    name, rate = "A-priori linear rate", proved_rate(solver, theory.kappa)
+    if rate is None:
         reason = "the line is that of the plain iteration; no rate is proved for this solver"
-        return Guarantee("rate", name, statement, "remark", reason, line and line.bound)
+        free = plain(theory.kappa)
+        line = free.line(marks, theory.floor)
+        return Guarantee("rate", name, free.statement, "remark", reason, line and line.bound)
     reason = theory.because
-    if solver.contraction(kappa) is None:
-        statement = "‖T(x_k) − x_k‖ ≤ max(κ, 0.9)^{0.9k − 2} ‖T(x₀) − x₀‖ + 2ε_T/(1 − κ)"
+    if solver.contraction(theory.kappa) is None:
         reason = f"what the solver's safeguard enforces, and usually far exceeds; {reason}"
-    return on_line(Guarantee("rate", name, statement, "certified", reason), line)
+    row = Guarantee("rate", name, rate.statement, "certified", reason)
+    return on_line(row, rate.line(marks, theory.floor))
 
 
 def on_line(row: Guarantee, line: Line | None) -> Guarantee:
@@ -225,7 +295,7 @@ def on_line(row: Guarantee, line: Line | None) -> Guarantee:
 
 def _monotone(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
     """‖T(x_{k+1}) − x_{k+1}‖ ≤ ‖T(x_k) − x_k‖ for a nonexpansive T, damped or safeguarded too."""
-    statement = "‖T(x_{k+1}) − x_{k+1}‖ ≤ ‖T(x_k) − x_k‖"
+    statement = "‖T(x_{k+1}) − x_{k+1}‖ ≤ ‖T(x_k) − x_k‖ + 2ε_T"
     name = "Residual nonincreasing"
     if not theory.is_nonexpansive:
         return Guarantee("monotone", name, statement, "hypothesis violated", theory.obstacle)
@@ -280,8 +350,10 @@ def a_posteriori(theory: Theory, marks: Sequence[Scalars]) -> Guarantee:
     room = [
         m.scalars[SLIP] * m.residual / m.gap
         if SLIP in m.scalars and m.gap > 0
-        else (theory.floor + theory.bias) * share
-        for m, share in zip(finite, _shares(finite), strict=True)
+        else ((theory.floor + theory.bias) * most + theory.offset) / size
+        if size > 0
+        else theory.floor + theory.bias
+        for m, (size, most) in zip(finite, _sizes(finite), strict=True)
     ]
     bound = [theory.error * m.residual for m in finite]
     allowance = [theory.error * e for e in room]
@@ -317,7 +389,7 @@ def stability(theory: Theory, evidence: Evidence) -> Guarantee:
     measured, gap = evidence.probes.get("gain"), evidence.probes.get("gain_gap")
     bound, allowance = theory.gain, 0.0
     if bound is not None and measured is not None and gap is not None:
-        gap += (theory.floor + theory.bias) * evidence.probes.get("gain_size", 0.0)
+        gap += _room(theory, evidence.marks) * evidence.probes.get("gain_size", 0.0)
         if theory.error is None or not math.isfinite(gap):
             bound = None
         else:

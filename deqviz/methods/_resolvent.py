@@ -16,10 +16,7 @@ def tikhonov_step(problem: Problem, weight: float) -> Callable[[Image, Image], I
     by ‖A‖²/ρ. In float32 this is the difference between stalling at a residual of 10⁻⁶ and at 10⁻⁷.
     """
     A, rho = problem.operator, weight
-    back = A.adjoint(problem.data)
-    u = A.resolvent(back, rho)
+    u = A.solve(problem.data, rho)
     if A.resolvent_kind == "closed form":
         return lambda v, near: torch.add(u, A.resolvent(v, rho), alpha=rho)  # noqa: ARG005 - nothing to warm up
-    # One step of refinement: u is the only error that every later step would repeat.
-    u = u + A.resolvent(back - A.gram(u) - rho * u, rho)
     return lambda v, near: torch.add(u, A.resolvent(v, rho, start=(near - u) / rho), alpha=rho)

@@ -10,9 +10,18 @@ import torch
 
 from deqviz.core.guarantee import Claim, Void
 from deqviz.core.operator import ForwardModel
+from deqviz.core.rounding import accumulated
 
 ROUNDING = 1e-12
 """What the few operations that make a margin may lose: a margin above −10⁻¹² counts as 0."""
+
+
+BY_CONTRACTION = "‖T(x_k) − x_k‖/(1 − κ)"
+
+
+def inverse(margin: float) -> float:
+    """1/`margin`, or 0, which says nothing."""
+    return 1 / margin if margin > 0 else 0.0
 
 
 def significant(margin: float) -> float:
@@ -24,24 +33,46 @@ def significant(margin: float) -> float:
 class Bounds:
     """Certified numbers of A: top ≥ ‖A‖² and 0 ≤ bottom ≤ σ_min(A)²; and what arithmetic can resolve.
 
-    `rounding` is the relative error allowed to one evaluation of a map; `tolerance` is that at which the
-    resolvent's conjugate gradients stop, 0 for a closed form.
+    `rounding` bounds the relative error of A*A in the precision of the images, `wide` in the one in which
+    data are solved for; `resolution` is what the images can tell apart, where a run may stop and nothing is
+    certified. `tolerance` is that at which the resolvent's conjugate gradients stop, 0 for a closed form.
     """
 
     top: float
     bottom: float
     rounding: float
     tolerance: float
+    wide: float = 0.0
+    resolution: float = 0.0
 
     def step_error(self, weight: float) -> float:
         """The relative error of one Tikhonov step with ρ = `weight`.
 
-        A closed form errs by rounding only. Conjugate gradients stop at their tolerance, or earlier, where
-        their residual stalls: that is rounding, and the condition number turns it into an error.
+        A closed form errs by rounding only. Conjugate gradients stop at their tolerance of a residual that is
+        itself known up to rounding, and the condition number turns that into an error.
         """
+        return self._step(self.rounding, weight)
+
+    def step_resolution(self, weight: float) -> float:
+        """Below this relative gap the iterates of such steps wander: where a run may stop."""
+        return self._step(self.resolution, weight)
+
+    def _step(self, rounding: float, weight: float) -> float:
         if self.tolerance == 0:
-            return self.rounding
-        return max(self.tolerance, self.rounding * (self.top + weight) / (self.bottom + weight))
+            return rounding
+        return self.tolerance + rounding * (self.top + weight) / (self.bottom + weight)
+
+    def solve_error(self, weight: float, size: float) -> float:
+        """‖computed − exact‖ of `ForwardModel.solve` for ‖y‖ = `size`, but for the rounding of the result.
+
+        A refined solution of conjugate gradients is as wrong as two of them one after the other.
+        """
+        twice = self.step_error(weight) ** 2 if self.tolerance else 0.0
+        return (self.wide + twice) * math.sqrt(self.top) * size / (self.bottom + weight)
+
+    def gradient_error(self, step: float, size: float) -> float:
+        """What the computed A*y, for ‖y‖ = `size`, adds to a gradient step."""
+        return step * math.sqrt(self.top) * self.rounding * size
 
 
 def bounds(operator: ForwardModel) -> Bounds:
@@ -57,13 +88,14 @@ def bounds(operator: ForwardModel) -> Bounds:
 
 def _bounds(operator: ForwardModel) -> Bounds:
     top, low = operator.norm_bound().value ** 2, operator.smallest_singular_value().value
-    rounding = 2 * torch.finfo(operator.image.real_dtype).eps
+    wide = accumulated(operator.roundings, torch.float64) if operator.takes_double else operator.rounding
     inexact = operator.resolvent_kind == "conjugate gradients"
     # The two tolerances are those that ForwardModel.resolvent promises.
     tolerance = 1e-12 if operator.image.real_dtype == torch.float64 else 1e-6
     # A computed singular value below 10⁻⁵‖A‖ is rounding, and its square says nothing in any case.
     bottom = low**2 if low > 0 and low**2 > 1e-10 * top else 0.0
-    return Bounds(top, bottom, rounding, tolerance if inexact else 0.0)
+    tolerance = tolerance if inexact else 0.0
+    return Bounds(top, bottom, operator.rounding, tolerance, wide, operator.resolution)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +105,9 @@ class Theory:
     `margin` is 1 − κ for a certified Lipschitz constant κ of T, negative where T may expand, None where no
     constant is known. `error` is the certified E with ‖x − x*‖ ≤ E ‖T(x) − x‖ for every x, which also says
     that there is one fixed point only; None where that is not proved. `gain` is the certified Lipschitz
-    constant of y ↦ x*. `floor` is the relative error of one evaluation of T, by rounding or inexact
-    solves; `bias` that of what was computed once for all evaluations.
+    constant of y ↦ x*. `floor` bounds the relative error of one evaluation of T, by rounding or inexact
+    solves; `bias` that of what was computed once for all evaluations, and `offset` the same as a length, for
+    what is relative to y. `resolution` is where a run may stop: no bound.
     """
 
     margin: float | None
@@ -85,6 +118,8 @@ class Theory:
     because: str
     """Why κ has this value, with the numbers."""
     bias: float = 0.0
+    offset: float = 0.0
+    resolution: float = 0.0
     single: str = ""
     """Why there is one fixed point; `because` where empty."""
     obstacle: str = ""
@@ -125,6 +160,18 @@ class Theory:
     def is_nonexpansive(self) -> bool:
         """Whether κ ≤ 1 is proved, up to the rounding of the constants themselves."""
         return self.margin is not None and self.margin >= -ROUNDING
+
+
+def nearest(*bounds: tuple[float, str]) -> tuple[float | None, str]:
+    """The least of E with ‖x − x*‖ ≤ E ‖T(x) − x‖, and the statement of that one; the first among equals.
+
+    Those that are not positive say nothing.
+    """
+    known = [pair for pair in bounds if 0 < pair[0] < math.inf]
+    if not known:
+        return None, "‖x_k − x*‖ ≤ E ‖T(x_k) − x_k‖"
+    error, text = min(known, key=lambda pair: float(f"{pair[0]:.3g}"))
+    return error, f"‖x_k − x*‖ ≤ {text}"
 
 
 def equilibrium_gain(bound: Bounds, weight: float, monotonicity: float) -> float | None:

@@ -1,6 +1,5 @@
 """Implicit non-variational (INV) regularisation as an equilibrium: any regulariser, splitting and solver."""
 
-import math
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -104,6 +103,7 @@ class Equilibrium(FixedPointMethod):
     def theory(self, problem: Problem) -> _theory.Theory:
         """T1, T3 and T7 with the certified constants of A and R."""
         bound, constants, alpha = _theory.bounds(problem.operator), self.regularizer.constants(), self.weight
+        size = float(norm(problem.data).max())
         c = constants.monotonicity.value
         # A*A + αR is strongly monotone with this modulus: one equilibrium for every y, by Browder and Minty.
         modulus = _theory.significant(bound.bottom + alpha * c)
@@ -113,37 +113,40 @@ class Equilibrium(FixedPointMethod):
             low = bound.bottom + alpha * beta
             margin = _theory.significant((bound.bottom + alpha * (beta - limit)) / low)
             # (A*A + αβ)(x − T(x)) = A*(Ax − y) + αR(x): where that is strongly monotone, T need not contract.
-            candidates = [(bound.top + alpha * beta) / modulus] if modulus > 0 else []
-            far, averaged = "(‖A‖² + αβ)/(σ_min² + αc) ‖T(x_k) − x_k‖", True
-            floor, bias = bound.step_error(alpha * beta), bound.rounding * (bound.top + alpha * beta) / low
+            far = (
+                (bound.top + alpha * beta) * _theory.inverse(modulus),
+                "(‖A‖² + αβ)/(σ_min² + αc) ‖T(x_k) − x_k‖",
+            )
+            averaged = True
+            floor, resolution = bound.step_error(alpha * beta), bound.step_resolution(alpha * beta)
+            offset = bound.solve_error(alpha * beta, size)
             rule = f"κ = αL/(αβ + σ_min²) = {1 - margin:.5g}, {numbers}"
         else:
             tau, averaged = self._step(bound), self.step < 1
             margin = self._explicit_margin(bound, tau)
             # ‖x − x*‖ ≤ ‖A*(Ax − y) + αR(x)‖/modulus needs no contraction of T.
-            candidates = [1 / (tau * modulus)] if modulus > 0 else []
-            far = "‖T(x_k) − x_k‖/(τ(σ_min² + αc))"
-            floor, bias = bound.rounding, 0.0
+            far = _theory.inverse(tau * modulus), "‖T(x_k) − x_k‖/(τ(σ_min² + αc))"
+            floor, resolution = bound.rounding * (1 + tau * bound.top), bound.resolution
+            offset = bound.gradient_error(tau, size)
             rule = f"κ = max|1 − τ(λ + αβ)| + ταL = {1 - margin:.5g}, τ = {tau:.4g}, {numbers}"
-        contracting = 1 / margin if margin > 0 else math.inf
-        if margin > 0:
-            candidates.append(contracting)
+        error, statement = _theory.nearest((_theory.inverse(margin), _theory.BY_CONTRACTION), far)
         several = self._several(bound, constants)
         gain = _theory.equilibrium_gain(bound, alpha, c) if modulus > 0 else None
         by_c = gain is None or alpha * c > bound.bottom
         return _theory.Theory(
             margin,
-            min(candidates) if candidates else None,
+            error,
             gain,
             averaged and margin >= -_theory.ROUNDING,
             floor,
             because=f"{constants.known}; {rule}",
-            bias=bias,
+            bias=bound.resolution,
+            offset=offset,
+            resolution=resolution,
             single=f"A*A + αR is strongly monotone: σ_min(A)² + αc ≥ {modulus:.3g}; {constants.known}",
             obstacle=self._too_long(bound) or several,
             several=several,
-            error_statement="‖x_k − x*‖ ≤ "
-            + (far if min(candidates, default=0.0) < 0.999 * contracting else "‖T(x_k) − x_k‖/(1 − κ)"),
+            error_statement=statement,
             gain_statement="‖x₁ − x₂‖ ≤ "
             + ("‖y₁ − y₂‖/(2√(αc))" if by_c else "σ_min ‖y₁ − y₂‖/(σ_min² + αc)"),
         )

@@ -11,7 +11,7 @@ from deqviz.core.catalog import METHODS
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Map, Problem, Scalars
 from deqviz.core.registry import Options, Range
-from deqviz.core.space import Image
+from deqviz.core.space import Image, norm
 from deqviz.methods import _guarantees, _theory
 from deqviz.methods._base import FixedPointMethod
 from deqviz.methods._resolvent import tikhonov_step
@@ -97,16 +97,23 @@ class Mol(FixedPointMethod):
         rho = 1 / (alpha * weight)
         margin = self._margin(problem, L)
         modulus = _theory.significant(bound.bottom + (1 - L) / weight)
-        candidates = [(bound.top + rho) / modulus] if modulus > 0 else []
-        if margin > 0:
-            candidates.append(1 / margin)
+        error, statement = _theory.nearest(
+            (_theory.inverse(margin), _theory.BY_CONTRACTION),
+            # (A*A + ρ)(x − T(x)) = A*(Ax − y) + F(x)/λ, which is strongly monotone.
+            (
+                (bound.top + rho) * _theory.inverse(modulus),
+                "(1 + αλ‖A‖²)/(α(m + λσ_min²)) ‖T(x_k) − x_k‖",
+            ),
+        )
         return _theory.Theory(
             margin,
-            min(candidates) if candidates else None,
+            error,
             _theory.equilibrium_gain(bound, 1 / weight, 1 - L) if modulus > 0 else None,
             is_averaged=alpha < 1 and margin >= -_theory.ROUNDING,
             floor=bound.step_error(rho),
-            bias=bound.rounding * (bound.top + rho) / (bound.bottom + rho),
+            bias=bound.resolution,
+            offset=bound.solve_error(rho, float(norm(problem.data).max())),
+            resolution=bound.step_resolution(rho),
             because=(
                 f"{constants.known}; κ = (|1 − α| + αL)/(1 + αλσ_min²) = {1 - margin:.5g}, λ = {weight:.4g}"
             ),
@@ -120,7 +127,7 @@ class Mol(FixedPointMethod):
             gain_statement="‖x₁ − x₂‖ ≤ ½√(λ/m) ‖y₁ − y₂‖"
             if bound.bottom <= (1 - L) / weight or modulus <= 0
             else "‖x₁ − x₂‖ ≤ σ_min ‖y₁ − y₂‖/(σ_min² + m/λ)",
-            error_statement="‖x_k − x*‖ ≤ ‖λA*(Ax_k − y) + F(x_k)‖/m",
+            error_statement=statement,
             void="hypothesis violated" if L < 1 else "not verifiable",
             paper=PAPER,
         )
@@ -135,7 +142,7 @@ class Mol(FixedPointMethod):
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
         """The panel of the map, what was trained for where it is not proved, and the paper's own rate."""
-        theory = self.theory(problem)
+        theory, evidence = self.theory(problem), _guarantees.in_one_norm(evidence)
         return (
             *_guarantees.table(theory, self.solver, evidence),
             *self._trained_rate(problem, theory, evidence.marks),
@@ -152,27 +159,23 @@ class Mol(FixedPointMethod):
         kappa = 1 - self._margin(problem, 1 - net.margin)
         if kappa >= 1:
             return ()
-        name, statement = (
-            "A-priori linear rate, as trained for",
-            "‖T(x_k) − x_k‖ ≤ κᵏ ‖T(x₀) − x₀‖ + 2ε_T/(1 − κ)",
-        )
+        rate = _guarantees.proved_rate(self.solver, kappa)
+        name, statement = "A-priori linear rate, as trained for", (rate or _guarantees.plain(kappa)).statement
         reason = (
             f"κ = {kappa:.5g} if Lip(H) ≤ {1 - net.margin:.3g}, which training asked of an estimate from "
             f"below; {theory.obstacle}"
         )
-        factor = self.solver.contraction(kappa)
-        if factor is None:
+        if rate is None:
             return (Guarantee("rate", name, statement, "estimated", reason, paper=PAPER),)
         row = Guarantee("rate", name, statement, "estimated", reason, paper=PAPER)
-        line = _guarantees.rate_line(marks, lambda k: factor**k, 2 * theory.floor / (1 - kappa))
-        return (_guarantees.on_line(row, line),)
+        return (_guarantees.on_line(row, rate.line(marks, theory.floor)),)
 
     def _paper_rate(self, problem: Problem, theory: _theory.Theory, marks: Sequence[Scalars]) -> Guarantee:
-        """√(1 − 2αm + α²(2 − m)²)/(1 + αλσ_min²), all that follows from m and Lip(F) ≤ 2 − m."""
+        """κ₁ = √(1 − 2αm + α²(2 − m)²)/(1 + αλσ_min²), all that follows from m and Lip(F) ≤ 2 − m."""
         row = Guarantee(
             "paper_rate",
             "A-priori linear rate from m and Lip(F)",
-            "κ₁ = √(1 − 2αm + α²(2 − m)²) < 1 for α < 2m/(2 − m)²",
+            _guarantees.plain(0.0, "κ₁").statement,
             theory.void,
             theory.several,
             paper=PAPER,
@@ -191,9 +194,11 @@ class Mol(FixedPointMethod):
                 f" may expand by {kappa:.3g}; the row above knows Lip(H) ≤ 1 − m, which says more"
             )
             return replace(row, reason=reason)
-        reason = f"α = {alpha:.3g} < {longest:.3g}: κ₁ = {kappa:.5g}, weaker than the row above"
+        formula = "κ₁ = √(1 − 2αm + α²(2 − m)²)/(1 + αλσ_min²)"
+        reason = f"{formula} = {kappa:.5g}, below 1 for every A where α = {alpha:.3g} < {longest:.3g}"
         if self.solver.contraction(kappa) is None:
             return replace(row, claim="not applicable", reason="a rate of the plain iteration; choose Picard")
-        factor = self.solver.contraction(kappa) or kappa
-        line = _guarantees.rate_line(marks, lambda k: factor**k, 2 * theory.floor / (1 - kappa))
-        return _guarantees.on_line(replace(row, claim="certified", reason=reason), line)
+        rate = _guarantees.plain(kappa, "κ₁", self.solver)
+        reason = f"{reason}; weaker than the row above"
+        row = replace(row, statement=rate.statement, claim="certified", reason=reason)
+        return _guarantees.on_line(row, rate.line(marks, theory.floor))

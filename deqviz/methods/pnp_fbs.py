@@ -10,7 +10,7 @@ from deqviz.core.denoiser import Denoiser
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Map, Problem, Solver
 from deqviz.core.registry import Options, Pick, Range
-from deqviz.core.space import Image
+from deqviz.core.space import Image, norm
 from deqviz.methods import _denoisers, _guarantees, _theory
 from deqviz.methods._base import FixedPointMethod
 from deqviz.solvers.picard import Picard
@@ -106,7 +106,10 @@ class PnpFbs(FixedPointMethod):
             error,
             limit * tau * math.sqrt(bound.top) * error if error is not None else None,
             is_averaged=self.relaxation < 1 and self.step < 1 and margin >= -_theory.ROUNDING,
-            floor=bound.rounding,
+            floor=bound.rounding * (1 + tau * bound.top),
+            bias=bound.resolution,
+            offset=bound.gradient_error(tau, float(norm(problem.data).max())),
+            resolution=bound.resolution,
             because=f"Lip(D_σ) ≤ {limit:.4g}, κ = Lip(D_σ) max|1 − τλ| = {kappa:.5g} for τ = {tau:.3g}",
             obstacle=too_long or "A (nearly) has a null space, and Lip(D_σ) ≤ 1 is not below 1",
             gain_statement="‖x₁ − x₂‖ ≤ τ‖A‖ Lip(D_σ)/(1 − κ) ‖y₁ − y₂‖",

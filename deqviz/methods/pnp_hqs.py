@@ -7,6 +7,7 @@ from deqviz.core.denoiser import Denoiser
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Map, Problem, Solver
 from deqviz.core.registry import Options, Pick, Range
+from deqviz.core.space import norm
 from deqviz.methods import _denoisers, _guarantees, _theory
 from deqviz.methods._base import FixedPointMethod
 from deqviz.methods._resolvent import tikhonov_step
@@ -98,7 +99,9 @@ class PnpHqs(FixedPointMethod):
             limit * step_gain * error if error is not None and step_gain is not None else None,
             is_averaged=self.relaxation < 1 and margin >= -_theory.ROUNDING,
             floor=floor,
-            bias=bound.rounding * (bound.top + rho) / (bound.bottom + rho),
+            bias=bound.resolution,
+            offset=bound.solve_error(rho, float(norm(problem.data).max())),
+            resolution=bound.step_resolution(rho),
             because=f"Lip(D_σ) ≤ {limit:.4g} {ground}, κ = Lip(D_σ) ρ/(σ_min² + ρ) = {1 - margin:.5g}",
             obstacle="A (nearly) has a null space, and Lip(D_σ) ≤ 1 is not below 1",
             gain_statement="‖x₁ − x₂‖ ≤ Lip(D_σ) ‖(A*A + ρ)⁻¹A*‖/(1 − κ) ‖y₁ − y₂‖",

@@ -12,9 +12,9 @@ from deqviz.core.catalog import METHODS
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.records import Evidence, Iterate, Method, Problem, Scalar, relative
 from deqviz.core.registry import Options, Range
-from deqviz.core.space import Batch, Image, inner, norm
+from deqviz.core.space import Batch, Image, inner, norm, wide
 from deqviz.methods import _guarantees, _theory
-from deqviz.methods._base import DISTANCE, SLIP, gap_and_residual
+from deqviz.methods._base import DISTANCE, SLIP, of_batch
 
 PARTED = 0.1
 """Share of the residual from which on its rounding matters, and the true one is computed."""
@@ -52,26 +52,30 @@ class Tikhonov(Method):
         x = A.baseline(problem.data) if start is None else start
         b = A.adjoint(problem.data)
         if self.mode == "direct":
-            yield self._record(problem, b, 0, x, x)
-            yield self._record(problem, b, 1, A.resolvent(b, self.weight, start=x), x)
+            yield self._record(problem, 0, x, x)
+            yield self._record(problem, 1, A.solve(problem.data, self.weight, start=x), x)
             return
         yield from self._conjugate_gradients(problem, b, x)
 
-    def _equation(self, problem: Problem, b: Image, x: Image) -> Image:
-        """A*y − (A*A + α)x."""
-        return b - problem.operator.gram(x) - self.weight * x
+    def _equation(self, problem: Problem, x: Image) -> Image:
+        """A*y − (A*A + α)x, in double precision where A takes it: terms cancel in it."""
+        A, y, exact = problem.operator, problem.data, x
+        if A.takes_double:
+            y, exact = wide(y), wide(x)
+        return (A.adjoint(y) - A.gram(exact) - self.weight * exact).to(x.dtype)
 
-    def _room(self, problem: Problem, b: Image, x: Image) -> Tensor:
-        """What the rounding of that is at most: relative to what is subtracted, not to the difference."""
+    def _room(self, problem: Problem, x: Image, r: Image) -> Tensor:
+        """What that r is off by at most: relative to what is subtracted, not to the difference."""
         bound = _theory.bounds(problem.operator)
-        return bound.rounding * (norm(b) + (bound.top + self.weight) * norm(x))
+        sizes = math.sqrt(bound.top) * norm(problem.data) + (bound.top + self.weight) * norm(x)
+        return bound.wide * sizes + bound.resolution * norm(r)
 
-    def _record(self, problem: Problem, b: Image, k: int, x: Image, x0: Image) -> Iterate:
-        s = 1 / (_theory.bounds(problem.operator).top + self.weight)
-        gap, residual = gap_and_residual(x, x + s * self._equation(problem, b, x))
-        slip = s * self._room(problem, b, x).max()
-        scalars: dict[str, Scalar] = {DISTANCE: norm(x - x0).max(), SLIP: slip}
-        return Iterate(k, x, residual, gap, k + 1, None, scalars)
+    def _record(self, problem: Problem, k: int, x: Image, x0: Image) -> Iterate:
+        s, r = 1 / (_theory.bounds(problem.operator).top + self.weight), self._equation(problem, x)
+        gap, size = s * norm(r), norm(torch.add(x, r, alpha=s))
+        slip = s * self._room(problem, x, r).max()
+        scalars: dict[str, Scalar] = {DISTANCE: norm(x - x0).max(), SLIP: slip, **of_batch(size)}
+        return Iterate(k, x, relative(gap, size).max(), gap.max(), k + 1, None, scalars)
 
     def _conjugate_gradients(self, problem: Problem, b: Image, x: Image) -> Iterator[Iterate]:
         """The recursion's residual goes on falling where the true one cannot: it is replaced where they part.
@@ -83,38 +87,45 @@ class Tikhonov(Method):
         high = bound.top + self.weight
         # A look at the numbers makes a GPU wait, so only every sixteenth step asks.
         every = 1 if x.device.type == "cpu" else 16
-        r, slip, products = self._equation(problem, b, x), self._room(problem, b, x), 1
+        size, r, products = norm(b), self._equation(problem, x), 1
         p, rr = r, inner(r, r)
-        target = 10 * bound.rounding * norm(b)
+        # Where to stop is a question of what the images tell apart; what is certified, of what may be lost.
+        excess, known = (
+            bound.rounding / bound.resolution,
+            bound.wide * math.sqrt(bound.top) * norm(problem.data),
+        )
+        slip, target = bound.resolution * (size + high * norm(x)), 10 * bound.resolution * size
         while True:
             if k % every == 0:
                 if bool((slip > PARTED * rr.sqrt()).any()):
                     # Only where the true one is known better: near the end it is as uncertain itself.
-                    room = self._room(problem, b, x)
+                    room = bound.resolution * (size + high * norm(x))
                     if bool((slip > 4 * room).any()):
                         # Directions of the old residual say nothing of the new one.
-                        r = p = self._equation(problem, b, x)
+                        r = p = self._equation(problem, x)
                         slip, rr, products = room, inner(r, r), products + 1
                 if not bool((rr.sqrt() > torch.maximum(target, slip)).any()):
                     break
             # T(x) = x + r/(‖A‖² + α), and ‖r‖ is at hand.
             gap = rr.sqrt() / high
-            residual = relative(gap, norm(torch.add(x, r, alpha=1 / high))).max()
-            scalars: dict[str, Scalar] = {DISTANCE: norm(x - x0).max()} if k % 8 == 0 else {}
-            yield Iterate(k, x, residual, gap.max(), products, None, {**scalars, SLIP: slip.max() / high})
+            reached = norm(torch.add(x, r, alpha=1 / high))
+            scalars = {SLIP: (excess * slip + known).max() / high, **of_batch(reached)}
+            if k % 8 == 0:
+                scalars[DISTANCE] = norm(x - x0).max()
+            yield Iterate(k, x, relative(gap, reached).max(), gap.max(), products, None, scalars)
             hp = torch.add(A.gram(p), p, alpha=self.weight)
             step, length = (rr / inner(p, hp).clamp_min(1e-38)).view(-1, 1, 1, 1), norm(p)
             x, r = torch.addcmul(x, step, p), torch.addcmul(r, step, hp, value=-1)
             k, products, fresh = k + 1, products + 1, inner(r, r)
             moved = step.view(-1).abs() * length
-            slip = slip + bound.rounding * (high * (norm(x) + 2 * moved) + fresh.sqrt())
+            slip = slip + bound.resolution * (high * (norm(x) + 2 * moved) + fresh.sqrt())
             p, rr = torch.addcmul(r, (fresh / rr.clamp_min(1e-38)).view(-1, 1, 1, 1), p), fresh
-        last = self._record(problem, b, k, x, x0)
+        last = self._record(problem, k, x, x0)
         yield replace(last, evaluations=products + 1)
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
         """Unique minimiser, its stability, the distance to it, and the rate of conjugate gradients."""
-        bound = _theory.bounds(problem.operator)
+        bound, evidence = _theory.bounds(problem.operator), _guarantees.in_one_norm(evidence)
         low, high = bound.bottom + self.weight, bound.top + self.weight
         because = f"A*A + α lies between {low:.3g} and {high:.4g}"
         gain = _theory.equilibrium_gain(bound, self.weight, 1.0)
@@ -123,7 +134,7 @@ class Tikhonov(Method):
             error=high / low,
             gain=gain,
             is_averaged=True,
-            floor=bound.rounding,
+            floor=bound.resolution,
             because=because,
             gain_statement="‖x₁ − x₂‖ ≤ ‖(A*A + α)⁻¹A*‖ ‖y₁ − y₂‖",
             error_statement="‖x_k − x*‖ ≤ ‖A*y − (A*A + α)x_k‖/(σ_min² + α)",

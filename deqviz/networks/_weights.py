@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -121,7 +122,29 @@ def read(key: str, folder: Path) -> nn.Module:
         raise WeightsError(_advice(problem, key))
     net = _NETWORKS[card.network](**card.arguments)
     net.load_state_dict(parse(blob))
-    return net.eval().requires_grad_(False)
+    net = net.eval().requires_grad_(False)
+    for name, value in certified(net).items() if card.constants else ():
+        # 10⁻⁸: other machines sum otherwise.
+        stated = card.constants.get(name, math.inf)
+        if not value <= stated * (1 + 1e-8):
+            problem = f"the card {path.name} says {name} ≤ {stated:.6g}, but its weights have {value:.6g}"
+            raise WeightsError(_advice(problem, key))
+    return net
+
+
+def certified(net: nn.Module) -> Mapping[str, float]:
+    """The upper bounds that a card may state, computed from the weights; none of other networks.
+
+    The sha256 is that of the weights alone: whoever edits a card would certify what is not so.
+    """
+    match net:
+        case ConvexRidge() | ContractiveDenoiser():
+            return {"lipschitz": net.lipschitz()}
+        case MonotoneCNN():
+            norms = net.norms()
+            return {"lipschitz": norms.lipschitz, "product": norms.product}
+        case _:
+            return {}
 
 
 @overload

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from deqviz.core.estimate import Estimate
 from deqviz.core.operator import ForwardModel
-from deqviz.core.space import Image, Space
+from deqviz.core.rounding import transform
+from deqviz.core.space import Image, Space, wide
 
 
 @dataclass(frozen=True)
@@ -21,18 +22,24 @@ class FourierDiagonal(ForwardModel):
     """A*A = F* p F with a real and even p ≥ 0."""
 
     resolvent_kind = "closed form"
+    takes_double = is_double = True
+
+    @property
+    def roundings(self) -> float:
+        """Two transforms, and what is between them."""
+        return 2 * transform(*self.image.shape[-2:]) + 8
 
     @cached_property
     @abstractmethod
     def _power(self) -> Tensor:
-        """p on the half plane h × (w/2 + 1) of `rfft2`, zero frequency first."""
+        """p on the half plane h × (w/2 + 1) of `rfft2`, zero frequency first; in double precision."""
 
     @cached_property
     def _inverses(self) -> dict[float, Tensor]:
         return {}
 
     def _filter(self, x: Image, transfer: Tensor) -> Image:
-        return torch.fft.irfft2(torch.fft.rfft2(x) * transfer, s=self.image.shape[-2:])
+        return torch.fft.irfft2(torch.fft.rfft2(wide(x)) * transfer, s=self.image.shape[-2:]).to(x.dtype)
 
     def gram(self, x: Image) -> Image:
         """F*(p · F x)."""
@@ -70,12 +77,11 @@ class Convolution(FourierDiagonal):
 
     @cached_property
     def _transfer(self) -> Tensor:
-        dtype = self.image.complex_dtype if self._spectrum.is_complex() else self.image.real_dtype
-        return self._spectrum.to(self.image.device, dtype)
+        return self._spectrum.to(self.image.device)
 
     @cached_property
     def _power(self) -> Tensor:
-        return self._spectrum.abs().square().to(self.image.device, self.image.real_dtype)
+        return self._transfer.abs().square()
 
     def apply(self, x: Image) -> Image:
         """h ∗ x, periodic."""

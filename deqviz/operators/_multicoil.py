@@ -17,6 +17,7 @@ from torch import Tensor
 from deqviz.core.estimate import Estimate
 from deqviz.core.linalg import shifted_inverse
 from deqviz.core.operator import ForwardModel
+from deqviz.core.rounding import transform
 from deqviz.core.space import Data, Result, Space
 
 Maps = Complex[Tensor, "coils *s"]
@@ -44,6 +45,12 @@ class MultiCoil(ForwardModel):
     """
 
     baseline_name = "Zero-filled"
+    takes_double = True
+
+    @property
+    def roundings(self) -> float:
+        """Two transforms, two products with rounded maps, and the sum over the coils."""
+        return 2 * transform(*(self.image.shape[axis] for axis in self.axes)) + len(self.maps) + 12
 
     @cached_property
     @abstractmethod

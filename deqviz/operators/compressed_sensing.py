@@ -11,7 +11,7 @@ from deqviz.core.catalog import OPERATORS
 from deqviz.core.estimate import Estimate
 from deqviz.core.operator import ForwardModel
 from deqviz.core.registry import Range
-from deqviz.core.space import Data, Image, Space
+from deqviz.core.space import Data, Image, Space, wide
 
 
 def _orthonormal(n: int) -> Tensor:
@@ -42,6 +42,7 @@ class CompressedSensing(ForwardModel):
     """
 
     resolvent_kind = "closed form"
+    takes_double = is_double = True
     baseline_name = "A*y"
 
     fraction: Annotated[
@@ -64,9 +65,14 @@ class CompressedSensing(ForwardModel):
         """Vectors of measurements, one per channel."""
         return Space((self.image.shape[0], self._count), self.image.dtype, self.image.device)
 
+    @property
+    def roundings(self) -> float:
+        """Two products with each H, whose |H| has the norm √n, and the closed form."""
+        return 2 * sum(n**1.5 for n in self.image.shape[-2:]) + 8
+
     @cached_property
     def _transforms(self) -> tuple[Tensor, Tensor]:
-        h, w = (_orthonormal(n).to(self.image.device, self.image.dtype) for n in self.image.shape[-2:])
+        h, w = (_orthonormal(n).to(self.image.device) for n in self.image.shape[-2:])
         return h, w.mT.contiguous()
 
     @cached_property
@@ -76,23 +82,25 @@ class CompressedSensing(ForwardModel):
         rng = torch.Generator().manual_seed(self.seed)
         signs = 2.0 * torch.randint(0, 2, (h, w), generator=rng) - 1
         rows = torch.randperm(h * w, generator=rng)[: self._count].sort().values
-        return signs.to(self.image.device, self.image.dtype), rows.to(self.image.device)
+        return signs.double().to(self.image.device), rows.to(self.image.device)
 
     def apply(self, x: Image) -> Data:
         """The chosen entries of H_h (D x) H_wᵀ."""
         (down, across), (signs, rows) = self._transforms, self._draws
-        return (down @ (signs * x) @ across).flatten(-2).index_select(-1, rows)
+        return (down @ (signs * x) @ across).flatten(-2).index_select(-1, rows).to(x.dtype)
 
     def adjoint(self, y: Data) -> Image:
         """D H_hᵀ Y H_w, with y put back into its places of the zero image Y."""
         (down, across), (signs, rows) = self._transforms, self._draws
         h, w = self.image.shape[-2:]
-        spread = y.new_zeros(*y.shape[:-1], h * w).index_copy(-1, rows, y)
-        return signs * (down.mT @ spread.unflatten(-1, (h, w)) @ across.mT)
+        spread = signs.new_zeros(*y.shape[:-1], h * w).index_copy(-1, rows, wide(y))
+        return (signs * (down.mT @ spread.unflatten(-1, (h, w)) @ across.mT)).to(y.dtype)
 
     def resolvent(self, b: Image, weight: float, start: Image | None = None) -> Image:
-        """(b − A*A b/(1 + ρ))/ρ, exact as AA* = I."""
+        """(b − A*A b/(1 + ρ))/ρ, exact as AA* = I; b/(1 + ρ) where everything is measured."""
         del start
+        if self._count == math.prod(self.image.shape[-2:]):
+            return b / (1 + weight)
         return (b - self.gram(b) / (1 + weight)) / weight
 
     def norm(self) -> Estimate:

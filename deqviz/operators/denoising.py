@@ -14,7 +14,13 @@ class Denoising(ForwardModel):
     """
 
     resolvent_kind = "closed form"
+    takes_double = True
     baseline_name = "Noisy image"
+
+    @property
+    def roundings(self) -> float:
+        """Of the closed form; A itself is exact."""
+        return 4
 
     @property
     def codomain(self) -> Space:

@@ -10,7 +10,7 @@ from torch import Tensor
 from deqviz.core.catalog import OPERATORS
 from deqviz.core.estimate import Estimate
 from deqviz.core.registry import Options, Range
-from deqviz.core.space import Data, Image, Space
+from deqviz.core.space import Data, Image, Space, wide
 from deqviz.operators._base import FourierDiagonal
 from deqviz.operators._masks import radial, variable_density
 
@@ -82,7 +82,7 @@ class Fourier(FourierDiagonal):
 
     @cached_property
     def _mask(self) -> Tensor:
-        return self._pattern().to(self.image.device, self.image.dtype)
+        return self._pattern().to(self.image.device)
 
     @cached_property
     def _power(self) -> Tensor:
@@ -94,15 +94,17 @@ class Fourier(FourierDiagonal):
     @property
     def measured(self) -> Tensor:
         """The mask, once per channel."""
-        return self._mask.expand(self.image.shape)
+        return self._mask.to(self.image.dtype).expand(self.image.shape)
 
     def apply(self, x: Image) -> Data:
         """m · F x."""
-        return torch.fft.fftshift(torch.fft.fft2(x, norm="ortho"), dim=(-2, -1)) * self._mask
+        y = torch.fft.fftshift(torch.fft.fft2(wide(x), norm="ortho"), dim=(-2, -1)) * self._mask
+        return y.to(x.dtype.to_complex())
 
     def adjoint(self, y: Data) -> Image:
         """Re F*(m · y), the zero-filled reconstruction."""
-        return torch.fft.ifft2(torch.fft.ifftshift(y * self._mask, dim=(-2, -1)), norm="ortho").real
+        x = torch.fft.ifft2(torch.fft.ifftshift(wide(y) * self._mask, dim=(-2, -1)), norm="ortho")
+        return x.real.to(y.dtype.to_real())
 
     def norm(self) -> Estimate:
         """‖A‖ = 1."""

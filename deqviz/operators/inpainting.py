@@ -29,6 +29,7 @@ class Inpainting(ForwardModel):
     """
 
     resolvent_kind = "closed form"
+    takes_double = True
     baseline_name = "Mean fill"
 
     mask: Annotated[
@@ -47,6 +48,11 @@ class Inpainting(ForwardModel):
         str, Text(_letters, "Text", "Written over the whole image by the text mask.", max_length=60)
     ] = "equilibrium"
     seed: Annotated[int, Range(0, 9999, "Seed", help="Of the random mask.", advanced=True)] = 0
+
+    @property
+    def roundings(self) -> float:
+        """Of the closed form; A itself is exact."""
+        return 4
 
     @property
     def codomain(self) -> Space:

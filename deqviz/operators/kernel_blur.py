@@ -8,11 +8,14 @@ import torch
 from torch import Tensor
 
 from deqviz.core.catalog import OPERATORS
+from deqviz.core.numbers import number
 from deqviz.core.registry import Options, Text
 from deqviz.operators._base import Convolution
 
 LARGEST_SIDE = 31
 LARGEST_ENTRY = 1000.0
+LEAST_NORM = 1e-15
+"""Of A: single precision loses A*A x below."""
 _DISK = "0 1 1 1 0; 1 1 1 1 1; 1 1 1 1 1; 1 1 1 1 1; 0 1 1 1 0"
 
 
@@ -76,12 +79,17 @@ class KernelBlur(Convolution):
     ] = "unit sum"
 
     def __post_init__(self) -> None:
-        """Refuse a kernel that cannot be divided by its sum."""
+        """Refuse a kernel that cannot be divided by its sum, or that leaves nothing."""
         rows = parse_kernel(self.kernel)
         total = math.fsum(value for row in rows for value in row)
         size = math.fsum(abs(value) for row in rows for value in row)
         if self.scaling == "unit sum" and abs(total) < 1e-3 * size:
             raise ValueError("The kernel sums to zero, so it cannot be scaled to unit sum; use it as given.")
+        if self.norm().value < LEAST_NORM:
+            raise ValueError(
+                "The kernel leaves nothing of an image: its largest frequency response is "
+                f"{number(self.norm().value)}, at least {number(LEAST_NORM)} is needed. Use larger entries."
+            )
 
     def spectrum(self) -> Tensor:
         """The transform of the kernel with its middle at the origin."""

@@ -12,7 +12,7 @@ from deqviz.core.catalog import OPERATORS
 from deqviz.core.estimate import Estimate
 from deqviz.core.operator import ForwardModel
 from deqviz.core.registry import Options, Range
-from deqviz.core.space import Data, Image, Space
+from deqviz.core.space import Data, Image, Space, wide
 
 
 @OPERATORS.register("super_resolution", title="Super-resolution", family="Super-resolution")
@@ -30,6 +30,7 @@ class SuperResolution(ForwardModel):
     """
 
     resolvent_kind = "closed form"
+    takes_double = is_double = True
     baseline_name = "Bicubic interpolation"
 
     factor: Annotated[
@@ -82,9 +83,14 @@ class SuperResolution(ForwardModel):
             weights = torch.exp(-0.5 * (distance / (self.width * s)).square())
         return weights / weights.sum(1, keepdim=True)
 
+    @property
+    def roundings(self) -> float:
+        """Four products with the singular vectors V, ‖|V|‖ ≤ √n: more than those with D, which is ≥ 0."""
+        return 4 * sum(n**1.5 for n in self.image.shape[-2:]) + 8
+
     @cached_property
     def _samplings(self) -> tuple[Tensor, Tensor]:
-        h, w = (self._sampling(n).to(self.image.device, self.image.dtype) for n in self.image.shape[-2:])
+        h, w = (self._sampling(n).to(self.image.device) for n in self.image.shape[-2:])
         return h, w.mT
 
     @cached_property
@@ -93,24 +99,24 @@ class SuperResolution(ForwardModel):
         _, sh, vh = torch.linalg.svd(self._sampling(self.image.shape[-2]), full_matrices=False)
         _, sw, vw = torch.linalg.svd(self._sampling(self.image.shape[-1]), full_matrices=False)
         squares = (sh[:, None] * sw).square()
-        return tuple(t.to(self.image.device, self.image.dtype) for t in (squares, vh, vw.mT))  # pyright: ignore[reportReturnType]
+        return tuple(t.to(self.image.device) for t in (squares, vh, vw.mT))  # pyright: ignore[reportReturnType]
 
     def apply(self, x: Image) -> Data:
         """D_h x D_wᵀ."""
         down, across = self._samplings
-        return down @ x @ across
+        return (down @ wide(x) @ across).to(x.dtype)
 
     def adjoint(self, y: Data) -> Image:
         """D_hᵀ y D_w."""
         down, across = self._samplings
-        return down.mT @ y @ across.mT
+        return (down.mT @ wide(y) @ across.mT).to(y.dtype)
 
     def resolvent(self, b: Image, weight: float, start: Image | None = None) -> Image:
         """(b − V(λ/(λ + ρ) · V*b))/ρ for A*A = VλV*, exact."""
         del start
         squares, vh, vw = self._svd
-        shrunk = (vh @ b @ vw) * (squares / (squares + weight))
-        return (b - vh.mT @ shrunk @ vw.mT) / weight
+        shrunk = (vh @ wide(b) @ vw) * (squares / (squares + weight))
+        return ((b - vh.mT @ shrunk @ vw.mT) / weight).to(b.dtype)
 
     def norm(self) -> Estimate:
         """The product of the largest singular values of D_h and D_w."""

@@ -58,6 +58,7 @@ def apply(net: MonotoneCNN, x: Image) -> Image:
 @cache
 def certified_lipschitz(key: str) -> float | None:
     """Lip(H) ≤ this on every periodic grid, as the card has it; None where nothing was constrained."""
+    network(key)  # of a card that promises too much there is none
     return _weights.card(key).constants.get("lipschitz")
 
 

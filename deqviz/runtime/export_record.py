@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from deqviz.core.records import Iterate, Problem
 from deqviz.core.space import Image
+from deqviz.core.stop import Arrival
 from deqviz.experiments.probe import Path
 from deqviz.runtime.logbook import Frame, Logbook
 from deqviz.runtime.run_snapshot import RunSnapshot
@@ -45,7 +46,8 @@ class Record:
     def ended_at(self) -> int | None:
         """The iterate at which somebody stopped the run or it diverged, None where it ended by itself."""
         marks, scenario = self.snapshot.marks, self.scenario
-        arrived = next((m.k for m in marks if m.residual <= scenario.tolerance), None)
+        arrival = Arrival(scenario.tolerance, self.problem.operator.image.size)
+        arrived = next((m.k for m in marks if arrival.is_at(m.residual, m.gap)), None)
         last = marks[-1].k
         is_own = self.snapshot.state in ("checking", "done")
         # On a GPU the residual is looked at now and then: such a run goes on a little after it has arrived.

@@ -46,7 +46,7 @@ class Job:
         self._state: State = "preparing"
         self._message, self._speed = "", math.inf
         self._credit, self._not_before, self._running = 0, 0.0, 0.0
-        self._referee = StoppingRule(self.scenario.tolerance)
+        self._referee: StoppingRule | None = None
         self._probes: list[Probe] = []
         self._latest: Frame | None = None
         self._setup: Setup | None = None
@@ -173,6 +173,7 @@ class Job:
         self._log = Logbook(truth, measured.device.type)
         self._panel = GuaranteeTable(method, problem, self._log)
         self._stream = method.iterates(problem)
+        self._referee = StoppingRule(self.scenario.tolerance, problem.operator.image.size)
         setup = Setup.of(measured, truth)
         with self._lock:
             self._setup = setup
@@ -207,7 +208,9 @@ class Job:
 
     def _look(self) -> None:
         """Read the numbers that have come and see whether the run has arrived or diverged."""
-        for mark in self._log.flush() if self._log else ():
+        if self._log is None or self._referee is None:
+            return
+        for mark in self._log.flush():
             if (verdict := self._referee.judge(mark)) is not None:
                 self._finish(*verdict)
 

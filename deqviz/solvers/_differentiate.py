@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from deqviz.core.records import Map, Solver
-from deqviz.core.space import Data
-from deqviz.solvers._solve import Diverged, solve
+from deqviz.core.space import Data, norm
+from deqviz.solvers._solve import LARGEST, Diverged, solve
 
 Late = Literal["refuse", "accept"]
 """What to do with a fixed point that has not been reached after all steps, or never will."""
@@ -30,7 +30,9 @@ def _arrive(
         # Where the map runs away the start is as good as any; of the adjoint it is the one-step gradient.
         return z0
     # Not even a perfect solver gets below the rounding of f itself.
-    if late == "refuse" and step.residual > max(tol, 16 * torch.finfo(z0.dtype).eps):
+    bar = max(tol, 16 * torch.finfo(z0.dtype).eps)
+    most = LARGEST * max(z0[0].numel() ** 0.5, float(norm(z0).max()))
+    if late == "refuse" and (step.residual > bar or step.gap > bar * most):
         raise Diverged(
             f"The {what} fixed point has a residual of {float(step.residual):.1e} after {max_steps} steps, "
             f"more than {tol:.1e}: allow more steps, or make the map contract.",

@@ -2,6 +2,10 @@
 
 from deqviz.core.records import Map, Solver, Step
 from deqviz.core.space import Data
+from deqviz.core.stop import Arrival
+
+LARGEST = 10.0
+"""Size of a fixed point over that of its start, or of a vector of ones: beyond, a run is taken to go away."""
 
 
 class Diverged(ArithmeticError):
@@ -14,7 +18,7 @@ class Diverged(ArithmeticError):
 
 
 def solve(solver: Solver, f: Map, z0: Data, *, tol: float, max_steps: int, check_every: int = 1) -> Step:
-    """The first step, among every `check_every`-th, whose residual ‖f(z) − z‖/‖f(z)‖ is at most `tol`.
+    """The first step, among every `check_every`-th, that has arrived at `tol` in the sense of `Arrival`.
 
     The worst item of the batch decides. After `max_steps` steps the last one is returned as it is, so
     the caller must look at its residual where that matters. Each check waits for the device. Raises
@@ -22,13 +26,14 @@ def solve(solver: Solver, f: Map, z0: Data, *, tol: float, max_steps: int, check
     """
     if max_steps < 1 or check_every < 1:
         raise ValueError(f"max_steps and check_every must be at least 1, not {max_steps} and {check_every}.")
+    arrival = Arrival(tol, LARGEST**2 * z0[0].numel())
     for step in solver.steps(f, z0):
         last = step.k + 1 >= max_steps
         if last or step.k % check_every == 0:
-            residual = float(step.residual)
+            residual, gap = float(step.residual), float(step.gap)
             # max() propagates NaN, and an infinite f(z) gives inf/inf: one test sees both.
             if not residual < float("inf"):
                 raise Diverged(f"The iteration is no longer finite at step {step.k}.", step.k)
-            if last or residual <= tol:
+            if arrival.is_at(residual, gap) or last:
                 return step
     raise RuntimeError("a solver must not end by itself")

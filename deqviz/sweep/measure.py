@@ -46,7 +46,7 @@ def measuring(cell: Cell) -> Generator[int, None, Measured]:
         method = cell.scenario.build_method()
         stream = method.iterates(problem)
         data = problem.operator.baseline(problem.data)
-        last, state, reason, seconds = yield from _settling(cell, stream)
+        last, state, reason, seconds = yield from _settling(cell, stream, problem.operator.image.size)
     except ValueError as error:
         return _row(cell, "refused", _sentence(error))
     except MemoryError:
@@ -58,11 +58,11 @@ def measuring(cell: Cell) -> Generator[int, None, Measured]:
 
 
 def _settling(
-    cell: Cell, stream: Iterator[Iterate]
+    cell: Cell, stream: Iterator[Iterate], entries: int
 ) -> Generator[int, None, tuple[Iterate, State, str, float]]:
     """The last iterate, how it ended, and the seconds that the iterates took."""
     scenario, seconds = cell.scenario, 0.0
-    referee = StoppingRule(scenario.tolerance)
+    referee = StoppingRule(scenario.tolerance, entries)
     last: Iterate | None = None
     while True:
         begun = time.perf_counter()

@@ -3,6 +3,7 @@
 import gc
 import math
 import weakref
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -19,8 +20,12 @@ from deqviz.core.space import Space, inner, norm
 from deqviz.core.stop import settle
 from deqviz.diagnostics._jacobian import Jacobian
 from deqviz.experiments.probe import probes
-from deqviz.methods._base import FixedPointMethod
-from deqviz.methods._theory import Bounds, Theory, bounds, equilibrium_gain
+from deqviz.methods._base import SIZE, FixedPointMethod
+from deqviz.methods._guarantees import proved_rate
+from deqviz.methods._theory import Bounds, Theory, bounds, equilibrium_gain, inverse, nearest
+from deqviz.solvers.anderson import Anderson
+from deqviz.solvers.broyden import Broyden
+from deqviz.solvers.picard import Picard
 
 for package in ("operators", "solvers", "regularizers", "methods"):
     discover(f"deqviz.{package}")
@@ -333,6 +338,25 @@ def test_starts_that_end_in_no_number_are_not_together():
     assert {probe.key: probe.value for probe in asked}["spread_gap"] == math.inf
 
 
+@pytest.mark.parametrize(
+    ("key", "params"),
+    [
+        ("equilibrium", {"weight": 0.5, "solver": Choice("picard")}),
+        ("tikhonov", {"weight": 0.05, "mode": "conjugate gradients"}),
+    ],
+)
+def test_a_batch_of_unequal_items_is_bounded_as_one(key, params):
+    """A small item has the largest residual and a large one the largest gap: their quotient is no size."""
+    p = problem()
+    y = torch.cat([p.data, 1e-4 * p.data.flip(-1), 50 * p.data.flip(-2)])
+    p, method = replace(p, data=y), METHODS[key].build(params)
+    marks = [Scalars.of(r) for r in islice(method.iterates(p), 30)]
+    rows: dict[str, Any] = {g.key: g for g in method.guarantees(p, Evidence(marks))}
+    assert {rows[k].lamp for k in ("rate", "error")} == {"certified"}
+    shown, first = rows["rate"].measured.values[0], marks[0]
+    assert shown == pytest.approx(first.gap / first.scalars[SIZE], rel=1e-9)
+
+
 def test_bounds_are_computed_once_and_die_with_their_operator():
     A = problem("tomography").operator
     assert bounds(A) is bounds(A)
@@ -412,6 +436,64 @@ def test_step_condition_of_total_variation_is_certified_and_tight():
 def test_chebyshev_holds_for_conjugate_gradients():
     rows = run(METHODS["tikhonov"].build({"mode": "conjugate gradients", "weight": 0.01}), problem())
     assert rows["rate"].status == rows["error"].status == "certified"
+
+
+# ---------------------------------------------------------------- statement and line
+
+
+@pytest.mark.parametrize(
+    ("solver", "statement", "factor", "errors"),
+    [
+        (Picard(), "κᵏ ‖T(x₀) − x₀‖ + 2ε_T/(1 − κ)", lambda q, k: q**k, lambda q: 2 / (1 - q)),
+        (
+            Picard(0.3),
+            "(0.7 + 0.3κ)ᵏ ‖T(x₀) − x₀‖ + 2ε_T/(1 − κ)",
+            lambda q, k: (0.7 + 0.3 * q) ** k,
+            lambda q: 2 / (1 - q),
+        ),
+        (
+            Broyden(),
+            "max(κ, 0.9)^{0.91k − 1} ‖T(x₀) − x₀‖ + 4ε_T/(1 − max(κ, 0.9))",
+            lambda q, k: max(q, 0.9) ** (0.91 * k - 1),
+            lambda q: 4 / (1 - max(q, 0.9)),
+        ),
+        (
+            Anderson(1, 0.1),
+            "(0.9 + 0.1 max(κ, 0.9))^{0.91k − 1} ‖T(x₀) − x₀‖ + 4ε_T/(0.1(1 − max(κ, 0.9)))",
+            lambda q, k: (0.9 + 0.1 * max(q, 0.9)) ** (0.91 * k - 1),
+            lambda q: 4 / (0.1 * (1 - max(q, 0.9))),
+        ),
+    ],
+    ids=["plain", "damped", "Broyden", "mixed"],
+)
+@pytest.mark.parametrize("kappa", [0.5, 0.95])
+def test_the_rate_that_is_printed_is_the_line_that_is_drawn(solver, statement, factor, errors, kappa):
+    rate = proved_rate(solver, kappa)
+    assert rate is not None
+    assert rate.statement == f"‖T(x_k) − x_k‖ ≤ {statement}"
+    assert [rate.at(k) for k in (2, 40)] == pytest.approx([factor(kappa, k) for k in (2, 40)])
+    assert rate.errors == pytest.approx(errors(kappa))
+
+
+def test_the_error_bound_that_is_printed_is_the_least():
+    first, second = (2.0, "‖r‖/(1 − κ)"), (1.0, "‖r‖/τ")
+    assert nearest(first, second) == (1.0, "‖x_k − x*‖ ≤ ‖r‖/τ")
+    assert nearest(first, (1.9999, "‖r‖/τ")) == (2.0, "‖x_k − x*‖ ≤ ‖r‖/(1 − κ)")
+    assert nearest((inverse(0.0), "no"), first) == (2.0, "‖x_k − x*‖ ≤ ‖r‖/(1 − κ)")
+    assert nearest((inverse(-1.0), "no"))[0] is None
+
+
+@pytest.mark.parametrize("kappa", [0.0, 0.5, 0.85])
+def test_a_mixed_run_keeps_its_line(kappa):
+    """Memory 1 and mixing 0.1 exceeded max(κ, 0.9)^{0.9k − 2}, which was printed, 559 times."""
+    rng = torch.Generator().manual_seed(0)
+    Q = torch.linalg.qr(torch.randn(100, 100, dtype=torch.float64, generator=rng)).Q
+    b, z0 = torch.randn(2, 1, 100, dtype=torch.float64, generator=rng)
+    solver = Anderson(1, 0.1)
+    rate = proved_rate(solver, kappa)
+    assert rate is not None
+    gaps = [float(s.gap) for s in islice(solver.steps(lambda z: kappa * z @ Q.T + b, z0), 150)]
+    assert all(gap <= rate.at(k) * gaps[0] + 1e-13 for k, gap in enumerate(gaps))
 
 
 # ---------------------------------------------------------------- rounding

@@ -1,6 +1,5 @@
 """Methods against closed forms, against each other and against brute force; the laws are in laws/."""
 
-from dataclasses import replace
 from itertools import islice, pairwise
 from typing import Any
 
@@ -12,9 +11,10 @@ from hypothesis import strategies as st
 
 from deqviz import images
 from deqviz.core.catalog import METHODS, OPERATORS, SOLVERS, discover
+from deqviz.core.linalg import shifted_inverse
 from deqviz.core.records import Evidence, Problem, Scalars
 from deqviz.core.registry import Choice
-from deqviz.core.space import Space, norm
+from deqviz.core.space import Space, norm, wide
 from deqviz.core.stop import settle
 from deqviz.methods._base import largest_gap
 from deqviz.methods._theory import bounds
@@ -84,6 +84,8 @@ def test_conjugate_gradients_end_and_count_products():
         ("super_resolution", {"factor": 4}, 10.0),
         ("gaussian_blur", {}, 10.0),
         ("gaussian_blur", {}, 1e-3),
+        ("tomography", {"views": 10}, 10.0),
+        ("parallel_mri", {}, 0.1),
         ("denoising", {}, 10.0),
     ],
 )
@@ -93,10 +95,11 @@ def test_every_iterate_of_conjugate_gradients_in_float32_keeps_its_certified_dis
     """Against float64: the recursion's residual alone says up to 89 times too little."""
     space = Space((1, 24, 24), torch.float32)
     A = OPERATORS[operator].build(params, image=space)
-    exact = OPERATORS[operator].build(params, image=replace(space, dtype=torch.float64))
     picture = images.scaled(images.load("camera", torch.float32), 24)
     p = Problem(A, A(picture), 0.0)
-    solution = exact.resolvent(exact.adjoint(p.data.double()), weight)
+    # In double precision the same operator: that of MRI with its maps rounded to single.
+    back = A.adjoint(wide(p.data))
+    solution = shifted_inverse(A.gram, back, weight, tolerance=1e-13, max_steps=500)
     method = Tikhonov(weight=weight, mode="conjugate gradients")
     iterates, count = list(islice(method.iterates(p), 60)), 0
     for iterate in iterates:
@@ -109,9 +112,32 @@ def test_every_iterate_of_conjugate_gradients_in_float32_keeps_its_certified_dis
     assert count > 1
     # What is said of the end is true: the gap is that of the last image.
     x = iterates[-1].x.double()
-    true = exact.adjoint(p.data.double()) - exact.gram(x) - weight * x
+    true = back - A.gram(x) - weight * x
     top = bounds(A).top + weight
     assert float(norm(true)) / top <= largest_gap(iterates[-1])
+
+
+@pytest.mark.parametrize("operator", ["compressed_sensing", "super_resolution", "fourier", "inpainting"])
+def test_little_regularisation_keeps_all_digits_of_single_precision(operator):
+    """A*y in float32 loses what A does not see, and 1/α = 10⁵ shows it: up to 2·10⁻² of the image."""
+    A, exact = (
+        OPERATORS[operator].build({}, image=Space((1, 24, 24), t)) for t in (torch.float32, torch.float64)
+    )
+    y = A(images.scaled(images.load("camera", torch.float32), 24))
+    *_, last = Tikhonov(weight=1e-5).iterates(Problem(A, y, 0.0))
+    solution = exact.solve(wide(y), 1e-5)
+    assert float(norm(last.x.double() - solution)) <= 2 * torch.finfo(torch.float32).eps * float(
+        norm(solution)
+    )
+
+
+@pytest.mark.parametrize("operator", ["parallel_mri", "tomography"])
+def test_a_constant_map_is_constant_at_the_price_of_one_product(operator):
+    """R = Id at β = 1: the right-hand side of every step is 0, and conjugate gradients have nothing to do."""
+    A = OPERATORS[operator].build({}, image=Space((2 if operator == "parallel_mri" else 1, 16, 16)))
+    x = A.domain.random(torch.Generator().manual_seed(0))
+    T = equilibrium(Choice("quadratic"), 0.02).map(Problem(A, A(x), 0.0))
+    assert torch.equal(T(x), T(T(x)))
 
 
 def test_iterated_tikhonov_is_its_spectral_filter():

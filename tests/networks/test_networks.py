@@ -1,6 +1,7 @@
 """The constants of the networks bound what they are said to bound, and every weight file fits its card."""
 
 import hashlib
+import json
 import math
 
 import numpy as np
@@ -293,3 +294,23 @@ def test_missing_and_damaged_weights_say_what_to_do(tmp_path) -> None:
     (tmp_path / "contractive.safetensors").write_bytes(blob)
     with pytest.raises(_weights.WeightsError, match="sha256"):
         _weights.read("contractive", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "part", "change"),
+    [
+        ("mol_sn", "constants", {"lipschitz": 0.5}),
+        ("mol_sn", "constants", {"product": 0.9}),
+        # Another margin is another network: H is scaled by 1 − m.
+        ("mol_sn_30", "arguments", {"margin": 0.1}),
+        ("convex_ridge", "constants", {"lipschitz": 100.0}),
+        ("contractive", "constants", {"lipschitz": math.nan}),
+    ],
+)
+def test_a_card_that_promises_too_much_is_refused(tmp_path, key, part, change) -> None:
+    raw = json.loads((PRETRAINED / f"{key}.json").read_text(encoding="utf-8"))
+    raw[part] |= change
+    (tmp_path / f"{key}.json").write_text(json.dumps(raw), encoding="utf-8")
+    (tmp_path / f"{key}.safetensors").write_bytes((PRETRAINED / f"{key}.safetensors").read_bytes())
+    with pytest.raises(_weights.WeightsError, match=f"the card {key}.json says .* but its weights have"):
+        _weights.read(key, tmp_path)

@@ -102,6 +102,18 @@ def test_a_bad_kernel_gets_its_sentence(text: str, message: str):
         OPERATORS["kernel_blur"].validate({"kernel": text})
 
 
+@pytest.mark.parametrize(("kernel", "width"), [("1e-30", 16), ("1e-200", 16), ("1e-320", 16), ("1 0 -1", 2)])
+def test_a_kernel_that_leaves_nothing_is_refused(kernel: str, width: int):
+    """Too small for its square, or one whose ends meet and cancel on a small image."""
+    with pytest.raises(ValueError, match="leaves nothing of an image"):
+        KernelBlur(_space(1, 16, width), kernel=kernel, scaling="as given")
+
+
+def test_a_tiny_kernel_of_unit_sum_is_a_kernel():
+    x = _picture(1, 8, 8)
+    torch.testing.assert_close(KernelBlur(_space(1, 8, 8), kernel="1e-30")(x), x)
+
+
 def test_a_kernel_of_sum_zero_cannot_be_scaled():
     with pytest.raises(ValueError, match="sums to zero"):
         KernelBlur(_space(1, 16, 16), kernel="1 -1")

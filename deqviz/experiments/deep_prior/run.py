@@ -165,9 +165,7 @@ class _Monitor:
         self.step = torch.full_like(self.bounds.step, share * float(self.bounds.step.min()))
         # Descent may need twice the way: its theorem asks for 2R′ < R.
         self.radius = self.bounds.radius * (1 if self.is_flow else 2)
-        sure = self.bounds.is_certified if self.is_flow else self.bounds.is_descent_certified
-        self.is_in_range = experiment.family.noise == 0 or experiment.measured <= experiment.family.unknowns
-        self.sure = sure if self.is_in_range else torch.zeros_like(sure)
+        self.sure = self.bounds.is_certified if self.is_flow else self.bounds.is_descent_certified
         self.arrival = self.bounds.arrival(self.start.noise) * (1 if self.is_flow else 2)
         self.sharp = _least_of_kernel(self.start) / 4
         order = (self.radius / self.bounds.ball).nan_to_num(posinf=torch.finfo(torch.float64).max).argsort()
@@ -179,7 +177,7 @@ class _Monitor:
         n, m, k = self.experiment.family.unknowns, self.experiment.measured, self.experiment.width
         name = "R′" if self.is_flow else "2R′"
         count, sure = len(self.sure), int(self.sure.sum())
-        if not self.is_in_range:
+        if not bool(self.bounds.is_in_range.all()):
             return f"y is not in the range of A: with m = {m} > n = {n} noise cannot be fitted"
         if sure:
             return f"{name} < R in {'all' if sure == count else f'{sure} of'} {count} draws"

@@ -74,6 +74,23 @@ class Draws:
         """B = AV/√k."""
         return self.forward @ self.outer / math.sqrt(self.width)
 
+    def double(self) -> "Draws":
+        """The same in double precision."""
+        names = ("forward", "outer", "truth", "noise", "start")
+        return replace(self, **{name: getattr(self, name).double() for name in names})
+
+    @cached_property
+    def range(self) -> Tensor:
+        """An orthonormal basis of ran A, b × m × min(m, n), where A has full rank."""
+        return torch.linalg.qr(self.forward).Q
+
+    @property
+    def is_in_range(self) -> Tensor:
+        """Whether y is in ran A, which is whether ε is: b truth values."""
+        along = times(self.range, times(self.range.mT, self.noise))
+        room = 1e3 * torch.finfo(along.dtype).eps * self.noise.norm(dim=1)
+        return (self.noise - along).norm(dim=1) <= room
+
     def residual(self, z: Tensor, reduced: Tensor | None = None) -> Tensor:
         """Bφ(z) − y."""
         B = self.reduced if reduced is None else reduced
@@ -175,11 +192,13 @@ class Certificate:
     lipschitz: Tensor
     misfit: Tensor
     step: Tensor
+    is_in_range: Tensor
 
     @property
     def radius(self) -> Tensor:
-        """R′, infinite where σ₀ = 0."""
-        return 2 * self.misfit / (self.sensitivity * self.jacobian)
+        """R′, infinite where σ₀ = 0, and where y is not in ran A: then the residual does not vanish."""
+        radius = 2 * self.misfit / (self.sensitivity * self.jacobian)
+        return torch.where(self.is_in_range, radius, torch.inf)
 
     @property
     def ball(self) -> Tensor:
@@ -217,10 +236,8 @@ class Certificate:
 
 def certificate(draws: Draws) -> Certificate:
     """The numbers of each draw, by singular values in double precision."""
-    A, V, x, epsilon, z = (
-        part.double() for part in (draws.forward, draws.outer, draws.truth, draws.noise, draws.start)
-    )
-    double = Draws(A, V, x, epsilon, z, draws.activation)
+    double = draws.double()
+    A, V, z = double.forward, double.outer, double.start
     phi, k, n = draws.activation, draws.width, V.shape[1]
     J = double.jacobian(z)
     values = torch.linalg.svdvals(J)
@@ -237,6 +254,7 @@ def certificate(draws: Draws) -> Certificate:
         phi.bend * V.norm(dim=1).amax(1) / math.sqrt(k),
         misfit,
         1 / smooth,
+        double.is_in_range,
     )
 
 

@@ -84,11 +84,19 @@ def feasible(draws: Draws) -> Tensor:
     """Whether the data lie in the closure of what the hidden units can give, by linear programming: b values.
 
     y = Bc for some c in the closure of φ's range: without it no width is reached, with it zero loss is
-    possible in the limit.
+    possible in the limit. With more measurements than unknowns these are n equations, in ran A.
     """
     low, high = _BOXES.get(draws.activation.name, (0.0, None))
     flags: list[bool] = []
-    for B, y in zip(draws.reduced.double().numpy(), draws.data.double().numpy(), strict=True):
+    double = draws.double()
+    measured, unknowns = draws.forward.shape[1:]
+    matrices, data = double.reduced, double.data
+    if measured > unknowns:
+        matrices, data = double.range.mT @ matrices, times(double.range.mT, data)
+    for B, y, is_possible in zip(matrices.numpy(), data.numpy(), double.is_in_range.tolist(), strict=True):
+        if not is_possible:
+            flags.append(False)
+            continue
         # So small that a fifth of the time would go into preparing them.
         plain = {"presolve": False}
         solved = linprog(np.zeros(B.shape[1]), A_eq=B, b_eq=y, bounds=(low, high), options=plain)

@@ -109,7 +109,7 @@ class Equation:
             problem = Problem(A, data - A(x), 0.0)
             theory = method.theory(problem)
             factor, proved = theory.error or 1.0, theory.error is not None
-            rounding = 16 * theory.floor * float(norm(x).max())
+            rounding = 16 * theory.resolution * float(norm(x).max())
             least, since = math.inf, 0
             for iterate in method.iterates(problem, torch.zeros_like(x)):
                 used, gap = used + 1, float(iterate.gap)

@@ -55,6 +55,11 @@ class Spectral(ForwardModel):
         """ℝⁿ too."""
         return self.image
 
+    @property
+    def roundings(self) -> float:
+        """Two products with U or V each, of which |V| has the norm √n at most."""
+        return 4 * self.image.size**1.5
+
     @cached_property
     def singular_values(self) -> Tensor:
         """σ, the largest first."""

@@ -24,6 +24,11 @@ class RankTwo(ForwardModel):
     resolvent_kind = "closed form"
 
     @property
+    def roundings(self) -> float:
+        """Of two products with E and its transpose, r vectors of n entries."""
+        return 4 * len(self.basis) * (self.image.size + len(self.basis))
+
+    @property
     def codomain(self) -> Space:
         """The images themselves."""
         return self.image

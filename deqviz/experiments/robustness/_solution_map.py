@@ -14,8 +14,9 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from deqviz.core.records import Iterate, Map, Method, Problem, Solver
+from deqviz.core.records import Iterate, Map, Method, Problem, Solver, Step
 from deqviz.core.space import Batch, Data, Image, Result, norm
+from deqviz.core.stop import Arrival
 from deqviz.diagnostics._jacobian import Jacobian
 from deqviz.solvers.anderson import Anderson
 
@@ -108,10 +109,10 @@ class Limits(SolutionMap):
         """The fixed point, by the solver."""
         problem = self.posed(data, tolerance)
         z0 = self.start(problem) if near is None else near.z.expand(len(data), *near.z.shape[1:]).contiguous()
-        watch = _Watch(max(tolerance, 8 * torch.finfo(z0.dtype).eps), self.max_steps)
+        watch = _Watch(max(tolerance, 8 * torch.finfo(z0.dtype).eps), self.max_steps, z0[0].numel())
         for step in self.solver.steps(self.make(problem), z0):
             yield step.evaluations
-            if watch.is_over(float(step.residual)):
+            if watch.is_over(step):
                 gap = norm(step.fz - step.z)
                 return Reached(self.readout(step.z), step.z, gap, float(step.residual), step.evaluations)
         raise RuntimeError("a solver must not end by itself")
@@ -131,19 +132,26 @@ class _Watch:
 
     tolerance: float
     max_steps: int
+    entries: int
     least: float = math.inf
     since: int = 0
     count: int = 0
 
-    def is_over(self, residual: float) -> bool:
+    def __post_init__(self) -> None:
+        """Nothing was seen yet."""
+        self.arrival = Arrival(self.tolerance, self.entries)
+
+    def is_over(self, at: Step | Iterate) -> bool:
         """Look at one residual more. Raises ArithmeticError for what is no number."""
         self.count += 1
+        residual = float(at.residual)
         if not residual < math.inf:
             raise ArithmeticError(f"the iteration is no longer finite at evaluation {self.count}")
         self.least, self.since = (
             (residual, 0) if residual < 0.9 * self.least else (self.least, self.since + 1)
         )
-        return residual <= self.tolerance or self.count >= self.max_steps or self.since > PATIENCE
+        has_arrived = self.arrival.is_at(residual, float(at.gap))
+        return has_arrived or self.count >= self.max_steps or self.since > PATIENCE
 
 
 class _Joint:
@@ -204,10 +212,11 @@ class _Implicit(Derived):
         return self.map.readout(dz), dz
 
     def _solve(self, f: Map, start: Data, tolerance: float) -> Generator[int, None, Data]:
-        watch = _Watch(max(tolerance, 8 * torch.finfo(start.dtype).eps), self.map.max_steps)
+        goal = max(tolerance, 8 * torch.finfo(start.dtype).eps)
+        watch = _Watch(goal, self.map.max_steps, start[0].numel())
         for step in self.map.solver.steps(f, start):
             yield step.evaluations
-            if watch.is_over(float(step.residual)):
+            if watch.is_over(step):
                 return step.fz
         raise RuntimeError("a solver must not end by itself")
 
@@ -285,11 +294,11 @@ class Opaque(SolutionMap):
     def reach(self, data: Data, near: Reached | None, tolerance: float) -> Generator[int, None, Reached]:
         """The run, to the tolerance or its end."""
         start = None if near is None else near.x.expand(len(data), *near.x.shape[1:]).contiguous()
-        watch, last = _Watch(tolerance, self.max_steps), None
+        watch, last = _Watch(tolerance, self.max_steps, self.problem.operator.image.size), None
         for iterate in self.method.iterates(self.posed(data), start):
             last: Iterate | None = iterate
             yield iterate.evaluations
-            if watch.is_over(float(iterate.residual)):
+            if watch.is_over(iterate):
                 break
         if last is None:
             raise ValueError("the stream of iterates is empty")

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from deqviz.experiments.deep_prior.two_layer import ACTIVATIONS, draw
+from deqviz.experiments.deep_prior.prior_family import PriorFamily
+from deqviz.experiments.deep_prior.two_layer import ACTIVATIONS, certificate, draw
 from deqviz.experiments.deep_prior.widths import (
     certified_width,
     feasible,
@@ -34,6 +35,24 @@ def test_wendels_law_is_met_by_linear_programmes(width: int) -> None:
     share, law = float(feasible(draws).double().mean()), wendel(m, width)
     assert abs(share - law) < 4 * math.sqrt(law * (1 - law) / count) + 0.02
     assert wendel(m, 2 * m) == pytest.approx(0.5 + math.comb(20, 10) / 2**21)
+
+
+@pytest.mark.parametrize(
+    ("unknowns", "measured", "noise", "is_there"),
+    [(5, 25, 0.01, False), (5, 25, 0.0, True), (25, 5, 0.01, True), (5, 5, 0.01, True)],
+    ids=["more data than unknowns", "without noise", "fewer", "as many"],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_data_outside_the_range_of_a_certify_nothing(unknowns, measured, noise, is_there, dtype) -> None:
+    """R′ < R says that the residual vanishes: of such data it cannot, however wide the network is."""
+    family = PriorFamily(unknowns, "sigmoid", is_centred=True, noise=noise)
+    draws = family.draws(4, measured, 4096, dtype)
+    bounds = certificate(draws)
+    assert bounds.is_in_range.tolist() == [is_there] * 4
+    assert bool(bounds.radius.isfinite().all()) is is_there
+    assert not bool((bounds.is_certified & ~feasible(draws)).any())
+    if not is_there:
+        assert not bool((bounds.is_certified | bounds.is_descent_certified | feasible(draws)).any())
 
 
 @pytest.mark.parametrize("name", ["tanh", "sigmoid"])

@@ -104,7 +104,7 @@ def test_a_run_that_went_on_after_it_arrived_is_repeated_to_the_same_iterate(gre
 
 
 def replace_residual(mark, value):
-    return replace(mark, residual=value)
+    return replace(mark, residual=value, gap=value)
 
 
 # ---------------------------------------------------------------- pictures
