@@ -1,5 +1,6 @@
 // The cards with charts: Plotly.react in place, zoom that lasts while rows arrive, downloads.
 
+import { lengths } from "./axes.js";
 import { boardFigure, rowsOf, swatch, tableOf } from "./board_figures.js";
 import { sketch } from "./board_sketch.js";
 import { download, el, formula, mark } from "./dom.js";
@@ -143,15 +144,12 @@ export class BoardCharts {
     const lines = this.linesOf(card);
     const { x, y, series, equal } = card.chart;
     const sums = lines.flatMap((rows) => rows.map(sum));
-    const signature = JSON.stringify([this.packet.head.run, this.look.id, card.zoom, x, y, series, equal, sums]);
+    const room = { length: lengths(card.frame), zoom: card.zoom };
+    const signature = JSON.stringify([this.packet.head.run, this.look.id, room, x, y, series, equal, sums]);
     if (signature === card.signature) return;
     card.signature = signature;
     card.drawn = performance.now();
-    const { traces, layout } = boardFigure(card.chart, lines, this.look, this.packet.head.run);
-    if (card.zoom) {
-      layout.xaxis = { ...layout.xaxis, range: card.zoom.x, autorange: false };
-      layout.yaxis = { ...layout.yaxis, range: card.zoom.y, autorange: false };
-    }
+    const { traces, layout } = boardFigure(card.chart, lines, this.look, this.packet.head.run, room);
     if (!card.ready) card.plot.replaceChildren();
     await this.Plotly.react(card.plot, traces, layout, CONFIG);
     if (!card.ready) this.wire(card);
@@ -173,6 +171,7 @@ export class BoardCharts {
     card.zoom = { x: [...xaxis.range], y: [...yaxis.range] };
     card.home.hidden = false;
     mark(card.frame, "data-zoom", card.zoom.x.map((v) => v.toPrecision(6)).join(" "));
+    this.draw(card); // its ticks are those of the range
   }
 
   unzoom(card) {
@@ -199,7 +198,7 @@ export class BoardCharts {
     cancelAnimationFrame(this.resized);
     this.resized = requestAnimationFrame(() => {
       if (this.gone || !this.node.offsetParent) return;
-      for (const card of this.cards.values()) if (card.ready) this.Plotly.Plots.resize(card.plot);
+      for (const card of this.cards.values()) if (card.ready) this.Plotly.Plots.resize(card.plot).then(() => this.draw(card));
     });
   }
 
