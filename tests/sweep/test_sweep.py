@@ -17,8 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image as Pillow
 
+from deqviz import images
 from deqviz.core.registry import Choice
 from deqviz.scenario import Scenario
 from deqviz.sweep import command, measure, runner, table
@@ -202,6 +204,14 @@ def test_out_of_iterations_is_told_and_keeps_the_picture():
     assert (row.state, row.iterations) == ("limit", 3)
     assert row.psnr is not None
     assert "Not converged: maximum of 3 iterations" in row.reason
+
+
+def test_a_thin_image_is_a_row_without_ssim():
+    key = images.keep(torch.rand(1, 1, 40, 5, generator=torch.Generator().manual_seed(0)), "6b" * 32)
+    row = measure.measure(cell(image=key, size=40))
+    assert (row.state, row.ssim) == ("arrived", None)
+    assert row.psnr is not None
+    assert row.reason == "No SSIM: its window is 7 px wide, the image 5 px."
 
 
 def test_divergence_is_a_row_and_the_rule_is_that_of_the_live_view():

@@ -14,7 +14,7 @@ def heading(text: str) -> None:
 
 def pretty(value: float) -> str:
     """A number for people: 0.02, 25, 2.5·10⁻⁴."""
-    if value == 0 or 1e-2 <= abs(value) < 1e4:
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
         return f"{value:.4g}"
     mantissa, exponent = f"{value:.2e}".split("e")
     mantissa = mantissa.rstrip("0").rstrip(".")
