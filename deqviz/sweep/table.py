@@ -10,6 +10,7 @@ from typing import Any, Final, get_args
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from deqviz.core.quoted import clipped, quoted
 from deqviz.sweep.row import Measured, State
 
 FORMAT: Final = "1"
@@ -160,7 +161,7 @@ def _row(line: dict[str, Any], name: str) -> Measured:
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{name}: a {field.name!r} is no finite number: write the table again.")
     if line["state"] not in get_args(State):
-        raise ValueError(f"{name}: there is no state {line['state'][:40]!r}: write the table again.")
+        raise ValueError(f"{name}: there is no state {quoted(line['state'])}: write the table again.")
     if min(line["iterations"], line["evaluations"], line["seconds"]) < 0:
         raise ValueError(f"{name}: a count is negative: write the table again.")
     return Measured(**{field.name: line[field.name] for field in SCHEMA}).retitled()
@@ -175,4 +176,4 @@ def merged(old_rows: Sequence[Measured], fresh: Iterable[Measured]) -> dict[str,
 
 
 def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+    return clipped(" ".join(str(error).split()), 200).rstrip(".") or type(error).__name__
