@@ -2,6 +2,7 @@
 
 import itertools
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -124,7 +125,7 @@ def parse(text: str, folder: Path = Path(), name: str = "sweep") -> Sweep:
         raise ValueError(f"There is no key {quoted(unknown[0])}; known are {', '.join(_KEYS)}.")
     keys = _some(plain, "pictures", str, [Scenario.image])
     sweep = Sweep(
-        pictures=_unique([shown for key in keys for shown in _pictures(key, folder)]),
+        pictures=_titled(_unique([shown for key in keys for shown in _pictures(key, folder)])),
         operators=_unique([c for _, c in _choices(plain, "operators", "gaussian_blur")]),
         noises=_unique([c for _, c in _choices(plain, "noises", "gaussian")]),
         methods=_named(_choices(plain, "methods", None)),
@@ -169,6 +170,17 @@ def _pictures(key: str, folder: Path) -> Sequence[Shown]:
             raise ValueError(f"pictures: {error}") from None
         return images_in(folder, key)
     return [Shown(key, next((p.title for p in images.gallery() if p.key == key), key))]
+
+
+def _titled(pictures: Sequence[Shown]) -> tuple[Shown, ...]:
+    """Each with a title of its own: two files of one name in two folders are told apart by their pixels."""
+    count = Counter(shown.title for shown in pictures)
+    return tuple(
+        replace(shown, title=f"{shown.title} {shown.key.removeprefix('upload-')[:6]}")
+        if count[shown.title] > 1 and shown.pixels is not None
+        else shown
+        for shown in pictures
+    )
 
 
 def _choices(plain: Mapping[str, Any], name: str, default: str | None) -> list[tuple[str, Choice]]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from deqviz.core.quoted import clipped, quoted
+from deqviz.sweep.apart import apart
 from deqviz.sweep.row import Measured, State
 
 FORMAT: Final = "1"
@@ -125,7 +126,7 @@ def _rows(file: pq.ParquetFile, name: str, *, most: int | None) -> tuple[Measure
     rows = tuple(_row(line, name) for line in table.to_pylist())
     if len({row.cell for row in rows}) < len(rows):
         raise ValueError(f"{name} has a cell twice: write it again with `deqviz sweep`.")
-    return rows
+    return apart(rows)
 
 
 def _same_columns(file: pq.ParquetFile, name: str) -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from deqviz import images
 from deqviz.core.registry import Choice
 from deqviz.scenario import Scenario
 from deqviz.sweep import command, measure, runner, table
+from deqviz.sweep.apart import apart
 from deqviz.sweep.batch import Batch, Opened
 from deqviz.sweep.journal import Journal
 from deqviz.sweep.row import Cell, Measured, label
@@ -365,6 +366,72 @@ def test_a_cell_is_never_run_twice(tmp_path: Path, calls: list[str], capsys: pyt
     assert swept(tmp_path) == 0
     assert "8 more in it are not of this file: they are kept." in capsys.readouterr().out
     assert not (tmp_path / "batch.parquet.journal").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [
+        ("iterations = 50", "iterations = 20", "iterations 50"),
+        ("tolerance = 1e-3", "tolerance = 1e-2", "tolerance 0.001"),
+        ("size = 32", "size = 40", "size 32"),
+        ('key = "tikhonov"', 'key = "tikhonov"\ntitle = "Tikhonov"\nweight = 0.5', "weight 0.02"),
+    ],
+)
+def test_rows_of_other_settings_are_kept_apart_under_one_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, name: str
+):
+    assert swept(tmp_path) == 0
+    assert swept(tmp_path, SMALL.replace(old, new)) == 0
+    assert "Rows with other settings under the same name are kept apart: " in capsys.readouterr().out
+    rows = table.read(tmp_path / "batch.parquet")
+    assert f"Tikhonov ({name})" in {row.method for row in rows}
+    assert all(len(settings_of(g.rows)) == 1 for g in groups(rows))
+    assert [row.cell for row in rows[:16]] == [c.id for c in read(tmp_path / "batch.toml").cells()]
+    assert swept(tmp_path) == 0, "and back: the old rows have their name again"
+    rows = table.read(tmp_path / "batch.parquet")
+    assert {row.method for row in rows[:16]} == {"Tikhonov", "Projection"}
+    assert all(len(settings_of(g.rows)) == 1 for g in groups(rows))
+
+
+def settings_of(rows: Sequence[Measured]) -> set[str]:
+    plain = [json.loads(row.scenario) for row in rows]
+    return {json.dumps([p[key] for key in ("size", "iterations", "tolerance", "method")]) for p in plain}
+
+
+def test_another_image_under_a_name_is_not_in_its_mean(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    text = SMALL.replace('["camera", "coins"]', '["camera", "a.png"]')
+    for n in range(3):
+        pixels = np.random.default_rng(n).integers(0, 255, (40, 40), np.uint8)
+        Pillow.fromarray(pixels).save(tmp_path / "a.png")
+        assert swept(tmp_path, text) == 0
+    assert "kept apart: Projection (another image of this name)" in capsys.readouterr().out
+    rows = table.opened((tmp_path / "batch.parquet").read_bytes())
+    for group in groups(rows):
+        keys = {(row.picture, json.loads(row.scenario)["image"]) for row in group.rows}
+        assert len(keys) == len({row.picture for row in group.rows}), group.method
+    assert {row.picture for row in rows} == {"Cameraman", "a"}
+
+
+def test_versions_are_not_mixed_and_old_tables_are_taken_apart(small: tuple[Measured, ...]):
+    old = [replace(row, version="0.1.0") for row in small[:4]]
+    rows = table.opened(table.to_bytes((*small[4:], *old)))
+    assert {row.method for row in rows[-4:]} == {"Tikhonov (version 0.1.0)", "Projection (version 0.1.0)"}
+    assert rows[:-4] == small[4:]
+    assert apart(rows) == rows, "once is enough"
+    texts = ("", "[]", "{}", "[" * 9999)
+    strange = [replace(row, scenario=text) for row, text in zip(small, texts, strict=False)]
+    assert {row.method for row in apart(strange)} == {"Tikhonov", "Projection"}
+
+
+def test_files_of_one_name_in_two_folders_are_two_images(tmp_path: Path):
+    for n, folder in enumerate(("x", "y")):
+        (tmp_path / folder).mkdir()
+        pixels = np.random.default_rng(n).integers(0, 255, (40, 40), np.uint8)
+        Pillow.fromarray(pixels).save(tmp_path / folder / "a.png")
+    sweep = parse('methods = ["baseline"]\npictures = ["*/a.png", "camera"]', tmp_path)
+    titles = [p.title for p in sweep.pictures]
+    assert len(set(titles)) == 3
+    assert all(re.fullmatch("a [0-9a-f]{6}|Cameraman", title) for title in titles)
 
 
 def test_a_torn_journal_loses_one_line_at_most(
