@@ -2,9 +2,7 @@
 
 import { axis, lengths } from "../shared/axes.js";
 import { el, mark } from "../shared/dom.js";
-import { loadPlotly } from "../shared/loader.js";
-
-const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, scrollZoom: false };
+import { CONFIG, loadPlotly } from "../shared/loader.js";
 
 export function baseLayout(look, run) {
   return {

@@ -3,12 +3,11 @@
 import { download, el, mark, say, select } from "../shared/dom.js";
 import { pathFigure, qualityFigure, residualFigure, thirds } from "../shared/figures.js";
 import { lengths } from "../shared/axes.js";
-import { loadPlotly, preloadPlotly } from "../shared/loader.js";
+import { CONFIG, loadPlotly, preloadPlotly } from "../shared/loader.js";
 import { csv, nearest, number, valueAt } from "../shared/protocol.js";
 import { choices } from "./store.js";
 
 const BUDGET = 25; // ms that the charts may take of one live update; an update of all three takes 15 to 50
-const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, scrollZoom: false };
 
 export class Charts {
   /** @param {(k: number) => void} scrub */

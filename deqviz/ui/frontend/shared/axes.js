@@ -4,13 +4,18 @@ import { power } from "./protocol.js";
 
 const ROOM = 0.05; // beyond the data, as a share of them
 const MOST = 6; // ticks of an axis, where there is place
+const LETTER = 7; // pixels of a digit
+const EDGE = 14; // pixels at the right of every plot
 const FLAT = 1e-6; // relative differences below are rounding: the numbers come in single precision
 
 /** What an axis cannot show leaves a gap: no number, and on a logarithmic axis zero. */
 export const shown = (values, log) => Array.from(values, (v) => (Number.isFinite(v) && (!log || v > 0) ? v : null));
 
 /** The pixels of both axes in a frame, in large steps: not every pixel of a window asks for other ticks. */
-export const lengths = ({ clientWidth, clientHeight }) => ({ x: 40 * Math.floor((clientWidth - 70) / 40), y: 20 * Math.floor((clientHeight - 60) / 20) });
+export function lengths({ clientWidth, clientHeight }) {
+  const [x, y] = [40 * Math.floor((clientWidth - 70) / 40), 20 * Math.floor((clientHeight - 60) / 20)];
+  return { x: Math.max(x, 40), y: Math.max(y, 40) };
+}
 
 /** Plotly reads names and titles as markup; x_k and 10^{p} become its sub- and superscripts. */
 export function escaped(text) {
@@ -56,7 +61,7 @@ export function axis(look, title, place, columns) {
     title: { text: escaped(title), standoff: 6, font: { size: 12 } }, type: log ? "log" : "linear", automargin: true, fixedrange: false,
     gridcolor: look.grid, linecolor: look.line, zeroline: false, tickfont: { size: 12 }, minor: { showgrid: false }, exponentformat: "power",
   };
-  if (across) Object.assign(base, { hoverformat: log ? "" : ".4~g", spikethickness: 1, spikedash: "solid", spikecolor: look.mute });
+  if (across) Object.assign(base, { tickangle: 0, hoverformat: log ? "" : ".4~g", spikethickness: 1, spikedash: "solid", spikecolor: look.mute });
   if (!range) return { ...base, showticklabels: false, showgrid: false };
   const isWhole = columns.every((column) => Array.prototype.every.call(column, (v) => v === null || Number.isInteger(v)));
   return { ...base, range: [...range], autorange: false, tickmode: "array", ...ticks(range, { ...place, isWhole }) };
@@ -70,10 +75,12 @@ export function ticks([low, high], { log = false, length, across = false, isWhol
   if (!(high > low)) return { tickvals: [], ticktext: [] };
   for (const [values, step] of log ? logarithmic(low, high, isWhole) : linear(low, high, isWhole)) {
     const within = values.filter(inside);
-    if (within.length < 2 && best) continue;
     const texts = words(within, step);
+    // Plotly hides a text that would leave the frame.
+    const seen = across ? within.filter((v, i) => at(v) + (LETTER / 2) * texts[i].length <= length + EDGE) : within;
+    if (seen.length < 2 && best) continue;
     best = { tickvals: values, ticktext: words(values, step, within) };
-    if (within.length > 1 && fit(within.map(at), texts, across)) break;
+    if (seen.length > 1 && fit(within.map(at), texts, across)) break;
   }
   return best ?? { tickvals: [], ticktext: [] };
 }
@@ -120,6 +127,6 @@ function words(values, step, judged = values) {
 const decade = (v) => (v === 0 ? 0 : Math.floor(Math.log10(Math.abs(v)) + 1e-9));
 
 function fit(places, texts, across) {
-  const widths = texts.map((text) => (across ? 7 * text.length + 8 : 18));
+  const widths = texts.map((text) => (across ? LETTER * text.length + 8 : 18));
   return places.every((place, i) => !i || Math.abs(place - places[i - 1]) >= (widths[i] + widths[i - 1]) / 2);
 }

@@ -4,11 +4,10 @@ import { lengths } from "./axes.js";
 import { boardFigure, rowsOf, swatch, tableOf } from "./board_figures.js";
 import { sketch } from "./board_sketch.js";
 import { download, el, formula, mark } from "./dom.js";
-import { loadPlotly } from "./loader.js";
+import { CONFIG, loadPlotly } from "./loader.js";
 import { csv, number } from "./protocol.js";
 
 const BUDGET = 40; // ms that the charts may take of one update while it runs
-const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, scrollZoom: false };
 
 export class BoardCharts {
   constructor() {
