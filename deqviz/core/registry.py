@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
+from deqviz.core.numbers import pretty
 from deqviz.core.quoted import clipped, quoted
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ class Range:
 
     def __str__(self) -> str:
         """For messages: "0.3 … 6 px"."""
-        return f"{self.low:g} … {self.high:g} {self.unit}".strip()
+        return f"{pretty(self.low)} … {pretty(self.high)} {self.unit}".strip()
 
 
 @dataclass(frozen=True)

@@ -97,12 +97,12 @@ function* linear(low, high, isWhole) {
   }
 }
 
-/** Below a decade as on a linear axis, below two of them parts of decades, above whole ones. */
+/** Below a decade as on a linear axis, below three of them parts of decades, above whole ones. */
 function* logarithmic(low, high, isWhole) {
   const span = high - low;
   if (span < 1) for (const [values, step] of linear(10 ** low, 10 ** high, isWhole)) yield [values.filter((v) => v > 0), step];
   const decades = Array.from({ length: Math.ceil(high) - Math.floor(low) + 1 }, (_, i) => Math.floor(low) + i);
-  for (const parts of span < 2 ? [[1, 2, 5], [1, 3]] : []) yield [decades.flatMap((d) => parts.map((part) => part * 10 ** d)), null];
+  for (const parts of span < 3 ? [[1, 2, 5], [1, 3]].slice(span > 1.7) : []) yield [decades.flatMap((d) => parts.map((part) => part * 10 ** d)), null];
   for (let every = Math.max(1, Math.ceil(span / MOST)); every <= Math.max(1, span); every++) {
     yield [decades.filter((d) => d % every === 0).map((d) => 10 ** d), null];
   }

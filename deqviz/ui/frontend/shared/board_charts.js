@@ -4,6 +4,7 @@ import { lengths } from "./axes.js";
 import { boardFigure, rowsOf, swatch, tableOf } from "./board_figures.js";
 import { sketch } from "./board_sketch.js";
 import { download, el, formula, mark } from "./dom.js";
+import { headed } from "./hover.js";
 import { CONFIG, loadPlotly } from "./loader.js";
 import { csv, number } from "./protocol.js";
 
@@ -116,7 +117,10 @@ export class BoardCharts {
 
   /** The legend: every line that has a name, with its mark. */
   explain(card, chart) {
-    const named = chart.series.filter(([name]) => name);
+    const lines = this.linesOf(card);
+    // A logarithmic axis has no place for zero: the legend tells of a line that is nothing else.
+    const text = (name, [, y]) => (chart.y[1] && y.length && y.every((v) => v === 0) ? `${name}: 0` : name);
+    const named = chart.series.map(([name, ...more], i) => [name && text(name, lines[i]), ...more]).filter(([name]) => name);
     const shown = JSON.stringify([named, this.look.id]);
     if (shown === card.legendShown) return;
     card.legendShown = shown;
@@ -160,6 +164,7 @@ export class BoardCharts {
   wire(card) {
     card.ready = true;
     card.plot.on("plotly_relayout", (change) => this.relayed(card, change));
+    headed(card.plot);
     card.plot.on("plotly_doubleclick", () => this.unzoom(card));
   }
 

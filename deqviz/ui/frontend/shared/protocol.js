@@ -70,8 +70,8 @@ export const power = (exponent) => `10${[...String(exponent)].map((c) => RAISED[
 /** A number the way the page and core/numbers.py write it: 0.812, 15.8, 8.4·10⁻⁵; an en dash for none. @param {number|null|undefined} value */
 export const number = (value) => written(value, 3);
 
-/** The same with a digit more, for who points at it. @param {number|null|undefined} value */
-export const finer = (value) => written(value, 4);
+/** The same with a digit more for who points at it, and counts as they are. @param {number|null|undefined} value */
+export const finer = (value) => (Number.isInteger(value) && Math.abs(value) < 1e5 ? String(value).replace("-", "−") : written(value, 4));
 
 function written(value, digits) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from deqviz.core.guarantee import Guarantee
+from deqviz.core.numbers import pretty
 from deqviz.core.space import Image
 from deqviz.experiments._rows import panel
 from deqviz.experiments.equilibrium.gradient import GradientRow
@@ -13,7 +14,6 @@ from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Explanation, Picture, Row, Tile
 from deqviz.ui.components.board.verdicts import verdict
 from deqviz.ui.components.run.protocol import number
-from deqviz.ui.components.text import pretty
 from deqviz.ui.pages.noise.charts import charts
 from deqviz.ui.pages.noise.setting import Setting
 from deqviz.ui.shell.study_board import study_board
