@@ -272,6 +272,15 @@ def test_a_table_comes_back_as_it_was(small: tuple[Measured, ...], tmp_path: Pat
     assert table.opened(table.to_bytes([])) == ()
 
 
+def test_a_table_with_a_kernel_of_the_largest_side_opens():
+    kernels = [";".join(" ".join([f"0.{n}1234567890123456"] * 31) for _ in range(30 + n % 2)) for n in (1, 3)]
+    operators = [Choice("kernel_blur", {"kernel": text}) for text in kernels]
+    rows = tuple(measure.measure(cell(operator=operator)) for operator in operators)
+    assert all(len(row.operator) < 100 for row in rows)
+    assert len({row.operator for row in rows}) == 2, "kernels that begin alike have titles of their own"
+    assert table.opened(table.to_bytes(rows)) == rows
+
+
 def damaged(rows: tuple[Measured, ...]) -> Iterator[tuple[bytes, str]]:
     whole = table.to_bytes(rows)
     plain = pa.Table.from_pylist([row.plain() for row in rows], schema=table.SCHEMA)

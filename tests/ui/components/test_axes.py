@@ -125,6 +125,6 @@ class TestAxes:
             const box = frame.getBoundingClientRect();
             return [box.width, box.height, innerHeight]; }"""
         )
-        assert 0 < height <= 0.8 * window + 1
+        assert 0 < height <= 0.65 * window + 1
         # Both are whole device pixels at best.
         assert width == pytest.approx(height * 32 / 512, abs=1)
