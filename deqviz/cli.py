@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from deqviz import __version__
+from deqviz.core.quoted import quoted
 from deqviz.resources import APP, SETTINGS
 
 USAGE = """\
@@ -72,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             command = arguments[0]
             near = difflib.get_close_matches(command, _COMMANDS, n=1)
             hint = f" Did you mean `deqviz {near[0]}`?" if near else ""
-            print(f"deqviz: there is no command {command!r}.{hint}\n\n{USAGE}", end="", file=sys.stderr)
+            print(f"deqviz: there is no command {quoted(command)}.{hint}\n\n{USAGE}", end="", file=sys.stderr)
             return 2
 
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from deqviz.core.quoted import quoted
 from deqviz.core.space import Image, extent, fitted, in_phase
 from deqviz.io.pixels import decoded
 from deqviz.resources import ASSETS
@@ -86,7 +87,7 @@ def check(key: str) -> None:
         if key not in _uploads:
             raise ValueError("The uploaded image of this link is not kept here: upload it again.")
     elif key not in _BY_KEY:
-        raise ValueError(f"There is no image {key!r}; known are {', '.join(_BY_KEY)}.")
+        raise ValueError(f"There is no image {quoted(key)}; known are {', '.join(_BY_KEY)}.")
 
 
 def load(key: str, dtype: torch.dtype = torch.float32) -> Image:
@@ -112,7 +113,7 @@ def keep(picture: Image, digest: str) -> str:
     """
     key = f"upload-{digest[:16]}"
     if not _UPLOAD.fullmatch(key):
-        raise ValueError(f"a digest has at least 16 hexadecimal digits, unlike {digest!r}")
+        raise ValueError(f"a digest has at least 16 hexadecimal digits, unlike {quoted(digest)}")
     with _lock:
         _uploads[key] = picture.detach().to("cpu", torch.float32, copy=True)
         _uploads.move_to_end(key)

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Bool, Complex
 from torch import Tensor
 
+from deqviz.core.quoted import quoted
 from deqviz.core.space import Image, Space, fitted
 from deqviz.operators._multicoil import Maps, Sampled, inverse_fourier, to_channels
 from deqviz.operators.parallel_mri import Calibration
@@ -130,7 +131,7 @@ def keep(samples: Samples, digest: str) -> str:
     """
     key = f"kspace-{digest[:16]}"
     if not _KEY.fullmatch(key):
-        raise ValueError(f"a digest has at least 16 hexadecimal digits, unlike {digest!r}")
+        raise ValueError(f"a digest has at least 16 hexadecimal digits, unlike {quoted(digest)}")
     fresh = Scan.of(samples).cropped(SIDE)
     fresh = Scan(fresh.samples.to(torch.complex64, copy=True), fresh.mask.clone())
     rows, columns = (part.stop - part.start for part in fresh.centre)

@@ -13,6 +13,7 @@ from typing import Any
 
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS, REGULARIZERS, SOLVERS
 from deqviz.core.operator import ForwardModel
+from deqviz.core.quoted import quoted
 from deqviz.core.records import Method, Noise, Solver
 from deqviz.core.registry import REGISTRIES, Entry, Registry
 from deqviz.core.regularizer import Regularizer
@@ -100,7 +101,7 @@ def _of(module: str, registry: Registry[Any]) -> list[Entry[Any]]:
 def _check(entry: Entry[Any], base: type) -> None:
     name = entry.cls.__name__
     if not _KEY.fullmatch(entry.key):
-        raise ValueError(f"the key {entry.key!r} is no lower-case word for an address")
+        raise ValueError(f"the key {quoted(entry.key)} is no lower-case word for an address")
     if not issubclass(entry.cls, base):
         raise ValueError(f"{name} is no {base.__name__}")
     if inspect.isabstract(entry.cls):

@@ -16,6 +16,7 @@ from torch import Tensor
 from deqviz import images, kspace, plugins
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS, discover
 from deqviz.core.operator import ForwardModel
+from deqviz.core.quoted import clipped, quoted
 from deqviz.core.records import Iterate, Method, Problem
 from deqviz.core.registry import REGISTRIES, Choice, Param, Pick, Range, params_of
 from deqviz.core.space import Image, Space, magnitude
@@ -35,10 +36,10 @@ def _choice(value: Any) -> Choice:
         or value.keys() - {"key", "params"}
         or not isinstance(value.get("key"), str)
     ):
-        raise ValueError(f'expected {{"key": …, "params": {{…}}}}, not {value!r}')
+        raise ValueError(f'expected {{"key": …, "params": {{…}}}}, not {quoted(value)}')
     params = value.get("params", {})
     if not isinstance(params, dict):
-        raise ValueError(f"the parameters of {value['key']} must be an object, not {params!r}")
+        raise ValueError(f"the parameters of {clipped(value['key'])} must be an object, not {quoted(params)}")
     return Choice(value["key"], {k: _choice(v) if isinstance(v, dict) else v for k, v in params.items()})
 
 
@@ -86,7 +87,7 @@ class Scenario:
         if not isinstance(data, dict) or data.keys() - set(cls.__dataclass_fields__):
             raise ValueError(f"Settings have the fields {', '.join(cls.__dataclass_fields__)} and no others.")
         if not isinstance(data.get("image", ""), str):
-            raise ValueError(f"The image must be a text, not {data['image']!r}.")
+            raise ValueError(f"The image must be a text, not {quoted(data['image'])}.")
         plain: dict[str, Any] = {k: _choice(v) if k in _PICKS else v for k, v in data.items()}
         for p in params_of(cls):
             plain[p.name] = p.check(plain.get(p.name, p.default))
@@ -108,8 +109,7 @@ class Scenario:
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
             # A file may hold pages of nonsense, which the sentence would quote.
             message = str(error).encode("utf-8", "replace").decode()
-            short = message if len(message) <= 200 else f"{message[:200]} …"
-            raise ValueError(f"These settings cannot be used: {short}") from None
+            raise ValueError(f"These settings cannot be used: {clipped(message, 300)}") from None
 
     def to_query(self) -> dict[str, str]:
         """The scenario as URL parameters: what differs from the defaults, floats by `repr`, hence exact."""
@@ -280,19 +280,16 @@ class Reader:
     def warnings(self) -> tuple[str, ...]:
         """All warnings, those about unknown names last; none longer than a person reads."""
         unknown = sorted(set(self.query) - self.seen)
-        ignored = [f"The link's parameter {name!r} is unknown and was ignored." for name in unknown[:_NAMED]]
+        ignored = [
+            f"The link's parameter {quoted(name)} is unknown and was ignored." for name in unknown[:_NAMED]
+        ]
         if (more := len(unknown) - _NAMED) > 0:
             ignored.append(f"The link has {more} more parameters that are unknown and were ignored.")
-        return tuple(map(_short, (*self.rejected, *ignored)))
+        return tuple(clipped(message, 400) for message in (*self.rejected, *ignored))
 
 
 _NAMED = 5
 """Unknown parameters of a link that are named one by one."""
-
-
-def _short(sentence: str) -> str:
-    """The sentence, and of a very long one both ends: a link may hold a page of text in each place."""
-    return sentence if len(sentence) <= 400 else f"{sentence[:250]}…{sentence[-140:]}"
 
 
 def _parse(text: str, p: Param) -> Any:
@@ -301,9 +298,9 @@ def _parse(text: str, p: Param) -> Any:
         return text
     if p.type is bool:
         if text not in ("True", "False"):
-            raise ValueError(f"{p.label or p.name} must be True or False, not {text!r}.")
+            raise ValueError(f"{p.label or p.name} must be True or False, not {quoted(text)}.")
         return text == "True"
     try:
         return p.type(text)
     except ValueError:
-        raise ValueError(f"{p.label or p.name} must be a number, not {text!r}.") from None
+        raise ValueError(f"{p.label or p.name} must be a number, not {quoted(text)}.") from None

@@ -1,5 +1,6 @@
 """The table of parallel MRI: every method on unseen slices, and at several depths."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,7 +135,8 @@ def _score(image_set: ImageSet, acceleration: float, reconstruct: Reconstruct) -
     for truth, problem in image_set.problems(acceleration):
         x = reconstruct(problem)
         decibels.append(psnr(x, truth))
-        similarity.append(ssim(x, truth))
+        value = ssim(x, truth)
+        similarity.append(math.nan if value is None else value)
     return Score(tuple(decibels), tuple(similarity))
 
 

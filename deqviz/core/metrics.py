@@ -24,19 +24,31 @@ def decibels(mean_square: float) -> float:
     return math.inf if mean_square == 0 else -10 * math.log10(mean_square)
 
 
-def ssim(x: Image, truth: Image) -> float:
+WINDOW = 7
+"""The side of the window of the SSIM in pixels."""
+
+
+def no_ssim(image: Image) -> str:
+    """The sentence for an image that is thinner than the window, else nothing."""
+    size = min(image.shape[-2:])
+    return f"No SSIM: its window is {WINDOW} px wide, the image {size} px." if size < WINDOW else ""
+
+
+def ssim(x: Image, truth: Image) -> float | None:
     """Structural similarity with a uniform 7 × 7 window, mean over windows, for images in [0, 1].
 
-    Wang, Bovik, Sheikh, Simoncelli, 2004, with the sample covariance, as scikit-image computes it with
-    data_range = 1; equal to it to rounding.
+    None where the image is thinner than the window. Wang, Bovik, Sheikh, Simoncelli, 2004, with the sample
+    covariance, as scikit-image computes it with data_range = 1; equal to it to rounding.
     """
+    if no_ssim(truth):
+        return None
     x, truth = magnitude(x.double()), magnitude(truth.double())
-    count = 7 * 7
+    count = WINDOW * WINDOW
     bias = count / (count - 1)
-    mean_x, mean_t = avg_pool2d(x, 7, 1), avg_pool2d(truth, 7, 1)
-    var_x = bias * (avg_pool2d(x * x, 7, 1) - mean_x**2)
-    var_t = bias * (avg_pool2d(truth * truth, 7, 1) - mean_t**2)
-    cov = bias * (avg_pool2d(x * truth, 7, 1) - mean_x * mean_t)
+    mean_x, mean_t = avg_pool2d(x, WINDOW, 1), avg_pool2d(truth, WINDOW, 1)
+    var_x = bias * (avg_pool2d(x * x, WINDOW, 1) - mean_x**2)
+    var_t = bias * (avg_pool2d(truth * truth, WINDOW, 1) - mean_t**2)
+    cov = bias * (avg_pool2d(x * truth, WINDOW, 1) - mean_x * mean_t)
     c1, c2 = 0.01**2, 0.03**2
     value = (2 * mean_x * mean_t + c1) * (2 * cov + c2)
     return float((value / ((mean_x**2 + mean_t**2 + c1) * (var_x + var_t + c2))).mean())

@@ -18,6 +18,16 @@ def number(value: float) -> str:
     return f"{mantissa}·{power_of_ten(int(power))}".replace("-", "−")
 
 
+def pretty(value: float) -> str:
+    """A number that somebody chose, without digits that say nothing: 0.02, 25, 2.5·10⁻⁴."""
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        return f"{value:.{5 if abs(value) >= 1e4 else 4}g}".replace("-", "−")
+    mantissa, exponent = f"{value:.2e}".split("e")
+    mantissa = mantissa.rstrip("0").rstrip(".").replace("-", "−")
+    power = power_of_ten(int(exponent))
+    return power if mantissa == "1" else f"{mantissa}·{power}"
+
+
 def power_of_ten(exponent: int) -> str:
     """10⁻⁶."""
     return "10" + str(exponent).translate(_SUPERSCRIPT)

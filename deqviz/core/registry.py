@@ -12,6 +12,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
+from deqviz.core.numbers import pretty
+from deqviz.core.quoted import clipped, quoted
+
 T = TypeVar("T")
 
 
@@ -40,7 +43,7 @@ class Range:
 
     def __str__(self) -> str:
         """For messages: "0.3 … 6 px"."""
-        return f"{self.low:g} … {self.high:g} {self.unit}".strip()
+        return f"{pretty(self.low)} … {pretty(self.high)} {self.unit}".strip()
 
 
 @dataclass(frozen=True)
@@ -133,10 +136,10 @@ class Param:
             value = int(value)
         right_type = isinstance(value, Choice if isinstance(self.domain, Pick) else self.type)
         if not right_type or (self.type is not bool and isinstance(value, bool)):
-            raise ValueError(f"{self.label or self.name} must be {self.type.__name__}, not {value!r}.")
+            raise ValueError(f"{self.label or self.name} must be {self.type.__name__}, not {quoted(value)}.")
         if self.domain is not None and value not in self.domain:
             allowed = " or ".join(self.domain) if isinstance(self.domain, tuple) else str(self.domain)
-            raise ValueError(f"{self.label or self.name} is {value!r}; allowed is {allowed}.")
+            raise ValueError(f"{self.label or self.name} is {quoted(value)}; allowed is {allowed}.")
         return value
 
 
@@ -210,7 +213,7 @@ class Entry(Generic[T]):
         unknown = sorted(params.keys() - {p.name for p in self.params})
         if unknown:
             names = ", ".join(p.name for p in self.params) or "none"
-            raise ValueError(f"{self.title} has no parameter {', '.join(unknown)}; it has {names}.")
+            raise ValueError(f"{self.title} has no parameter {clipped(', '.join(unknown))}; it has {names}.")
         values: dict[str, Any] = {}
         for p in self.params:
             value = p.check(params.get(p.name, p.default))
@@ -251,7 +254,7 @@ class Registry(Generic[T]):
 
         def add(cls: type[T]) -> type[T]:
             if key in self._entries:
-                raise ValueError(f"{self.kind} {key!r} is already registered")
+                raise ValueError(f"{self.kind} {quoted(key)} is already registered")
             frozen = dataclass(frozen=True)(cls)
             self._entries[key] = Entry(key, title, frozen, params_of(frozen), family)
             return frozen
@@ -275,7 +278,7 @@ class Registry(Generic[T]):
     def __getitem__(self, key: str) -> Entry[T]:
         """The entry of `key`; raises ValueError naming the known keys."""
         if key not in self._entries:
-            raise ValueError(f"There is no {self.kind} {key!r}; known are {', '.join(self._entries)}.")
+            raise ValueError(f"There is no {self.kind} {quoted(key)}; known are {', '.join(self._entries)}.")
         return self._entries[key]
 
     def __iter__(self) -> Iterator[Entry[T]]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from deqviz.core.catalog import OPERATORS
 from deqviz.core.numbers import number
+from deqviz.core.quoted import clipped, quoted
 from deqviz.core.registry import Options, Text
 from deqviz.operators._base import Convolution
 
@@ -23,10 +24,11 @@ def _number(word: str) -> float:
     try:
         value = float(word)
     except ValueError:
-        raise ValueError(f"The kernel contains {word!r}, which is not a number.") from None
+        raise ValueError(f"The kernel contains {quoted(word)}, which is not a number.") from None
     if not math.isfinite(value) or abs(value) > LARGEST_ENTRY:
         raise ValueError(
-            f"The kernel contains {word}; entries lie between -{LARGEST_ENTRY:g} and {LARGEST_ENTRY:g}."
+            f"The kernel contains {clipped(word)}; "
+            f"entries lie between -{LARGEST_ENTRY:g} and {LARGEST_ENTRY:g}."
         )
     return value
 
@@ -70,7 +72,7 @@ class KernelBlur(Convolution):
             parse_kernel,
             "Kernel",
             "Rows end at ; or a new line, numbers at spaces or commas; at most 31 × 31.",
-            max_length=10_000,
+            max_length=20_000,  # 31 × 31 numbers of 18 digits
         ),
     ] = _DISK
     scaling: Annotated[

@@ -2,6 +2,8 @@
 
 import torch
 
+from deqviz.core.quoted import clipped
+
 
 def sentence(error: Exception, where: str, *, own: tuple[type[Exception], ...] = (ValueError,)) -> str:
     """One sentence about a failed run; `where` begins it; errors of the kinds in `own` speak themselves."""
@@ -10,4 +12,4 @@ def sentence(error: Exception, where: str, *, own: tuple[type[Exception], ...] =
     if isinstance(error, own):
         text = str(error)
         return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
-    return f"{where} ({type(error).__name__}: {error})."
+    return f"{where} ({type(error).__name__}: {clipped(str(error), 400)})."

@@ -235,7 +235,7 @@ class Job:
         with self._lock:
             if self._state not in OVER:
                 self._state = "checking" if self._checks is not None else state
-                self._message = message
+                self._message = f"{message} {self._log.note if state == 'done' else ''}".strip()
 
     def _check(self, deadline: float) -> None:
         assert self._checks is not None

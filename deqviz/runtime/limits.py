@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 
+from deqviz.core.quoted import quoted
 from deqviz.scenario import Scenario
 
 PREFIX = "DEQVIZ_"
@@ -44,7 +45,7 @@ class Limits:
                 value = 0
             if not 0 < value < math.inf:
                 whole = "a whole number above 0" if kind is int else "a number above 0"
-                raise ValueError(f"{name} must be {whole}, not {text!r}.")
+                raise ValueError(f"{name} must be {whole}, not {quoted(text)}.")
             values[field.name] = value
         return cls(**values)  # type: ignore[arg-type]
 

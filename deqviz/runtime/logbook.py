@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from deqviz.core.metrics import decibels, largest_error, psnr, squared_error, ssim
+from deqviz.core.metrics import decibels, largest_error, no_ssim, psnr, squared_error, ssim
 from deqviz.core.records import Iterate, Scalars
 from deqviz.core.space import Image, magnitude
 from deqviz.experiments.probe import Path
@@ -121,8 +121,13 @@ class Logbook:
             return
         truth = self._truth.cpu()
         for k, x in self.path:
-            if k not in self._ssim:
-                self._ssim[k] = ssim(x, truth)
+            if k not in self._ssim and (value := ssim(x, truth)) is not None:
+                self._ssim[k] = value
+
+    @property
+    def note(self) -> str:
+        """What is not judged, and why; empty where everything is."""
+        return "" if self._truth is None else no_ssim(self._truth)
 
     @property
     def truth(self) -> Image | None:

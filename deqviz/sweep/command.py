@@ -83,10 +83,10 @@ def _sweep(sweep: "Sweep", *, is_csv: bool, is_retry: bool) -> int:
                 journal.forget([cell for cell, row in journal.rows.items() if row.state == "failed"])
             is_whole = _run(sweep, cells, journal)
             own_rows = [journal.rows[cell.id] for cell in cells if cell.id in journal.rows]
-            others = len(journal.rows) - len(own_rows)
+            everything = tuple(journal.rows.values())
     finally:
         signal.signal(signal.SIGTERM, before)
-    _tell(sweep, own_rows, others, is_csv=is_csv)
+    _tell(sweep, own_rows, everything, is_csv=is_csv)
     if not is_whole:
         _say(f"Stopped at {len(own_rows)} of {len(cells)} cells. To go on, give the same command again.")
         return 130
@@ -115,12 +115,21 @@ def _run(sweep: "Sweep", cells: "Sequence[Cell]", journal: "Journal") -> bool:
     return True
 
 
-def _tell(sweep: "Sweep", rows: "Sequence[Measured]", others: int, *, is_csv: bool) -> None:
+def _tell(
+    sweep: "Sweep", rows: "Sequence[Measured]", everything: "Sequence[Measured]", *, is_csv: bool
+) -> None:
+    from deqviz.core.quoted import clipped
     from deqviz.sweep.summary import markdown
 
     lines = [markdown(rows), f"{len(rows)} cells: {sweep.out}"]
-    if others:
+    if others := len(everything) - len(rows):
         lines.append(f"{others} more in it are not of this file: they are kept.")
+    titles = {method.title for method in sweep.methods}
+    called = {row.method for row in everything} - titles
+    if apart := sorted(name for name in called if any(name.startswith(f"{title} (") for title in titles)):
+        lines.append(
+            f"Rows with other settings under the same name are kept apart: {clipped('; '.join(apart), 400)}."
+        )
     if is_csv:
         beside = sweep.out.with_suffix(".csv")
         plain = [row.plain() for row in rows]

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from deqviz.sweep import table
+from deqviz.sweep.apart import apart
 from deqviz.sweep.row import Measured
 
 try:
@@ -108,12 +109,13 @@ class Journal:
     def fold(self, names: Mapping[str, tuple[str, str]], order: Sequence[str]) -> None:
         """Write the table and empty the journal.
 
-        The cells of `order` come first; `names` has their images and methods, as they are called today.
+        The cells of `order` come first; `names` has their images and methods, as they are called today. Rows
+        of other settings under these names are called by what differs.
         """
         first = [cell for cell in order if cell in self.rows]
         ids = set(first)
         cells = [*first, *(cell for cell in self.rows if cell not in ids)]
-        rows = [_renamed(self.rows[cell], names.get(cell)) for cell in cells]
+        rows = apart(_renamed(self.rows[cell], names.get(cell)) for cell in cells)
         table.write(rows, self.path)
         self.rows = {row.cell: row for row in rows}
         self._out.truncate(0)

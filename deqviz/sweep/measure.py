@@ -9,7 +9,8 @@ import torch
 
 from deqviz import __version__
 from deqviz.core.guarantee import Guarantee
-from deqviz.core.metrics import psnr, ssim
+from deqviz.core.metrics import no_ssim, psnr, ssim
+from deqviz.core.quoted import clipped
 from deqviz.core.records import Evidence, Iterate, Method, Problem, Scalars
 from deqviz.core.space import Image
 from deqviz.core.stopping_rule import StoppingRule, exhausted
@@ -95,14 +96,14 @@ def _judged(
 ) -> Measured:
     main = _main(method, problem, last)
     x = last.x if state != "diverged" else None
+    reason = f"{reason} {no_ssim(truth)}".strip() if x is not None else reason
     return _row(
         cell,
         state,
         reason,
         level=_finite(problem.noise),
         psnr=None if x is None else _finite(psnr(x, truth)),
-        # The window of the SSIM is 7 × 7.
-        ssim=None if x is None or min(x.shape[-2:]) < 7 else _finite(ssim(x, truth)),
+        ssim=None if x is None or (value := ssim(x, truth)) is None else _finite(value),
         data_psnr=_finite(psnr(data, truth)),
         residual=_finite(float(last.residual)),
         iterations=last.k,
@@ -140,7 +141,7 @@ def _row(cell: Cell, state: State, reason: str, **results: object) -> Measured:
 
 
 def _sentence(error: Exception, kind: str = "") -> str:
-    text = " ".join(str(error).split())[:400] or type(error).__name__
+    text = clipped(" ".join(str(error).split()), 400) or type(error).__name__
     text = f"{kind}: {text}" if kind else text[:1].upper() + text[1:]
     return text if text.endswith(".") else f"{text}."
 

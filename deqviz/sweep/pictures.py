@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from deqviz import images
+from deqviz.core.quoted import quoted
 from deqviz.io.pixels import eight_bit
 
 SIDE = 512
@@ -38,9 +39,12 @@ def images_in(folder: Path, pattern: str) -> Sequence[Shown]:
     """
     path = Path(pattern)
     base, rest = (Path(path.anchor), str(path.relative_to(path.anchor))) if path.anchor else (folder, pattern)
-    files = sorted(file for file in base.glob(rest) if file.is_file())
+    try:
+        files = sorted(file for file in base.glob(rest) if file.is_file())
+    except OSError:  # longer than the disk's names
+        files = []
     if not files:
-        raise ValueError(f"pictures: no file is called {pattern!r} in {folder.resolve()}.")
+        raise ValueError(f"pictures: no file is called {quoted(pattern)} in {folder.resolve()}.")
     return [_read(file) for file in files]
 
 

@@ -124,5 +124,12 @@ def _details(params: tuple[Param, ...], choice: Choice, *, is_full: bool) -> lis
                 details.append(value.key)
             details += _details(REGISTRIES[p.domain.kind][value.key].params, value, is_full=False)
         elif value != p.default or (is_full and not p.advanced):
-            details.append(f"{p.name} {value:.4g}" if isinstance(value, float) else f"{p.name} {value}")
+            details.append(f"{p.name} {_text(value)}")
     return details
+
+
+def _text(value: object) -> str:
+    """A value in a title; of a long one, e.g. a kernel, its begin and digest: titles tell groups apart."""
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:6]
+    return text if len(text) <= 60 else f"{text[:40]} … {digest}"

@@ -2,12 +2,14 @@
 
 import itertools
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from deqviz import images
+from deqviz.core.quoted import quoted
 from deqviz.core.registry import Choice, params_of
 from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario, check_picture
 from deqviz.sweep.pictures import Shown, images_in
@@ -120,10 +122,10 @@ def parse(text: str, folder: Path = Path(), name: str = "sweep") -> Sweep:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"This is not TOML: {error}.") from None
     if unknown := sorted(plain.keys() - set(_KEYS)):
-        raise ValueError(f"There is no key {unknown[0]!r}; known are {', '.join(_KEYS)}.")
+        raise ValueError(f"There is no key {quoted(unknown[0])}; known are {', '.join(_KEYS)}.")
     keys = _some(plain, "pictures", str, [Scenario.image])
     sweep = Sweep(
-        pictures=_unique([shown for key in keys for shown in _pictures(key, folder)]),
+        pictures=_titled(_unique([shown for key in keys for shown in _pictures(key, folder)])),
         operators=_unique([c for _, c in _choices(plain, "operators", "gaussian_blur")]),
         noises=_unique([c for _, c in _choices(plain, "noises", "gaussian")]),
         methods=_named(_choices(plain, "methods", None)),
@@ -147,15 +149,15 @@ def placed(sweep: Sweep, *, backend: Any = None, workers: Any = None, address: A
     workers = sweep.workers if workers is None else workers
     address = sweep.address if address is None else address
     if backend not in get_args(Backend):
-        raise ValueError(f"backend is {backend!r}; allowed is {' or '.join(get_args(Backend))}.")
+        raise ValueError(f"backend is {quoted(backend)}; allowed is {' or '.join(get_args(Backend))}.")
     if type(workers) is not int or not 0 <= workers <= 4096:
-        raise ValueError(f"workers is {workers!r}; allowed is 0 … 4096, and 0 means one for each core.")
+        raise ValueError(f"workers is {quoted(workers)}; allowed is 0 … 4096, and 0 means one for each core.")
     if not isinstance(address, str):
-        raise ValueError(f"address must be a text such as 'tcp://host:8786', not {address!r}.")
+        raise ValueError(f"address must be a text such as 'tcp://host:8786', not {quoted(address)}.")
     if backend == "dask" and not address:
         raise ValueError("backend 'dask' needs the address of its scheduler, e.g. 'tcp://host:8786'.")
     if address and backend not in ("dask", "ray"):
-        raise ValueError(f"address belongs to the backends dask and ray, not to {backend!r}.")
+        raise ValueError(f"address belongs to the backends dask and ray, not to {quoted(backend)}.")
     return replace(sweep, backend=backend, workers=workers, address=address)
 
 
@@ -170,6 +172,17 @@ def _pictures(key: str, folder: Path) -> Sequence[Shown]:
     return [Shown(key, next((p.title for p in images.gallery() if p.key == key), key))]
 
 
+def _titled(pictures: Sequence[Shown]) -> tuple[Shown, ...]:
+    """Each with a title of its own: two files of one name in two folders are told apart by their pixels."""
+    count = Counter(shown.title for shown in pictures)
+    return tuple(
+        replace(shown, title=f"{shown.title} {shown.key.removeprefix('upload-')[:6]}")
+        if count[shown.title] > 1 and shown.pixels is not None
+        else shown
+        for shown in pictures
+    )
+
+
 def _choices(plain: Mapping[str, Any], name: str, default: str | None) -> list[tuple[str, Choice]]:
     """The entries of one list with their titles, each list of values in them taken apart."""
     registry = {"operators": OPERATORS, "noises": NOISES, "methods": METHODS}[name]
@@ -180,7 +193,7 @@ def _choices(plain: Mapping[str, Any], name: str, default: str | None) -> list[t
     for n, entry in enumerate(entries, 1):
         body = {"key": entry} if isinstance(entry, str) else entry
         if not isinstance(body, dict):
-            raise ValueError(f"{name}, entry {n}: expected a key or a table, not {entry!r}.")
+            raise ValueError(f"{name}, entry {n}: expected a key or a table, not {quoted(entry)}.")
         try:
             title = body.get("title", "")
             if not isinstance(title, str) or (title and name != "methods"):
@@ -207,7 +220,7 @@ def _apart(body: Mapping[str, Any]) -> Iterator[tuple[Choice, str]]:
     """One choice for each combination of the values that are listed, and what tells it from the others."""
     key = body.get("key")
     if not isinstance(key, str):
-        raise ValueError(f"it needs a key, not {dict(body)!r}")
+        raise ValueError(f"it needs a key, not {quoted(dict(body))}")
     names = [name for name in body if name != "key"]
     options: list[list[tuple[Any, str]]] = []
     for name in names:
@@ -229,7 +242,7 @@ def _named(choices: Sequence[tuple[str, Choice]]) -> tuple[Named, ...]:
     methods = tuple(Named(title, choice) for title, choice in dict(choices).items())
     if len(methods) < len(choices):
         duplicate = next(title for title, _ in choices if [t for t, _ in choices].count(title) > 1)
-        raise ValueError(f"methods: {duplicate!r} is there twice: give each its own title.")
+        raise ValueError(f"methods: {quoted(duplicate)} is there twice: give each its own title.")
     return methods
 
 
@@ -244,14 +257,14 @@ def _some(plain: Mapping[str, Any], name: str, kind: Callable[..., Any], default
     values = plain.get(name, default)
     if not isinstance(values, list) or not values or any(type(v) is not kind for v in values):
         what = "texts" if kind is str else "whole numbers"
-        raise ValueError(f"{name} must be a list of {what}, not {values!r}.")
+        raise ValueError(f"{name} must be a list of {what}, not {quoted(values)}.")
     return values
 
 
 def _text(plain: Mapping[str, Any], name: str, default: str) -> str:
     value = plain.get(name, default)
     if not isinstance(value, str) or not value.endswith(".parquet"):
-        raise ValueError(f"{name} must be a text that ends in .parquet, not {value!r}.")
+        raise ValueError(f"{name} must be a text that ends in .parquet, not {quoted(value)}.")
     return value
 
 

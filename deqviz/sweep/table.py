@@ -10,6 +10,8 @@ from typing import Any, Final, get_args
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from deqviz.core.quoted import clipped, quoted
+from deqviz.sweep.apart import apart
 from deqviz.sweep.row import Measured, State
 
 FORMAT: Final = "1"
@@ -20,6 +22,8 @@ ROWS: Final = 5000
 """And the most rows."""
 LETTERS: Final = 4000
 """The longest text in a cell."""
+SCENARIO: Final = 25_000
+"""And the longest scenario: one with a kernel of 31 × 31."""
 
 _MARK = b"deqviz.sweep"
 _TEXT, _NUMBER, _COUNT = pa.string(), pa.float64(), pa.int64()
@@ -114,17 +118,18 @@ def _rows(file: pq.ParquetFile, name: str, *, most: int | None) -> tuple[Measure
     if most is not None:
         _bounded(about, name, most)
     table = file.read()
-    for column in table.columns if most is not None else ():
+    for title, column in zip(table.column_names, table.columns, strict=True) if most is not None else ():
+        longest = SCENARIO if title == "scenario" else LETTERS
         for chunk in column.chunks:
             texts = chunk.dictionary if isinstance(chunk, pa.DictionaryArray) else None
-            if texts is not None and any(len(t) > LETTERS for t in texts.to_pylist() if t is not None):
+            if texts is not None and any(len(t) > longest for t in texts.to_pylist() if t is not None):
                 raise ValueError(
-                    f"{name} holds a text of more than {LETTERS} letters: that is no table of ours."
+                    f"{name} holds a text of more than {longest} letters: that is no table of ours."
                 )
     rows = tuple(_row(line, name) for line in table.to_pylist())
     if len({row.cell for row in rows}) < len(rows):
         raise ValueError(f"{name} has a cell twice: write it again with `deqviz sweep`.")
-    return rows
+    return apart(rows)
 
 
 def _same_columns(file: pq.ParquetFile, name: str) -> None:
@@ -160,7 +165,7 @@ def _row(line: dict[str, Any], name: str) -> Measured:
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{name}: a {field.name!r} is no finite number: write the table again.")
     if line["state"] not in get_args(State):
-        raise ValueError(f"{name}: there is no state {line['state'][:40]!r}: write the table again.")
+        raise ValueError(f"{name}: there is no state {quoted(line['state'])}: write the table again.")
     if min(line["iterations"], line["evaluations"], line["seconds"]) < 0:
         raise ValueError(f"{name}: a count is negative: write the table again.")
     return Measured(**{field.name: line[field.name] for field in SCHEMA}).retitled()
@@ -175,4 +180,4 @@ def merged(old_rows: Sequence[Measured], fresh: Iterable[Measured]) -> dict[str,
 
 
 def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+    return clipped(" ".join(str(error).split()), 200).rstrip(".") or type(error).__name__

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from deqviz.core.quoted import quoted
 from deqviz.resources import PRETRAINED
 
 _ABOUT = """\
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from deqviz.training.recipes import RECIPES
 
     if args.recipe not in RECIPES:
-        parser.error(f"there is no recipe {args.recipe!r}; there are {', '.join(sorted(RECIPES))}")
+        parser.error(f"there is no recipe {quoted(args.recipe)}; there are {', '.join(sorted(RECIPES))}")
     if args.threads:
         torch.set_num_threads(args.threads)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from deqviz.core.metrics import decibels, largest_error, psnr, squared_error, ssim
+from deqviz.core.metrics import decibels, largest_error, no_ssim, psnr, squared_error, ssim
 from deqviz.core.space import magnitude
 
 
@@ -45,6 +45,15 @@ def test_complex_pictures_are_compared_by_their_magnitudes(complex_pair):
     assert ssim(x, truth) == pytest.approx(structural_similarity(*sizes, data_range=1), rel=1e-9)
     assert psnr(x, truth) == decibels(float(squared_error(x, truth)))
     assert float(largest_error(x, truth)) == pytest.approx(abs(sizes[0] - sizes[1]).max(), rel=1e-12)
+
+
+@pytest.mark.parametrize(("height", "width"), [(6, 40), (40, 1), (7, 7)])
+def test_an_image_thinner_than_the_window_has_no_ssim(height: int, width: int):
+    truth = torch.rand(1, 1, height, width, generator=torch.Generator().manual_seed(0))
+    size = min(height, width)
+    message = f"No SSIM: its window is 7 px wide, the image {size} px." if size < 7 else ""
+    assert no_ssim(truth) == message
+    assert (ssim(0.9 * truth, truth) is None) == (size < 7)
 
 
 def test_a_phase_is_no_error(complex_pair):

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from deqviz import images
 from deqviz.core import machine
 from deqviz.core.records import Method
 from deqviz.core.registry import Choice
@@ -49,6 +51,16 @@ def test_runs_to_its_end_and_keeps_what_a_viewer_needs(worker):
     assert snapshot.setup.truth is not None
     assert snapshot.setup.truth.shape == (1, 48, 48)
     assert snapshot.setup.truth.dtype == np.uint8
+
+
+def test_a_thin_image_is_done_without_ssim(worker):
+    key = images.keep(torch.rand(1, 1, 40, 5, generator=torch.Generator().manual_seed(0)), "6b" * 32)
+    job = start(worker, dataclasses.replace(ENDLESS, image=key, iterations=3), is_checked=True)
+    until(lambda: job.state in OVER)
+    snapshot = job.snapshot()
+    assert snapshot.state == "done", snapshot.message
+    assert snapshot.message.endswith("No SSIM: its window is 7 px wide, the image 5 px.")
+    assert not snapshot.ssim
 
 
 def test_a_viewer_s_numbers_are_those_of_the_bare_run(worker):

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image as Pillow
 
+from deqviz import images
 from deqviz.core.registry import Choice
 from deqviz.scenario import Scenario
 from deqviz.sweep import command, measure, runner, table
+from deqviz.sweep.apart import apart
 from deqviz.sweep.batch import Batch, Opened
 from deqviz.sweep.journal import Journal
 from deqviz.sweep.row import Cell, Measured, label
@@ -204,6 +207,14 @@ def test_out_of_iterations_is_told_and_keeps_the_picture():
     assert "Not converged: maximum of 3 iterations" in row.reason
 
 
+def test_a_thin_image_is_a_row_without_ssim():
+    key = images.keep(torch.rand(1, 1, 40, 5, generator=torch.Generator().manual_seed(0)), "6b" * 32)
+    row = measure.measure(cell(image=key, size=40))
+    assert (row.state, row.ssim) == ("arrived", None)
+    assert row.psnr is not None
+    assert row.reason == "No SSIM: its window is 7 px wide, the image 5 px."
+
+
 def test_divergence_is_a_row_and_the_rule_is_that_of_the_live_view():
     steep = Choice(
         "equilibrium",
@@ -259,6 +270,15 @@ def test_a_table_comes_back_as_it_was(small: tuple[Measured, ...], tmp_path: Pat
     assert table.read(tmp_path / "t.parquet") == rows
     assert table.opened(table.to_bytes(rows)) == rows
     assert table.opened(table.to_bytes([])) == ()
+
+
+def test_a_table_with_a_kernel_of_the_largest_side_opens():
+    kernels = [";".join(" ".join([f"0.{n}1234567890123456"] * 31) for _ in range(30 + n % 2)) for n in (1, 3)]
+    operators = [Choice("kernel_blur", {"kernel": text}) for text in kernels]
+    rows = tuple(measure.measure(cell(operator=operator)) for operator in operators)
+    assert all(len(row.operator) < 100 for row in rows)
+    assert len({row.operator for row in rows}) == 2, "kernels that begin alike have titles of their own"
+    assert table.opened(table.to_bytes(rows)) == rows
 
 
 def damaged(rows: tuple[Measured, ...]) -> Iterator[tuple[bytes, str]]:
@@ -355,6 +375,72 @@ def test_a_cell_is_never_run_twice(tmp_path: Path, calls: list[str], capsys: pyt
     assert swept(tmp_path) == 0
     assert "8 more in it are not of this file: they are kept." in capsys.readouterr().out
     assert not (tmp_path / "batch.parquet.journal").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [
+        ("iterations = 50", "iterations = 20", "iterations 50"),
+        ("tolerance = 1e-3", "tolerance = 1e-2", "tolerance 0.001"),
+        ("size = 32", "size = 40", "size 32"),
+        ('key = "tikhonov"', 'key = "tikhonov"\ntitle = "Tikhonov"\nweight = 0.5', "weight 0.02"),
+    ],
+)
+def test_rows_of_other_settings_are_kept_apart_under_one_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, name: str
+):
+    assert swept(tmp_path) == 0
+    assert swept(tmp_path, SMALL.replace(old, new)) == 0
+    assert "Rows with other settings under the same name are kept apart: " in capsys.readouterr().out
+    rows = table.read(tmp_path / "batch.parquet")
+    assert f"Tikhonov ({name})" in {row.method for row in rows}
+    assert all(len(settings_of(g.rows)) == 1 for g in groups(rows))
+    assert [row.cell for row in rows[:16]] == [c.id for c in read(tmp_path / "batch.toml").cells()]
+    assert swept(tmp_path) == 0, "and back: the old rows have their name again"
+    rows = table.read(tmp_path / "batch.parquet")
+    assert {row.method for row in rows[:16]} == {"Tikhonov", "Projection"}
+    assert all(len(settings_of(g.rows)) == 1 for g in groups(rows))
+
+
+def settings_of(rows: Sequence[Measured]) -> set[str]:
+    plain = [json.loads(row.scenario) for row in rows]
+    return {json.dumps([p[key] for key in ("size", "iterations", "tolerance", "method")]) for p in plain}
+
+
+def test_another_image_under_a_name_is_not_in_its_mean(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    text = SMALL.replace('["camera", "coins"]', '["camera", "a.png"]')
+    for n in range(3):
+        pixels = np.random.default_rng(n).integers(0, 255, (40, 40), np.uint8)
+        Pillow.fromarray(pixels).save(tmp_path / "a.png")
+        assert swept(tmp_path, text) == 0
+    assert "kept apart: Projection (another image of this name)" in capsys.readouterr().out
+    rows = table.opened((tmp_path / "batch.parquet").read_bytes())
+    for group in groups(rows):
+        keys = {(row.picture, json.loads(row.scenario)["image"]) for row in group.rows}
+        assert len(keys) == len({row.picture for row in group.rows}), group.method
+    assert {row.picture for row in rows} == {"Cameraman", "a"}
+
+
+def test_versions_are_not_mixed_and_old_tables_are_taken_apart(small: tuple[Measured, ...]):
+    old = [replace(row, version="0.1.0") for row in small[:4]]
+    rows = table.opened(table.to_bytes((*small[4:], *old)))
+    assert {row.method for row in rows[-4:]} == {"Tikhonov (version 0.1.0)", "Projection (version 0.1.0)"}
+    assert rows[:-4] == small[4:]
+    assert apart(rows) == rows, "once is enough"
+    texts = ("", "[]", "{}", "[" * 9999)
+    strange = [replace(row, scenario=text) for row, text in zip(small, texts, strict=False)]
+    assert {row.method for row in apart(strange)} == {"Tikhonov", "Projection"}
+
+
+def test_files_of_one_name_in_two_folders_are_two_images(tmp_path: Path):
+    for n, folder in enumerate(("x", "y")):
+        (tmp_path / folder).mkdir()
+        pixels = np.random.default_rng(n).integers(0, 255, (40, 40), np.uint8)
+        Pillow.fromarray(pixels).save(tmp_path / folder / "a.png")
+    sweep = parse('methods = ["baseline"]\npictures = ["*/a.png", "camera"]', tmp_path)
+    titles = [p.title for p in sweep.pictures]
+    assert len(set(titles)) == 3
+    assert all(re.fullmatch("a [0-9a-f]{6}|Cameraman", title) for title in titles)
 
 
 def test_a_torn_journal_loses_one_line_at_most(

@@ -4,22 +4,10 @@ import re
 
 import streamlit as st
 
-from deqviz.core.numbers import power_of_ten
-
 
 def heading(text: str) -> None:
     """A heading of the sidebar."""
     st.html(f'<h2 class="deqviz-section">{text}</h2>')
-
-
-def pretty(value: float) -> str:
-    """A number for people: 0.02, 25, 2.5·10⁻⁴."""
-    if value == 0 or 1e-2 <= abs(value) < 1e4:
-        return f"{value:.4g}"
-    mantissa, exponent = f"{value:.2e}".split("e")
-    mantissa = mantissa.rstrip("0").rstrip(".")
-    power = power_of_ten(int(exponent))
-    return power if mantissa == "1" else f"{mantissa}·{power}"
 
 
 def plain(text: str) -> str:

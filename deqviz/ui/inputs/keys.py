@@ -3,6 +3,8 @@
 from collections.abc import Callable, Container, Iterable
 from typing import Protocol, runtime_checkable
 
+from deqviz.core.quoted import quoted
+
 
 @runtime_checkable
 class Choices(Container[str], Iterable[str], Protocol):
@@ -14,7 +16,7 @@ def key_check(name: str, choices: Choices) -> Callable[[str], None]:
 
     def check(key: str) -> None:
         if key not in choices:
-            raise ValueError(f"There is no {name} {key!r} here; known are {', '.join(choices)}.")
+            raise ValueError(f"There is no {name} {quoted(key)} here; known are {', '.join(choices)}.")
 
     return check
 

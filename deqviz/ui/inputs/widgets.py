@@ -14,8 +14,8 @@ from typing import Any
 
 import streamlit as st
 
+from deqviz.core.numbers import pretty
 from deqviz.core.registry import REGISTRIES, Choice, Entry, Param, Pick, Range, Registry, Text, params_of
-from deqviz.ui.components.text import pretty
 
 Choices = Registry[Any] | Mapping[str, Entry[Any]]
 """What a choice is made from: entries by their keys."""

@@ -5,9 +5,9 @@ from typing import Any
 
 from deqviz import images, kspace
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS, REGULARIZERS
+from deqviz.core.numbers import pretty
 from deqviz.core.registry import REGISTRIES, Param, Pick, Range, params_of
 from deqviz.scenario import Scenario
-from deqviz.ui.components.text import pretty
 
 
 def describe(scenario: Scenario) -> str:

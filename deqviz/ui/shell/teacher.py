@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import streamlit as st
 
+from deqviz.core.quoted import quoted
 from deqviz.ui.shell.renamed import RENAMED, class_of
 
 NAME = "hide"
@@ -65,7 +66,7 @@ def style(names: Iterable[str]) -> str:
     selectors: list[str] = []
     for name in names:
         if not _KEY.fullmatch(name):
-            raise ValueError(f"{name!r} cannot be the name of a control.")
+            raise ValueError(f"{quoted(name)} cannot be the name of a control.")
         if name == SIDEBAR:
             selectors += [_BAR, '[data-testid="stExpandSidebarButton"]']
         else:

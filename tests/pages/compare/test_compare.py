@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from deqviz import kspace
+from deqviz import images, kspace
 from deqviz.core.catalog import METHODS
 from deqviz.core.metrics import psnr, ssim
 from deqviz.core.operator import ForwardModel
@@ -104,16 +104,16 @@ def test_namesakes_are_told_apart_by_what_differs():
     weights = (0.005, 0.02)
     methods = (*(Choice("tikhonov", {"weight": w}) for w in weights), Choice("tv"), Choice("tv"))
     assert names(Setting(methods=methods)) == (
-        "Tikhonov, α = 5·10⁻³",
+        "Tikhonov, α = 0.005",
         "Tikhonov, α = 0.02",
         "Total variation (1)",
         "Total variation (2)",
     )
     rough, fine = (Choice("equilibrium", {"weight": w}) for w in weights)
     ridge = Choice("equilibrium", {"regularizer": Choice("convex_ridge")})
-    assert names(Setting(methods=(rough, fine))) == ("Equilibrium, α = 5·10⁻³", "Equilibrium, α = 0.02")
+    assert names(Setting(methods=(rough, fine))) == ("Equilibrium, α = 0.005", "Equilibrium, α = 0.02")
     assert names(Setting(methods=(rough, fine, ridge))) == (
-        "Equilibrium, contractive, α = 5·10⁻³",
+        "Equilibrium, contractive, α = 0.005",
         "Equilibrium, contractive, α = 0.02",
         "Equilibrium, convex ridge",
     )
@@ -139,6 +139,15 @@ def test_all_see_the_same_data_and_give_what_a_run_alone_gives():
         assert lane.ssim == ssim(last.x, truth)
         assert len(run.clock) == last.k + 1
         assert list(run.clock) == sorted(run.clock)
+
+
+def test_a_thin_image_is_compared_without_ssim():
+    key = images.keep(torch.rand(1, 1, 40, 5, generator=torch.Generator().manual_seed(0)), "6b" * 32)
+    comparison = ended(Comparison(small(image=key)))
+    assert comparison.state == "done"
+    for lane in view(comparison, "CPU").lanes:
+        assert lane.ssim is None
+        assert lane.message.endswith("No SSIM: its window is 7 px wide, the image 5 px.")
 
 
 def test_a_method_that_does_not_fit_fails_alone_and_says_why():

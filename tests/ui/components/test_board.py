@@ -249,6 +249,25 @@ class TestBoard:
         assert picture.startswith("<svg")
         assert "measured" in picture
 
+    def test_a_zoom_has_ticks_of_its_own_and_ends_when_the_run_has(self, tab):
+        page = tab("n=30&pace=0.005")
+        state(page, "done")
+        frame = page.locator("[data-chart=halving]")
+        before, draws = frame.locator(".ytick").all_text_contents(), frame.get_attribute("data-draws") or ""
+        box = frame.locator(".nsewdrag").bounding_box()
+        assert box is not None
+        x, y = box["x"] + 0.4 * box["width"], box["y"] + 0.4 * box["height"]
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 0.1 * box["width"], y + 0.12 * box["height"], steps=5)
+        page.mouse.up()
+        expect(frame).not_to_have_attribute("data-draws", draws)
+        inside = frame.locator(".ytick").all_text_contents()
+        assert len(inside) >= 2
+        assert inside != before
+        click(page, "Halving: show everything again")
+        expect(frame.locator(".ytick")).to_have_text(before)
+
     def test_readers_hear_it_and_axe_finds_nothing(self, tab):
         page = tab("n=30&pace=0.005")
         state(page, "done")

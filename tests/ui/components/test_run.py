@@ -552,13 +552,13 @@ class TestLive:
         found = over.evaluate(
             """async () => { const p = await import('/_stcore/bidi-components/deqviz.run/shared/protocol.js');
             const d = await import('/_stcore/bidi-components/deqviz.run/shared/dom.js');
-            return { numbers: [8.4e-5, 0.0797, 12.34, 123456, 0, null].map(p.number),
+            return { numbers: [8.4e-5, 0.00123, 0.0797, -12.34, 123456, 0, null].map(p.number),
                      near: [[[0, 3, 9], 5], [[0, 3, 9], 7], [[], 1], [[4], 9]].map(a => p.nearest(...a)),
                      csv: p.csv([['a,b', [1, NaN]], ['c', ['"']]]),
                      formula: d.formula('x_k₊₁ ≤ κ^(0.9k − 2) σ_min')
                        .map(n => n.nodeName + n.textContent) }; }"""
         )
-        assert found["numbers"] == ["8.4·10⁻⁵", "0.0797", "12.3", "1.2·10⁵", "0", "–"]
+        assert found["numbers"] == ["8.4·10⁻⁵", "0.00123", "0.0797", "−12.3", "1.2·10⁵", "0", "–"]
         assert found["near"] == [1, 2, -1, 0]
         assert found["csv"] == '"a,b",c\r\n1,""""\r\n,\r\n'
         assert found["formula"] == [

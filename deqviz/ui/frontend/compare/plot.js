@@ -1,9 +1,8 @@
 // A card with one chart of the comparison: Plotly.react in place, zoom that lasts, SVG and CSV.
 
+import { axis, lengths } from "../shared/axes.js";
 import { el, mark } from "../shared/dom.js";
-import { loadPlotly } from "../shared/loader.js";
-
-const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, scrollZoom: false };
+import { CONFIG, loadPlotly } from "../shared/loader.js";
 
 export function baseLayout(look, run) {
   return {
@@ -30,12 +29,16 @@ export class PlotCard {
     this.resizing.observe(this.frame);
   }
 
-  axis(title, isLog, tickformat = "") {
-    const more = isLog ? { type: "log", exponentformat: "power", dtick: undefined, nticks: 6, minor: { showgrid: false } } : { nticks: 6, exponentformat: "power", tickformat };
-    return {
-      title: { text: title, standoff: 6, font: { size: 12 } }, gridcolor: this.look.grid, linecolor: this.look.line, zeroline: false,
-      tickfont: { size: 12 }, ...more,
-    };
+  /** Both axes of a figure: each its title, whether it is logarithmic, its ends where they are given, and the values on it. */
+  axes(layout, x, y) {
+    const { length, zoom } = this.room();
+    layout.xaxis = axis(this.look, x.title, { ...x, length: length.x, zoom: zoom?.x, across: true }, x.values);
+    layout.yaxis = axis(this.look, y.title, { ...y, length: length.y, zoom: zoom?.y }, y.values);
+  }
+
+  /** What of its place and of what a person did the figure depends on. */
+  room() {
+    return { length: lengths(this.frame), zoom: this.zoom };
   }
 
   /** Draw, soon: of several updates the newest counts. */
@@ -73,10 +76,6 @@ export class PlotCard {
     if (signature === this.drawn) return;
     this.drawn = signature;
     const { traces, layout } = this.figure();
-    if (this.zoom) {
-      layout.xaxis = { ...layout.xaxis, range: this.zoom.x, autorange: false };
-      layout.yaxis = { ...layout.yaxis, range: this.zoom.y, autorange: false };
-    }
     await this.Plotly.react(this.plot, traces, layout, CONFIG);
     if (!this.ready) this.wire();
     mark(this.plot, "aria-label", this.describe());
@@ -90,6 +89,7 @@ export class PlotCard {
       const { xaxis, yaxis } = this.plot.layout;
       this.zoom = { x: [...xaxis.range], y: [...yaxis.range] };
       this.home.hidden = false;
+      this.refresh(this.file); // its ticks are those of the range
     });
     this.plot.on("plotly_doubleclick", () => this.unzoom());
   }
@@ -103,7 +103,7 @@ export class PlotCard {
   resize() {
     cancelAnimationFrame(this.resized);
     this.resized = requestAnimationFrame(() => {
-      if (!this.gone && this.ready && this.node.offsetParent) this.Plotly.Plots.resize(this.plot);
+      if (!this.gone && this.ready && this.node.offsetParent) this.Plotly.Plots.resize(this.plot).then(() => this.refresh(this.file));
     });
   }
 

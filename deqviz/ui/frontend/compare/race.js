@@ -3,9 +3,9 @@
 import { switchOf } from "./bar.js";
 import { strokeOf, traceOf } from "./marks.js";
 import { choices } from "./store.js";
+import { escaped, shown } from "../shared/axes.js";
 import { download, el, mark, select } from "../shared/dom.js";
-import { finite } from "../shared/figures.js";
-import { csv, number } from "../shared/protocol.js";
+import { csv, finer, number } from "../shared/protocol.js";
 import { baseLayout, PlotCard } from "./plot.js";
 
 const XS = { k: ["iterations", "iteration k"], seconds: ["time", "computing time of the run (s)"], evaluations: ["evaluations", "evaluations of T"] };
@@ -52,7 +52,7 @@ export class CompareRace extends PlotCard {
   signature() {
     const { lanes } = this.packet.head;
     const ends = lanes.map((_, i) => { const [x, y] = this.line(i); return [x.length, x.at(-1), y.at(-1)]; });
-    return JSON.stringify([this.packet.head.run, this.look.id, this.named, choices.x, choices.y, choices.log, this.zoom, this.cursor, ends]);
+    return JSON.stringify([this.packet.head.run, this.look.id, this.named, choices.x, choices.y, choices.log, this.room(), this.cursor, ends]);
   }
 
   figure() {
@@ -62,10 +62,10 @@ export class CompareRace extends PlotCard {
     this.packet.head.lanes.forEach((lane, i) => {
       const [x, y] = this.line(i);
       const style = traceOf(this.look, i);
-      const values = isLogY ? Array.from(y, (v) => (v > 0 && Number.isFinite(v) ? v : null)) : finite(y);
+      const values = shown(y, isLogY);
       traces.push({
-        x: finite(x), y: values, name: escaped(lane.name), connectgaps: true, mode: "lines+markers", ...style,
-        marker: { ...style.marker, maxdisplayed: 9 }, hovertemplate: isLogY ? "%{y:.2~e}" : "%{y:.4~g}",
+        x: shown(x, choices.log), y: values, name: escaped(lane.name), connectgaps: true, mode: "lines+markers", ...style,
+        marker: { ...style.marker, maxdisplayed: 9 }, text: values.map(finer), hovertemplate: "%{text}",
       });
       let end = values.length - 1;
       while (end > 0 && values[end] === null) end--;
@@ -76,8 +76,9 @@ export class CompareRace extends PlotCard {
         });
       }
     });
-    layout.xaxis = this.axis(XS[choices.x][1], choices.log, choices.x === "k" ? ",d" : "");
-    layout.yaxis = this.axis(YS[choices.y][1], isLogY);
+    const drawn = traces.filter((t) => t.name);
+    this.axes(layout, { title: XS[choices.x][1], log: choices.log, values: drawn.map((t) => t.x) },
+      { title: YS[choices.y][1], log: isLogY, values: drawn.map((t) => t.y) });
     layout.hovermode = choices.x === "k" ? "x unified" : "closest";
     if (this.cursor !== null && choices.x === "k") {
       layout.shapes = [{ type: "line", x0: this.cursor, x1: this.cursor, yref: "paper", y0: 0, y1: 1, line: { color: this.look.mute, width: 1 } }];
@@ -101,9 +102,4 @@ export class CompareRace extends PlotCard {
     });
     download(`${this.fileName}.csv`, csv([["method", rows[0]], [choices.x, rows[1]], [choices.y, rows[2]]]), "text/csv");
   }
-}
-
-/** Plotly reads names as markup. */
-function escaped(text) {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

@@ -3,8 +3,8 @@
 import { traceOf } from "./marks.js";
 import { choices } from "./store.js";
 import { download, el, mark, say } from "../shared/dom.js";
-import { finite } from "../shared/figures.js";
-import { number } from "../shared/protocol.js";
+import { shown } from "../shared/axes.js";
+import { decibels, number } from "../shared/protocol.js";
 import { baseLayout, PlotCard } from "./plot.js";
 
 const MOVING = ["preparing", "running"];
@@ -72,7 +72,7 @@ export class CompareTune extends PlotCard {
 
   signature() {
     const { tune } = this;
-    return JSON.stringify([this.which.value, tune, this.look.id, this.zoom, this.packet.head.tunables]);
+    return JSON.stringify([this.which.value, tune, this.look.id, this.room(), this.packet.head.tunables]);
   }
 
   figure() {
@@ -82,22 +82,18 @@ export class CompareTune extends PlotCard {
     layout.margin = { l: 50, r: 12, t: 8, b: 40 };
     if (!chosen) return { traces: [], layout };
     const [owner, , symbol, isLog, now, ends] = chosen;
-    const [low, high] = isLog ? ends.map(Math.log10) : ends;
-    const room = 0.04 * (high - low);
-    layout.xaxis = { ...this.axis(symbol, isLog), range: [low - room, high + room], autorange: false, nticks: 5 };
-    layout.yaxis = this.axis("PSNR (dB)", false);
     layout.shapes = [{ type: "line", x0: now, x1: now, yref: "paper", y0: 0, y1: 1, line: { color: this.look.mute, width: 1, dash: "dot" } }];
     layout.annotations = [{ x: isLog ? Math.log10(now) : now, yref: "paper", y: 0, text: " now", showarrow: false, xanchor: "left", yanchor: "bottom", font: { size: 12, color: this.look.mute } }];
-    if (!tune || !this.packet.blocks.tune.length) {
-      layout.yaxis.showticklabels = false;
-      return { traces: [], layout };
-    }
-    const all = this.packet.blocks.tune;
+    const all = tune ? this.packet.blocks.tune : [];
     const n = all.length / 2;
     const points = Array.from({ length: n }, (_, i) => [all[i], all[n + i]]).sort((a, b) => a[0] - b[0]);
+    const [xs, ys] = [0, 1].map((i) => shown(points.map((p) => p[i])));
+    this.axes(layout, { title: symbol, log: isLog, values: [ends] }, { title: "PSNR (dB)", values: [ys] });
+    if (!n) return { traces: [], layout };
     const style = traceOf(this.look, owner);
     const traces = [{
-      x: points.map((p) => p[0]), y: finite(points.map((p) => p[1])), mode: "lines+markers", ...style, name: "tried", hovertemplate: `${symbol} = %{x:.3~g}: %{y:.2f} dB<extra></extra>`,
+      x: xs, y: ys, mode: "lines+markers", ...style, name: "tried",
+      text: points.map(([x, y]) => `${symbol} = ${number(x)}: ${decibels(y)}`), hovertemplate: "%{text}<extra></extra>",
     }];
     if (tune.best !== null) {
       traces.push({

@@ -1,5 +1,7 @@
 // The two charts beside the plane, as the board's charts take them.
 
+import { number } from "../shared/protocol.js";
+
 const LABELS = { first: "p₁", second: "p₂", weight: "α" };
 
 function block(rows) {
@@ -21,7 +23,7 @@ export function chartsOf({ head, blocks }, paths, steps) {
     lines.forEach((line, j) => { out.blocks[`series:${i}:${j}`] = line[3]; });
   };
   add({
-    key: "residual", title: "Fixed-point residual", note: head.kappa === null ? "no contraction certified" : `κ = ${head.kappa.toPrecision(3)}`,
+    key: "residual", title: "Fixed-point residual", note: head.kappa === null ? "no contraction certified" : `κ = ${number(head.kappa)}`,
     formula: head.kappa === null ? "‖T(x_k) − x_k‖" : "‖T(x_k) − x_k‖ ≤ κᵏ ‖T(x₀) − x₀‖",
     sentence: head.kappa === null ? "Residual of every trajectory." : "Residual of every trajectory; never above the dashed certified bound.", x: ["iteration k", false, null, null], y: ["‖T(x) − x‖", true, null, null],
   }, residuals(head, paths, steps));

@@ -2,12 +2,12 @@
 
 import { download, el, mark, say, select } from "../shared/dom.js";
 import { pathFigure, qualityFigure, residualFigure, thirds } from "../shared/figures.js";
-import { loadPlotly, preloadPlotly } from "../shared/loader.js";
+import { lengths } from "../shared/axes.js";
+import { CONFIG, loadPlotly, preloadPlotly } from "../shared/loader.js";
 import { csv, nearest, number, valueAt } from "../shared/protocol.js";
 import { choices } from "./store.js";
 
 const BUDGET = 25; // ms that the charts may take of one live update; an update of all three takes 15 to 50
-const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, scrollZoom: false };
 
 export class Charts {
   /** @param {(k: number) => void} scrub */
@@ -106,9 +106,10 @@ export class Charts {
   }
 
   figure(chart) {
-    if (chart.name === "residual") return residualFigure(this.view, this.look);
-    if (chart.name === "quality") return qualityFigure(this.view, this.look, this.curve());
-    return pathFigure(this.view, this.look);
+    const room = { length: lengths(chart.frame), zoom: chart.zoom };
+    if (chart.name === "residual") return residualFigure(this.view, this.look, room);
+    if (chart.name === "quality") return qualityFigure(this.view, this.look, this.curve(), room);
+    return pathFigure(this.view, this.look, room);
   }
 
   async draw(chart) {
@@ -118,10 +119,6 @@ export class Charts {
     chart.drawn = performance.now();
     const { traces, layout, table } = this.figure(chart);
     chart.data = table;
-    if (chart.zoom) {
-      Object.assign(layout.xaxis, { range: chart.zoom.x, autorange: false });
-      layout.yaxis = { ...layout.yaxis, range: chart.zoom.y, autorange: false };
-    }
     await this.Plotly.react(chart.plot, traces, layout, CONFIG);
     if (!chart.ready) this.wire(chart);
     mark(chart.plot, "aria-label", this.describe(chart));
@@ -131,7 +128,7 @@ export class Charts {
   /** Everything a chart depends on: while it stays the same, nothing is drawn. */
   signature(chart) {
     const { head, columns, blocks } = this.view;
-    const shared = [head.run, this.look.id, JSON.stringify(chart.zoom)];
+    const shared = [head.run, this.look.id, JSON.stringify([chart.zoom, lengths(chart.frame)])];
     if (chart.name !== "path") {
       const { k = [] } = columns;
       return [...shared, k.length, k[k.length - 1], columns.predicted?.length, JSON.stringify(chart.name === "quality" ? this.curve() : 0)].join("|");
@@ -157,7 +154,7 @@ export class Charts {
     const { xaxis, yaxis } = chart.plot.layout;
     chart.zoom = { x: [...xaxis.range], y: [...yaxis.range] };
     chart.home.hidden = false;
-    this.moveCursor(this.k);
+    this.draw(chart).then(() => this.moveCursor(this.k)); // its ticks are those of the range
   }
 
   unzoom(chart) {
@@ -236,7 +233,7 @@ export class Charts {
     cancelAnimationFrame(this.resized);
     this.resized = requestAnimationFrame(() => {
       if (this.gone || !this.node.offsetParent) return;
-      const drawn = this.charts.filter((chart) => chart.ready).map((chart) => this.Plotly.Plots.resize(chart.plot));
+      const drawn = this.charts.filter((chart) => chart.ready).map((chart) => this.Plotly.Plots.resize(chart.plot).then(() => this.draw(chart)));
       // Plotly takes its time: only then do the axes know where the cursor is.
       Promise.all(drawn).then(() => this.gone || !this.view || this.moveCursor(this.k));
     });

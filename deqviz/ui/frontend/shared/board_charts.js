@@ -1,13 +1,14 @@
 // The cards with charts: Plotly.react in place, zoom that lasts while rows arrive, downloads.
 
+import { lengths } from "./axes.js";
 import { boardFigure, rowsOf, swatch, tableOf } from "./board_figures.js";
 import { sketch } from "./board_sketch.js";
 import { download, el, formula, mark } from "./dom.js";
-import { loadPlotly } from "./loader.js";
+import { headed } from "./hover.js";
+import { CONFIG, loadPlotly } from "./loader.js";
 import { csv, number } from "./protocol.js";
 
 const BUDGET = 40; // ms that the charts may take of one update while it runs
-const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, scrollZoom: false };
 
 export class BoardCharts {
   constructor() {
@@ -116,7 +117,10 @@ export class BoardCharts {
 
   /** The legend: every line that has a name, with its mark. */
   explain(card, chart) {
-    const named = chart.series.filter(([name]) => name);
+    const lines = this.linesOf(card);
+    // A logarithmic axis has no place for zero: the legend tells of a line that is nothing else.
+    const text = (name, [, y]) => (chart.y[1] && y.length && y.every((v) => v === 0) ? `${name}: 0` : name);
+    const named = chart.series.map(([name, ...more], i) => [name && text(name, lines[i]), ...more]).filter(([name]) => name);
     const shown = JSON.stringify([named, this.look.id]);
     if (shown === card.legendShown) return;
     card.legendShown = shown;
@@ -143,15 +147,12 @@ export class BoardCharts {
     const lines = this.linesOf(card);
     const { x, y, series, equal } = card.chart;
     const sums = lines.flatMap((rows) => rows.map(sum));
-    const signature = JSON.stringify([this.packet.head.run, this.look.id, card.zoom, x, y, series, equal, sums]);
+    const room = { length: lengths(card.frame), zoom: card.zoom };
+    const signature = JSON.stringify([this.packet.head.run, this.look.id, room, x, y, series, equal, sums]);
     if (signature === card.signature) return;
     card.signature = signature;
     card.drawn = performance.now();
-    const { traces, layout } = boardFigure(card.chart, lines, this.look, this.packet.head.run);
-    if (card.zoom) {
-      layout.xaxis = { ...layout.xaxis, range: card.zoom.x, autorange: false };
-      layout.yaxis = { ...layout.yaxis, range: card.zoom.y, autorange: false };
-    }
+    const { traces, layout } = boardFigure(card.chart, lines, this.look, this.packet.head.run, room);
     if (!card.ready) card.plot.replaceChildren();
     await this.Plotly.react(card.plot, traces, layout, CONFIG);
     if (!card.ready) this.wire(card);
@@ -163,6 +164,7 @@ export class BoardCharts {
   wire(card) {
     card.ready = true;
     card.plot.on("plotly_relayout", (change) => this.relayed(card, change));
+    headed(card.plot);
     card.plot.on("plotly_doubleclick", () => this.unzoom(card));
   }
 
@@ -173,6 +175,7 @@ export class BoardCharts {
     card.zoom = { x: [...xaxis.range], y: [...yaxis.range] };
     card.home.hidden = false;
     mark(card.frame, "data-zoom", card.zoom.x.map((v) => v.toPrecision(6)).join(" "));
+    this.draw(card); // its ticks are those of the range
   }
 
   unzoom(card) {
@@ -199,7 +202,7 @@ export class BoardCharts {
     cancelAnimationFrame(this.resized);
     this.resized = requestAnimationFrame(() => {
       if (this.gone || !this.node.offsetParent) return;
-      for (const card of this.cards.values()) if (card.ready) this.Plotly.Plots.resize(card.plot);
+      for (const card of this.cards.values()) if (card.ready) this.Plotly.Plots.resize(card.plot).then(() => this.draw(card));
     });
   }
 

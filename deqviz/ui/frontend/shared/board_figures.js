@@ -1,7 +1,9 @@
 // A chart of the board as a Plotly figure: pure functions of the packet and the look.
 
+import { axis, escaped, shown } from "./axes.js";
 import { svg } from "./dom.js";
-import { finite, symbolOf } from "./figures.js";
+import { symbolOf } from "./figures.js";
+import { finer } from "./protocol.js";
 
 const MARKS = { iterate: "circle", measured: "diamond", predicted: "cross", truth: "triangle-up", error: "square" };
 const DASHES = { dashed: "dash", dotted: "dot" };
@@ -21,37 +23,6 @@ export function rowsOf(block) {
   return Array.from({ length: rows }, (_, i) => block.subarray(i * n, (i + 1) * n));
 }
 
-/** What a logarithmic axis cannot show leaves a gap, as what is no number does. */
-const shown = (values, log) => (log ? Array.from(values, (v) => (v > 0 && Number.isFinite(v) ? v : null)) : finite(values));
-
-function axis(look, [title, log, low, high], lines) {
-  const found = {
-    title: { text: escaped(title), standoff: 6, font: { size: 12 } },
-    gridcolor: look.grid, linecolor: look.line, zeroline: false, tickfont: { size: 12 }, fixedrange: false, automargin: true,
-  };
-  const place = (v) => (v === null ? null : log ? Math.log10(v) : v);
-  if (low !== null || high !== null) {
-    found.range = [place(low), place(high)];
-    found.autorange = low === null ? "min" : high === null ? "max" : false;
-  }
-  // Before the first point the numbers of an axis would be anybody's.
-  if (low === null && high === null && !lines.flat().some((v) => v !== null)) return { ...found, showticklabels: false };
-  if (!log) return { ...found, nticks: 6, exponentformat: "power" };
-  return { ...found, type: "log", exponentformat: "power", minor: { showgrid: false }, ...ticks(low, high, lines) };
-}
-
-/** Decades when there are several, plain ticks when there are not. */
-function ticks(low, high, lines) {
-  const values = lines.flat().filter((v) => v !== null);
-  const top = high ?? values.reduce((a, v) => Math.max(a, v), 0);
-  const bottom = low ?? values.reduce((a, v) => Math.min(a, v), Infinity);
-  const decades = Math.log10(top / bottom);
-  if (decades >= 1) return { dtick: Math.max(1, Math.ceil(decades / 6)) };
-  // as many digits as it takes to tell two ticks apart
-  const digits = decades > 0 ? Math.min(8, 2 + Math.ceil(-Math.log10(decades))) : 2;
-  return { nticks: 5, tickformat: `.${digits}~g` };
-}
-
 function layoutOf(look, run, chart) {
   return {
     autosize: true, uirevision: run, margin: { ...MARGIN }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
@@ -64,14 +35,14 @@ function layoutOf(look, run, chart) {
   };
 }
 
-function tracesOf(look, [name, role, style], [x, y, low], log) {
+function tracesOf(look, [name, role, style], [x, y, low]) {
   const color = colourOf(look, role);
   const text = escaped(name);
   const line = { color, width: style === "dashed" || style === "dotted" ? 1.7 : 2.2, dash: DASHES[style] ?? "solid" };
   const one = {
     x, y, name: text, showlegend: name !== "", mode: { points: "markers", both: "lines+markers" }[style] ?? "lines", line, connectgaps: false,
     marker: { color, size: style === "points" ? 7.5 : 6, symbol: MARKS[role] ?? symbolOf(Number(role.at(-1)) - 1) },
-    ...(name ? { hovertemplate: `%{y:${log ? ".3~e" : ".4~g"}}` } : { hoverinfo: "skip" }),
+    ...(name ? { text: y.map(finer), hovertemplate: "%{text}" } : { hoverinfo: "skip" }),
   };
   // A line of one point would not be seen.
   if (one.mode === "lines" && y.filter((v) => v !== null).length === 1) one.mode = "markers";
@@ -86,17 +57,16 @@ function tracesOf(look, [name, role, style], [x, y, low], log) {
  * @param {Uint8Array[][]} lines the rows of every line
  * @param {object} look
  * @param {string} run
+ * @param {{length: {x: number, y: number}, zoom: {x: number[], y: number[]}|null}} room pixels, and the ranges that a person chose
  * @returns {{traces: object[], layout: object}}
  */
-export function boardFigure(chart, lines, look, run) {
-  const [xLog, yLog] = [chart.x[1], chart.y[1]];
-  const drawn = lines.map(([x, y, low]) => [shown(x, xLog), shown(y, yLog), low && shown(low, yLog)]);
-  const traces = chart.series.flatMap((series, i) => tracesOf(look, series, drawn[i], yLog));
+export function boardFigure(chart, lines, look, run, { length, zoom }) {
+  const [across, up] = [chart.x, chart.y].map(([title, log, low, high]) => ({ title, log, low, high }));
+  const drawn = lines.map(([x, y, low]) => [shown(x, across.log), shown(y, up.log), low && shown(low, up.log)]);
+  const traces = chart.series.flatMap((series, i) => tracesOf(look, series, drawn[i]));
   const layout = layoutOf(look, run, chart);
-  layout.xaxis = axis(look, chart.x, drawn.map(([x]) => x));
-  layout.yaxis = axis(look, chart.y, drawn.flatMap(([, y, low]) => (low ? [y, low] : [y])));
-  layout.xaxis.hoverformat = xLog ? ".3~e" : ".4~g";
-  Object.assign(layout.xaxis, { spikethickness: 1, spikedash: "solid", spikecolor: look.mute });
+  layout.xaxis = axis(look, across.title, { ...across, length: length.x, zoom: zoom?.x, across: true }, drawn.map(([x]) => x));
+  layout.yaxis = axis(look, up.title, { ...up, length: length.y, zoom: zoom?.y }, drawn.flatMap(([, y, low]) => (low ? [y, low] : [y])));
   if (chart.equal) layout.yaxis.scaleanchor = "x";
   return { traces, layout };
 }
@@ -131,10 +101,4 @@ const SHAPES = {
 export function faded(colour) {
   const [r, g, b] = [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
   return `rgba(${r}, ${g}, ${b}, 0.16)`;
-}
-
-/** Plotly reads names and titles as markup; x_k and 10^{p} become its sub- and superscripts. */
-function escaped(text) {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
-    .replaceAll(/_\{([^}]*)\}/g, "<sub>$1</sub>").replaceAll(/\^\{([^}]*)\}/g, "<sup>$1</sup>");
 }

@@ -1,5 +1,6 @@
 // The first look at a chart: its points where they will stand, drawn while plotly.js is still being read.
 
+import { extent } from "./axes.js";
 import { MARGIN, colourOf, faded } from "./board_figures.js";
 import { svg } from "./dom.js";
 
@@ -26,16 +27,11 @@ export function sketch(chart, lines, look, width, height) {
   return svg(width, height, parts);
 }
 
-/** From a value to its pixel on an axis, over the axis' own range or that of the values; null without values. */
+/** From a value to its pixel on an axis, over its range; null without values. */
 function placing([, log, low, high], columns, from, to) {
-  const scale = (v) => (log ? Math.log10(v) : v);
-  const values = columns.flatMap((column) => Array.from(column, scale)).filter(Number.isFinite);
-  if (!values.length) return null;
-  const [least, most] = values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
-  const room = 0.06 * (most - least) || 0.5;
-  const bottom = low === null ? least - room : scale(low);
-  const top = high === null ? most + room : scale(high);
-  return (v) => from + ((scale(v) - bottom) / (top - bottom)) * (to - from);
+  const range = columns.some((column) => column.length) ? extent({ log, low, high }, columns) : null;
+  if (!range) return null;
+  return (v) => from + (((log ? Math.log10(v) : v) - range[0]) / (range[1] - range[0])) * (to - from);
 }
 
 function pointsOf(x, y, xs, ys) {

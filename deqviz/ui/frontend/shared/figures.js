@@ -1,8 +1,8 @@
 // The three charts as Plotly figures: pure functions of the data and the look.
 
-import { horizon } from "./protocol.js";
+import { axis, escaped, shown } from "./axes.js";
+import { finer, horizon } from "./protocol.js";
 
-const FLOOR = 1e-16;
 /** The mark of the i-th of several lines: colour is never the only difference. */
 export const symbolOf = (i) => SYMBOLS[i % SYMBOLS.length];
 const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "x"];
@@ -23,13 +23,6 @@ function base(look, run) {
   };
 }
 
-function axis(look, title, more = {}) {
-  return {
-    title: { text: title, standoff: 6, font: { size: 12 } },
-    gridcolor: look.grid, linecolor: look.line, zeroline: false, tickfont: { size: 12 }, fixedrange: false, ...more,
-  };
-}
-
 /** The legend stands above the plot, where no line can be under it. */
 function above(layout, look) {
   layout.margin.t = 30;
@@ -39,95 +32,79 @@ function above(layout, look) {
   };
 }
 
-/** Logarithmic axis of values: decades when there are several, plain ticks when there are not. */
-function logAxis(look, title, series) {
-  let low = Infinity;
-  let high = -Infinity;
-  for (const values of series) {
-    for (const v of values) {
-      if (v > 0 && Number.isFinite(v)) {
-        if (v < low) low = v;
-        if (v > high) high = v;
-      }
-    }
-  }
-  const decades = Math.log10(high / low);
-  const more = { type: "log", exponentformat: "power", minor: { showgrid: false } };
-  if (decades >= 1) more.dtick = Math.max(1, Math.ceil(decades / 6));
-  else Object.assign(more, { nticks: 5, tickformat: ".2~e" });
-  return axis(look, title, more);
+/** What hovering says of each value. */
+const said = (values) => Array.from(values, finer);
+
+function kAxis(look, view, { length, zoom }) {
+  const k = view.columns.k ?? [];
+  const end = horizon(k.length ? k[k.length - 1] : 0, view.head.k_max);
+  const ends = k.length ? { low: -0.02 * end, high: 1.02 * end } : {};
+  return { ...axis(look, "iteration k", { ...ends, length: length.x, zoom: zoom?.x, across: true }, [k]), unifiedhovertitle: { text: "k = %{x}" } };
 }
 
-const floored = (values) => Array.from(values, (v) => (Number.isFinite(v) ? Math.max(v, FLOOR) : null));
-/** What is no number leaves a gap. */
-export const finite = (values) => Array.from(values, (v) => (Number.isFinite(v) ? v : null));
-
-function kAxis(look, view) {
-  const k = view.columns.k;
-  const end = horizon(k?.length ? k[k.length - 1] : 0, view.head.k_max);
-  return axis(look, "iteration k", {
-    range: [-0.02 * end, 1.02 * end], tickformat: ",d", hoverformat: ",d", nticks: 6, unifiedhovertitle: { text: "k = %{x}" },
-    spikethickness: 1, spikedash: "solid", spikecolor: look.mute,
-  });
-}
-
-/** Residual against k with its certified bound. */
-export function residualFigure(view, look) {
+/**
+ * Residual against k with its certified bound.
+ * @param {object} view
+ * @param {object} look
+ * @param {{length: {x: number, y: number}, zoom: {x: number[], y: number[]}|null}} room pixels, and the ranges that a person chose
+ */
+export function residualFigure(view, look, room) {
   const { k = [], residual = [], predicted, predicted_k: pk = k } = view.columns;
-  const x = kAxis(look, view);
-  const line = floored(residual);
+  const x = kAxis(look, view, room);
+  const line = shown(residual, true);
   const traces = [];
   if (predicted?.length) {
-    const shown = Array.from(pk).filter((v) => v <= x.range[1]).length;
-    const bound = floored(predicted.slice(0, Math.min(predicted.length, shown + 1)));
+    const seen = Array.from(pk).filter((v) => v <= (x.range?.[1] ?? Infinity)).length;
+    const bound = shown(predicted.slice(0, Math.min(predicted.length, seen + 1)), true);
     traces.push({
       x: Array.from(pk).slice(0, bound.length), y: bound, name: "certified bound", mode: "lines",
-      line: { color: look.predicted, width: 1.6, dash: "dash" }, hovertemplate: "%{y:.2~e}",
+      line: { color: look.predicted, width: 1.6, dash: "dash" }, text: said(bound), hovertemplate: "%{text}",
     });
   }
   traces.push({
     x: Array.from(k), y: line, name: "value", mode: line.length < 2 ? "markers" : "lines",
-    line: { color: look.iterate, width: 2.2 }, hovertemplate: "%{y:.2~e}",
+    line: { color: look.iterate, width: 2.2 }, text: said(line), hovertemplate: "%{text}",
   });
   const layout = base(look, view.head.run);
   layout.xaxis = x;
-  layout.yaxis = logAxis(look, "residual", traces.map((t) => t.y));
+  layout.yaxis = axis(look, "residual", { log: true, length: room.length.y, zoom: room.zoom?.y }, traces.map((t) => t.y));
   above(layout, look);
   return { traces, layout, table: [["k", k], ["residual", residual], ["predicted_k", predicted ? pk : []], ["predicted", predicted ?? []]] };
 }
 
 /** One of the quality curves against k, with its baseline. */
-export function qualityFigure(view, look, curve) {
+export function qualityFigure(view, look, curve, room) {
   const layout = base(look, view.head.run);
-  layout.xaxis = kAxis(look, view);
+  layout.xaxis = kAxis(look, view, room);
   if (!curve) return { traces: [], layout, table: [] };
   const [column, label, title, xName, log, baseline, baselineLabel] = curve;
   const x = view.columns[xName] ?? [];
   const raw = view.columns[column] ?? [];
-  const y = log ? floored(raw) : finite(raw);
+  const y = shown(raw, log);
   const traces = [{
     x: Array.from(x), y, name: label, connectgaps: true, mode: y.length < 2 ? "markers" : "lines",
-    line: { color: look.iterate, width: 2.2 }, hovertemplate: log ? "%{y:.2~e}" : "%{y:.4~g}",
+    line: { color: look.iterate, width: 2.2 }, text: said(y), hovertemplate: "%{text}",
   }];
-  if (baseline !== null && baseline !== undefined) {
+  if (baseline !== null && baseline !== undefined && layout.xaxis.range) {
     traces.push({
       x: layout.xaxis.range, y: [baseline, baseline], name: baselineLabel, mode: "lines", hoverinfo: "skip",
       line: { color: look.measured, width: 1.8, dash: "dot" },
     });
   }
-  layout.yaxis = log ? logAxis(look, title, traces.map((t) => t.y)) : axis(look, title, { nticks: 6, exponentformat: "power" });
+  layout.yaxis = axis(look, title, { log, length: room.length.y, zoom: room.zoom?.y }, traces.map((t) => t.y));
   above(layout, look);
   return { traces, layout, table: [[xName, x], [column, raw]] };
 }
 
 /** The ways of the iterates over the shade of the residual. */
-export function pathFigure(view, look) {
+export function pathFigure(view, look, { zoom }) {
   const { trajectory } = view.head;
   const layout = base(look, view.head.run);
   Object.assign(layout, { hovermode: "closest", hoverdistance: 20, margin: { l: 14, r: 14, t: 30, b: 30 } });
-  const plain = { showgrid: false, showticklabels: false, ticks: "", showline: false };
-  layout.xaxis = axis(look, trajectory?.axis ?? "", plain);
-  layout.yaxis = axis(look, "", { ...plain, scaleanchor: "x" });
+  const plain = { showgrid: false, showticklabels: false, ticks: "", showline: false, zeroline: false };
+  const title = { text: trajectory?.axis ?? "", standoff: 6, font: { size: 12 } };
+  layout.xaxis = { ...plain, title, ...(zoom && { range: zoom.x, autorange: false }) };
+  layout.yaxis = { ...plain, scaleanchor: "x", ...(zoom && { range: zoom.y, autorange: false }) };
   above(layout, look);
   if (!trajectory) return { traces: [], layout, table: [] };
   const traces = [];
@@ -137,7 +114,7 @@ export function pathFigure(view, look) {
     const [a, b, k] = thirds(view.blocks[`path:${i}`]);
     const color = look.starts[i % look.starts.length];
     traces.push({
-      x: finite(a), y: finite(b), customdata: Array.from(k), name, mode: "lines+markers",
+      x: shown(a), y: shown(b), customdata: Array.from(k), name, mode: "lines+markers",
       line: { color, width: 1.8 }, marker: { color, size: 5, symbol: SYMBOLS[i % SYMBOLS.length], maxdisplayed: 40 },
       hovertemplate: `k = %{customdata}<extra>${escaped(name)}</extra>`,
     });
@@ -154,7 +131,7 @@ export function pathFigure(view, look) {
 
 function shade(blocks, look) {
   const { "shade:a": a, "shade:b": b, "shade:z": z } = blocks;
-  const rows = Array.from(b, (_, i) => finite(z.subarray(i * a.length, (i + 1) * a.length)));
+  const rows = Array.from(b, (_, i) => shown(z.subarray(i * a.length, (i + 1) * a.length)));
   const edge = [...rows[0], ...rows.at(-1), ...rows.flatMap((row) => [row[0], row.at(-1)])].filter(Number.isFinite);
   const low = rows.flat().filter(Number.isFinite).reduce((a, v) => Math.min(a, v), Infinity);
   const high = edge.reduce((a, v) => Math.min(a, v), Infinity); // the shade fades out before its border
@@ -171,9 +148,4 @@ function shade(blocks, look) {
 export function thirds(block) {
   const n = block.length / 3;
   return [block.subarray(0, n), block.subarray(n, 2 * n), block.subarray(2 * n)];
-}
-
-/** Plotly reads names as markup. */
-function escaped(text) {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

@@ -1,5 +1,8 @@
 // plotly.js: a classic script that Streamlit serves, or one that came through the websocket.
 
+/** Buttons, tips and zoom by the wheel are ours, or nobody's. */
+export const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false, scrollZoom: false, showTips: false };
+
 let loading = null;
 let preloaded = false;
 let supply = null;

@@ -64,17 +64,22 @@ export function valueAt(columns, name, k) {
 
 const RAISED = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 
-/**
- * A number the way the page writes it: 0.812, 15.8, 8.4·10⁻⁵; an en dash for none.
- * @param {number|null|undefined} value
- */
-export function number(value) {
+/** A power of ten: 10⁻⁵. @param {number} exponent */
+export const power = (exponent) => `10${[...String(exponent)].map((c) => RAISED[c]).join("")}`;
+
+/** A number the way the page and core/numbers.py write it: 0.812, 15.8, 8.4·10⁻⁵; an en dash for none. @param {number|null|undefined} value */
+export const number = (value) => written(value, 3);
+
+/** The same with a digit more for who points at it, and counts as they are. @param {number|null|undefined} value */
+export const finer = (value) => (Number.isInteger(value) && Math.abs(value) < 1e5 ? String(value).replace("-", "−") : written(value, 4));
+
+function written(value, digits) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   if (value === 0) return "0";
-  const [mantissa, exponent] = value.toExponential(1).split("e");
-  const power = Number(exponent);
-  if (power < -2 || power > 4) return `${mantissa}·10${[...String(power)].map((c) => RAISED[c]).join("")}`.replace("-", "−");
-  return value.toFixed(Math.max(0, 2 - power)).replace("-", "−");
+  const exponent = Number(value.toExponential(digits - 1).split("e")[1]);
+  if (exponent >= -3 && exponent < 5) return value.toFixed(Math.max(0, digits - 1 - exponent)).replace("-", "−");
+  const [mantissa, e] = value.toExponential(digits - 2).split("e");
+  return `${mantissa.replace("-", "−")}·${power(Number(e))}`;
 }
 
 /** Decibels with two decimals. @param {number|null|undefined} value */

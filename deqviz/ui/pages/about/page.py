@@ -10,6 +10,7 @@ import torch
 
 from deqviz import plugins
 from deqviz.core.machine import thread_count
+from deqviz.core.quoted import quoted
 from deqviz.glossary import INDEX
 from deqviz.ui.components.text import plain
 from deqviz.ui.pages.about import facts
@@ -30,7 +31,7 @@ def render() -> None:
     visit = address.visit(PAGE)
     if visit.query is not None:
         st.session_state["about.complaints"] = tuple(
-            f"The link says {name[:60]!r}, which is unknown here." for name in visit.query
+            f"The link says {quoted(name)}, which is unknown here." for name in visit.query
         )
         address.write(PAGE, {})
     st.html(_STYLE)

@@ -77,7 +77,10 @@ def _weakest(rows: Sequence[Measured]) -> Status:
 def _explanation(setting: Setting, rows: Sequence[Measured]) -> Explanation:
     equation = "PSNR = −10 log_{10}(‖x − x†‖²/n)"
     if setting.table:
-        parts = [f"A table of {len(rows)} cells, read from its file: nothing is computed here."]
+        parts = [
+            f"A table of {len(rows)} cells, read from its file: nothing is computed here.",
+            "What was measured with other settings or another version under one name has a line of its own.",
+        ]
         if more := hidden(rows, setting.shown or next(iter(operators(rows)), "")):
             parts.append(f"The six best methods are drawn; {more} more are in the CSV.")
         return Explanation(

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from deqviz.core.numbers import pretty
 from deqviz.sweep.row import Measured
 from deqviz.sweep.summary import Group, Mean, groups, mean_text
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
@@ -198,7 +199,7 @@ def _ahead(drawn: Sequence[Line], level: float) -> str:
         return ""
     wins = sum(d > 0 for d in ahead)
     return (
-        f"At {level:.3g}: {first} is {sum(ahead) / len(ahead):.2f} dB ahead of {second}, "
+        f"At {pretty(level)}: {first} is {sum(ahead) / len(ahead):.2f} dB ahead of {second}, "
         f"in {wins} of {len(ahead)} cells."
     )
 
@@ -230,7 +231,7 @@ def means(drawn: Sequence[Line]) -> str:
         if g.level is not None and (m := g.mean(lambda row: row.psnr)) is not None
     }
     best = {x: max((m.value for (_, at), m in table.items() if at == x), default=math.nan) for x in levels}
-    head = "".join(f'<th scope="col">σ = {x:.3g}</th>' for x in levels)
+    head = "".join(f'<th scope="col">σ = {pretty(x)}</th>' for x in levels)
     body = "".join(
         f'<tr><th scope="row">{html.escape(line.name)}</th>'
         + "".join(_cell(table.get((line.name, x)), best[x]) for x in levels)

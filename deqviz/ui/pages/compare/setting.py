@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS, REGULARIZERS
+from deqviz.core.numbers import pretty
 from deqviz.core.registry import REGISTRIES, Choice, Options, Param, Pick, params_of
 from deqviz.scenario import Reader, Scenario, check_picture, write_params
-from deqviz.ui.components.text import pretty
 from deqviz.ui.shell.study_setting import StudySetting
 
 LEAST, MOST = 2, 6

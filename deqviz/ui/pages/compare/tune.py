@@ -4,12 +4,12 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 from deqviz.core.catalog import METHODS
+from deqviz.core.numbers import pretty
 from deqviz.core.registry import REGISTRIES, Choice, Param, Pick, Range
 from deqviz.experiments.tuning import Knob, Scale, Tuning, TuningRow, best_row
 from deqviz.runtime.study import Study
 from deqviz.ui.components.board.records import gaps
 from deqviz.ui.components.compare.records import Tunable, Tune
-from deqviz.ui.components.text import pretty
 from deqviz.ui.pages.compare.setting import Setting, names
 
 _FIRST = ("weight", "strength", "penalty", "sigma")

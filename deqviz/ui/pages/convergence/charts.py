@@ -12,9 +12,6 @@ from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Role, Series, gaps
 from deqviz.ui.pages.convergence.setting import ROUTES, STARTS, THREE, Setting
 
-SHOWN = 1e-17
-"""Where zeros stand on a logarithmic axis: below all rounding."""
-
 
 def charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     """All cards in their order; each of them is there from the start and fills as rows come."""
@@ -196,10 +193,10 @@ def _gradient(snapshot: StudySnapshot) -> Iterator[Chart]:
         "asymmetry",
         "Asymmetry of the Jacobian of R",
         x,
-        Axis("‖J − Jᵀ‖/‖J‖", log=True, low=SHOWN / 3, high=10.0),
+        Axis("‖J − Jᵀ‖/‖J‖", log=True, high=10.0),
         (
             *(
-                Series(title, [n], [max(row.asymmetry, SHOWN)], colour, "points")
+                Series(title, [n], [row.asymmetry], colour, "points")
                 for (n, title, row), colour in zip(places, COLOURS, strict=False)
             ),
             Series("random J, on average", [0.4, len(named) + 0.6], [2**0.5, 2**0.5], "truth", "dotted"),
@@ -212,16 +209,16 @@ def _gradient(snapshot: StudySnapshot) -> Iterator[Chart]:
         "circulation",
         "Circulation of R around a loop",
         x,
-        Axis("∮⟨R, dx⟩ / ∮‖R − R(x₀)‖ds", log=True, low=SHOWN / 3, high=10.0),
+        Axis("∮⟨R, dx⟩ / ∮‖R − R(x₀)‖ds", log=True, high=10.0),
         (
             *(
-                Series(title, [n], [max(row.circulation, SHOWN)], colour, "points")
+                Series(title, [n], [row.circulation], colour, "points")
                 for (n, title, row), colour in zip(places, COLOURS, strict=False)
             ),
             Series(
                 "quadrature error",
                 [n for n, _, _ in places],
-                [max(row.doubt, SHOWN) for _, _, row in places],
+                [row.doubt for _, _, row in places],
                 "truth",
                 "points",
             ),

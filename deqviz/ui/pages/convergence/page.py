@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from deqviz.core.quoted import quoted
 from deqviz.runtime.study import Plan, Study
 from deqviz.ui.components.board import Board
 from deqviz.ui.components.text import heading
@@ -36,7 +37,7 @@ def read(query: Mapping[str, str]) -> tuple[AnySetting, tuple[str, ...]]:
         case other:
             setting, warnings = convergence_setting.from_query(rest)
             warning = (
-                f"There is no question {other[:40]!r} here; known are {LIMITS}, {MOL}. {LIMITS!r} is used."
+                f"There is no question {quoted(other)} here; known are {LIMITS}, {MOL}. {LIMITS!r} is used."
             )
             return setting, (warning, *warnings)
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from deqviz.core.numbers import number
+from deqviz.core.numbers import number, pretty
 from deqviz.experiments.deep_prior.image_prior import TARGETS, Hump, HumpRow, Impedance, ImpedanceRow
 from deqviz.experiments.deep_prior.momentum import MomentumRow, PriorMomentum
 from deqviz.experiments.deep_prior.recovery import GapRow, LandweberGap, RecoveryRow
@@ -14,7 +14,6 @@ from deqviz.experiments.deep_prior.widths import half_success, threshold
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Picture, Role, Series, Tile
-from deqviz.ui.components.text import pretty
 from deqviz.ui.pages.deep_prior.plan import hump
 from deqviz.ui.pages.deep_prior.setting import Setting
 

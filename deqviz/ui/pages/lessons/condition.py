@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from deqviz.core.numbers import number
+from deqviz.core.quoted import quoted
 
 Numbers = Mapping[str, float]
 """What was measured, by names with their view."""
@@ -60,7 +61,7 @@ class Condition:
             match = _CLAUSE.fullmatch(part)
             if match is None:
                 raise ValueError(
-                    f"{part.strip()!r} is no comparison; write e.g. here.limits == 1, "
+                    f"{quoted(part.strip())} is no comparison; write e.g. here.limits == 1, "
                     "or tried.slope < 0.7 * here.slope, joined by and."
                 )
             clauses.append((_term(match, "left"), match["sign"], _term(match, "right")))

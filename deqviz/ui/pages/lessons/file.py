@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from deqviz.core.quoted import quoted
 from deqviz.resources import ASSETS
 from deqviz.ui.pages.lessons import measures as lessons_measures
 from deqviz.ui.pages.lessons.condition import VIEWS, Condition, places
@@ -163,13 +164,15 @@ class _Header:
         self.only(values, _KEYS, "")
         page = self.word(values, "page")
         if page not in readers:
-            raise self.error(f"there is no page {page!r} for lessons; known are {', '.join(readers)}", page)
+            raise self.error(
+                f"there is no page {quoted(page)} for lessons; known are {', '.join(readers)}", page
+            )
         tried = self.table(values, "try")
         self.only(tried, ("text", "label", "address", "charts", "lamps"), "[try]")
         hide = self.word(values, "hide", "")
         if not teacher.read(hide)[1]:
             raise self.error(
-                f"{hide!r} names what is no control; write keys of widgets, e.g. w.noise,w.seed", hide
+                f"{quoted(hide)} names what is no control; write keys of widgets, e.g. w.noise,w.seed", hide
             )
         scene = self.scene(values, readers[page])
         return Lesson(
@@ -191,7 +194,9 @@ class _Header:
         for name in values:
             if name not in names:
                 place = f" in {where}" if where else ""
-                raise self.error(f"nothing is called {name!r}{place}; known are {', '.join(names)}", name)
+                raise self.error(
+                    f"nothing is called {quoted(name)}{place}; known are {', '.join(names)}", name
+                )
 
     def table(self, values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         table = values.get(name)
@@ -254,7 +259,9 @@ class _Header:
             view, _, quantity = name.partition(".")
             if view not in VIEWS or quantity not in quantities:
                 views, all_of = " or ".join(VIEWS), ", ".join(quantities)
-                raise self.error(f"{name!r} is not measured: write {views}, a dot, and one of {all_of}", name)
+                raise self.error(
+                    f"{quoted(name)} is not measured: write {views}, a dot, and one of {all_of}", name
+                )
         return question
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from deqviz.core.quoted import quoted
 from deqviz.ui.components.text import plain
 from deqviz.ui.pages import entry
 from deqviz.ui.pages.lessons import file as lessons_file
@@ -66,13 +67,13 @@ def _warnings(query: dict[str, str], lessons: Sequence[Lesson | Damaged]) -> tup
     damaged = next((one for one in lessons if isinstance(one, Damaged) and one.key == key), None)
     if key and damaged is None and key not in [one.key for one in lessons]:
         names = ", ".join(one.key for one in lessons if isinstance(one, Lesson))
-        messages.append(f"There is no lesson {key[:60]!r} here; known are {names}.")
+        messages.append(f"There is no lesson {quoted(key)} here; known are {names}.")
     if view not in _WORDS:
         messages.append(
-            f"There is no view {view[:60]!r} of a lesson; here and tried are known, and here is shown."
+            f"There is no view {quoted(view)} of a lesson; here and tried are known, and here is shown."
         )
     messages += [
-        f"The link says {name[:60]!r}, which is unknown here."
+        f"The link says {quoted(name)}, which is unknown here."
         for name in query
         if name not in ("lesson", "view")
     ]

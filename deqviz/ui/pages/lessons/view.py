@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from deqviz.core.quoted import quoted
 from deqviz.runtime.study import Study
 from deqviz.ui.components import board
 from deqviz.ui.pages import entry
@@ -86,7 +87,8 @@ def missing(drawing: board.Board, scene: Scene) -> tuple[str, ...]:
     """A sentence for every chart and lamp that the scene names and the page does not have."""
     charts, lamps = [chart.key for chart in drawing.charts], [row.name for row in drawing.guarantees]
     return tuple(
-        f"This lesson asks for the {kind} {name!r}, which is not on this page; known are {', '.join(names)}."
+        f"This lesson asks for the {kind} {quoted(name)}, which is not on this page; "
+        f"known are {', '.join(names)}."
         for kind, keys, names in (("chart", scene.charts, charts), ("lamp", scene.lamps, lamps))
         for name in keys
         if name not in names

@@ -19,8 +19,6 @@ USUAL = 1e-4
 TOP = 1.3
 """Factors per step are drawn up to here."""
 COLOURS: tuple[Role, ...] = ("start-1", "start-2", "start-3", "start-4", "start-5", "start-6")
-FLOOR = 1e-17
-"""Where zeros stand on a logarithmic axis: below all rounding."""
 
 
 def step_charts(snapshot: StudySnapshot) -> Iterator[Chart]:
@@ -189,8 +187,7 @@ def _misled(row: StepRow | None) -> str:
 
 
 def _numbers(rows: Sequence[StepRow], name: str) -> list[float]:
-    values = (getattr(row, name) for row in rows)
-    return gaps(None if value is None else max(value, FLOOR) for value in values)
+    return gaps(getattr(row, name) for row in rows)
 
 
 def counterexample_charts(snapshot: StudySnapshot) -> Iterator[Chart]:
@@ -201,13 +198,13 @@ def counterexample_charts(snapshot: StudySnapshot) -> Iterator[Chart]:
     contenders = () if experiment is None else experiment.contenders
     for colour, contender in zip(COLOURS, contenders, strict=False):
         of = [row for row in rows if row.contender == contender.key]
-        y = [max(row.residual, FLOOR) for row in of]
+        y = [row.residual for row in of]
         lines.append(Series(contender.title, [row.t for row in of], y, colour, "both"))
     yield Chart(
         "breaker",
         "Residual on the line through two images",
         Axis("t in x + t(z − x)", low=-0.5, high=1.5),
-        Axis("‖λA*(Ax − b) + F(x)‖ / ‖x‖", log=True, low=FLOOR / 3, high=10.0),
+        Axis("‖λA*(Ax − b) + F(x)‖ / ‖x‖", log=True, high=10.0),
         tuple(lines),
         note="0: first image, 1: second",
         formula="λA² = uu^{T}/⟨u,v⟩ + I − vv^{T}/‖v‖², v = x − z, u = F(z) − F(x)",

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from deqviz.core.guarantee import Guarantee, is_void
-from deqviz.core.numbers import number
+from deqviz.core.numbers import number, pretty
 from deqviz.core.space import Image
 from deqviz.experiments._rows import panel
 from deqviz.experiments.equilibrium.gradient import GradientRow
@@ -13,7 +13,6 @@ from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Explanation, Picture, Row, Tile
 from deqviz.ui.components.guarantees import verdict
-from deqviz.ui.components.text import pretty
 from deqviz.ui.pages.noise.charts import charts
 from deqviz.ui.pages.noise.setting import Setting
 from deqviz.ui.shell.study_board import study_board

@@ -7,14 +7,13 @@ from typing import Literal
 
 import numpy as np
 
-from deqviz.core.numbers import number
+from deqviz.core.numbers import number, pretty
 from deqviz.experiments._rows import Fit, fit
 from deqviz.experiments.equilibrium.error_bounds import BandRow
 from deqviz.experiments.equilibrium.noise_sweep import NoiseRow, NoiseSweep, Quantity, slope
 from deqviz.experiments.equilibrium.stability import StabilityRow
 from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series, gaps
-from deqviz.ui.components.text import pretty
 from deqviz.ui.pages.noise.plan import BAND_LEVEL, TENT
 from deqviz.ui.pages.noise.setting import Setting
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from deqviz import images
 from deqviz.core.catalog import OPERATORS, REGULARIZERS
+from deqviz.core.quoted import quoted
 from deqviz.core.registry import Choice, Entry, Options, Range, params_of
 from deqviz.experiments.equilibrium.model import Rotating
 from deqviz.experiments.equilibrium.noise_sweep import Best, Discrepancy, Fixed, Power
@@ -116,7 +117,7 @@ class Setting(StudySetting):
         for name, entries in choices(self.is_model).items():
             choice: Choice = getattr(self, name)
             if choice.key not in entries:
-                raise ValueError(f"{choice.key!r} does not fit here; known are {', '.join(entries)}.")
+                raise ValueError(f"{quoted(choice.key)} does not fit here; known are {', '.join(entries)}.")
             values[name] = Choice(choice.key, entries[choice.key].validate(choice.params))
         setting = replace(self, **values)
         if setting.rule.key == "best" and not setting.has_source:
@@ -188,7 +189,7 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
 def _key_check(entries: Mapping[str, Entry[Any]]) -> Any:
     def check(key: str) -> None:
         if key not in entries:
-            raise ValueError(f"There is no {key!r} here; known are {', '.join(entries)}.")
+            raise ValueError(f"There is no {quoted(key)} here; known are {', '.join(entries)}.")
 
     return check
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
+from deqviz.core.quoted import quoted
 from deqviz.core.registry import Entry, Options, Param, Range, params_of
 from deqviz.experiments.plane.axes import Axes
 from deqviz.experiments.plane.planar import PLANAR, Bistable, Planar, Quadratic, Residual, Rotating, Skew
@@ -104,14 +105,14 @@ class Setup:
         warnings: list[str] = []
         key = query.get("r", "residual")
         if key not in PLANAR:
-            warnings.append(f"There is no R {key[:40]!r}; known are {', '.join(PLANAR)}.")
+            warnings.append(f"There is no R {quoted(key)}; known are {', '.join(PLANAR)}.")
         entry = PLANAR.get(key, PLANAR["residual"])
         inner = {n[2:]: v for n, v in query.items() if n.startswith("r.") and key in PLANAR}
         own = {n: v for n, v in query.items() if n in _NAMES}
         values: dict[str, Any] = _read(PARAMS, own, warnings)
         values["regularizer"] = entry.cls(**_read(entry.params, inner, warnings))
         unknown = sorted(query.keys() - _NAMES - {"r", "starts"} - {f"r.{n}" for n in inner})
-        warnings += [f"The address has the unknown name {n[:40]!r}." for n in unknown[:3]]
+        warnings += [f"The address has the unknown name {quoted(n)}." for n in unknown[:3]]
         if "starts" in query:
             values["starts"] = _points(query["starts"], warnings)
         return cls(**values), tuple(warnings)
@@ -132,7 +133,7 @@ def _text(value: float | str) -> str:
 def _read(params: tuple[Param, ...], query: Mapping[str, str], warnings: list[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in sorted(query.keys() - {p.name for p in params}):
-        warnings.append(f"This R has no parameter {name[:40]!r}.")
+        warnings.append(f"This R has no parameter {quoted(name)}.")
     for p in params:
         if p.name not in query:
             continue
@@ -143,7 +144,7 @@ def _read(params: tuple[Param, ...], query: Mapping[str, str], warnings: list[st
             allowed = " or ".join(p.domain) if isinstance(p.domain, tuple) else str(p.domain)
             label = p.label or getattr(p.domain, "label", "") or p.name
             label = label[:1].upper() + label[1:]
-            warnings.append(f"{label} is {text[:40]!r}; allowed is {allowed}.")
+            warnings.append(f"{label} is {quoted(text)}; allowed is {allowed}.")
     return values
 
 

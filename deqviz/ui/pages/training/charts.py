@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from deqviz.core.numbers import number
+from deqviz.core.numbers import number, pretty
 from deqviz.experiments._training_progress import Lesson
 from deqviz.experiments.losses.architectures import ARCHITECTURES as KINDS
 from deqviz.experiments.losses.architectures import Architecture
@@ -15,7 +15,6 @@ from deqviz.experiments.losses.loss_lab import LossLab, LossRow
 from deqviz.experiments.losses.truncated_adjoint import AdjointRow
 from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Role, Series
-from deqviz.ui.components.text import pretty
 from deqviz.ui.pages.training.setting import ARCHITECTURES, OBJECTIVES, Setting
 
 SHOWN = 1e-17

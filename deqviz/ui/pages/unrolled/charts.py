@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from skimage.measure import find_contours
 
-from deqviz.core.numbers import number
+from deqviz.core.numbers import number, pretty
 from deqviz.experiments.unrolled.inpainting_strip import InpaintingStrip
 from deqviz.experiments.unrolled.inpainting_strip import StripRow as HoleRow
 from deqviz.experiments.unrolled.layer_descent import LayerRow
@@ -214,7 +214,7 @@ def _theorem(setting: Setting, rows: Sequence[LayerRow]) -> Chart:
         Axis("layers", low=0, high=FAR),
         Axis("E‖y_{ℓ} − y*‖", log=True),
         tuple(drawn),
-        note=f"δ = {setting.risk:g}, M = {setting.bound:g}, ζ = {number(excess)}",
+        note=f"δ = {pretty(setting.risk)}, M = {pretty(setting.bound)}, ζ = {number(excess)}",
         formula="ρ^{ℓ}d_{0} + ((1 − δ)ζ + δM)(1 − ρ^{ℓ})/(1 − ρ), ρ = (1 − δ)(1 − ε)",
         sentence=f"An upper bound; its limit is (ζ + δM/(1 − δ))/ε = {number(radius)}.",
     )
@@ -381,7 +381,7 @@ def shift_charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
         "Objective above its minimum",
         axis,
         Axis("E f(y_{K}) − E f(y*)", log=True),
-        tuple(_lines(rows, p, lambda row: max(row.objective - row.optimum, 1e-9))),
+        tuple(_lines(rows, p, lambda row: row.objective - row.optimum)),
         formula="both for the shifted signal",
         sentence="Stronger noise makes the codes denser than in training.",
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from deqviz.core.numbers import pretty
 from deqviz.ui.components.text import heading
 from deqviz.ui.inputs.image_box import picture_box, picture_title
 from deqviz.ui.inputs.mask_pad import mask_pad
@@ -32,14 +33,14 @@ def describe(setting: Setting) -> str:
     """What is asked, in a line."""
     match setting.view:
         case "Layers":
-            return f"{len(setting.rivals)} networks of 10 layers · ε = {setting.rate:g}"
+            return f"{len(setting.rivals)} networks of 10 layers · ε = {pretty(setting.rate)}"
         case "Noise":
             where = f"before layer {setting.before}" if setting.before else "before every layer"
             return f"{len(setting.rivals)} networks · noise {where}"
         case "Shift":
             return f"{len(setting.rivals)} networks · shifted signals x + pη"
         case "Training":
-            return f"{setting.merit}, {setting.form} · ε = {setting.rate:g} · {setting.steps} steps"
+            return f"{setting.merit}, {setting.form} · ε = {pretty(setting.rate)} · {setting.steps} steps"
         case "Pictures":
             return f"{picture_title(setting.picture)} · noise {setting.level:g}/255 · 8 × 8 patches"
         case "Inpainting":
