@@ -8,7 +8,7 @@ import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import NoneType
 from typing import Any, Generic, Literal, TypeVar, get_args, get_type_hints
@@ -193,7 +193,9 @@ def _fields(row_type: type[Row]) -> tuple[Any, ...]:
 
 def _row(row_type: type[R], plain: Mapping[str, Any]) -> R:
     hints = get_type_hints(row_type)
-    return row_type(**{f.name: _value(plain[f.name], hints[f.name]) for f in _fields(row_type)})
+    # A field with a default is younger than some files.
+    there = (f for f in _fields(row_type) if f.name in plain or f.default is MISSING)
+    return row_type(**{f.name: _value(plain[f.name], hints[f.name]) for f in there})
 
 
 def _value(entry: Any, hint: Any) -> Any:

@@ -1,7 +1,7 @@
 """Training runs of two-layer priors with the bounds on residual, distance and Jacobian."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -11,6 +11,7 @@ from deqviz.core.guarantee import Claim, Guarantee, Quantity, in_letters, quanti
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.deep_prior.prior_family import PriorFamily
 from deqviz.experiments.deep_prior.two_layer import Certificate, Draws, State, certificate, evolve, times
+from deqviz.experiments.deep_prior.width_bound import ball_width, chernoff_width, least_share, weak
 
 __all__ = ["PriorRun", "RunRow"]
 
@@ -18,6 +19,8 @@ ROUNDING = 1e-9
 """Relative, of inequalities between numbers in double precision after some hundred steps."""
 GROUND = 1e-12
 """Share of ‖r₀‖ below which a residual is rounding and is not compared."""
+SHARE_OF_DRAWS = "share of draws"
+"""The unit of a probability and of what is seen of it."""
 FINE = 0.5
 """Share of 1/ℓ that a step of the flow takes: a tenth of it moves the curves by less than a pixel."""
 
@@ -32,7 +35,10 @@ class RunRow(Row):
     and `arrival` are None where they are infinite. Of the `certified` draws the worst share of its bound is
     `worst_residual`, `worst_moved`, `worst_jacobian` and, after t*, `worst_clean`: None where there is none
     to look at, as the first two at t = 0. `above` counts the draws, certified or not, above their sharper
-    envelope.
+    envelope. `needed` is the width from which the bound of `width_bound` holds for
+    every draw, `enough` that from which its probability does, `weak` how many
+    have σ_min(J₀) below what it says, `worst_error` the worst ‖x − x†‖ over (‖r‖ + ‖ε‖)/σ_min(A), None where
+    A is not injective. Files of 0.2.0 have none of these.
     """
 
     number: int
@@ -59,6 +65,12 @@ class RunRow(Row):
     noise: float
     arrival: float | None
     worst_clean: float | None
+    unknowns: int | None = None
+    width: int | None = None
+    needed: float | None = None
+    enough: float | None = None
+    weak: int = 0
+    worst_error: float | None = None
 
     @property
     def key(self) -> Key:
@@ -94,7 +106,58 @@ class RunRow(Row):
         if self.noise > 0:
             bound = f"‖Ag(t) − Ax†‖ ≤ 2‖ε‖ for t ≥ {'t*' if is_flow else '2t*'}"
             statements.append(proved("noise", "Early-stopping bound 2‖ε‖", bound, self.worst_clean))
+        if self.number == 0 and self.needed is not None:
+            statements += self._widths(self.needed)
+        if self.unknowns is not None:
+            statements.append(self._recovery())
         return in_letters("deep inverse prior", statements)
+
+    def _widths(self, needed: float) -> tuple[Guarantee, Guarantee]:
+        """The explicit width bound and the probability in it, once: they are of the start."""
+        assert self.unknowns is not None
+        n, k, factor = self.unknowns, self.width or 0, 256 if self.rule == "flow" else 1024
+        failed = self.draws - self.certified
+        wide = Guarantee(
+            "width",
+            "Explicit width bound",
+            f"P(R′ < R) ≥ 1 − 1/n for k ≥ {factor} L₂² n ‖r_{{0}}‖²/(σ_{{A}}² C_{{φ}}⁴)",
+            "hypothesis violated",
+            f"k = {k:,} is below {needed:,.0f}, which it asks for here",
+        )
+        start = Guarantee(
+            "start",
+            "Jacobian at initialisation, with its probability",
+            "P(σ_{0} ≥ C_{φ}/2) ≥ 1 − 1/n for k ≥ (64/9) L₁² n log n/C_{φ}²",
+            "hypothesis violated",
+            f"k = {k:,} is below {self.enough or 0.0:,.0f}, which it asks for here",
+        )
+        risk = Quantity(1 / n, SHARE_OF_DRAWS)
+        if k >= needed:
+            why = f"k = {k:,} ≥ {needed:,.0f}; {failed} of {self.draws} draws fail"
+            seen = Quantity(least_share(failed, self.draws), SHARE_OF_DRAWS, "lower")
+            wide = replace(wide, claim="certified", reason=why, bound=risk, value=seen)
+        if self.enough is not None and k >= self.enough:
+            why = f"matrix Chernoff, k = {k:,} ≥ {self.enough:,.0f}; {self.weak} of {self.draws} draws fail"
+            seen = Quantity(least_share(self.weak, self.draws), SHARE_OF_DRAWS, "lower")
+            start = replace(start, claim="certified", reason=why, bound=risk, value=seen)
+        return wide, start
+
+    def _recovery(self) -> Guarantee:
+        """‖x − x†‖ from the residual, with restricted injectivity: for injective A, μ ≥ σ_min(A)."""
+        row = Guarantee(
+            "recovery",
+            "Recovery of the signal",
+            "‖x − x†‖ ≤ (‖r(t)‖ + ‖ε‖)/μ + (1 + ‖A‖/μ) dist(x†, Σ′)",
+            "hypothesis violated",
+            "A is not injective, and where J has full rank the signals within reach are a set with interior:"
+            " restricted injectivity fails, μ = 0",
+        )
+        if self.worst_error is None:
+            return row
+        reason = "A is injective: μ ≥ σ_min(A) on all of ℝⁿ, and nothing is left of dist(x†, Σ′)"
+        bound = Quantity(1.0, "(‖r‖ + ‖ε‖)/μ")
+        value = Quantity(self.worst_error, bound.unit)
+        return replace(row, claim="certified", reason=reason, bound=bound, value=value, allowance=ROUNDING)
 
 
 @dataclass(frozen=True)
@@ -168,6 +231,10 @@ class _Monitor:
         self.sure = self.bounds.is_certified if self.is_flow else self.bounds.is_descent_certified
         self.arrival = self.bounds.arrival(self.start.noise) * (1 if self.is_flow else 2)
         self.sharp = _least_of_kernel(self.start) / 4
+        self.enough = chernoff_width(self.start, is_centred=experiment.family.is_centred)
+        width = float(ball_width(self.start, self.bounds, is_flow=self.is_flow).max())
+        self.needed = max(width, self.enough) if bool(self.bounds.is_in_range.all()) else None
+        self.weak = weak(self.start, self.bounds)
         order = (self.radius / self.bounds.ball).nan_to_num(posinf=torch.finfo(torch.float64).max).argsort()
         self.shown = int(order[len(order) // 2])
 
@@ -232,7 +299,21 @@ class _Monitor:
             float(noise[shown] / bounds.misfit[shown]),
             _finite(self.arrival[shown]),
             _worst(clean / (2 * noise), late),
+            start.truth.shape[1],
+            start.width,
+            self.needed,
+            self.enough,
+            self.weak,
+            self._worst_error(state, noise),
         )
+
+    def _worst_error(self, state: State, noise: Tensor) -> float | None:
+        """‖x − x†‖ over (‖r‖ + ‖ε‖)/σ_min(A), the largest of the draws."""
+        _, m, n = self.start.forward.shape
+        if m < n:
+            return None
+        error = (self.start.picture(state.z) - self.start.truth).norm(dim=1)
+        return float((error * self.bounds.sensitivity / (state.residual.norm(dim=1) + noise)).max())
 
 
 def _worst(share: Tensor, which: Tensor) -> float | None:

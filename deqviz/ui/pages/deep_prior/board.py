@@ -96,7 +96,8 @@ def _run(rows: Sequence[RunRow]) -> Iterator[Row]:
     if not rows:
         return
     for guarantee in panel(rows):
-        yield verdict(replace(guarantee, reason=rows[0].why))
+        own = guarantee.key in ("width", "start", "recovery")
+        yield verdict(guarantee if own else replace(guarantee, reason=rows[0].why))
     worst = max(r.above for r in rows)
     note = (
         f"exceeded by {worst} of {rows[0].draws} draws"

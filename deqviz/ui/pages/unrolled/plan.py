@@ -30,6 +30,18 @@ DEVIATIONS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 1.0)
 SHIFTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 
 
+def _layers(setting: Setting, rivals: tuple[Baseline, ...]) -> LayerDescent:
+    return LayerDescent(
+        random_problem(),
+        rivals,
+        LAYERS,
+        setting.rate,
+        seed=setting.seed,
+        risk=setting.risk,
+        ceiling=setting.bound,
+    )
+
+
 def plan(setting: Setting) -> Generator[object, None, tuple[Part, ...]]:
     """What the view needs."""
     yield
@@ -38,7 +50,7 @@ def plan(setting: Setting) -> Generator[object, None, tuple[Part, ...]]:
         case "Layers":
             rivals = shipped("lista_", setting.rivals)
             return (
-                Part("layers", LayerDescent(random_problem(), rivals, LAYERS, setting.rate, seed=seed)),
+                Part("layers", _layers(setting, rivals)),
                 Part("plane", PlanarUnrolling(rate=setting.rate, seed=seed)),
             )
         case "Noise":
