@@ -217,7 +217,8 @@ class TestText:
         broken = replace(rate, value=Quantity(Line([0, 1], [1.8, 0.81]), "‖x*‖"))
         assert (row(broken).status, row(broken).numbers) == (
             "violated",
-            "holds at 1 of 2 points, largest ratio 1.80 at the point 0, value 1.80, bound 1.00, in ‖x*‖, k = 0",
+            "holds at 1 of 2 points, largest ratio 1.80 at the point 0, "
+            "value 1.80, bound 1.00, in ‖x*‖, k = 0",
         )
         void = row(Guarantee("rate", "Rate", "…", "hypothesis violated", "L > 1"))
         assert (void.status, void.numbers) == ("hypothesis violated", "no value")
