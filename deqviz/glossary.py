@@ -89,7 +89,7 @@ _LOWERED, _RAISED = "₀₁₂₃₄₅₆₇₈₉₊₋ₖₙₘᵢⱼₗ", "�
 _PLAIN = str.maketrans(_LOWERED + _RAISED, "0123456789+−knmijl" + "0123456789+−knpTl")
 _SCRIPT = rf"[_^](?:\{{[^}}]*\}}|\([^)]*\)|[A-Za-z0-9α-ωΑ-Ωℓ]+|.)|[{_LOWERED}]+|[{_RAISED}]+"
 _PIECE = re.compile(rf"(?P<script>{_SCRIPT})|(?P<latin>[A-Za-z]+)|(?P<letter>[^\W\d_])|.", re.DOTALL)
-_TAIL = re.compile(rf"[†*′]?(?:{_SCRIPT})?")
+_TAIL = re.compile(rf"[†*′°]?(?:{_SCRIPT})?")
 
 
 def _plain(text: str) -> str:

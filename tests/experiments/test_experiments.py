@@ -17,6 +17,7 @@ from deqviz.experiments.equilibrium._kernel import Kernel, range_of
 from deqviz.experiments.equilibrium._rules import Discrepancy
 from deqviz.experiments.equilibrium.equilibria import Equation, Shifted, ahead
 from deqviz.experiments.equilibrium.error_bounds import CertificateBand
+from deqviz.experiments.equilibrium.limit_problem import LimitProblem
 from deqviz.experiments.equilibrium.model import Spectral, model, unit_element
 from deqviz.experiments.equilibrium.noise_sweep import Best, Fixed, NoiseSweep, Power, slope
 from deqviz.experiments.equilibrium.source import (
@@ -372,6 +373,7 @@ def test_a_scenario_gives_equation_picture_and_noise():
 SWEEPS = {
     "noise": lambda eq, t: NoiseSweep(eq, t, levels=DECADES[:3], seeds=(0, 1)),
     "band": lambda eq, t: CertificateBand(eq, t, weights=(0.1, 0.01), levels=(0.0, 1e-2)),
+    "limit": lambda eq, t: LimitProblem(eq, t, levels=DECADES[:3]),
     "stability": lambda eq, t: Stability(eq, t.x, (0.1, 0.01)),
 }
 

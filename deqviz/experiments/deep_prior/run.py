@@ -154,7 +154,7 @@ class RunRow(Row):
         )
         if self.worst_error is None:
             return row
-        reason = "A is injective: μ ≥ σ_min(A) on all of ℝⁿ, and nothing is left of dist(x†, Σ′)"
+        reason = "A is injective: μ ≥ σ_min(A) for all signals, and nothing is left of dist(x†, Σ′)"
         bound = Quantity(1.0, "(‖r‖ + ‖ε‖)/μ")
         value = Quantity(self.worst_error, bound.unit)
         return replace(row, claim="certified", reason=reason, bound=bound, value=value, allowance=ROUNDING)

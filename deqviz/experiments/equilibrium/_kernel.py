@@ -1,5 +1,6 @@
 """The null space of A: the projection onto it, and certified bounds on that."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -57,6 +58,16 @@ class Range:
     def distance_at_least(self, size: float) -> float:
         """A lower bound of d_ρ for ρ = `size`."""
         return max(max(m - beta * size**2 for beta, m in self.below), 0.0) ** 0.5
+
+    def error_at_most(self, c: float, delta: float, weight: float, defect: float) -> float | None:
+        """The least root t over (d, ρ) of αc t² = ¼(δ + αρ)² + (αd + ‖f‖)t, ‖f‖ = `defect`; None if c ≤ 0."""
+        if c <= 0:
+            return None
+        roots: list[float] = []
+        for d, rho in self.above:
+            linear, square = d + defect / weight, (delta + weight * rho) ** 2 / weight
+            roots.append((linear + math.sqrt(linear**2 + c * square)) / (2 * c))
+        return min(roots)
 
 
 def range_of(operator: ForwardModel, r: Image, extra: tuple[Data, ...] = ()) -> Range:

@@ -183,17 +183,6 @@ class _Band:
         extra = () if truth.element is None else (truth.element,)
         self.range: Range = range_of(equation.operator, r, extra)
 
-    def upper(self, delta: float, weight: float, defect: float) -> float | None:
-        """The least root of αc t² = ¼(δ + αρ)² + (αd + ‖f‖)t over the known pairs (d, ρ), T8."""
-        c = self.equation.monotonicity
-        if c <= 0:
-            return None
-        roots: list[float] = []
-        for d, rho in self.range.above:
-            linear, square = d + defect / weight, (delta + weight * rho) ** 2 / weight
-            roots.append((linear + math.sqrt(linear**2 + c * square)) / (2 * c))
-        return min(roots)
-
     def rows(
         self, weight: float, group: Sequence[tuple[float, int]], size: float, solved: Solved, projected: Image
     ) -> Iterator[BandRow]:
@@ -228,7 +217,7 @@ class _Band:
                 error,
                 lower,
                 max(refined, lower),
-                self.upper(level * size, weight, defect),
+                self.range.error_at_most(self.equation.monotonicity, level * size, weight, defect),
                 source,
                 kernel,
                 pulled + tolerance + 8 * eps * (self.value + source),

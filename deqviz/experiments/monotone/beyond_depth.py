@@ -71,6 +71,13 @@ class DepthRow(Row):
         return (self.method, self.k)
 
     @property
+    def accuracy(self) -> float:
+        """What the inexact solves of T may add to the residual, relative; 0 where no factor is proved."""
+        if self.factor is None or self.gap == 0:
+            return 0.0
+        return self.room * (1 - self.factor) * self.residual / self.gap
+
+    @property
     def guarantees(self) -> tuple[Guarantee, ...]:
         """That steps shrink by the factor κ, where that is proved."""
         name, statement = "A-priori linear rate of the steps", "‖x_{k+1} − x_k‖ ≤ κᵏ ‖x₁ − x₀‖"

@@ -1,8 +1,9 @@
 """The deep prior's experiments: what their rows say, and that they are gone on with and never repeated."""
 
+import json
 import math
 import re
-from dataclasses import replace
+from dataclasses import MISSING, asdict, fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from deqviz.core.guarantee import Quantity
 from deqviz.experiments._rows import only_rows, panel, read, recorded
 from deqviz.experiments.deep_prior import (
     momentum as prior_momentum,
@@ -26,7 +28,7 @@ from deqviz.experiments.deep_prior import (
 from deqviz.experiments.deep_prior.momentum import PriorMomentum, ways
 from deqviz.experiments.deep_prior.prior_family import PriorFamily
 from deqviz.experiments.deep_prior.recovery import LandweberGap, RecoverySplit
-from deqviz.experiments.deep_prior.run import PriorRun
+from deqviz.experiments.deep_prior.run import PriorRun, RunRow
 from deqviz.experiments.deep_prior.two_layer import certificate
 from deqviz.experiments.deep_prior.width_diagram import CertifiedWidths, WidthDiagram
 from deqviz.experiments.deep_prior.widths import threshold, wendel
@@ -37,6 +39,8 @@ CERTIFIED = CertifiedWidths(replace(CENTRED, noise=0.0), (2, 6), (32, 1024), dra
 RUN = PriorRun(CENTRED, 4, 1024, draws=6, steps=60, every=6)
 SPLIT = RecoverySplit(CENTRED, 256, draws=2, steps=60)
 GAP = LandweberGap(replace(CENTRED, activation="tanh"), (16, 64), draws=2, steps=40, every=10)
+OLD = [f.name for f in fields(RunRow) if f.default is MISSING]
+"""The fields of a row in files of 0.2.0."""
 MOMENTUM = PriorMomentum(PriorFamily(8), 4, 64, draws=3, tolerance=1e-1, steps=100)
 EXPERIMENTS: dict[str, Any] = {
     "diagram": DIAGRAM,
@@ -193,9 +197,11 @@ def test_certified_draws_stay_under_their_envelope(rule: Any) -> None:
     assert last.worst_clean is not None
     assert last.worst_clean <= 1
     assert last.clean == pytest.approx(last.noise, rel=1e-3), "in the end the noise is fitted exactly"
-    assert {g.key: g.status for g in panel(found)} == dict.fromkeys(
-        ("envelope", "radius", "jacobian", "noise"), "certified"
-    )
+    lamps = {g.key: g.status for g in panel(found)}
+    assert lamps.pop("recovery") == "hypothesis violated", "m < n"
+    # Descent may go twice as far: four times the width is asked for, which is not there.
+    assert lamps.pop("width") == ("certified" if rule == "flow" else "hypothesis violated")
+    assert lamps == dict.fromkeys(("envelope", "radius", "jacobian", "noise", "start"), "certified")
 
 
 def test_the_shares_are_those_of_the_certificate() -> None:
@@ -220,9 +226,43 @@ def test_what_is_void_says_why(change: dict[str, Any], said: str) -> None:
     found = rows(replace(RUN, **{"steps": 12, "width": 64, **change}))
     assert found[0].certified == 0
     for row in found:
-        for guarantee in row.guarantees:
+        for guarantee in (g for g in row.guarantees if g.key not in ("width", "start", "recovery")):
             assert guarantee.status == "hypothesis violated"
             assert re.search(said, guarantee.reason)
+
+
+def test_the_width_bound_says_how_wide_and_holds_with_its_probability() -> None:
+    first = rows(replace(RUN, steps=4, width=64))[0]
+    wide = {g.key: g for g in first.guarantees}["width"]
+    # 256 L₂² n ‖r₀‖²/(σ_A² C⁴), of the draw whose start is farthest; A has orthonormal rows.
+    draws = RUN.family.draws(RUN.draws, RUN.measured, 64, torch.float64)
+    phi, n = draws.activation, RUN.family.unknowns
+    far = float(draws.residual(draws.start).norm(dim=1).max())
+    asked = 256 * phi.bend**2 * n * far**2 / phi.slope_power**2
+    assert first.needed == pytest.approx(max(asked, first.enough or 0.0), rel=1e-9)
+    assert f"k = 64 is below {first.needed:,.0f}" in wide.reason
+    broad = {g.key: g for g in rows(replace(RUN, steps=1, width=2 * round(first.needed)))[0].guarantees}
+    assert broad["width"].status == broad["start"].status == "certified"
+    assert broad["width"].bound == Quantity(1 / n, "share of draws")
+    # All six draws at a probability of 1/12 each: no chance.
+    failed = replace(first, width=10**9, weak=first.draws)
+    assert {g.key: g.status for g in failed.guarantees}["start"] == "violated"
+
+
+def test_signals_are_recovered_where_a_is_injective() -> None:
+    found = rows(PriorRun(PriorFamily(6, "tanh", is_unit=True, is_centred=True), 8, 512, steps=12))
+    for row in found:
+        recovery = {g.key: g for g in row.guarantees}["recovery"]
+        assert recovery.status == "certified"
+        assert 0 < row.worst_error <= 1
+
+
+def test_files_of_0_2_0_have_no_widths(tmp_path) -> None:
+    run = replace(RUN, steps=4)
+    old = [{k: v for k, v in asdict(row).items() if k in OLD} for row in rows(run)]
+    body = {"rows": [{"settings": run.settings, **row} for row in old]}
+    (tmp_path / "old.json").write_text(json.dumps(body), encoding="utf-8")
+    assert [row.needed for row in read(run, tmp_path / "old.json")] == [None] * len(old)
 
 
 def test_the_line_of_the_first_kernel_is_no_bound_and_draws_above_it_are_counted() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from deqviz.experiments.monotone.beyond_depth import runners
 from deqviz.runtime.study import Study
 from deqviz.ui.pages.convergence.page import LIMITS, MOL, read
 from deqviz.ui.pages.convergence.setting import Setting
@@ -109,6 +110,17 @@ def test_steps_have_two_limits_and_a_rule_that_misleads(monkeypatch: pytest.Monk
     lamps = {row.name: row.status for row in drawn.guarantees}
     assert set(lamps.values()) == {"certified"}
     assert "Sharpness of the first rate" in lamps
+
+
+def test_the_approximate_network_is_compared_with_the_strict_one(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(convergence_mol_plan, "runners", lambda strict: runners(strict)[3:])
+    setting = replace(NOTHING, is_depth=True)
+    drawn = mol_board(finished(setting), setting)
+    (compared,) = (row for row in drawn.guarantees if row.name.startswith("Convergence: "))
+    assert compared.name == "Convergence: MOL-LR against MOL-SN, m = 0.1"
+    # The shipped approximate network needs more steps than the strict one.
+    assert compared.status == "violated"
+    assert "at the point 8" in compared.numbers
 
 
 # ---------------------------------------------------------------- widgets

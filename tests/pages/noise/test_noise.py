@@ -18,11 +18,15 @@ from tests.pages.journey import ROOT, Guest, check_refused, check_width, ended, 
 from tests.places import until
 
 RECONSTRUCT = "reconstruct"
-QUICK = {"levels": "7", "seeds": "1", "is_tent": "False", "is_contrasted": "False", "is_stability": "False"}
+QUICK = {
+    "levels": "7",
+    "seeds": "1",
+    **dict.fromkeys(("is_tent", "is_contrasted", "is_stability", "is_limit"), "False"),
+}
 
 
 def small(**more) -> Setting:
-    plain = {"levels": 7, "seeds": 2, "is_tent": False, "is_stability": False}
+    plain = {"levels": 7, "seeds": 2, "is_tent": False, "is_stability": False, "is_limit": False}
     return Setting(**{**plain, **more}).validated()
 
 
@@ -81,7 +85,7 @@ def test_the_default_shows_the_rate_and_its_loss():
     assert held.slope >= 0.95
     assert broken.slope < 0.2
     drawn = board(study, setting)
-    keys = ["bregman", "error", "tent", "residual", "band", "stability", "gain"]
+    keys = ["bregman", "error", "tent", "residual", "band", "limit", "stability", "gain"]
     assert [chart.key for chart in drawn.charts] == keys
     assert drawn.charts[0].note == f"order {held.slope:.2f} · bound 1"
     measured = drawn.charts[2].series[1]
@@ -99,6 +103,33 @@ def test_the_default_shows_the_rate_and_its_loss():
     assert lamps["Bregman distance, source condition violated"] == "hypothesis violated"
     assert drawn.csv is not None
     assert drawn.csv.count("\n") == 1 + snapshot.done
+
+
+def test_equilibria_tend_to_the_limit_problem_where_the_error_stays():
+    setting = small(truth=PLAIN, kernel=120, seeds=1, is_limit=True, rule=Choice("power", {"exponent": 2.0}))
+    study = finished(setting)
+    drawn = board(study, setting)
+    chart = next(chart for chart in drawn.charts if chart.key == "limit")
+    # δ²/α does not vanish for p = 2, so that α = δ is taken, and said.
+    assert chart.note == "α = δ"
+    bound, distance, error = chart.series
+    assert (np.asarray(distance.y) <= np.asarray(bound.y)).all()
+    assert distance.y[-1] < 0.2 * distance.y[0]
+    assert error.y[-1] > 0.8 * error.y[0]
+    assert re.search(r"needs ‖w°‖ = \d", chart.sentence)
+    lamps = {row.name: row.status for row in drawn.guarantees}
+    named = (
+        "Pairing with the limit problem",
+        "Distance to the limit problem's solution",
+        "Limit problem solved",
+    )
+    assert {lamps[name] for name in named} == {"certified"}
+
+
+def test_the_limit_problem_needs_the_null_space_in_closed_form():
+    picture = {"problem": PICTURE, "regularizer": Choice("quadratic"), "is_limit": True}
+    assert small(**picture, operator=Choice("fourier")).has_limit
+    assert not small(**picture, operator=Choice("tomography")).has_limit
 
 
 def test_every_error_lies_in_the_band_that_is_drawn():

@@ -7,6 +7,7 @@ from deqviz.core.guarantee import Guarantee
 from deqviz.core.space import Image
 from deqviz.experiments._rows import panel
 from deqviz.experiments.monotone.beyond_depth import TRAINED, BeyondDepth, DepthRow
+from deqviz.experiments.monotone.comparison import convergence_against_strict
 from deqviz.experiments.monotone.lipschitz_estimates import LipschitzEstimates, LipschitzRow
 from deqviz.experiments.monotone.uniqueness_counterexample import Counterexample, CounterexampleRow
 from deqviz.runtime.logbook import to_bytes
@@ -98,8 +99,13 @@ def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:
         for guarantee in panel(snapshot.of(part)):
             yield verdict(_named(guarantee, names))
     names |= {r.key: r.title for r in (() if depth is None else depth.runners)}
-    for guarantee in panel(snapshot.of("depth")):
+    rows: tuple[DepthRow, ...] = snapshot.of("depth")
+    for guarantee in panel(rows):
         yield verdict(_named(guarantee, names))
+    if depth is not None:
+        approximate, strict = ([r for r in rows if r.method == key] for key in ("approximate", "strict"))
+        name = f"Convergence: {names['approximate']} against {names['strict']}"
+        yield verdict(replace(convergence_against_strict(approximate, strict), name=name))
     yield from _margins(snapshot.of("panel"), names)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from deqviz.core.guarantee import Guarantee, is_void
-from deqviz.core.numbers import number, pretty
+from deqviz.core.numbers import number
 from deqviz.core.space import Image
 from deqviz.experiments._rows import panel
 from deqviz.experiments.equilibrium.gradient import GradientRow
@@ -13,7 +13,7 @@ from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Explanation, Picture, Row, Tile
 from deqviz.ui.components.guarantees import verdict
-from deqviz.ui.pages.noise.charts import charts
+from deqviz.ui.pages.noise.charts import charts, power
 from deqviz.ui.pages.noise.setting import Setting
 from deqviz.ui.shell.study_board import study_board
 
@@ -21,6 +21,9 @@ _HINTS = {
     True: "choose the image itself as ground truth and run again: the order drops to almost 0.",
     False: "choose a ground truth for which the source condition holds.",
 }
+_PARTS = ("sweep", "band", "limit", "stability")
+_SAID = ("bregman", "error", "upper", "limit_distance", "limit", "ratio", "gain")
+"""The guarantees that are shown where they are void, too."""
 
 
 def board(study: Study, setting: Setting) -> Board:
@@ -54,6 +57,11 @@ def _tiles(setting: Setting, snapshot: StudySnapshot) -> Iterator[Tile]:
             to_bytes(contrast.truth.x),
             "no w with R(x†) = A*w",
         )
+    limit = snapshot.view("limit", "limit")
+    if limit is not None:
+        yield Tile(
+            "limit", "Solution x° of the limit problem", to_bytes(limit), "Ax° = y, P_{ker A} R(x°) = 0"
+        )
     before, after = snapshot.view("kernel_truth", "band"), snapshot.view("kernel", "band")
     if before is None or after is None:
         return
@@ -72,9 +80,9 @@ def _signed(image: Image, most: float) -> Picture:
 
 def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:
     """What was tested on the rows, and of the broken truth what is void there."""
-    for guarantee in (g for part in ("sweep", "band", "stability") for g in panel(snapshot.of(part))):
+    for guarantee in (g for part in _PARTS for g in panel(snapshot.of(part))):
         # Five lines that are void for one and the same reason say no more than two.
-        if not is_void(guarantee.claim) or guarantee.key in ("bregman", "error", "upper", "ratio", "gain"):
+        if not is_void(guarantee.claim) or guarantee.key in _SAID:
             yield verdict(guarantee)
     contrast: Sequence[Guarantee] = panel(snapshot.of("contrast"))
     for guarantee in contrast[:1]:
@@ -101,9 +109,12 @@ def _explanation(setting: Setting, snapshot: StudySnapshot) -> Explanation:
         parts.append("With fixed α the regularisation error (bias) remains however small the noise.")
     parts += _turning(setting, snapshot)
     if sweep is not None and isinstance(sweep.rule, Power):
-        factor, p = sweep.rule.factor, sweep.rule.exponent
-        power = "δ" if p == 1 else f"δ^{{{p:.3g}}}"
-        parts.append(f"Here α = {power}." if factor == 1 else f"Here α = {pretty(factor)} {power}.")
+        parts.append(f"Here α = {power(sweep.rule)}.")
+    if setting.has_limit:
+        parts.append(
+            "Where c > 0, equilibria converge without any source condition as α → 0 and δ²/α → 0, at no "
+            "rate that holds for all x†: to the solution x° of Ax = y for which P_{ker A} R(x°) = 0."
+        )
     if setting.is_stability:
         parts.append(
             "A perturbation Δy of the data, in any direction, moves the equilibrium by a Bregman distance "

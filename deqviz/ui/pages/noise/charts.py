@@ -10,7 +10,8 @@ import numpy as np
 from deqviz.core.numbers import number, pretty
 from deqviz.experiments._rows import Fit, fit
 from deqviz.experiments.equilibrium.error_bounds import BandRow
-from deqviz.experiments.equilibrium.noise_sweep import NoiseRow, NoiseSweep, Quantity, slope
+from deqviz.experiments.equilibrium.limit_problem import LimitProblem, LimitRow
+from deqviz.experiments.equilibrium.noise_sweep import NoiseRow, NoiseSweep, Power, Quantity, slope
 from deqviz.experiments.equilibrium.stability import StabilityRow
 from deqviz.runtime.study import StudySnapshot
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series, gaps
@@ -18,6 +19,8 @@ from deqviz.ui.pages.noise.plan import BAND_LEVEL, TENT
 from deqviz.ui.pages.noise.setting import Setting
 
 DELTA = "noise norm δ = ‖e‖"
+SEEN = 1e-3
+"""Two lines that are nearer, relative, are one to the eye."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,12 @@ def theory(setting: Setting) -> float | None:
         return 0.0
     p = float(setting.rule.params.get("exponent", 1.0)) if setting.rule.key == "power" else 1.0
     return max(0.0, min(p, 2 - p))
+
+
+def power(rule: Power) -> str:
+    """cδᵖ, as it is shown."""
+    shown = "δ" if rule.exponent == 1 else f"δ^{{{rule.exponent:.3g}}}"
+    return shown if rule.factor == 1 else f"{pretty(rule.factor)} {shown}"
 
 
 def charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
@@ -65,6 +74,8 @@ def charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
         yield _tent(setting, snapshot)
     yield _residual(rows, axis, has_source=setting.has_source)
     yield _band(snapshot.of("band"))
+    if setting.has_limit:
+        yield _limit(snapshot)
     if setting.is_stability:
         yield from stability_charts(snapshot.of("stability"))
     if setting.is_model and setting.kernel:
@@ -262,6 +273,41 @@ def _band(rows: Sequence[BandRow]) -> Chart:
         sentence=f"{inside} of {len(rows)} errors lie within the bounds, which R, A and x† determine."
         if rows
         else "Computed after the sweeps.",
+    )
+
+
+def _limit(snapshot: StudySnapshot) -> Chart:
+    """The distance to x° falls to 0, with the bound of the best source element; that to x† need not."""
+    experiment: LimitProblem | None = snapshot.experiment("limit")
+    rows: tuple[LimitRow, ...] = snapshot.of("limit")
+    x = [row.delta for row in rows]
+    lines = [Series("‖x − x°‖", x, [row.distance for row in rows], "iterate")]
+    if not rows or rows[0].upper is not None:
+        lines.insert(0, Series("bound", x, gaps(row.upper for row in rows), "predicted", "dashed"))
+    if any(row.error > (1 + SEEN) * row.distance for row in rows):
+        lines.append(Series("‖x − x†‖", x, [row.error for row in rows], "truth", "dotted"))
+    span = (
+        []
+        if experiment is None or not rows
+        else [rows[0].delta / rows[0].level * v for v in experiment.levels]
+    )
+    sentence = "Computed after the two-sided error bounds."
+    if rows and rows[0].upper is None:
+        sentence = "Nothing is proved of this distance: R is not known to be strongly monotone."
+    elif rows:
+        sentence = (
+            "The equilibria tend to x° without a source condition for x†, perhaps slowly: "
+            f"R(x°) = A*w° needs ‖w°‖ = {number(rows[0].source)}."
+        )
+    return Chart(
+        "limit",
+        "Distance to the limit problem's solution",
+        Axis(DELTA, log=True, low=min(span) / 1.6, high=max(span) * 1.6) if span else Axis(DELTA, log=True),
+        Axis("‖x − x°‖", log=True),
+        tuple(lines),
+        note="" if experiment is None else f"α = {power(experiment.rule)}",
+        formula="Ax° = y, P_{ker A} R(x°) = 0;  ‖x − x°‖ ≤ d_ρ/c + (δ + αρ)/(2√(αc)) for every ρ",
+        sentence=sentence,
     )
 
 

@@ -64,6 +64,7 @@ def form() -> Setting:
     heading("Regularisation parameter")
     values["rule"] = _choice("rule", is_model, "Parameter choice rule", is_titled=True)
     values["is_tent"], values["is_stability"] = _own("is_tent"), _own("is_stability")
+    values["is_limit"] = _own("is_limit")
     with st.expander("Advanced"):
         values["seed"] = _own("seed")
     return Setting(**values)

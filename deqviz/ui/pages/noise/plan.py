@@ -11,6 +11,7 @@ from deqviz.core.space import Image, Space, norm, scale
 from deqviz.experiments.equilibrium.equilibria import Equation
 from deqviz.experiments.equilibrium.error_bounds import CertificateBand
 from deqviz.experiments.equilibrium.gradient import Gradient, Named
+from deqviz.experiments.equilibrium.limit_problem import LimitProblem
 from deqviz.experiments.equilibrium.model import model, unit_element
 from deqviz.experiments.equilibrium.noise_sweep import Best, NoiseSweep, Power, Rule
 from deqviz.experiments.equilibrium.source import Truth, equilibrium_truth, inverse_truth, picture_truth
@@ -28,10 +29,12 @@ BAND_LEVEL = 1e-3
 """‖e‖/‖Ax†‖ of the certificate band."""
 WEIGHTS = tuple(10.0 ** -(k / 2) for k in range(13))
 """The α of the band and of the stability."""
+VANISHING = tuple(10.0**-k for k in range(1, 11))
+"""‖e‖/‖Ax†‖ on the way to the limit problem."""
 
 
 def plan(setting: Setting) -> Generator[object, None, tuple[Part, ...]]:
-    """The truths, then the sweep, the same with the condition broken, the band, the rest and the tent."""
+    """The truths, then the sweep, the same with the condition broken, the band, the limit, and the rest."""
     equation, picture = _equation(setting)
     truth_with_source = (
         (yield from _truth_with_source(setting, equation, picture)) if setting.has_source else None
@@ -50,6 +53,8 @@ def plan(setting: Setting) -> Generator[object, None, tuple[Part, ...]]:
             Part("contrast", NoiseSweep(equation, truth_without_source, noise, plain, levels, seeds))
         )
     parts.append(Part("band", CertificateBand(equation, truth, noise, WEIGHTS, (BAND_LEVEL,), seeds[:1])))
+    if setting.has_limit:
+        parts.append(Part("limit", _limit(setting, equation, truth_without_source, noise, rule)))
     if setting.is_stability:
         parts.append(Part("stability", _stability(setting, equation, truth)))
     if not equation.regularizer.is_gradient:
@@ -110,6 +115,13 @@ def _stability(setting: Setting, equation: Equation, truth: Truth) -> Stability:
     if setting.is_model:
         return Stability(equation, truth.x, WEIGHTS, seeds=seeds)
     return Stability(equation, truth.x, WEIGHTS[::2], ("random", "worst: c", "worst: β"), seeds)
+
+
+def _limit(setting: Setting, equation: Equation, truth: Truth, noise: Noise, rule: Rule) -> LimitProblem:
+    """With the α of the sweep where δ²/α vanishes under it, else α = δ; a picture gets fewer levels."""
+    power = rule if isinstance(rule, Power) and rule.exponent < 2 else Power()
+    levels = VANISHING if setting.is_model else VANISHING[:7:2]
+    return LimitProblem(equation, truth, noise, power, levels, setting.seed)
 
 
 def _gradient(setting: Setting, equation: Equation, truth: Truth) -> Gradient:

@@ -95,6 +95,13 @@ class Setting(StudySetting):
     is_stability: Annotated[
         bool, Options("Stability", "Change of the equilibrium per change of the data, for every α")
     ] = True
+    is_limit: Annotated[
+        bool,
+        Options(
+            "Limit problem",
+            "Distance to the solution of the limit problem for a ground truth without source condition",
+        ),
+    ] = True
     seed: Annotated[
         int,
         Range(0, 9999, "Seed", help="Of the model, its ground truth and the noise", advanced=True),
@@ -109,6 +116,12 @@ class Setting(StudySetting):
     def has_source(self) -> bool:
         """Whether the truth of the main sweep satisfies the source condition."""
         return self.truth == SOURCE
+
+    @property
+    def has_limit(self) -> bool:
+        """Whether the limit problem is posed: it needs the projection on ker A in closed form."""
+        kind = OPERATORS[self.operator.key].cls.resolvent_kind
+        return self.is_limit and (self.is_model or kind == "closed form")
 
     def validated(self) -> "Setting":
         """The same with every default written out; raises ValueError with a sentence for what is wrong."""

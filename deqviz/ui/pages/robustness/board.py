@@ -7,12 +7,13 @@ from deqviz.core.numbers import number
 from deqviz.core.space import Image, magnitude
 from deqviz.experiments._rows import panel
 from deqviz.experiments.robustness.attack import RobustnessRow
+from deqviz.experiments.robustness.comparison import robustness_against_strict
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import RowImage, Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Explanation, Row, Tile
 from deqviz.ui.components.guarantees import verdict
 from deqviz.ui.pages.robustness.charts import charts
-from deqviz.ui.pages.robustness.setting import Setting
+from deqviz.ui.pages.robustness.setting import APPROXIMATE, STRICT, Setting
 from deqviz.ui.shell.study_board import study_board
 
 GAIN = 5
@@ -95,6 +96,12 @@ def _guarantees(setting: Setting, snapshot: StudySnapshot) -> Iterator[Row]:
     for guarantee in panel(rows):
         if guarantee.key == "order":
             yield verdict(guarantee)
+    approximate = [row for row in rows if row.method == APPROXIMATE]
+    for key in setting.methods if APPROXIMATE in setting.methods else ():
+        if key in STRICT:
+            strict = [row for row in rows if row.method == key]
+            name = f"Robustness: {setting.title(APPROXIMATE)} against {setting.title(key)}"
+            yield verdict(replace(robustness_against_strict(approximate, strict), name=name))
 
 
 def _explanation(setting: Setting, snapshot: StudySnapshot) -> Explanation:

@@ -19,6 +19,9 @@ _MOL: Mapping[str, tuple[str, str]] = {
     "mol_lr": ("MOL, approximate", "approximate"),
     "mol_free": ("MOL, unconstrained", "unconstrained"),
 }
+APPROXIMATE = "mol_lr"
+STRICT = tuple(key for key, (_, version) in _MOL.items() if version.startswith("strict"))
+"""Which keys are compared where both are among the methods."""
 _OTHERS: Mapping[str, tuple[str, Choice]] = {
     "modl": ("MoDL (unrolled)", Choice("modl")),
     "admm_net": ("ADMM-Net (unrolled)", Choice("admm_net")),
