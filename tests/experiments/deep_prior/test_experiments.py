@@ -274,7 +274,14 @@ def test_the_line_of_the_first_kernel_is_no_bound_and_draws_above_it_are_counted
 
 def test_without_noise_nothing_is_said_of_it() -> None:
     found = rows(replace(RUN, family=replace(CENTRED, noise=0.0), steps=12))
-    assert {g.key for g in found[0].guarantees} == {"envelope", "radius", "jacobian"}
+    assert {g.key for g in found[0].guarantees} == {
+        "envelope",
+        "radius",
+        "jacobian",
+        "width",
+        "start",
+        "recovery",
+    }
     assert all(row.noise == 0 and row.arrival is None for row in found)
 
 

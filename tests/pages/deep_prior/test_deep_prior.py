@@ -198,8 +198,9 @@ def test_a_certified_run_stays_under_its_envelope_and_every_lamp_is_green():
     assert {s.name for s in charts["clean"].series} == {"‖Ag(t) − Ax†‖", "2‖ε‖", "‖ε‖", "t*"}
     lamps = {row.name: row.status for row in view.guarantees}
     assert [lamps.pop(name) for name in ("A-priori linear rate by the tangent kernel",)] == ["estimated"]
+    assert lamps.pop("Recovery of the signal") == "hypothesis violated", "m < n: nothing is certified of x"
     assert set(lamps.values()) == {"certified"}
-    assert len(lamps) == 4
+    assert len(lamps) == 6
     assert "R′ < R in all 6 draws" in charts["residual"].sentence
 
 
