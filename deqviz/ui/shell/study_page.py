@@ -102,7 +102,8 @@ class SettingPage(ABC, Generic[S]):
     def _draft(self) -> S | None:
         """What the widgets say; None when they contradict each other, and then the page says so."""
         try:
-            return self.form().validated()
+            draft = self.form().validated()
+            return replace(draft, streams=self.setting.streams) if draft.is_lasting else draft
         except ValueError as error:
             st.error(plain(str(error)))
             return None

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from deqviz import images
 from deqviz.core.catalog import METHODS, OPERATORS
 from deqviz.core.registry import Choice, Options, Range, params_of
+from deqviz.core.streams import with_streams
 from deqviz.scenario import Reader, Scenario, write_params
 from deqviz.sweep.row import Cell
 from deqviz.ui.inputs.keys import key_check, some
@@ -45,7 +46,7 @@ class Setting(StudySetting):
             "Tuned once for denoising, blur and Fourier sampling, extrapolated to other noise; else defaults",
         ),
     ] = "tuned"
-    seeds: Annotated[int, Range(1, 10, "Seeds", help="Noise realisations per cell")] = 1
+    seeds: Annotated[int, Range(1, 10, "Seeds", help="Realisations of noise and random mask per cell")] = 1
     side: Annotated[Literal["64 px", "128 px", "256 px"], Options("Image size (longer side)")] = "64 px"
     iterations: Annotated[int, Range(1, 5000, "Max. iterations", log=True, advanced=True)] = 500
     tolerance: Annotated[
@@ -127,7 +128,8 @@ class Setting(StudySetting):
     def to_query(self) -> dict[str, str]:
         """What differs from the defaults, floats by `repr`, hence exact."""
         if self.table:
-            return {"table": self.table, **({"shown": self.shown} if self.shown else {})}
+            shown = {"shown": self.shown} if self.shown else {}
+            return with_streams({"table": self.table, **shown}, self.streams)
         own, plain = params_of(type(self)), Setting()
         query: dict[str, str] = {}
         write_params(query, "", own, {p.name: getattr(self, p.name) for p in own})
@@ -140,13 +142,14 @@ class Setting(StudySetting):
             if picked.key != getattr(plain, name).key:
                 query[name] = picked.key
             write_params(query, name, choices[picked.key].params, picked.params)
-        return query
+        return with_streams(query, self.streams)
 
 
 def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     """The setting of an address, and one sentence for everything in it that was refused."""
     reader, plain = Reader(query), Setting()
     values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(Setting)}
+    values["streams"] = reader.streams
     for name, (word, choices) in _CHOICES.items():
         parse = some(word, choices)
         values[name] = parse(reader.checked(name, ",".join(getattr(plain, name)), parse))

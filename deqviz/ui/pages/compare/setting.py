@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS, REGULARIZERS
 from deqviz.core.registry import REGISTRIES, Choice, Options, Param, Pick, params_of
+from deqviz.core.streams import with_streams
 from deqviz.scenario import Reader, Scenario, check_picture, write_params
 from deqviz.ui.components.text import pretty
 from deqviz.ui.shell.study_setting import StudySetting
@@ -81,7 +82,7 @@ class Setting(StudySetting):
             for i, choice in enumerate(self.methods, 1):
                 query[f"m{i}"] = choice.key
                 write_params(query, f"m{i}", METHODS[choice.key].params, choice.params)
-        return query
+        return with_streams(query, self.streams)
 
 
 PARAMS: tuple[Param, ...] = (*params_of(Scenario), *params_of(Setting))
@@ -96,6 +97,7 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     """The setting of an address, and one sentence for everything in it that was refused."""
     reader, plain = Reader(query), Setting()
     values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in PARAMS}
+    values["streams"] = reader.streams
     values["image"] = reader.checked("image", plain.image, check_picture)
     for name, choices in _PICKS.items():
         key = reader.checked(name, getattr(plain, name).key, choices.__getitem__)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS
 from deqviz.core.registry import Choice, Options, Range, params_of
+from deqviz.core.streams import with_streams
 from deqviz.experiments.robustness.attack import Budget, NamedMethod
 from deqviz.scenario import Reader, Scenario, check_picture, write_params
 from deqviz.ui.inputs.keys import key_check, some
@@ -97,7 +98,7 @@ class Setting(StudySetting):
     ] = 8
     shown: Annotated[int, Range(1, 9, "Show images for size", help="1 is the smallest ε")] = 3
     seed: Annotated[
-        int, Range(0, 9999, "Seed", help="Of noise, phase and random perturbations", advanced=True)
+        int, Range(0, 9999, "Seed", help="Of noise, mask, phase and random perturbations", advanced=True)
     ] = 0
 
     def validated(self) -> "Setting":
@@ -182,13 +183,14 @@ class Setting(StudySetting):
             if choice.key != getattr(plain, name).key:
                 query[name] = choice.key
             write_params(query, name, choices[choice.key].params, choice.params)
-        return query
+        return with_streams(query, self.streams)
 
 
 def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     """The setting of an address, and one sentence for everything in it that was refused."""
     reader, plain = Reader(query), Setting()
     values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(Setting)}
+    values["streams"] = reader.streams
     values["image"] = reader.checked("image", plain.image, check_picture)
     parse = some("method", TITLES)
     values["methods"] = parse(reader.checked("methods", ",".join(plain.methods), parse))
