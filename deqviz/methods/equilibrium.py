@@ -7,6 +7,7 @@ import torch
 
 from deqviz.core.catalog import METHODS
 from deqviz.core.guarantee import Guarantee
+from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Evidence, Map, Problem
 from deqviz.core.registry import Options, Pick, Range
 from deqviz.core.regularizer import Constants, Regularizer
@@ -59,6 +60,11 @@ class Equilibrium(FixedPointMethod):
             advanced=True,
         ),
     ] = 0.5
+
+    def weights(self, operator: ForwardModel) -> str:
+        """Those of R."""
+        del operator
+        return self.regularizer.weights
 
     def map(self, problem: Problem) -> Map:
         """T of the chosen splitting."""

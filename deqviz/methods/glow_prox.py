@@ -9,6 +9,7 @@ from torch import Tensor
 
 from deqviz.core.catalog import METHODS
 from deqviz.core.guarantee import Guarantee
+from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Evidence, Iterate, Method, Problem
 from deqviz.core.registry import Options
 from deqviz.core.space import Image
@@ -65,6 +66,11 @@ class GlowProxMethod(Method):
         Training,
         Options("Training", "With or without descending constraints and noise injected into the layers."),
     ] = "constraints and noise"
+
+    def weights(self, operator: ForwardModel) -> str:
+        """By the training."""
+        del operator
+        return KEYS[self.training]
 
     @torch.no_grad()
     def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
-from deqviz import images
+from deqviz import domain, images
 from deqviz.core.catalog import METHODS, OPERATORS
 from deqviz.core.registry import Choice, Options, Range, params_of
 from deqviz.core.streams import with_streams
@@ -96,6 +96,14 @@ class Setting(StudySetting):
             seed,
             self.iterations,
             self.tolerance,
+        )
+
+    def use(self, key: str) -> domain.Use | None:
+        """What the weights of a method were trained for, beside all images and noise levels."""
+        return domain.together(
+            domain.use(self._scenario(picture, level, key, self.seed).validated())
+            for picture in self.pictures
+            for level in self.levels
         )
 
     @property

@@ -5,6 +5,8 @@ import math
 
 import streamlit as st
 
+from deqviz import domain
+from deqviz.core.catalog import METHODS
 from deqviz.runtime.job import Job
 from deqviz.runtime.run_snapshot import OVER
 from deqviz.runtime.worker import worker
@@ -37,6 +39,8 @@ def render() -> None:
         job = _follow(job, draft)
         for warning in st.session_state.get("complaints", ()):
             st.warning(plain(warning))
+        if (trained := domain.use(job.scenario)) is not None and trained.is_outside:
+            st.warning(plain(f"{METHODS[job.scenario.method.key].title}: {trained.sentence}"))
     with head:
         _header(job)
         welcome.hint(entry("lessons").link())

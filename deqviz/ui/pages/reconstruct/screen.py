@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from deqviz import kspace
+from deqviz import domain, kspace
 from deqviz.core.catalog import METHODS, OPERATORS, REGULARIZERS
 from deqviz.core.guarantee import Curve as Line
 from deqviz.core.guarantee import Guarantee
@@ -148,6 +148,8 @@ def _explanation(job: Job) -> Explanation:
         parts.append(f"The measurements: {_measured(scenario)}")
     else:
         parts.append(f"The measurements: {_decapitalised(operator.summary)}")
+    if (trained := domain.use(scenario)) is not None:
+        parts.append(f"The weights: {_decapitalised(trained.sentence)}")
     return Explanation(entry.cls.equation, " ".join(parts), entry.cls.hint)
 
 

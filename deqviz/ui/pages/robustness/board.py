@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from deqviz import domain
 from deqviz.core.space import Image, magnitude
 from deqviz.experiments._rows import panel
 from deqviz.experiments.robustness.attack import RobustnessRow
@@ -111,6 +112,7 @@ def _explanation(setting: Setting, snapshot: StudySnapshot) -> Explanation:
         "‖Δx‖ ≤ ½√(λ/m) ‖δ‖, and through ‖A*δ‖ only ‖Δx‖ ≤ (λ/m) ‖δ‖. The first bound is sharp, attained by "
         "H = (1 − m)Id.",
     ]
+    parts.append(domain.sentences((setting.title(key), setting.use(key)) for key in setting.methods))
     estimated = [r for r in rows if r.status == "estimated"]
     if estimated:
         parts.append("An estimated bound takes m from one image, and may be exceeded.")

@@ -22,7 +22,9 @@ def charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     yield _compared(setting, rows, axis)
     yield _quality(setting, rows, axis)
     for key in setting.methods:
-        yield _one(setting.title(key), key, rows[key], axis)
+        trained = setting.use(key)
+        outside = f" {trained.sentence}" if trained is not None and trained.is_outside else ""
+        yield _one(setting.title(key), key, rows[key], axis, outside)
 
 
 def size_axis(setting: Setting) -> Axis:
@@ -88,7 +90,7 @@ def _quality(setting: Setting, rows: dict[str, tuple[RobustnessRow, ...]], axis:
     )
 
 
-def _one(title: str, key: str, rows: Sequence[RobustnessRow], axis: Axis) -> Chart:
+def _one(title: str, key: str, rows: Sequence[RobustnessRow], axis: Axis, outside: str) -> Chart:
     """One method: attack, draws and local gain below what is proved."""
     x = _x(rows)
     lines: list[Series] = []
@@ -110,7 +112,7 @@ def _one(title: str, key: str, rows: Sequence[RobustnessRow], axis: Axis) -> Cha
         tuple(lines),
         note=_note(first),
         formula=first.statement if first is not None and first.status != "void" else "",
-        sentence=_caption(rows),
+        sentence=_caption(rows) + outside,
     )
 
 

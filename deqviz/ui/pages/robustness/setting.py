@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
+from deqviz import domain
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS
 from deqviz.core.registry import Choice, Options, Range, params_of
 from deqviz.core.streams import with_streams
@@ -144,16 +145,19 @@ class Setting(StudySetting):
         return tuple(self._contestant(key) for key in self.methods)
 
     def _contestant(self, key: str) -> NamedMethod:
+        choice = self._choice(key)
+        return NamedMethod(key, self.title(key), METHODS[choice.key].build(choice.params))
+
+    def _choice(self, key: str) -> Choice:
         if key in _MOL:
-            title, version = _MOL[key]
-            choice = Choice("mol", {"version": version})
-        elif key in _OTHERS:
-            title, choice = _OTHERS[key]
-        elif key == OWN:
-            title, choice = METHODS[self.own.key].title, self.own
-        else:
-            title, choice = TITLES[key], Choice("tikhonov", {"weight": self.weight})
-        return NamedMethod(key, title, METHODS[choice.key].build(choice.params))
+            return Choice("mol", {"version": _MOL[key][1]})
+        if key in _OTHERS:
+            return _OTHERS[key][1]
+        return self.own if key == OWN else Choice("tikhonov", {"weight": self.weight})
+
+    def use(self, key: str) -> domain.Use | None:
+        """What the weights of a method were trained for."""
+        return domain.use(replace(self.scenario, method=self._choice(key)))
 
     def title(self, key: str) -> str:
         """Of one of the methods."""
