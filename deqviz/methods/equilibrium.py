@@ -61,6 +61,13 @@ class Equilibrium(FixedPointMethod):
         ),
     ] = 0.5
 
+    def advice(self, operator: type[ForwardModel]) -> str:
+        """L is a control of the contractive R alone."""
+        del operator
+        if isinstance(self.regularizer, Contractive):
+            return self.hint
+        return "Try: the explicit splitting with a step size above 1, and watch the statuses."
+
     def weights(self, operator: ForwardModel) -> str:
         """Those of R."""
         del operator

@@ -67,6 +67,10 @@ class GlowProxMethod(Method):
         Options("Training", "With or without descending constraints and noise injected into the layers."),
     ] = "constraints and noise"
 
+    def advice(self, operator: type[ForwardModel]) -> str:
+        """Blocks are missing in inpainting alone."""
+        return self.hint if issubclass(operator, Inpainting) else "Try: inpainting, for which it was trained."
+
     def weights(self, operator: ForwardModel) -> str:
         """By the training."""
         del operator

@@ -27,6 +27,10 @@ class UNet(Method):
     equation: ClassVar[str] = "x = U((A*A + 1/λ)⁻¹A*y)"
     hint: ClassVar[str] = "Try: another pattern or acceleration than it was trained for."
 
+    def advice(self, operator: type[ForwardModel]) -> str:
+        """Patterns and accelerations are those of MRI."""
+        return self.hint if operator.complex_pictures else "Try: parallel MRI, for which it was trained."
+
     def weights(self, operator: ForwardModel) -> str:
         """One set."""
         del operator

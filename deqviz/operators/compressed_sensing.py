@@ -44,7 +44,6 @@ class CompressedSensing(ForwardModel):
     """
 
     resolvent_kind = "closed form"
-    baseline_name = "A*y"
 
     fraction: Annotated[
         float,

@@ -21,6 +21,7 @@ from deqviz.ui.shell.study_setting import StudySetting
 
 REFRESH = 0.15
 """Seconds between two looks at a study that is going on."""
+WAITING = "A run is active: your new settings start when it ends, or at once with Run."
 
 
 S = TypeVar("S", bound=StudySetting)
@@ -118,7 +119,7 @@ class SettingPage(ABC, Generic[S]):
     def _ask_to_run(self, draft: S) -> None:
         """Something is going on: what the widgets say begins when "Run" is pressed."""
         left, right = st.columns([4, 1], vertical_alignment="center")
-        left.info("A run is active. Your new settings wait until you press Run.")
+        left.info(WAITING)
         if right.button("Run", type="primary", key=f"{self.prefix}.run", width="stretch"):
             self._start(draft)
             st.rerun()

@@ -120,7 +120,7 @@ def _opener() -> None:
     """Where a table of the command line comes in; a bad one changes nothing."""
     with st.expander("Open a table"):
         file = st.file_uploader(
-            f"Parquet of `deqviz sweep`, up to {table.BYTES // 10**6} MB", key="b.file", max_upload_size=20
+            "Parquet of `deqviz sweep`", key="b.file", max_upload_size=table.BYTES // 10**6
         )
         if file is None:
             st.session_state.pop("b.refused", None)

@@ -12,7 +12,7 @@ from deqviz.scenario import Reader, Scenario, write_params
 from deqviz.sweep.row import Cell
 from deqviz.ui.inputs.keys import key_check, some
 from deqviz.ui.pages.batch import tables as batch_tables
-from deqviz.ui.pages.batch.methods import OWN, TITLES, choice
+from deqviz.ui.pages.batch.methods import OWN, TITLES, choice, is_untuned
 from deqviz.ui.shell.study_setting import StudySetting
 
 LEVELS = tuple(f"{v:g}" for v in (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2))
@@ -68,7 +68,10 @@ class Setting(StudySetting):
 
     def title(self, key: str) -> str:
         """Of one of the methods."""
-        return f"{METHODS[self.own.key].title} (custom)" if key == OWN else TITLES[key]
+        if key == OWN:
+            return f"{METHODS[self.own.key].title} (custom)"
+        is_marked = self.strength == "tuned" and is_untuned(key, self.operator)
+        return f"{TITLES[key]} (not tuned)" if is_marked else TITLES[key]
 
     def cells(self) -> tuple[Cell, ...]:
         """Every run: seeds outermost, methods innermost, so that all curves begin early."""
@@ -92,11 +95,15 @@ class Setting(StudySetting):
             self.pixels,
             self.operator,
             Choice("gaussian", {"std": std}),
-            own or choice(method, self.operator, std, with_tuned=self.strength == "tuned"),
+            own or choice(method, self.operator, std, with_tuned=self._is_tuned(method)),
             seed,
             self.iterations,
             self.tolerance,
         )
+
+    def _is_tuned(self, method: str) -> bool:
+        """A link without a version repeats its numbers, in which Tikhonov had its default."""
+        return self.strength == "tuned" and not (self.streams == 1 and method == "tikhonov")
 
     def use(self, key: str) -> domain.Use | None:
         """What the weights of a method were trained for, beside all images and noise levels."""

@@ -102,7 +102,9 @@ def _picture() -> str:
         st.session_state["cmp.image"] = picked
         st.rerun()
     with st.expander("Use your own image"):
-        file = st.file_uploader(f"{loader.NAMES}, up to 10 MB", key="cmp.upload", type=list(loader.SUFFIXES))
+        file = st.file_uploader(
+            loader.NAMES, key="cmp.upload", type=list(loader.SUFFIXES), max_upload_size=loader.MAX_BYTES >> 20
+        )
         if file is not None and st.session_state.get("cmp.uploaded") != file.file_id:
             st.session_state["cmp.uploaded"] = file.file_id
             st.session_state["cmp.refused"] = _receive(file.name, file.getvalue())

@@ -90,5 +90,6 @@ def _explanation(setting: Setting, snapshot: StudySnapshot) -> Explanation:
     R = REGULARIZERS[setting.regularizer.key]
     trained = domain.of_regularizer(setting.regularizer, setting.operator, setting.image)
     parts.append(domain.sentences([(R.title, trained)]))
-    hint = "raise L above 1, or the explicit step size above 1, and watch the guarantees."
+    raised = "L above 1, or the" if setting.regularizer.key == "contractive" else "the"
+    hint = f"raise {raised} explicit step size above 1, and watch the guarantees."
     return Explanation("A*(Ax − y) + αR(x) = 0", " ".join(parts), hint)

@@ -18,6 +18,7 @@ from deqviz.ui.pages import entry
 from deqviz.ui.pages.reconstruct import form, screen
 from deqviz.ui.shell import address, history_strip, session, welcome
 from deqviz.ui.shell.descriptions import describe
+from deqviz.ui.shell.study_page import WAITING
 
 REFRESH = 0.1
 """Seconds between two looks at a run that is going on."""
@@ -76,7 +77,7 @@ def _follow(job: Job, draft: Scenario | None) -> Job:
         st.session_state.complaints = ()
         return session.start(draft)
     left, right = st.columns([4, 1], vertical_alignment="center")
-    left.info("A run is active. Your new settings wait until you press Run.")
+    left.info(WAITING)
     if right.button("Run", type="primary", key="run", width="stretch"):
         session.start(draft)
         st.rerun()

@@ -163,6 +163,10 @@ class Setting(StudySetting):
         """Of one of the methods."""
         return METHODS[self.own.key].title if key == OWN else TITLES[key]
 
+    def modulus(self, key: str) -> str:
+        """The s of s‖Δx‖² + ‖AΔx‖² ≤ ⟨AΔx, δ⟩ in the letters of a method."""
+        return {"mol": "m/λ", "equilibrium": "αc"}.get(self._choice(key).key, "α")
+
     def short(self, key: str) -> str:
         """The same for a line with little room."""
         return _SHORT[key]
