@@ -10,7 +10,7 @@ const NAMES = ["truth", "measured", "iterate", "error"];
 const TITLES = { truth: "Ground truth", measured: "Measurements", iterate: "Iterate ", error: "Error" };
 const GAINS = [1, 2, 4, 8, 16].map((g) => [g, `× ${g}`]);
 const CHANNELS = ["RGB", "R", "G", "B"].map((c) => [c, c]);
-const PARTNERS = [["measured", TITLES.measured], ["truth", TITLES.truth]];
+const PARTNERS = [["measured", "measurements"], ["truth", "ground truth"]];
 const UNKNOWN = "no ground truth";
 
 export class Panels {
@@ -104,7 +104,7 @@ export class Panels {
     title.title = `${TITLES.measured}, as an image`;
     mark(canvas, "aria-label", name);
     mark(frame, "aria-label", `${name}: plus and minus zoom, arrows move when zoomed`);
-    say(this.partner.options[0], name);
+    say(this.partner.options[0], name.replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase()));
   }
 
   /** Nothing of the run before stays under the new one's header. */

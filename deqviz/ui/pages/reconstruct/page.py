@@ -41,7 +41,7 @@ def render() -> None:
         for warning in st.session_state.get("complaints", ()):
             st.warning(plain(warning))
         if (trained := domain.use(job.scenario)) is not None and trained.is_outside:
-            st.warning(plain(f"{METHODS[job.scenario.method.key].title}: {trained.sentence}"))
+            st.warning(plain(domain.sentences([(METHODS[job.scenario.method.key].title, trained)])))
     with head:
         _header(job)
         welcome.hint(entry("lessons").link())
