@@ -30,7 +30,7 @@ export class CompareTable {
       click: () => download(`${this.run}.${form}`.replace(/[^\w.-]+/g, "_"), this.packet.head[form], form === "csv" ? "text/csv" : "application/json"),
     }, form.toUpperCase()));
     this.node = el("section", { class: "card results", "aria-label": "Table" },
-      el("div", { class: "caption" }, el("h2", { class: "panel-title" }, "Results"), el("span", { class: "note" }, "★ best of the finished runs"), el("span", { class: "tools" }, ...this.files)),
+      el("div", { class: "caption" }, el("h2", { class: "panel-title" }, "Results"), el("span", { class: "note" }, "★ best finished run"), el("span", { class: "tools" }, ...this.files)),
       el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Results, scrolls sideways" },
         el("table", { class: "sheet" }, el("thead", {}, el("tr", {}, ...this.heads.map((h) => h.cell))), this.body)),
       this.trained = el("div", { class: "sentence trained" }),

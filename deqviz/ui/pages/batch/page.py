@@ -160,7 +160,8 @@ def _below() -> None:
         body = means(drawn) if drawn else "<p>The first cell is being computed.</p>"
         st.html(
             '<div class="deqviz-means"><div tabindex="0" role="region" aria-label="Mean PSNR">'
-            f"<h2>Mean PSNR <span>dB ± standard deviation; ★ best by more than the spread of paired differences</span></h2>{body}</div></div>"
+            "<h2>Mean PSNR <span>dB ± standard deviation; ★ best, by more than the spread of the pairs</span>"
+            f"</h2>{body}</div></div>"
         )
 
     with st.container():  # of its own: pages/reconstruct/page.py says why
