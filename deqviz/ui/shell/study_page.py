@@ -21,7 +21,7 @@ from deqviz.ui.shell.study_setting import StudySetting
 
 REFRESH = 0.15
 """Seconds between two looks at a study that is going on."""
-WAITING = "A run is active: your new settings start when it ends, or at once with Run."
+WAITING = "A run is active. Your new settings wait until you press Run, or start when it ends."
 
 
 S = TypeVar("S", bound=StudySetting)
