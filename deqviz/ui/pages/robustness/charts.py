@@ -49,8 +49,8 @@ def _compared(setting: Setting, rows: dict[str, tuple[RobustnessRow, ...]], axis
     if len(largest) > 1:
         most, least = max(largest, key=lambda r: r.attack), min(largest, key=lambda r: r.attack)
         sentence = (
-            f"Largest gain found over all sizes ε: {setting.title(most.method)}, {number(most.attack)}; "
-            f"smallest of these: {setting.title(least.method)}, {number(least.attack)}."
+            f"Largest gain found: {setting.title(most.method)}, {number(most.attack)}; smallest: "
+            f"{setting.title(least.method)}, {number(least.attack)}, each over all sizes ε."
         )
     return Chart(
         "compared",
