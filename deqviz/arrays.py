@@ -16,6 +16,7 @@ from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Method, Problem
 from deqviz.core.registry import Choice, Pick
 from deqviz.core.space import Image, Space
+from deqviz.core.streams import stream
 from deqviz.noises.gaussian import Gaussian
 
 Operator: TypeAlias = ForwardModel | Choice | str | Callable[[Tensor], Tensor]
@@ -31,7 +32,9 @@ def degraded(picture: np.ndarray, operator: Operator, noise: float = 0.02, seed:
     x = _image(picture)
     A = _operator(operator, Space(tuple(x.shape[1:]), x.dtype))
     clean = A(x)
-    return Problem(A, Gaussian(float(noise)).add(clean, A, torch.Generator().manual_seed(seed)), float(noise))
+    # Of the seed itself an operator may have drawn its mask.
+    rng = torch.Generator().manual_seed(stream(seed, "noise"))
+    return Problem(A, Gaussian(float(noise)).add(clean, A, rng), float(noise))
 
 
 def measured(

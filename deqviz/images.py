@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -29,6 +30,10 @@ _uploads: OrderedDict[str, Image] = OrderedDict()
 _lock = threading.Lock()
 
 
+Kind = Literal["photograph", "head", "drawing"]
+"""What training images are told apart by."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """One entry of the gallery; `path` is None where the picture is drawn in code."""
@@ -38,10 +43,11 @@ class Picture:
     channels: int
     credit: str
     path: Path | None
+    kind: Kind = "photograph"
 
 
-def _file(key: str, title: str, channels: int, credit: str) -> Picture:
-    return Picture(key, title, channels, credit, FOLDER / f"{key}.png")
+def _file(key: str, title: str, channels: int, credit: str, kind: Kind = "photograph") -> Picture:
+    return Picture(key, title, channels, credit, FOLDER / f"{key}.png", kind)
 
 
 # The order is the one on screen. Keys stand in shared URLs and never change.
@@ -50,8 +56,14 @@ _GALLERY = (
     _file("astronaut", "Astronaut", 3, "NASA, public domain"),
     _file("coins", "Greek coins", 1, "Brooklyn Museum, no known restrictions"),
     _file("page", "Page of text", 1, "DEQViz developers, BSD-3-Clause"),
-    _file("brain", "Brain slice", 1, "Louis Collins, McConnell Brain Imaging Centre, free use with notice"),
-    Picture("phantom", "Shepp–Logan phantom", 1, "drawn, after Toft 1996", None),
+    _file(
+        "brain",
+        "Brain slice",
+        1,
+        "Louis Collins, McConnell Brain Imaging Centre, free use with notice",
+        "head",
+    ),
+    Picture("phantom", "Shepp–Logan phantom", 1, "drawn, after Toft 1996", None, "drawing"),
     _file("tissue", "Tissue (histology)", 3, "CMMI, no known restrictions"),
     _file("retina", "Retina", 3, "Mikael Häggström, CC0"),
     _file("cat", "Chelsea the cat", 3, "Stéfan van der Walt, CC0"),

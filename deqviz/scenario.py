@@ -20,6 +20,7 @@ from deqviz.core.quoted import clipped, quoted
 from deqviz.core.records import Iterate, Method, Problem
 from deqviz.core.registry import REGISTRIES, Choice, Param, Pick, Range, params_of
 from deqviz.core.space import Image, Space, magnitude
+from deqviz.core.streams import FOLLOWS, VERSION, check_streams, stream, with_streams
 from deqviz.operators.parallel_mri import ParallelMri
 
 for _package in ("operators", "noises", "solvers", "regularizers", "diagnostics", "methods"):
@@ -45,7 +46,10 @@ def _choice(value: Any) -> Choice:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One reconstruction as plain data; equal scenarios give equal numbers on the same device."""
+    """One reconstruction as plain data; equal scenarios give equal numbers on the same device.
+
+    `streams` is the version of the random streams that the link or file was written for: see `core.streams`.
+    """
 
     image: str = "camera"
     size: Annotated[
@@ -54,11 +58,12 @@ class Scenario:
     operator: Choice = Choice("gaussian_blur")
     noise: Choice = Choice("gaussian")
     method: Choice = Choice("equilibrium")
-    seed: Annotated[int, Range(0, 9999, "Seed", help="Of the noise and of every random mask")] = 0
+    seed: Annotated[int, Range(0, 9999, "Seed", help="Draws the noise, the random mask and the phase")] = 0
     iterations: Annotated[int, Range(1, 20000, "Max. iterations", log=True)] = 200
     tolerance: Annotated[
         float, Range(1e-9, 1e-1, "Tolerance", log=True, help="Stops at ‖T(x) − x‖/‖T(x)‖ ≤ tolerance")
     ] = 1e-6
+    streams: int = field(default=VERSION, compare=False)
 
     def validated(self) -> "Scenario":
         """The same scenario with every default written out; raises ValueError naming what is wrong."""
@@ -66,6 +71,9 @@ class Scenario:
         for name, registry in _PICKS.items():
             choice: Choice = getattr(self, name)
             values[name] = Choice(choice.key, registry[choice.key].validate(choice.params))
+        check_streams(self.streams)
+        if self.streams == 1 and values["operator"].params.get("seed") == FOLLOWS:
+            values["operator"].params["seed"] = 0
         check_picture(self.image)
         scenario = replace(self, **values)
         if not scenario.is_judged and not issubclass(OPERATORS[self.operator.key].cls, ParallelMri):
@@ -74,8 +82,9 @@ class Scenario:
         return scenario
 
     def to_json(self) -> str:
-        """The scenario as a JSON text with sorted keys."""
-        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        """The scenario as a JSON text with sorted keys; of version 1 as that version wrote it."""
+        data = {name: value for name, value in asdict(self).items() if (name, value) != ("streams", 1)}
+        return json.dumps(data, sort_keys=True, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> "Scenario":
@@ -88,6 +97,7 @@ class Scenario:
             raise ValueError(f"Settings have the fields {', '.join(cls.__dataclass_fields__)} and no others.")
         if not isinstance(data.get("image", ""), str):
             raise ValueError(f"The image must be a text, not {quoted(data['image'])}.")
+        data = {"streams": 1, **data}
         plain: dict[str, Any] = {k: _choice(v) if k in _PICKS else v for k, v in data.items()}
         for p in params_of(cls):
             plain[p.name] = p.check(plain.get(p.name, p.default))
@@ -125,7 +135,7 @@ class Scenario:
             if choice.key != getattr(default, name).key:
                 query[name] = choice.key
             write_params(query, name, registry[choice.key].params, choice.params)
-        return query
+        return with_streams(query, self.streams)
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> "tuple[Scenario, tuple[str, ...]]":
@@ -136,6 +146,7 @@ class Scenario:
         """
         reader = Reader(query)
         values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(cls)}
+        values["streams"] = reader.streams
         default = cls()
         values["image"] = reader.checked("image", default.image, check_picture)
         for name, registry in _PICKS.items():
@@ -175,7 +186,7 @@ class Scenario:
         away, and the noise of the scenario comes on top of that of the scanner.
         """
         space = Space(tuple(truth.shape[1:]), truth.dtype, str(truth.device))
-        operator: ForwardModel = OPERATORS[self.operator.key].build(self.operator.params, image=space)
+        operator = forward_model(self.operator, space, self.seed)
         noise, rng = NOISES[self.noise.key].build(self.noise.params), torch.Generator().manual_seed(self.seed)
         if kspace.is_key(self.image) and isinstance(operator, ParallelMri):
             measurement = self._measured()
@@ -203,6 +214,16 @@ class Scenario:
         """The iterates, without end unless the method is direct; stopping is the caller's."""
         x = self.truth(device, dtype) if self.is_judged else self._measured().picture.to(device, dtype)
         return self.build_method().iterates(self.problem(x))
+
+
+def forward_model(choice: Choice, space: Space, seed: int) -> ForwardModel:
+    """The operator of a choice on a space of images, its random mask drawn from the seed of the run.
+
+    An operator with a seed of its own, of a link or file of version 1, draws its mask from that.
+    """
+    model: ForwardModel = OPERATORS[choice.key].build(choice.params, image=space)
+    is_following = getattr(model, "seed", None) == FOLLOWS
+    return replace(model, **{"seed": stream(seed, "mask")}) if is_following else model
 
 
 def for_operator(key: str, picture: Image, seed: int) -> Float[Tensor, "b c2 h w"]:
@@ -239,6 +260,18 @@ class Reader:
     query: Mapping[str, str]
     rejected: list[str] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
+    streams: int = VERSION
+
+    def __post_init__(self) -> None:
+        """Read the version of the random streams: 1 of a link that asks for something and says none."""
+        self.seen.add("v")
+        text = self.query.get("v", "1" if self.query else str(VERSION))
+        try:
+            streams = int(text) if text.isdecimal() and len(text) < 9 else text
+            check_streams(streams)
+            self.streams = int(streams)
+        except ValueError as error:
+            self.rejected.append(f"{error} Version {VERSION} is used.")
 
     def checked(self, name: str, default: str, check: Any) -> str:
         """The text under `name` if `check` accepts it, else `default` and a warning."""
@@ -256,7 +289,8 @@ class Reader:
         self.seen.add(name)
         text = self.query.get(name)
         if text is None:
-            return p.default
+            is_old_mask = self.streams == 1 and name == "operator.seed" and p.default == FOLLOWS
+            return 0 if is_old_mask else p.default
         try:
             return p.check(_parse(text, p))
         except ValueError as error:

@@ -68,8 +68,8 @@ class Baseline:
 
     def choice(self, case: Case, weight: float, level: float) -> Choice:
         """The method at this strength and level; the convex ridge with the weights meant for the case."""
-        if self.key == "tv":
-            return Choice("tv", {"weight": weight})
+        if self.key in ("tv", "tikhonov"):
+            return Choice(self.key, {"weight": weight})
         inner: dict[str, Any] = {"sigma": level}
         if self.key == "convex_ridge" and not case.is_denoising:
             inner["training"] = "inverse"
@@ -83,6 +83,7 @@ RIVALS = (
     Baseline("tv", "total variation", level=False),
     Baseline("convex_ridge", "convex ridge equilibrium", level=True),
     Baseline("contractive", "contractive equilibrium", level=True),
+    Baseline("tikhonov", "Tikhonov", level=False),
 )
 
 
@@ -124,9 +125,8 @@ def quality(
     is enough.
     """
     tolerance = 1e-5 if case.is_denoising else 1e-6
-    method = METHODS[rival.key if rival.key == "tv" else "equilibrium"].build(
-        rival.choice(case, weight, level).params
-    )
+    choice = rival.choice(case, weight, level)
+    method = METHODS[choice.key].build(choice.params)
     total = 0.0
     for seed, truth in enumerate(truths):
         x = truth.to(device)

@@ -8,8 +8,8 @@ from deqviz.bench.rows import Row
 
 
 def _target(case: Case, rival: str, tv: float) -> float | None:
-    """What the table is held against; None for total variation itself."""
-    if rival == "tv":
+    """What the table is held against; None for total variation itself, and for Tikhonov."""
+    if rival in ("tv", "tikhonov"):
         return None
     if rival == "contractive":
         return round(tv, 3)

@@ -9,10 +9,10 @@ from deqviz.bench.cases import CASES, RIVALS, TUNED, VALIDATION, Baseline, Case,
 from deqviz.bench.rows import Row
 
 STARTS = {
-    "denoise25": {"tv": 0.08, "convex_ridge": 1.0, "contractive": 7.0},
-    "denoise5": {"tv": 0.008, "convex_ridge": 1.0, "contractive": 7.0},
-    "blur": {"tv": 6e-4, "convex_ridge": 0.008, "contractive": 0.05},
-    "fourier": {"tv": 1.6e-3, "convex_ridge": 0.008, "contractive": 0.003},
+    "denoise25": {"tv": 0.08, "convex_ridge": 1.0, "contractive": 7.0, "tikhonov": 0.03},
+    "denoise5": {"tv": 0.008, "convex_ridge": 1.0, "contractive": 7.0, "tikhonov": 0.001},
+    "blur": {"tv": 6e-4, "convex_ridge": 0.008, "contractive": 0.05, "tikhonov": 0.005},
+    "fourier": {"tv": 1.6e-3, "convex_ridge": 0.008, "contractive": 0.003, "tikhonov": 0.001},
 }
 LEVELS = {
     "denoise25": {"convex_ridge": (25, 26, 27), "contractive": (5, 7)},

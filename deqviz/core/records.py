@@ -146,6 +146,16 @@ class Method(ABC):
         """What is proved of this method on this problem, beside what was measured."""
         return ()
 
+    def advice(self, operator: type[ForwardModel]) -> str:
+        """The hint where its controls are there: behind this kind of operator, with these parameters."""
+        del operator
+        return self.hint
+
+    def weights(self, operator: ForwardModel) -> str:
+        """The card of the trained weights that it uses behind this operator; "" of a method without any."""
+        del operator
+        return ""
+
 
 _States: TypeAlias = Callable[[Any, Problem, Evidence], tuple[Guarantee, ...]]
 

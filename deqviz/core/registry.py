@@ -20,7 +20,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Range:
-    """A closed interval. `log` asks for a logarithmic slider, `advanced` hides it in the drawer."""
+    """A closed interval. `log` asks for a logarithmic slider, `advanced` hides it in the drawer.
+
+    At its `implied` value a parameter has no widget: something else decides then.
+    """
 
     low: float
     high: float
@@ -30,6 +33,7 @@ class Range:
     symbol: str = ""
     help: str = ""
     advanced: bool = False
+    implied: float | None = None
 
     def __contains__(self, value: object) -> bool:
         """Whether `value` is a finite number inside; booleans are no numbers here."""

@@ -38,6 +38,11 @@ class Regularizer(ABC):
         """The constants of R for every image size."""
 
     @property
+    def weights(self) -> str:
+        """The card of its trained weights; "" where nothing was trained."""
+        return ""
+
+    @property
     def is_gradient(self) -> bool:
         """Whether R is the gradient of `potential`."""
         return False

@@ -41,10 +41,6 @@ class UnrolledMethod(Method):
     ] = TRAINED
 
     @abstractmethod
-    def key(self, problem: Problem) -> str:
-        """Of the weights."""
-
-    @abstractmethod
     def states(
         self, residual: Callable[[Data], Data], data: DataStep, start: Data | None = None
     ) -> Iterator[Data]:
@@ -53,7 +49,7 @@ class UnrolledMethod(Method):
     def stream(self, problem: Problem, start: Data | None = None) -> Iterator[Data]:
         """The images of one problem."""
         A = problem.operator
-        net = network(self.key(problem), A.image.dtype, A.image.device)
+        net = network(self.weights(A), A.image.dtype, A.image.device)
         data = DataStep(A, A.adjoint(problem.data), (-net.log_weight).exp())
         return self.states(lambda x: apply(net, x), data, start)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 from deqviz.core.catalog import METHODS
-from deqviz.core.records import Problem
+from deqviz.core.operator import ForwardModel
 from deqviz.core.space import Data
 from deqviz.methods import _monotone
 from deqviz.methods._monotone import DataStep
@@ -22,9 +22,9 @@ class AdmmNet(UnrolledMethod):
     equation: ClassVar[str] = "x = (A*A + 1/λ)⁻¹(A*y + (z − u)/λ), z = H(x + u), u ← u + x − z"
     hint: ClassVar[str] = "Try: five times the iterations it was trained for."
 
-    def key(self, problem: Problem) -> str:
-        """One set of weights."""
-        del problem
+    def weights(self, operator: ForwardModel) -> str:
+        """One set."""
+        del operator
         return "admm_net"
 
     def states(

@@ -6,6 +6,7 @@ import torch
 
 from deqviz.core.catalog import METHODS
 from deqviz.core.guarantee import Guarantee
+from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Evidence, Map, Problem
 from deqviz.core.registry import Options, Pick, Range
 from deqviz.core.regularizer import Constants, Regularizer
@@ -58,6 +59,18 @@ class Equilibrium(FixedPointMethod):
             advanced=True,
         ),
     ] = 0.5
+
+    def advice(self, operator: type[ForwardModel]) -> str:
+        """L is a control of the contractive R alone."""
+        del operator
+        if isinstance(self.regularizer, Contractive):
+            return self.hint
+        return "Try: the explicit splitting with a step size above 1, and watch the statuses."
+
+    def weights(self, operator: ForwardModel) -> str:
+        """Those of R."""
+        del operator
+        return self.regularizer.weights
 
     def map(self, problem: Problem) -> Map:
         """T of the chosen splitting."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from deqviz.core.catalog import METHODS
 from deqviz.core.guarantee import Guarantee
+from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Evidence, Iterate, Method, Problem
 from deqviz.core.registry import Options
 from deqviz.core.space import Image
@@ -65,6 +66,15 @@ class GlowProxMethod(Method):
         Training,
         Options("Training", "With or without descending constraints and noise injected into the layers."),
     ] = "constraints and noise"
+
+    def advice(self, operator: type[ForwardModel]) -> str:
+        """Blocks are missing in inpainting alone."""
+        return self.hint if issubclass(operator, Inpainting) else "Try: inpainting, for which it was trained."
+
+    def weights(self, operator: ForwardModel) -> str:
+        """By the training."""
+        del operator
+        return KEYS[self.training]
 
     @torch.no_grad()
     def iterates(self, problem: Problem, start: Image | None = None) -> Iterator[Iterate]:

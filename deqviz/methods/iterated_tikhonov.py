@@ -23,7 +23,7 @@ class IteratedTikhonov(FixedPointMethod):
     King and Chillingworth, 1979.
     """
 
-    equation: ClassVar[str] = "x ← (A*A + α)⁻¹(A*y + αx), stopped early"
+    equation: ClassVar[str] = "x ← (A*A + α)⁻¹(A*y + αx)"
     hint: ClassVar[str] = (
         "Try: let it run on and watch the PSNR rise and fall again; stopping is the regularisation."
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 from deqviz.core.catalog import METHODS
-from deqviz.core.records import Problem
+from deqviz.core.operator import ForwardModel
 from deqviz.core.space import Data
 from deqviz.methods import _monotone
 from deqviz.methods._monotone import DataStep
@@ -24,9 +24,9 @@ class Modl(UnrolledMethod):
     equation: ClassVar[str] = "x_{k+1} = (A*A + 1/λ)⁻¹(A*y + H(x_k)/λ), k < K"
     hint: ClassVar[str] = "Try: five times the iterations it was trained for, beside MOL, which converges."
 
-    def key(self, problem: Problem) -> str:
+    def weights(self, operator: ForwardModel) -> str:
         """By the acceleration."""
-        return "modl_r6" if automatic(problem.operator) == "MRI R = 6" else "modl"
+        return "modl_r6" if automatic(operator) == "MRI R = 6" else "modl"
 
     def states(
         self, residual: Callable[[Data], Data], data: DataStep, start: Data | None = None

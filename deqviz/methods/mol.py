@@ -9,6 +9,7 @@ import torch
 
 from deqviz.core.catalog import METHODS
 from deqviz.core.guarantee import Guarantee
+from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Evidence, Map, Problem, Scalars
 from deqviz.core.registry import Options, Range
 from deqviz.core.space import Image, norm
@@ -72,8 +73,15 @@ class Mol(FixedPointMethod):
 
     def regularizer(self, problem: Problem) -> Monotone:
         """R = F with the weights for this operator."""
-        task: Task = automatic(problem.operator) if self.task == "automatic" else self.task
+        return self._monotone(problem.operator)
+
+    def _monotone(self, operator: ForwardModel) -> Monotone:
+        task: Task = automatic(operator) if self.task == "automatic" else self.task
         return Monotone(self.version, task)
+
+    def weights(self, operator: ForwardModel) -> str:
+        """Those of F."""
+        return self._monotone(operator).weights
 
     def weight(self, problem: Problem) -> float:
         """λ."""

@@ -8,6 +8,7 @@ import torch
 from deqviz.core.catalog import METHODS
 from deqviz.core.denoiser import Denoiser
 from deqviz.core.guarantee import Guarantee
+from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Evidence, Map, Problem, Solver
 from deqviz.core.registry import Options, Pick, Range
 from deqviz.core.space import Image, norm
@@ -64,6 +65,11 @@ class PnpFbs(FixedPointMethod):
     ] = 0.95
     plugged: Denoiser | None = None
     """Of somebody else, in the place of `denoiser`: no parameter, given to `build` beside them."""
+
+    def weights(self, operator: ForwardModel) -> str:
+        """Those of the denoiser, unless somebody plugged in another."""
+        del operator
+        return self.denoiser if self.plugged is None else ""
 
     def map(self, problem: Problem) -> Map:
         """T."""

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from deqviz.core.catalog import METHODS
 from deqviz.core.denoiser import Denoiser
 from deqviz.core.guarantee import Guarantee
+from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Evidence, Map, Problem, Solver
 from deqviz.core.registry import Options, Pick, Range
 from deqviz.core.space import norm
@@ -62,6 +63,11 @@ class PnpHqs(FixedPointMethod):
     ] = 0.95
     plugged: Denoiser | None = None
     """Of somebody else, in the place of `denoiser`: no parameter, given to `build` beside them."""
+
+    def weights(self, operator: ForwardModel) -> str:
+        """Those of the denoiser, unless somebody plugged in another."""
+        del operator
+        return self.denoiser if self.plugged is None else ""
 
     def map(self, problem: Problem) -> Map:
         """T."""

@@ -7,6 +7,7 @@ import torch
 
 from deqviz.core.catalog import METHODS
 from deqviz.core.guarantee import Guarantee
+from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Evidence, Iterate, Method, Problem
 from deqviz.core.space import Image, on_complex
 from deqviz.methods._base import gap_and_residual
@@ -25,6 +26,15 @@ class UNet(Method):
 
     equation: ClassVar[str] = "x = U((A*A + 1/λ)⁻¹A*y)"
     hint: ClassVar[str] = "Try: another pattern or acceleration than it was trained for."
+
+    def advice(self, operator: type[ForwardModel]) -> str:
+        """Patterns and accelerations are those of MRI."""
+        return self.hint if operator.complex_pictures else "Try: parallel MRI, for which it was trained."
+
+    def weights(self, operator: ForwardModel) -> str:
+        """One set."""
+        del operator
+        return "unet"
 
     def stages(self, problem: Problem, start: Image | None = None) -> tuple[Image, Image]:
         """The linear reconstruction, or `start`, and the network's output; differentiable in the data."""

@@ -14,6 +14,7 @@ from safetensors.torch import load as parse
 from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
+from deqviz.networks._domain import Domain
 from deqviz.networks.contractive import ContractiveDenoiser
 from deqviz.networks.convex_ridge import ConvexRidge
 from deqviz.networks.dictionary import Dictionary
@@ -62,12 +63,13 @@ class Card:
     license: str = "BSD-3-Clause"
     notes: str = ""
     parameters: int = field(default=0)
+    domain: Domain = field(default=Domain("nothing that is known"))
 
 
 def read_card(path: Path) -> Card:
     """The card in a JSON file."""
     raw = json.loads(path.read_text(encoding="utf-8"))
-    return Card(**raw)
+    return Card(**{**raw, **({"domain": Domain(**raw["domain"])} if "domain" in raw else {})})
 
 
 def rounded(net: nn.Module, dtype: torch.dtype) -> nn.Module:

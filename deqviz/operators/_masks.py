@@ -1,13 +1,34 @@
-"""Sampling masks of Fourier coefficients, denser around zero frequency."""
+"""Random masks: their seed, and patterns of Fourier coefficients that are denser around zero frequency."""
 
 import math
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 from torch import Generator, Tensor
 
+from deqviz.core.registry import Range
+from deqviz.core.streams import FOLLOWS
+
 _DECAY = 3.0
 """The sampling density of random lines and points falls like (1 − r)³ towards the edge, r = 1."""
+
+MaskSeed = Annotated[
+    int,
+    Range(
+        FOLLOWS,
+        9999,
+        "Mask seed",
+        help=f"Of an earlier version's link, which draws the mask from it; {FOLLOWS} draws it from the seed.",
+        advanced=True,
+        implied=FOLLOWS,
+    ),
+]
+
+
+def mask_generator(seed: int) -> Generator:
+    """Of an operator's own seed; one that no run has given a seed draws from 0."""
+    return Generator().manual_seed(max(seed, 0))
 
 
 def best(priority: Tensor, count: int) -> Tensor:

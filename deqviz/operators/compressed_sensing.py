@@ -12,6 +12,8 @@ from deqviz.core.estimate import Estimate
 from deqviz.core.operator import ForwardModel
 from deqviz.core.registry import Range
 from deqviz.core.space import Data, Image, Space, wide
+from deqviz.core.streams import FOLLOWS
+from deqviz.operators._masks import MaskSeed, mask_generator
 
 
 def _orthonormal(n: int) -> Tensor:
@@ -43,7 +45,6 @@ class CompressedSensing(ForwardModel):
 
     resolvent_kind = "closed form"
     takes_double = is_double = True
-    baseline_name = "A*y"
 
     fraction: Annotated[
         float,
@@ -51,9 +52,7 @@ class CompressedSensing(ForwardModel):
             0.02, 1.0, "Sampling ratio", symbol="p", help="Number of measurements m over number of pixels n."
         ),
     ] = 0.3
-    seed: Annotated[
-        int, Range(0, 9999, "Seed", help="Of the random measurement ensemble.", advanced=True)
-    ] = 0
+    seed: MaskSeed = FOLLOWS
 
     @property
     def _count(self) -> int:
@@ -79,7 +78,7 @@ class CompressedSensing(ForwardModel):
     def _draws(self) -> tuple[Tensor, Tensor]:
         """The signs of D and the rows of P."""
         h, w = self.image.shape[-2:]
-        rng = torch.Generator().manual_seed(self.seed)
+        rng = mask_generator(self.seed)
         signs = 2.0 * torch.randint(0, 2, (h, w), generator=rng) - 1
         rows = torch.randperm(h * w, generator=rng)[: self._count].sort().values
         return signs.double().to(self.image.device), rows.to(self.image.device)

@@ -11,8 +11,9 @@ from deqviz.core.catalog import OPERATORS
 from deqviz.core.estimate import Estimate
 from deqviz.core.registry import Options, Range
 from deqviz.core.space import Data, Image, Space, wide
+from deqviz.core.streams import FOLLOWS
 from deqviz.operators._base import FourierDiagonal
-from deqviz.operators._masks import radial, variable_density
+from deqviz.operators._masks import MaskSeed, mask_generator, radial, variable_density
 
 
 @OPERATORS.register("fourier", title="Fourier sampling (single-coil MRI)", family="MRI")
@@ -56,7 +57,7 @@ class Fourier(FourierDiagonal):
             advanced=True,
         ),
     ] = 0.08
-    seed: Annotated[int, Range(0, 9999, "Seed", help="Of the random sampling mask.", advanced=True)] = 0
+    seed: MaskSeed = FOLLOWS
 
     @property
     def codomain(self) -> Space:
@@ -66,7 +67,7 @@ class Fourier(FourierDiagonal):
     def _pattern(self) -> Tensor:
         """The mask in double precision, zero frequency in the middle."""
         h, w = self.image.shape[-2:]
-        rng = torch.Generator().manual_seed(self.seed)
+        rng = mask_generator(self.seed)
         row = (torch.arange(h, dtype=torch.float64) - h // 2)[:, None]
         column = torch.arange(w, dtype=torch.float64) - w // 2
         match self.pattern:

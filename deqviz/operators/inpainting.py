@@ -11,7 +11,9 @@ from deqviz.core.estimate import Estimate
 from deqviz.core.operator import ForwardModel
 from deqviz.core.registry import Options, Range, Text
 from deqviz.core.space import Image, Space
+from deqviz.core.streams import FOLLOWS
 from deqviz.io.lettering import lettering
+from deqviz.operators._masks import MaskSeed, mask_generator
 
 
 def _letters(text: str) -> str:
@@ -47,7 +49,7 @@ class Inpainting(ForwardModel):
     text: Annotated[
         str, Text(_letters, "Text", "Written over the whole image by the text mask.", max_length=60)
     ] = "equilibrium"
-    seed: Annotated[int, Range(0, 9999, "Seed", help="Of the random mask.", advanced=True)] = 0
+    seed: MaskSeed = FOLLOWS
 
     @property
     def roundings(self) -> float:
@@ -65,7 +67,7 @@ class Inpainting(ForwardModel):
         kept = torch.ones(h, w, dtype=self.image.dtype)
         match self.mask:
             case "random":
-                order = torch.randperm(h * w, generator=torch.Generator().manual_seed(self.seed))
+                order = torch.randperm(h * w, generator=mask_generator(self.seed))
                 kept.view(-1)[order[max(1, round(self.kept * h * w)) :]] = 0
             case "block":
                 m, n = max(1, round(self.block * h)), max(1, round(self.block * w))

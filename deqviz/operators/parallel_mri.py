@@ -8,7 +8,8 @@ from torch import Tensor
 
 from deqviz.core.catalog import OPERATORS
 from deqviz.core.registry import Options, Range
-from deqviz.operators._masks import radial, variable_density
+from deqviz.core.streams import FOLLOWS
+from deqviz.operators._masks import MaskSeed, mask_generator, radial, variable_density
 from deqviz.operators._multicoil import Maps, MultiCoil, ring_maps
 
 _ROWS = 4
@@ -56,7 +57,7 @@ class ParallelMri(MultiCoil):
             advanced=True,
         ),
     ] = 0.06
-    seed: Annotated[int, Range(0, 9999, "Seed", help="Of the random sampling mask.", advanced=True)] = 0
+    seed: MaskSeed = FOLLOWS
     calibration: Annotated[
         Calibration,
         Options(
@@ -76,7 +77,7 @@ class ParallelMri(MultiCoil):
     def mask(self) -> Tensor:
         """The pattern, h × w."""
         h, w = self.image.shape[-2:]
-        rng = torch.Generator().manual_seed(self.seed)
+        rng = mask_generator(self.seed)
         drawn = sampling_mask(self.pattern, (h, w), self.acceleration, self.centre, rng)
         return drawn.to(self.image.device, self.image.real_dtype)
 

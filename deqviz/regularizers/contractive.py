@@ -58,6 +58,11 @@ class Contractive(Regularizer):
         ),
     ] = "denoising"
 
+    @property
+    def weights(self) -> str:
+        """By the training."""
+        return _KEYS[self.training]
+
     def __call__(self, x: Image) -> Image:
         """x − N(x), channel by channel."""
         network = _weights.load(_KEYS[self.training], x.dtype, str(x.device))

@@ -17,8 +17,14 @@ from deqviz.networks.convex_ridge import ConvexRidge as Network
 Training = Literal["denoising", "inverse"]
 
 
+_KEYS: dict[Training, Literal["convex_ridge", "convex_ridge_inverse"]] = {
+    "denoising": "convex_ridge",
+    "inverse": "convex_ridge_inverse",
+}
+
+
 def _network(training: Training, dtype: torch.dtype, device: str) -> Network:
-    return _weights.load("convex_ridge_inverse" if training == "inverse" else "convex_ridge", dtype, device)
+    return _weights.load(_KEYS[training], dtype, device)
 
 
 @cache
@@ -49,6 +55,11 @@ class ConvexRidge(Regularizer):
         Training,
         Options("Trained on", "Denoising, or from there end to end on blurred and undersampled images."),
     ] = "denoising"
+
+    @property
+    def weights(self) -> str:
+        """By the training."""
+        return _KEYS[self.training]
 
     def __call__(self, x: Image) -> Image:
         """R_σ(x), channel by channel."""

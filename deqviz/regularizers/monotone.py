@@ -87,6 +87,11 @@ class Monotone(Regularizer):
         """Of the weights."""
         return weights_key(self.task, self.version)
 
+    @property
+    def weights(self) -> str:
+        """The same."""
+        return self.key
+
     def __call__(self, x: Image) -> Image:
         """x − H(x)."""
         return x - apply(network(self.key, x.dtype, str(x.device)), x)

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from deqviz import images
 from deqviz.core.quoted import quoted
 from deqviz.core.registry import Choice, params_of
+from deqviz.core.streams import VERSION, check_streams
 from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario, check_picture
 from deqviz.sweep.pictures import Shown, images_in
 from deqviz.sweep.row import Cell, label
@@ -33,6 +34,7 @@ _KEYS = (
     "backend",
     "workers",
     "address",
+    "streams",
 )
 
 
@@ -60,6 +62,7 @@ class Sweep:
     backend: Backend = "loky"
     workers: int = 0
     address: str = ""
+    streams: int = VERSION
 
     @property
     def count(self) -> int:
@@ -94,6 +97,7 @@ class Sweep:
                 seed,
                 self.iterations,
                 self.tolerance,
+                self.streams,
             )
             yield Cell(scenario.validated(), shown.title, method.title, shown.pixels)
 
@@ -134,7 +138,9 @@ def parse(text: str, folder: Path = Path(), name: str = "sweep") -> Sweep:
         iterations=_checked("iterations", "iterations", plain.get("iterations", Sweep.iterations)),
         tolerance=_checked("tolerance", "tolerance", plain.get("tolerance", Sweep.tolerance)),
         out=folder / _text(plain, "out", f"{name}.parquet"),
+        streams=plain.get("streams", 1),
     )
+    check_streams(sweep.streams)
     return placed(
         sweep,
         backend=plain.get("backend"),

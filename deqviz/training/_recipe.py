@@ -13,6 +13,7 @@ from torch.nn.utils import parametrize
 
 from deqviz.core.metrics import psnr
 from deqviz.core.space import Image
+from deqviz.networks._domain import Domain
 from deqviz.training._constraint import BoundedBank, cosine_bank
 from deqviz.training.data import split
 from deqviz.training.samples import Sample, denoising
@@ -41,6 +42,11 @@ class Recipe(ABC):
     def data(self) -> str:
         """What is trained on, after the name of the folder."""
         return f"all pictures but the last {self.validation}"
+
+    @property
+    @abstractmethod
+    def domain(self) -> Domain:
+        """What it is trained for, for its card."""
 
     def source(self, folder: Path) -> tuple[list[Tensor], list[Tensor]]:
         """(training, validation) images of a folder."""
@@ -93,6 +99,13 @@ class DenoisingRecipe(Recipe):
     sigma_min: float = 1 / 255
     sigma_max: float = 50 / 255
     sigmas: tuple[float, ...] = (5 / 255, 15 / 255, 25 / 255)  # noise levels of the validation
+
+    @property
+    def domain(self) -> Domain:
+        """Of a denoiser: white noise on photographs, whatever the operator in front of it."""
+        low, high = self.sigma_min, self.sigma_max
+        levels = f"white noise of std {255 * low:g}/255 to {255 * high:g}/255"
+        return Domain(f"denoising grey photographs, {levels}", level=(low, high))
 
     @abstractmethod
     def estimate(self, net: nn.Module, y: Image, sigma: Tensor) -> Image:

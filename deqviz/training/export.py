@@ -36,6 +36,7 @@ def export(recipe: Recipe, run: Run, epoch: Epoch) -> Card:
             sha256=sha256,
             torch_version=torch.__version__,
             date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+            domain=recipe.domain,
             parameters=sum(parameter.numel() for parameter in epoch.net.parameters()),
         )
 

@@ -13,6 +13,7 @@ from deqviz.core.space import norm
 from deqviz.io.pixels import decoded
 from deqviz.learning.descent import Descent
 from deqviz.learning.inpainting import gradients, hole_psnr, latent_norms
+from deqviz.networks._domain import Domain
 from deqviz.networks.glow_prox import GlowProx
 from deqviz.operators._holes import HOLES, Hole, holes
 from deqviz.training._recipe import Recipe
@@ -87,6 +88,16 @@ class GlowRecipe(Recipe):
         excluded = f"the last {TEST} (test) and the {self.validation} before them (validation)"
         patch = f"{self.patch} × {self.patch} pixels at 1 to ¼ of the size"
         return f"train/bsds_color, all pictures but {excluded}; {patch}"
+
+    @property
+    def domain(self) -> Domain:
+        """Holes in small photographs, without noise."""
+        return Domain(
+            f"inpainting of colour photographs of {self.patch} × {self.patch} px without noise",
+            {"inpainting": {}},
+            ("photograph",),
+            0.01,
+        )
 
     @property
     def arguments(self) -> dict[str, Any]:

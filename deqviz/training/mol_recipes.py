@@ -14,6 +14,7 @@ from deqviz.core.metrics import psnr
 from deqviz.core.space import Data, inner, magnitude, norm, scale
 from deqviz.methods._monotone import DataStep, admm, forward_backward, modl
 from deqviz.networks import _weights
+from deqviz.networks._domain import Domain
 from deqviz.networks._spectrum import differentiable_norm, norm_everywhere
 from deqviz.networks.monotone import Convolution, MonotoneCNN
 from deqviz.networks.unet import ResidualUNet
@@ -54,6 +55,11 @@ class InverseProblemRecipe(Recipe):
     def data(self) -> str:
         """The task's rule."""
         return self.task.data
+
+    @property
+    def domain(self) -> Domain:
+        """The task's."""
+        return self.task.domain
 
     def source(self, folder: Path) -> tuple[list[Tensor], list[Tensor]]:
         """The task's images."""

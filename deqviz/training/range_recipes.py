@@ -15,6 +15,7 @@ from deqviz.core.metrics import psnr
 from deqviz.core.operator import ForwardModel
 from deqviz.core.space import Image, inner, norm, scale
 from deqviz.networks import _weights
+from deqviz.networks._domain import Domain
 from deqviz.networks.contractive import ContractiveDenoiser, PotentialLayer
 from deqviz.solvers._differentiate import Implicit
 from deqviz.solvers.anderson import Anderson
@@ -34,6 +35,13 @@ class InverseRecipe(ContractiveRecipe):
     patch: int = 64
     start: str = "contractive"  # weights to start from; none: cosines
     contraction: float = 0.95
+
+    @property
+    def domain(self) -> Domain:
+        """Of a denoiser that has seen inverse problems too."""
+        base = super().domain
+        also = "then reconstruction from blurred and Fourier-sampled images"
+        return replace(base, trained_for=f"{base.trained_for}, {also}")
 
     def build(self) -> ContractiveDenoiser:
         """The shipped denoiser under its constraint, or cosines."""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch.nn.utils import parametrize
 from deqviz.core.metrics import psnr
 from deqviz.core.space import Image
 from deqviz.networks import _weights
+from deqviz.networks._domain import Domain
 from deqviz.networks.convex_ridge import ConvexRidge
 from deqviz.networks.unconstrained import UnconstrainedDenoiser
 from deqviz.training._constraint import ZeroMean
@@ -85,6 +86,13 @@ class ReconstructionRecipe(ConvexRidgeRecipe):
     steps_forward: int = 60
     steps_backward: int = 20
     error: float = 0.001  # what squared errors are divided by: about that of a blurred image
+
+    @property
+    def domain(self) -> Domain:
+        """Of a denoiser that has seen inverse problems too."""
+        base = super().domain
+        also = "then reconstruction from blurred and Fourier-sampled images"
+        return replace(base, trained_for=f"{base.trained_for}, {also}")
 
     def build(self) -> ConvexRidge:
         """The shipped denoiser with the sharpening undone, or cosines."""

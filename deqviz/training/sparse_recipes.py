@@ -16,6 +16,7 @@ from deqviz.learning import patches as cutting
 from deqviz.learning.primal_dual import Pupil, Teaching, pace
 from deqviz.learning.problems import ATOMS, PATCHED, ROWS, TEACHINGS, patch_problem, random_problem
 from deqviz.learning.sparse_coding import SparseCoding, SparseSignals, random_dictionary
+from deqviz.networks._domain import Domain
 from deqviz.networks.dictionary import Dictionary
 from deqviz.networks.lista import Alista, Lista, ListaCP, UnrolledSparseCoder
 from deqviz.training._recipe import Recipe
@@ -26,6 +27,11 @@ LEARNED = 77
 """Atoms of the dictionary of 8 × 8 patches, 1.2 for each pixel."""
 LEVELS = (10 / 255, 50 / 255)
 """Noise that images are learned with; patches are divided by it."""
+PATCHES = Domain(
+    "8 × 8 patches of grey photographs, white noise of std 10/255 to 50/255",
+    images=("photograph",),
+    level=LEVELS,
+)
 
 
 def patch_signals(source: list[Tensor], count: int, rng: torch.Generator) -> Tensor:
@@ -56,6 +62,11 @@ class DictionaryRecipe(Recipe):
     weight: float = cutting.WEIGHT
     inner: int = 80  # steps of FISTA
     sigma: float = 25 / 255  # of the validation
+
+    @property
+    def domain(self) -> Domain:
+        """The patches of the networks."""
+        return PATCHES
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -199,6 +210,11 @@ class RandomListaRecipe(ListaRecipe):
         """With the random dictionary."""
         return random_problem()
 
+    @property
+    def domain(self) -> Domain:
+        """Signals and no images."""
+        return Domain("signals Ds + 0.02η with 8 nonzeros, D Gaussian 64 × 96")
+
     def source(self, folder: Path) -> tuple[list[Tensor], list[Tensor]]:
         """Tables of signals and codes."""
         del folder
@@ -238,6 +254,11 @@ class PatchListaRecipe(ListaRecipe):
     def problem(self) -> SparseCoding:
         """With the learned dictionary."""
         return patch_problem()
+
+    @property
+    def domain(self) -> Domain:
+        """The patches of the dictionary."""
+        return PATCHES
 
     def source(self, folder: Path) -> tuple[list[Tensor], list[Tensor]]:
         """A table of signals and codes, and whole images for the validation."""

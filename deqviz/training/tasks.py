@@ -11,6 +11,7 @@ from torch import Tensor
 from deqviz import images
 from deqviz.core.operator import ForwardModel
 from deqviz.core.space import Data, Space
+from deqviz.networks._domain import Domain
 from deqviz.noises.gaussian import Gaussian
 from deqviz.operators.gaussian_blur import GaussianBlur
 from deqviz.operators.inpainting import Inpainting
@@ -38,6 +39,11 @@ class Task(ABC):
     @abstractmethod
     def data(self) -> str:
         """What is trained on, in a few words."""
+
+    @property
+    @abstractmethod
+    def domain(self) -> Domain:
+        """The same for a card, as what a problem is compared with."""
 
     @abstractmethod
     def source(self, folder: Path) -> tuple[list[Tensor], list[Tensor]]:
@@ -72,6 +78,17 @@ class Head(Task):
             "mri/ch2.nii.gz: coronal, sagittal and axial slices, but of the axial ones not "
             f"{head.HELD_OUT.start} to {head.HELD_OUT.stop - 1} (test) and "
             f"{head.VALIDATION.start} to {head.VALIDATION.stop - 1} (validation)"
+        )
+
+    @property
+    def domain(self) -> Domain:
+        """R as it was; of another one the nearest."""
+        R, (low, high) = self.acceleration, self.noise
+        return Domain(
+            f"parallel MRI of head slices, R = {R:g}, 4 to 6 coils, noise std {low:g} to {high:g}",
+            {"parallel_mri": {"acceleration": (R - 1, R + 1), "coils": (4, 6)}},
+            ("head",),
+            high,
         )
 
     def source(self, folder: Path) -> tuple[list[Tensor], list[Tensor]]:
@@ -120,6 +137,18 @@ class Natural(Task):
     def data(self) -> str:
         """The rule of the validation images."""
         return f"train/bsds400, all pictures but the last {self.held}"
+
+    @property
+    def domain(self) -> Domain:
+        """What `sample` draws."""
+        task, operator = {
+            "blur": ("Gaussian blurs of 1 to 2.5 px", {"gaussian_blur": {"width": (1.0, 2.5)}}),
+            "inpainting": (
+                "inpainting of 30 to 70 % random pixels",
+                {"inpainting": {"mask": ("random",), "kept": (0.3, 0.7)}},
+            ),
+        }[self.kind]
+        return Domain(f"{task} of grey photographs, noise std 0.005 to 0.02", operator, ("photograph",), 0.02)
 
     def source(self, folder: Path) -> tuple[list[Tensor], list[Tensor]]:
         """The images of `folder`/train/bsds400, of which a few of the last 40 are watched."""

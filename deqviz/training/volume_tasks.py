@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 
 from deqviz import images
 from deqviz.core.space import Space, in_phase
+from deqviz.networks._domain import Domain
 from deqviz.operators._masks import lines_per_frame, phase_encodings
 from deqviz.operators._multicoil import ring_scan
 from deqviz.training import head
@@ -43,6 +44,13 @@ class SpaceTask(Task):
     def axes(self) -> int:
         """Slices or frames, rows, columns."""
         return 3
+
+    @property
+    def domain(self) -> Domain:
+        """Of its own kind of image: no operator of the gallery is one."""
+        R, (low, high) = self.acceleration, self.noise
+        kind = "volumes of a head" if self.transformed == 3 else "dynamic series"
+        return Domain(f"parallel MRI of {kind}, R = {R:g}, 4 to 6 coils, noise std {low:g} to {high:g}")
 
     def _behind(self, magnitude: Tensor, coils: int, noise: float, rng: Generator) -> Sample:
         # The phase of a film stands still, as that of its coils.

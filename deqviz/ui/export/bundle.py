@@ -9,6 +9,7 @@ from functools import partial
 
 import streamlit as st
 
+from deqviz.core.catalog import OPERATORS
 from deqviz.runtime.export_record import Record
 from deqviz.runtime.job import Job
 from deqviz.runtime.run_snapshot import OVER
@@ -141,7 +142,8 @@ def _png(record: Record) -> None:
         )
     name = export_files.stem(record.scenario)
     with st.container(horizontal=True):
-        for title, part in _pictures(k, gain, has_truth).items():
+        operator = OPERATORS[record.scenario.operator.key].cls
+        for title, part in _pictures(k, gain, has_truth, operator.baseline_name).items():
             _button(title, f"{name}-{part}.png", "image/png", partial(_picture, record, k, gain, part))
         _button(
             "All as ZIP",
@@ -152,10 +154,10 @@ def _png(record: Record) -> None:
     st.caption(f"Of k = {k}; 8 bits per channel, as on screen. NPZ has full precision.")
 
 
-def _pictures(k: int, gain: int, has_truth: bool) -> dict[str, str]:
+def _pictures(k: int, gain: int, has_truth: bool, data: str) -> dict[str, str]:
     """The single pictures: the button's title, and the name among `export_files.pictures`."""
     judged = {"Error": f"k{k}-error-x{gain}", "Ground truth": "truth"} if has_truth else {}
-    return {"Iterate": f"k{k}", **judged, "Measurements": "measured"}
+    return {"Iterate": f"k{k}", **judged, data: "measured"}
 
 
 def _picture(record: Record, k: int, gain: int, part: str) -> bytes:

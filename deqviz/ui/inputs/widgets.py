@@ -78,7 +78,7 @@ def choose(choices: Choices, key: str, label: str, default: str, *, is_titled: b
     entry = pick(choices, key, label, default, is_titled=is_titled)
     prefix = f"{key}.{entry.key}"
     values = entry_form(entry, prefix)
-    if any(p.advanced for p in entry.params):
+    if any(p.advanced and not _is_implied(p, f"{prefix}.{p.name}") for p in entry.params):
         with st.expander("More"):
             values = merge(values, entry_form(entry, prefix, advanced=True))
     return Choice(entry.key, values)
@@ -103,8 +103,17 @@ def entry_form(entry: Entry[Any], prefix: str, advanced: bool = False) -> dict[s
         if isinstance(p.domain, Pick):
             values |= _nested(p, p.domain, key, advanced)
         elif p.advanced == advanced:
-            values[p.name] = widget(p, key)
+            values[p.name] = p.default if _is_implied(p, key) else widget(p, key)
     return values
+
+
+def _is_implied(p: Param, key: str) -> bool:
+    """Whether something else decides, as the run's seed about a mask; a link may bring another value."""
+    return (
+        isinstance(p.domain, Range)
+        and p.domain.implied is not None
+        and st.session_state.get(key, p.default) == p.domain.implied
+    )
 
 
 def _nested(p: Param, domain: Pick, key: str, advanced: bool) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from deqviz.ui.shell.study_setting import StudySetting
 
 REFRESH = 0.15
 """Seconds between two looks at a study that is going on."""
+WAITING = "A run is active. Your new settings wait until you press Run, or start when it ends."
 
 
 S = TypeVar("S", bound=StudySetting)
@@ -102,7 +103,8 @@ class SettingPage(ABC, Generic[S]):
     def _draft(self) -> S | None:
         """What the widgets say; None when they contradict each other, and then the page says so."""
         try:
-            return self.form().validated()
+            draft = self.form().validated()
+            return replace(draft, streams=self.setting.streams) if draft.is_lasting else draft
         except ValueError as error:
             st.error(plain(str(error)))
             return None
@@ -117,7 +119,7 @@ class SettingPage(ABC, Generic[S]):
     def _ask_to_run(self, draft: S) -> None:
         """Something is going on: what the widgets say begins when "Run" is pressed."""
         left, right = st.columns([4, 1], vertical_alignment="center")
-        left.info("A run is active. Your new settings wait until you press Run.")
+        left.info(WAITING)
         if right.button("Run", type="primary", key=f"{self.prefix}.run", width="stretch"):
             self._start(draft)
             st.rerun()

@@ -1,13 +1,25 @@
 """What every setting of a study is: plain data that an address can hold."""
 
 from abc import ABC, abstractmethod
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import ClassVar, TypeVar
+
+from deqviz.core.streams import VERSION
 
 V = TypeVar("V")
 
 
+@dataclass(frozen=True)
 class StudySetting(ABC):
-    """A frozen dataclass of a page; equal settings give equal numbers."""
+    """A frozen dataclass of a page; equal settings give equal numbers.
+
+    `streams` is the version of the random streams that the link was written for: see `core.streams`. Where
+    `is_lasting`, what the widgets say keeps it; elsewhere the operator brings the seed of an old mask along.
+    """
+
+    is_lasting: ClassVar[bool] = False
+
+    streams: int = field(default=VERSION, compare=False, kw_only=True)
 
     @abstractmethod
     def validated(self: V) -> V:

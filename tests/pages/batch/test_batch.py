@@ -15,7 +15,7 @@ from deqviz.sweep.row import Measured
 from deqviz.sweep.sweepfile import parse
 from deqviz.ui.pages.batch import tables as batch_tables
 from deqviz.ui.pages.batch.board import board, shown
-from deqviz.ui.pages.batch.charts import lines, means
+from deqviz.ui.pages.batch.charts import Line, charts, lines, means
 from deqviz.ui.pages.batch.methods import TITLES, choice, is_tuned
 from deqviz.ui.pages.batch.page import PAGE
 from deqviz.ui.pages.batch.setting import PRESETS, Setting, from_query
@@ -96,7 +96,11 @@ def test_strengths_are_those_of_the_tables_where_they_were_tuned_and_carried_ove
     assert ridge["sigma"] == pytest.approx(0.05, rel=0.05)
     assert choice("tv", blur, 0.02, with_tuned=False) == Choice("tv")
     assert not is_tuned("tv", Choice("tomography"))
-    assert not is_tuned("tikhonov", blur)
+    assert choice("tikhonov", blur, 0.01, with_tuned=True).params["weight"] == pytest.approx(0.01)
+    assert not is_tuned("pnp_fbs", blur)
+    pair = replace(SMALL, methods=("pnp_fbs", "tikhonov"))
+    assert [pair.title(key) for key in pair.methods] == ["Plug-and-play FBS (not tuned)", "Tikhonov"]
+    assert replace(pair, strength="defaults").title("pnp_fbs") == "Plug-and-play FBS"
     for key in set(TITLES) - {"own"}:
         for level in ("0.001", "0.2"):
             replace(SMALL, methods=(key,), levels=(level,), operator=noise).validated().cells()
@@ -132,7 +136,8 @@ def test_the_page_and_the_command_know_the_same_cells():
         noises = [{ key = "gaussian", std = 0.01 }]
         methods = ["tikhonov"]
     """
-    here = replace(SMALL, pictures=("camera",), levels=("0.01",), methods=("tikhonov",)).validated()
+    plain = replace(SMALL, strength="defaults")
+    here = replace(plain, pictures=("camera",), levels=("0.01",), methods=("tikhonov",)).validated()
     assert [cell.id for cell in here.cells()] == [cell.id for cell in parse(text).cells()]
 
 
@@ -155,6 +160,53 @@ def test_names_of_a_table_are_text_and_never_markup(rows: tuple[Measured, ...]):
     drawn = shown(Setting(), evil)
     assert "<img" not in means(drawn)
     assert "&lt;img" in means(drawn)
+
+
+def drawn_of(row: Measured, **psnr: list[float]) -> tuple[Line, ...]:
+    """Rows of methods on the images 0, 1, … at one noise level."""
+    return lines(
+        [
+            replace(row, cell=f"{name}{n}", method=name, picture=str(n), psnr=value, noise="Gaussian (0.01)")
+            for name, values in psnr.items()
+            for n, value in enumerate(values)
+        ],
+        row.operator,
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_clear"),
+    [
+        ([26.96, 27.85, 26.07], [26.95, 28.22, 25.68], False),  # 0.01 dB between them, 0.4 dB apart by image
+        ([27.2, 30.2, 24.2], [27.0, 30.0, 24.0], True),  # always 0.2 dB, although images differ by 3 dB
+        ([27.2], [27.0], False),  # of one pair no spread is known
+        ([27.2, 30.2, 24.2], [27.0, 30.0], False),  # the second has not finished
+    ],
+)
+def test_a_star_needs_more_than_the_spread_of_finished_pairs(
+    rows: tuple[Measured, ...], first: list[float], second: list[float], is_clear: bool
+):
+    row = next(row for row in rows if row.psnr is not None)
+    drawn = drawn_of(row, First=first, Second=second)
+    assert ("★" in means(drawn)) == is_clear
+    sentence = next(iter(charts(drawn))).sentence
+    assert ("within the spread" in sentence) == (first != [27.2, 30.2, 24.2])
+
+
+def test_what_has_converged_is_counted_and_not_taken_for_granted(rows: tuple[Measured, ...]):
+    row = next(row for row in rows if row.psnr is not None)
+    drawn = drawn_of(replace(row, state="arrived"), First=[27.0, 28.0])
+    *_, iterations = charts(drawn)
+    assert iterations.sentence == "Of 2 finished cells 2 converged to the tolerance."
+    *_, iterations = charts(())
+    assert iterations.sentence == ""
+
+
+def test_an_old_link_has_tikhonov_as_it_was():
+    query = {"methods": "tikhonov", "levels": "0.01"}
+    old, new = from_query(query)[0], from_query({**query, "v": "2"})[0]
+    weights = [s.cells()[0].scenario.method.params["weight"] for s in (old, new)]
+    assert weights == [0.02, 0.01]
 
 
 def test_of_many_methods_the_six_best_are_drawn(rows: tuple[Measured, ...]):

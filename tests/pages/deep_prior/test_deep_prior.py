@@ -268,7 +268,7 @@ def test_the_picture_prior_says_that_no_theorem_covers_it_and_what_is_an_oracle(
     assert names[-1] == "oracle (uses the ground truth)"
     assert len(charts["hump"].series[0].x) == 61
     titles = [tile.title for tile in view.tiles]
-    assert titles[:3] == ["Ground truth", "Measurements", "Network, iteration 60"]
+    assert titles[:3] == ["Ground truth", "Noisy image", "Network, iteration 60"]
     assert any(title.startswith("Oracle, ") for title in titles)
     assert titles[-2:] == ["Target: shuffled", "Target: noise"]
     assert len(charts["impedance"].series) == 4

@@ -69,7 +69,7 @@ def test_a_run_that_is_over_can_be_taken_away():
         "Iterate",
         "Error",
         "Ground truth",
-        "Measurements",
+        "Blurred image",
         "All as ZIP",
         *ROW,
         "GIF",
@@ -182,7 +182,7 @@ def test_pictures_are_those_on_the_screen(app):
         "Iterate": ("iterate", "k30"),
         "Error": ("error", "k30-error-x4"),
         "Ground truth": ("truth", "truth"),
-        "Measurements": ("measured", "measured"),
+        "Blurred image": ("measured", "measured"),
     }
     for title, (panel_key, part) in shown.items():
         name, data = taken(page, panel.get_by_role("button", name=title, exact=True))

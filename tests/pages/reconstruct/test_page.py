@@ -92,7 +92,7 @@ def test_during_a_run_a_changed_control_waits_for_run():
     first = at.session_state.job.id
     at.selectbox(key="w.operator").select("denoising").run()
     assert at.session_state.job.id == first
-    assert "wait until you press Run" in text(at)
+    assert "wait until you press Run, or start when it ends" in text(at)
     at.button(key="run").click().run()
     assert at.session_state.job.id != first
     assert scenario(at).operator.key == "denoising"

@@ -1,5 +1,6 @@
 """From a run to the words of the transport line, without a browser."""
 
+import dataclasses
 import math
 
 import pytest
@@ -40,6 +41,28 @@ def message(now: RunSnapshot, iterations: int = 500) -> str:
 def test_a_long_run_says_how_long_it_still_takes(rate: float, text: str):
     assert message(snapshot("running", rate=rate)) == text
     assert message(snapshot("paused", rate=rate)) == ""
+
+
+def falling(factor: float, count: int = 21) -> tuple[Scalars, ...]:
+    return tuple(Scalars(k=k, residual=factor**k, gap=1.0, evaluations=k) for k in range(count))
+
+
+@pytest.mark.parametrize(
+    ("factor", "steps", "is_most"),
+    [
+        (10**-0.1, 40, False),  # 10⁻² after 20 steps, 10⁻⁶ after 60
+        (0.999, 480, True),  # the iterations end it before
+        (1.0, 480, True),
+        (1.01, 480, True),
+    ],
+)
+def test_the_slope_of_the_residual_says_how_long_a_run_takes(factor: float, steps: int, is_most: bool):
+    assert screen.steps_left(falling(factor), 1e-6, 500) == (steps, is_most)
+
+
+def test_a_run_on_its_way_to_the_tolerance_is_about_as_long_as_that():
+    now = dataclasses.replace(snapshot("running", rate=1.0), marks=falling(10**-0.1))
+    assert message(now) == "about 40 s left"
 
 
 def test_checks_are_no_end_and_say_how_far_they_are():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from deqviz.core.numbers import number
 from deqviz.core.registry import Choice
 from deqviz.runtime.study import Study
 from deqviz.ui.pages.robustness.board import board
@@ -71,9 +72,16 @@ def test_the_board_shows_attack_draws_and_bound_of_every_method():
     lines = {series.name: np.asarray(series.y) for series in charts["gain-sense"].series}
     assert (lines["random perturbation"] <= lines["largest gain found"]).all()
     assert (lines["largest gain found"] <= lines["certified"] * 1.01).all()
-    assert (lines["certified"] < lines["λ/m"]).all()
+    assert (lines["certified"] < lines["1/α"]).all()
     assert lines["local Lipschitz constant"][0] <= lines["certified"][0]
     assert "certified" not in {series.name for series in charts["gain-baseline"].series}
+    # One number, wherever it is said: the largest of the curve.
+    for key, name in (("sense", "SENSE (Tikhonov)"), ("baseline", "Direct inversion")):
+        curve = {series.name: series for series in charts["compared"].series}[name]
+        most = number(max(float(y) for y in curve.y))
+        assert f"{name}, {most}" in charts["compared"].sentence
+        assert f"the gain {most}," in charts[f"gain-{key}"].sentence
+    assert "λ" not in str([row.statement + row.reason for row in drawn.guarantees if "A*δ" in row.name])
     assert charts["gain-baseline"].note == "no bound"
     lamps = {row.name: row.status for row in drawn.guarantees}
     assert lamps["SENSE (Tikhonov)"] == lamps["Stability in the data"] == "certified"

@@ -3,7 +3,8 @@
 The picture is real, the run is noise that decays at a known rate. `?n=` sets the iterations, `?hz=` the
 pace, `?colour=1` a colour picture, `?fail=1` a divergence, `?hold=1` a start that waits for Play,
 `?check=1` checks after the run that last until they are stopped, `?gone=1` a button that ends it and removes
-the view, `?unserved=1` a Streamlit that does not serve Plotly's script.
+the view, `?unserved=1` a Streamlit that does not serve Plotly's script, `?building=1` runs after the first
+one that have no pictures yet.
 """
 
 import gc
@@ -269,9 +270,16 @@ def panel() -> None:
 
 panel()
 truth, measured = picture(job.colour), blurred(job.colour)
-live.show_pictures(
-    live.Pictures(job.run, as_bytes(truth), as_bytes(measured), measured_psnr=psnr(truth, measured))
-)
+if st.session_state.setdefault("first", job.run) == job.run or not option("building", 0):
+    live.show_pictures(
+        live.Pictures(
+            job.run,
+            as_bytes(truth),
+            as_bytes(measured),
+            measured_psnr=psnr(truth, measured),
+            measured_name="Blurred image",
+        )
+    )
 if not alive and job.frames:
     kept = dict(job.frames)
     live.show_frames(live.Frames(job.run, list(kept), list(kept.values())))

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib import import_module, metadata
@@ -333,6 +334,20 @@ class TestLive:
         click(page, "Reset")
         state(page, "running")
         assert data(page, "run") != run
+
+    def test_nothing_of_the_run_before_stands_under_a_new_one(self, tab):
+        page = tab("n=5000&pace=0.02&building=1")
+        painted = "names => names.map(n => new Uint32Array(document.querySelector(`[data-panel=${n}] canvas`)"
+        painted += ".getContext('2d').getImageData(0, 0, 64, 64).data.buffer).some(v => v))"
+        names = ["truth", "measured", "iterate", "error"]
+        page.wait_for_function(f"({painted})({names}).every(v => v)")
+        data_panel = page.locator("[data-panel=measured]")
+        expect(data_panel).to_have_attribute("aria-label", re.compile("^Blurred image: "))
+        old = data(page, "run")
+        click(page, "Reset")
+        expect(page.locator(ROOT)).not_to_have_attribute("data-run", old)
+        assert page.evaluate(painted, names) == [False] * 4
+        click(page, "Stop")
 
     def test_scrubbing_while_it_runs_and_back(self, going):
         page = going

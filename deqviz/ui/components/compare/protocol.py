@@ -109,6 +109,8 @@ def _lane(lane: Lane) -> dict[str, Any]:
         "status": lane.status,
         "headline": lane.headline,
         "guarantees": [packed(r) for r in lane.guarantees],
+        "trained": lane.trained,
+        "outside": lane.is_outside,
     }
 
 

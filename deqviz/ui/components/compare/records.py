@@ -42,7 +42,8 @@ class Lane:
 
     The columns k, residual, psnr, seconds and evaluations are of one length, ssim goes with ssim_k. `seconds`
     are of computing, of this run alone. `status` is that of `headline`, the first of its statements, and None
-    where nothing is stated.
+    where nothing is stated. `trained` says what its weights were trained for, and `is_outside` that this is
+    something else.
     """
 
     run: str
@@ -60,6 +61,8 @@ class Lane:
     status: Status | None = None
     headline: str = ""
     guarantees: tuple[Row, ...] = ()
+    trained: str = ""
+    is_outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

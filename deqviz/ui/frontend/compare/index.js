@@ -114,7 +114,7 @@ class Compare extends Commander {
     this.bar.update({
       state, ks, last, enabled: head.enabled[state], message: this.failed ?? head.message, device: head.device,
       k: this.cursor ?? last, live: this.cursor === null, replaying: Boolean(this.replayTimer), judged: picturesOf(head.run)?.truth !== null,
-      panels: [["truth", "Ground truth"], ["measured", "Measurements"], ...head.lanes.map((lane, i) => [`m${i + 1}`, lane.name])],
+      panels: [["truth", "Ground truth"], ["measured", picturesOf(head.run)?.name || "Measurements"], ...head.lanes.map((lane, i) => [`m${i + 1}`, lane.name])],
     });
   }
 

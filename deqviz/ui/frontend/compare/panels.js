@@ -113,10 +113,17 @@ export class ComparePanels {
       this.fill("truth", pictures.truth, false);
       this.fill("measured", pictures.measured, true);
       say(this.panels.get("truth").note, pictures.truth ? `${pictures.shape[2]} × ${pictures.shape[1]}` : "no ground truth");
-      const { title, note } = this.panels.get("measured");
-      say(title, pictures.name || TITLES.measured);
-      title.title = `${TITLES.measured}, as an image`;
-      say(note, decibels(pictures.psnr));
+      const data = this.panels.get("measured");
+      this.call(data, pictures.name || TITLES.measured);
+      data.title.title = `${TITLES.measured}, as an image`;
+      say(data.note, decibels(pictures.psnr));
+    } else {
+      // Nothing of the comparison before stays under the new one's header.
+      for (const key of ["truth", "measured"]) {
+        this.fill(key, null, false);
+        say(this.panels.get(key).note, "");
+      }
+      this.call(this.panels.get("measured"), TITLES.measured);
     }
     for (const one of shown) this.drawLane(one);
     this.scale.hidden = !this.isError;
@@ -149,7 +156,10 @@ export class ComparePanels {
   fill(key, pixels, hasError) {
     const panel = this.panels.get(key);
     panel.pixels = pixels;
-    if (!this.pictures) return;
+    if (!this.pictures) {
+      panel.canvas.width = panel.canvas.width;
+      return;
+    }
     const { truth, shape } = this.pictures;
     if (!pixels) blank(panel.canvas, shape);
     else if (hasError && this.isError) paintError(panel.canvas, pixels, truth, shape, this.plane, choices.gain);

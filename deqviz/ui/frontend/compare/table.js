@@ -31,9 +31,10 @@ export class CompareTable {
       click: () => download(`${this.run}.${form}`.replace(/[^\w.-]+/g, "_"), this.packet.head[form], form === "csv" ? "text/csv" : "application/json"),
     }, form.toUpperCase()));
     this.node = el("section", { class: "card results", "aria-label": "Table" },
-      el("div", { class: "caption" }, el("h2", { class: "panel-title" }, "Results"), el("span", { class: "note" }, "★ best of its column"), el("span", { class: "tools" }, ...this.files)),
+      el("div", { class: "caption" }, el("h2", { class: "panel-title" }, "Results"), el("span", { class: "note" }, "★ best finished run"), el("span", { class: "tools" }, ...this.files)),
       el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Results, scrolls sideways" },
         el("table", { class: "sheet" }, el("thead", {}, el("tr", {}, ...this.heads.map((h) => h.cell))), this.body)),
+      this.trained = el("div", { class: "sentence trained" }),
       el("p", { class: "sentence" }, "Time is the computing time of each run alone. A residual belongs to each method's own map: compare the decrease, not the value."));
     this.rows = new Map();
     this.drawSort();
@@ -72,6 +73,7 @@ export class CompareTable {
     for (const [i, row] of this.rows) if (i >= lanes.length) { row.node.remove(); this.rows.delete(i); }
     this.order(lanes);
     this.best(lanes);
+    this.domains(lanes);
     this.files.forEach((button, i) => {
       button.disabled = !packet.head[["csv", "json"][i]];
       button.title = button.disabled ? "Ready when all runs rest" : `The table as ${["CSV", "JSON"][i]}`;
@@ -82,7 +84,8 @@ export class CompareTable {
     const cells = COLUMNS.map(([key]) => el(key === "name" ? "th" : "td", { "data-column": key, ...(key === "name" && { scope: "row" }) }));
     const row = { cells, node: el("tr", {}, ...cells), values: [], name: el("span", {}) };
     row.state = el("span", { class: "row-state" });
-    cells[0].append(el("span", { class: "who" }, shapeOf(i), row.name, row.state));
+    row.outside = el("span", { class: "row-state outside" });
+    cells[0].append(el("span", { class: "who" }, shapeOf(i), row.name, row.state, row.outside));
     for (let c = 1; c < cells.length - 1; c++) cells[c].append(el("span", { class: "value" }), el("span", { class: "star" }));
     this.rows.set(i, row);
     this.body.append(row.node);
@@ -96,6 +99,8 @@ export class CompareTable {
     const failed = ["error", "diverged"].includes(lane.state);
     say(row.state, failed ? (lane.state === "error" ? "failed" : "diverged") : lane.state === "done" ? "" : lane.state);
     row.state.title = lane.message;
+    say(row.outside, lane.outside ? "out of domain" : "");
+    row.outside.title = lane.trained;
     const shown = JSON.stringify([lane.status, lane.headline, lane.guarantees]);
     if (shown === row.shown) return;
     row.shown = shown;
@@ -146,14 +151,26 @@ export class CompareTable {
     if (wanted.some((node, at) => this.body.children[at] !== node)) this.body.append(...wanted);
   }
 
+  /** What each network was trained for, a line each; in equal words once. */
+  domains(lanes) {
+    const names = new Map();
+    for (const { name, trained } of lanes) if (trained) names.set(trained, [...(names.get(trained) ?? []), name]);
+    const lines = [...names].map(([text, of]) => `${of.join(", ")}: ${text}`);
+    if (lines.join() === this.shown) return;
+    this.shown = lines.join();
+    this.trained.replaceChildren(...lines.map((line) => el("p", {}, line)));
+  }
+
+  /** Among the runs that are over: a number that still moves is the best of nothing. */
   best(lanes) {
+    const isOver = ({ state }) => ["done", "checking"].includes(state);
     COLUMNS.forEach(([, , , value, , end], c) => {
       if (!end) return;
-      const known = lanes.map(value).filter((v) => Number.isFinite(v ?? NaN));
+      const known = lanes.filter(isOver).map(value).filter((v) => Number.isFinite(v ?? NaN));
       const top = known.length > 1 ? (end > 0 ? Math.max(...known) : Math.min(...known)) : null;
       lanes.forEach((lane, i) => {
         const cell = this.rows.get(i).cells[c];
-        const isBest = top !== null && value(lane) === top;
+        const isBest = top !== null && isOver(lane) && value(lane) === top;
         cell.classList.toggle("dqv-best", isBest);
         const star = cell.lastChild;
         if ((star.textContent !== "") === isBest) return;

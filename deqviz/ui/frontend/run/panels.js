@@ -88,14 +88,35 @@ export class Panels {
     this.size = size;
     this.pictures = pictures;
     this.channel.hidden = pictures?.shape[0] !== 3;
-    if (!pictures) return;
+    if (!pictures) return this.empty();
     const [, height, width] = pictures.shape;
     this.node.style.setProperty("--dqv-aspect", `${width} / ${height}`);
     say(this.panels.truth.note, pictures.truth ? `${width} × ${height}` : UNKNOWN);
-    say(this.panels.measured.title, pictures.name || TITLES.measured);
-    this.panels.measured.title.title = `${TITLES.measured}, as an image`;
+    this.call(pictures.name || TITLES.measured);
     say(this.panels.measured.note, decibels(pictures.psnr));
     this.redraw();
+  }
+
+  /** What is shown of the measurements has a name of its own, as zero-filled. */
+  call(name) {
+    const { title, canvas, frame } = this.panels.measured;
+    say(title, name);
+    title.title = `${TITLES.measured}, as an image`;
+    mark(canvas, "aria-label", name);
+    mark(frame, "aria-label", `${name}: plus and minus zoom, arrows move when zoomed`);
+    say(this.partner.options[0], name.replace(/^[A-Z](?=[a-z])/, (letter) => letter.toLowerCase()));
+  }
+
+  /** Nothing of the run before stays under the new one's header. */
+  empty() {
+    this.clear();
+    this.call(TITLES.measured);
+    for (const name of ["truth", "measured"]) {
+      this.panels[name].canvas.width = this.panels[name].canvas.width;
+      say(this.panels[name].note, "");
+    }
+    this.over.width = this.over.width;
+    this.hovered(null);
   }
 
   /**
@@ -173,7 +194,7 @@ export class Panels {
     choices.split = Math.min(100, Math.max(0, percent));
     this.panels.iterate.frame.style.setProperty("--dqv-split", `${choices.split}%`);
     mark(this.handle, "aria-valuenow", Math.round(choices.split));
-    mark(this.handle, "aria-valuetext", `${Math.round(choices.split)} percent iterate, the rest ${new Map(PARTNERS).get(choices.partner)}`);
+    mark(this.handle, "aria-valuetext", `${Math.round(choices.split)} percent iterate, the rest ${this.partner.selectedOptions[0]?.textContent}`);
   }
 
   wipeKey(event) {

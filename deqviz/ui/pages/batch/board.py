@@ -1,12 +1,17 @@
 """From a study of the Batch page to its board; pure, no Streamlit."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
+from deqviz import domain
 from deqviz.core.guarantee import Status
 from deqviz.runtime.study import Study
+from deqviz.scenario import Scenario
 from deqviz.sweep.row import Measured
 from deqviz.ui.components.board.records import Board, Explanation, Row
+from deqviz.ui.pages.batch import tables
 from deqviz.ui.pages.batch.charts import Line, charts, hidden, lines
 from deqviz.ui.pages.batch.methods import is_tuned
 from deqviz.ui.pages.batch.setting import Setting
@@ -74,12 +79,31 @@ def _weakest(rows: Sequence[Measured]) -> Status:
     return "not verifiable"
 
 
+@lru_cache(maxsize=8)
+def _uses_of_table(key: str) -> tuple[tuple[str, domain.Use | None], ...]:
+    """Of each method of a table that is kept under this key."""
+    texts: dict[str, dict[str, None]] = {}
+    for row in tables.kept(key).rows:
+        fields = json.loads(row.scenario)
+        asked = {name: fields[name] for name in ("image", "size", "operator", "noise", "method")}
+        texts.setdefault(row.method, {})[json.dumps(asked)] = None
+    return tuple((method, domain.together(map(_use, own))) for method, own in texts.items())
+
+
+def _use(text: str) -> domain.Use | None:
+    try:
+        return domain.use(Scenario.from_json(text))
+    except ValueError:  # of an image or a plugin that is not here
+        return None
+
+
 def _explanation(setting: Setting, rows: Sequence[Measured]) -> Explanation:
     equation = "PSNR = −10 log_{10}(‖x − x†‖²/n)"
     if setting.table:
         parts = [
             f"A table of {len(rows)} cells, read from its file: nothing is computed here.",
             "What was measured with other settings or another version under one name has a line of its own.",
+            domain.sentences(_uses_of_table(setting.table)),
         ]
         if more := hidden(rows, setting.shown or next(iter(operators(rows)), "")):
             parts.append(f"The six best methods are drawn; {more} more are in the CSV.")
@@ -100,6 +124,7 @@ def _explanation(setting: Setting, rows: Sequence[Measured]) -> Explanation:
         )
     else:
         parts.append("All methods have their default parameters at every noise level: none is tuned.")
+    parts.append(domain.sentences((setting.title(key), setting.use(key)) for key in setting.methods))
     return Explanation(
         equation,
         " ".join(parts),

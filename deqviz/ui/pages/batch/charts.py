@@ -3,11 +3,11 @@
 import html
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deqviz.core.numbers import pretty
 from deqviz.sweep.row import Measured
-from deqviz.sweep.summary import Group, Mean, groups, mean_text
+from deqviz.sweep.summary import Group, Mean, groups, mean, mean_text
 from deqviz.ui.components.board.records import Axis, Chart, Role, Series
 
 # The second has the colour of the data, which are drawn too: it comes last.
@@ -189,19 +189,29 @@ def _ahead(drawn: Sequence[Line], level: float) -> str:
     if len(ranked) < 2:
         return ""
     (_, first, a), (_, second, b) = ranked[:2]
-    other = {(row.picture, row.noise, row.seed): row.psnr for row in b.counted}
-    ahead = [
-        row.psnr - theirs
-        for row in a.counted
-        if row.psnr is not None and (theirs := other.get((row.picture, row.noise, row.seed))) is not None
-    ]
-    if not ahead:
+    ahead = _differences(a, b)
+    if (lead := mean(ahead)) is None:
         return ""
+    if lead.value < 0:  # the means were over other cells than those that both have
+        first, second, ahead = second, first, _differences(b, a)
+        lead = replace(lead, value=-lead.value)
     wins = sum(d > 0 for d in ahead)
     return (
-        f"At {pretty(level)}: {first} is {sum(ahead) / len(ahead):.2f} dB ahead of {second}, "
-        f"in {wins} of {len(ahead)} cells."
+        f"At {pretty(level)}: {first} is {mean_text(lead, 2)} dB ahead of {second}, "
+        f"in {wins} of {lead.count} cells{'' if _is_clear(lead) else ': within the spread'}."
     )
+
+
+def _differences(a: Group, b: Group) -> list[float]:
+    """PSNR of a less that of b, image by image and seed by seed: their own spread is shared and cancels."""
+    other = {(row.picture, row.noise, row.seed): row.psnr for row in b.counted}
+    pairs = ((row.psnr, other.get((row.picture, row.noise, row.seed))) for row in a.counted)
+    return [ours - theirs for ours, theirs in pairs if ours is not None and theirs is not None]
+
+
+def _is_clear(lead: Mean) -> bool:
+    """Whether a mean difference is more than its spread; of one pair no spread is known."""
+    return lead.spread is not None and lead.value > lead.spread
 
 
 def _unfinished(drawn: Sequence[Line]) -> str:
@@ -209,6 +219,8 @@ def _unfinished(drawn: Sequence[Line]) -> str:
     parts = [
         f"{sum(row.state == state for row in rows)} {word}"
         for state, word in (
+            ("arrived", "converged to the tolerance"),
+            ("ended", "of direct methods"),
             ("limit", "not converged (max. iterations)"),
             ("diverged", "diverged"),
             ("refused", "rejected"),
@@ -217,8 +229,11 @@ def _unfinished(drawn: Sequence[Line]) -> str:
         if any(row.state == state for row in rows)
     ]
     if not parts:
-        return "Every cell converged to its tolerance." if rows else ""
-    return f"Of {len(rows)} cells {', '.join(parts)}: the reasons are in the CSV."
+        return ""
+    reasons = (
+        ": the reasons are in the CSV" if any(row.state not in ("arrived", "ended") for row in rows) else ""
+    )
+    return f"Of {len(rows)} finished cells {', '.join(parts)}{reasons}."
 
 
 def means(drawn: Sequence[Line]) -> str:
@@ -230,24 +245,37 @@ def means(drawn: Sequence[Line]) -> str:
         for g in line.groups
         if g.level is not None and (m := g.mean(lambda row: row.psnr)) is not None
     }
-    best = {x: max((m.value for (_, at), m in table.items() if at == x), default=math.nan) for x in levels}
+    best = {x: _winner(drawn, x) for x in levels}
     head = "".join(f'<th scope="col">σ = {pretty(x)}</th>' for x in levels)
     body = "".join(
         f'<tr><th scope="row">{html.escape(line.name)}</th>'
-        + "".join(_cell(table.get((line.name, x)), best[x]) for x in levels)
+        + "".join(_cell(table.get((line.name, x)), is_best=line.name == best[x]) for x in levels)
         + "</tr>"
         for line in drawn
     )
     return f'<table><thead><tr><th scope="col">Method</th>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def _cell(m: Mean | None, best: float) -> str:
+def _winner(drawn: Sequence[Line], level: float) -> str | None:
+    """The method that leads every other by more than the spread, once all have the same finished cells."""
+    at = {line.name: group for line in drawn for group in line.groups if group.level == level}
+    cells = {frozenset((row.picture, row.noise, row.seed) for row in group.rows) for group in at.values()}
+    if len(at) < max(2, len(drawn)) or len(cells) > 1:
+        return None
+    for name, group in at.items():
+        leads = [mean(_differences(group, other)) for key, other in at.items() if key != name]
+        if all(lead is not None and _is_clear(lead) for lead in leads):
+            return name
+    return None
+
+
+def _cell(m: Mean | None, *, is_best: bool) -> str:
     if m is None:
         return "<td>–</td>"
     text = mean_text(m, 2)
     # Bold and a mark with a name: never a colour alone.
     return (
-        f'<td class="best"><b>{text}</b> <span title="best">★</span></td>'
-        if m.value == best
+        f'<td class="best"><b>{text}</b> <span title="best by more than the spread">★</span></td>'
+        if is_best
         else f"<td>{text}</td>"
     )

@@ -11,7 +11,6 @@ from deqviz.core.registry import Choice, Entry, Range
 OWN = "own"
 _RIVALS: Mapping[str, Baseline] = {rival.key: rival for rival in RIVALS}
 _PLAIN: Mapping[str, tuple[str, Choice]] = {
-    "tikhonov": ("Tikhonov", Choice("tikhonov")),
     "iterated_tikhonov": ("Iterated Tikhonov", Choice("iterated_tikhonov")),
     "quadratic": ("Equilibrium, quadratic R", Choice("equilibrium", {"regularizer": Choice("quadratic")})),
     "pnp_fbs": ("Plug-and-play FBS", Choice("pnp_fbs")),
@@ -22,6 +21,7 @@ TITLES: Mapping[str, str] = {
     "tv": "Total variation",
     "convex_ridge": "Equilibrium, convex ridge R",
     "contractive": "Equilibrium, contractive R",
+    "tikhonov": "Tikhonov",
     **{key: title for key, (title, _) in _PLAIN.items()},
     OWN: "Custom method",
 }
@@ -33,6 +33,11 @@ def is_tuned(key: str, operator: Choice) -> bool:
     return key in _RIVALS and bool(_cases(operator.key))
 
 
+def is_untuned(key: str, operator: Choice) -> bool:
+    """Whether it has its defaults beside others that are tuned: a comparison must say so."""
+    return bool(_cases(operator.key)) and key not in (*_RIVALS, "baseline", OWN)
+
+
 def choice(key: str, operator: Choice, std: float, *, with_tuned: bool) -> Choice:
     """A method of the registry for a degradation with noise `std`; its defaults where nothing was tuned."""
     if key in _PLAIN:
@@ -41,7 +46,7 @@ def choice(key: str, operator: Choice, std: float, *, with_tuned: bool) -> Choic
     if with_tuned and cases:
         near = min(cases, key=lambda case: abs(math.log(std / _std(case))))
         return rival.choice(near, *_carried(rival, cases, std))
-    return Choice("tv") if key == "tv" else Choice("equilibrium", {"regularizer": Choice(key)})
+    return Choice(key) if key in METHODS else Choice("equilibrium", {"regularizer": Choice(key)})
 
 
 def _carried(rival: Baseline, cases: tuple[Case, ...], std: float) -> tuple[float, float]:
@@ -54,7 +59,7 @@ def _carried(rival: Baseline, cases: tuple[Case, ...], std: float) -> tuple[floa
         p = math.log(weight1 / weight) / math.log(s1 / s0)
         q = math.log(sigma1 / sigma) / math.log(s1 / s0) if rival.level else 0.0
     ratio = std / s0
-    strength = METHODS["tv" if rival.key == "tv" else "equilibrium"]
+    strength = METHODS[rival.key if rival.key in METHODS else "equilibrium"]
     weight = _inside(weight * ratio**p, strength, "weight")
     return weight, _inside(sigma * ratio**q, REGULARIZERS[rival.key], "sigma") if rival.level else 0.0
 

@@ -120,7 +120,7 @@ def _opener() -> None:
     """Where a table of the command line comes in; a bad one changes nothing."""
     with st.expander("Open a table"):
         file = st.file_uploader(
-            f"Parquet of `deqviz sweep`, up to {table.BYTES // 10**6} MB", key="b.file", max_upload_size=20
+            "Parquet of `deqviz sweep`", key="b.file", max_upload_size=table.BYTES // 10**6
         )
         if file is None:
             st.session_state.pop("b.refused", None)
@@ -160,7 +160,8 @@ def _below() -> None:
         body = means(drawn) if drawn else "<p>The first cell is being computed.</p>"
         st.html(
             '<div class="deqviz-means"><div tabindex="0" role="region" aria-label="Mean PSNR">'
-            f"<h2>Mean PSNR <span>dB ± standard deviation; ★ best</span></h2>{body}</div></div>"
+            "<h2>Mean PSNR <span>dB ± standard deviation; ★ best, by more than the spread of the pairs</span>"
+            f"</h2>{body}</div></div>"
         )
 
     with st.container():  # of its own: pages/reconstruct/page.py says why

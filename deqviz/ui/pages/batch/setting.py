@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
-from deqviz import images
+from deqviz import domain, images
 from deqviz.core.catalog import METHODS, OPERATORS
 from deqviz.core.registry import Choice, Options, Range, params_of
+from deqviz.core.streams import with_streams
 from deqviz.scenario import Reader, Scenario, write_params
 from deqviz.sweep.row import Cell
 from deqviz.ui.inputs.keys import key_check, some
 from deqviz.ui.pages.batch import tables as batch_tables
-from deqviz.ui.pages.batch.methods import OWN, TITLES, choice
+from deqviz.ui.pages.batch.methods import OWN, TITLES, choice, is_untuned
 from deqviz.ui.shell.study_setting import StudySetting
 
 LEVELS = tuple(f"{v:g}" for v in (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2))
@@ -45,7 +46,7 @@ class Setting(StudySetting):
             "Tuned once for denoising, blur and Fourier sampling, extrapolated to other noise; else defaults",
         ),
     ] = "tuned"
-    seeds: Annotated[int, Range(1, 10, "Seeds", help="Noise realisations per cell")] = 1
+    seeds: Annotated[int, Range(1, 10, "Seeds", help="Realisations of noise and random mask per cell")] = 1
     side: Annotated[Literal["64 px", "128 px", "256 px"], Options("Image size (longer side)")] = "64 px"
     iterations: Annotated[int, Range(1, 5000, "Max. iterations", log=True, advanced=True)] = 500
     tolerance: Annotated[
@@ -67,7 +68,10 @@ class Setting(StudySetting):
 
     def title(self, key: str) -> str:
         """Of one of the methods."""
-        return f"{METHODS[self.own.key].title} (custom)" if key == OWN else TITLES[key]
+        if key == OWN:
+            return f"{METHODS[self.own.key].title} (custom)"
+        is_marked = self.strength == "tuned" and is_untuned(key, self.operator)
+        return f"{TITLES[key]} (not tuned)" if is_marked else TITLES[key]
 
     def cells(self) -> tuple[Cell, ...]:
         """Every run: seeds outermost, methods innermost, so that all curves begin early."""
@@ -91,10 +95,22 @@ class Setting(StudySetting):
             self.pixels,
             self.operator,
             Choice("gaussian", {"std": std}),
-            own or choice(method, self.operator, std, with_tuned=self.strength == "tuned"),
+            own or choice(method, self.operator, std, with_tuned=self._is_tuned(method)),
             seed,
             self.iterations,
             self.tolerance,
+        )
+
+    def _is_tuned(self, method: str) -> bool:
+        """A link without a version repeats its numbers, in which Tikhonov had its default."""
+        return self.strength == "tuned" and not (self.streams == 1 and method == "tikhonov")
+
+    def use(self, key: str) -> domain.Use | None:
+        """What the weights of a method were trained for, beside all images and noise levels."""
+        return domain.together(
+            domain.use(self._scenario(picture, level, key, self.seed).validated())
+            for picture in self.pictures
+            for level in self.levels
         )
 
     @property
@@ -127,7 +143,8 @@ class Setting(StudySetting):
     def to_query(self) -> dict[str, str]:
         """What differs from the defaults, floats by `repr`, hence exact."""
         if self.table:
-            return {"table": self.table, **({"shown": self.shown} if self.shown else {})}
+            shown = {"shown": self.shown} if self.shown else {}
+            return with_streams({"table": self.table, **shown}, self.streams)
         own, plain = params_of(type(self)), Setting()
         query: dict[str, str] = {}
         write_params(query, "", own, {p.name: getattr(self, p.name) for p in own})
@@ -140,13 +157,14 @@ class Setting(StudySetting):
             if picked.key != getattr(plain, name).key:
                 query[name] = picked.key
             write_params(query, name, choices[picked.key].params, picked.params)
-        return query
+        return with_streams(query, self.streams)
 
 
 def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     """The setting of an address, and one sentence for everything in it that was refused."""
     reader, plain = Reader(query), Setting()
     values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(Setting)}
+    values["streams"] = reader.streams
     for name, (word, choices) in _CHOICES.items():
         parse = some(word, choices)
         values[name] = parse(reader.checked(name, ",".join(getattr(plain, name)), parse))

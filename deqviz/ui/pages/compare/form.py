@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from deqviz import images, kspace
+from deqviz import domain, images, kspace
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS
 from deqviz.core.registry import Choice
 from deqviz.io import images as loader
@@ -54,7 +54,7 @@ def form() -> Setting:
     draft = Setting(image=image, operator=operator, noise=noise, methods=methods, **values)
     left = [i for i in range(1, len(methods) + 1) if st.session_state.get(f"cmp.remove{i}")]
     if is_added:
-        _ask(draft, (*methods, _further(methods)))
+        _ask(draft, (*methods, _further(draft)))
     elif left:
         _ask(draft, tuple(m for i, m in enumerate(methods, 1) if i not in left))
     return draft
@@ -76,9 +76,12 @@ def _method(i: int) -> Choice:
     return choice
 
 
-def _further(methods: tuple[Choice, ...]) -> Choice:
-    keys = {choice.key for choice in methods}
-    return Choice(next((key for key in _NEXT if key not in keys), _NEXT[0]))
+def _further(draft: Setting) -> Choice:
+    keys = {choice.key for choice in draft.methods}
+    fresh = (Choice(key) for key in _NEXT if key not in keys)
+    uses = ((choice, domain.use(draft.with_methods((choice,)).scenario(0))) for choice in fresh)
+    # A network that was trained for something else is no rival: it may be chosen, and then says so.
+    return next((choice for choice, use in uses if use is None or not use.is_outside), Choice(_NEXT[0]))
 
 
 def _ask(draft: Setting, methods: tuple[Choice, ...]) -> None:
@@ -99,7 +102,9 @@ def _picture() -> str:
         st.session_state["cmp.image"] = picked
         st.rerun()
     with st.expander("Use your own image"):
-        file = st.file_uploader(f"{loader.NAMES}, up to 10 MB", key="cmp.upload", type=list(loader.SUFFIXES))
+        file = st.file_uploader(
+            loader.NAMES, key="cmp.upload", type=list(loader.SUFFIXES), max_upload_size=loader.MAX_BYTES >> 20
+        )
         if file is not None and st.session_state.get("cmp.uploaded") != file.file_id:
             st.session_state["cmp.uploaded"] = file.file_id
             st.session_state["cmp.refused"] = _receive(file.name, file.getvalue())

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from deqviz import domain
 from deqviz.core.catalog import OPERATORS
 from deqviz.core.guarantee import Guarantee
 from deqviz.runtime.run_snapshot import OVER, RunSnapshot
@@ -87,7 +88,7 @@ def _lane(comparison: Comparison, run: Runner, name: str) -> Lane:
     marks = snapshot.marks[: len(clock)]
     last = marks[-1] if marks else None
     similar = {**comparison.judge.similarities(run), **snapshot.ssim}
-    stated = comparison.guarantees(run)
+    stated, trained = comparison.guarantees(run), domain.use(run.scenario)
     headline = _headline(stated)
     return Lane(
         run=run.id,
@@ -105,6 +106,8 @@ def _lane(comparison: Comparison, run: Runner, name: str) -> Lane:
         status=headline.status if headline else None,
         headline=headline.name if headline else "",
         guarantees=tuple(row(g) for g in stated),
+        trained=trained.sentence if trained else "",
+        is_outside=trained is not None and trained.is_outside,
     )
 
 

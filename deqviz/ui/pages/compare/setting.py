@@ -8,12 +8,16 @@ from typing import Annotated, Any
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS, REGULARIZERS
 from deqviz.core.numbers import pretty
 from deqviz.core.registry import REGISTRIES, Choice, Options, Param, Pick, params_of
+from deqviz.core.streams import with_streams
 from deqviz.scenario import Reader, Scenario, check_picture, write_params
 from deqviz.ui.shell.study_setting import StudySetting
 
 LEAST, MOST = 2, 6
 """Methods of one comparison; there are six colours."""
 _PLAIN = Scenario()
+_RIDGE = Choice("equilibrium", {"regularizer": Choice("convex_ridge")})
+_OLD_METHODS = (Choice("equilibrium"), Choice("mol"), Choice("tv"), Choice("modl"))
+"""The default ones of links without a version: MoDL is trained for MRI, and the default is a blur."""
 _PICKS: Mapping[str, Any] = {"operator": OPERATORS, "noise": NOISES}
 _TITLES: Mapping[str, str] = {"baseline": "Direct inversion", "pnp_fbs": "PnP FBS", "pnp_hqs": "PnP HQS"}
 _SHORT: Mapping[str, str] = {
@@ -43,7 +47,7 @@ class Setting(StudySetting):
             help="After each run: other starting points and perturbed measurements. Takes longer",
         ),
     ] = False
-    methods: tuple[Choice, ...] = (Choice("equilibrium"), Choice("mol"), Choice("tv"), Choice("modl"))
+    methods: tuple[Choice, ...] = (Choice("equilibrium"), Choice("mol"), Choice("tv"), _RIDGE)
 
     def validated(self) -> "Setting":
         """The same with every default written out; raises ValueError with a sentence for what is wrong."""
@@ -77,11 +81,11 @@ class Setting(StudySetting):
             if choice.key != getattr(plain, name).key:
                 query[name] = choice.key
             write_params(query, name, choices[choice.key].params, choice.params)
-        if self.methods != plain.with_methods(_filled(plain.methods)).methods:
+        if _filled(self.methods) != _filled(_default_methods(self.streams)):
             for i, choice in enumerate(self.methods, 1):
                 query[f"m{i}"] = choice.key
                 write_params(query, f"m{i}", METHODS[choice.key].params, choice.params)
-        return query
+        return with_streams(query, self.streams)
 
 
 PARAMS: tuple[Param, ...] = (*params_of(Scenario), *params_of(Setting))
@@ -96,11 +100,12 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     """The setting of an address, and one sentence for everything in it that was refused."""
     reader, plain = Reader(query), Setting()
     values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in PARAMS}
+    values["streams"] = reader.streams
     values["image"] = reader.checked("image", plain.image, check_picture)
     for name, choices in _PICKS.items():
         key = reader.checked(name, getattr(plain, name).key, choices.__getitem__)
         values[name] = Choice(key, reader.params(name, choices[key].params))
-    methods, notes = _methods(reader, plain)
+    methods, notes = _methods(reader)
     try:
         setting = Setting(**values, methods=methods).validated()
         return setting, (*notes, *reader.warnings())
@@ -113,17 +118,21 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
         )
 
 
-def _methods(reader: Reader, plain: Setting) -> tuple[tuple[Choice, ...], tuple[str, ...]]:
+def _default_methods(streams: int) -> tuple[Choice, ...]:
+    return _OLD_METHODS if streams == 1 else Setting.methods
+
+
+def _methods(reader: Reader) -> tuple[tuple[Choice, ...], tuple[str, ...]]:
     """The methods m1 … m6 that are there; the default ones when there are none, or one alone."""
     choices: list[Choice] = []
     for name in (f"m{i}" for i in range(1, MOST + 1)):
         if name in reader.query:
-            key = reader.checked(name, plain.methods[0].key, METHODS.__getitem__)
+            key = reader.checked(name, Setting.methods[0].key, METHODS.__getitem__)
             choices.append(Choice(key, reader.params(name, METHODS[key].params)))
     if len(choices) >= LEAST:
         return tuple(choices), ()
     notes = ("A comparison needs two methods: the default ones are used.",) if choices else ()
-    return plain.methods, notes
+    return _default_methods(reader.streams), notes
 
 
 def names(setting: Setting) -> tuple[str, ...]:
@@ -186,13 +195,13 @@ def flat(
 
 PRESETS: Mapping[str, tuple[str, Setting]] = {
     "Five methods on a blur": (
-        "Two equilibria, total variation, an unrolled network, Tikhonov: which is best, which is fastest?",
+        "Three equilibria, total variation and Tikhonov: which is best, which is fastest?",
         Setting(
             methods=(
                 Choice("equilibrium"),
                 Choice("mol"),
                 Choice("tv"),
-                Choice("modl"),
+                _RIDGE,
                 Choice("tikhonov", {"weight": 0.02}),
             )
         ),

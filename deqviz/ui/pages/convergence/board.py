@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from deqviz import domain
+from deqviz.core.catalog import REGULARIZERS
 from deqviz.experiments._rows import panel
 from deqviz.experiments.equilibrium.uniqueness import Uniqueness
 from deqviz.runtime.logbook import to_bytes
@@ -85,5 +87,9 @@ def _explanation(setting: Setting, snapshot: StudySnapshot) -> Explanation:
         )
     if setting.is_gradient:
         parts.append("None of this needs R to be conservative (a gradient field).")
-    hint = "raise L above 1, or the explicit step size above 1, and watch the guarantees."
+    R = REGULARIZERS[setting.regularizer.key]
+    trained = domain.of_regularizer(setting.regularizer, setting.operator, setting.image)
+    parts.append(domain.sentences([(R.title, trained)]))
+    raised = "L above 1, or the" if setting.regularizer.key == "contractive" else "the"
+    hint = f"raise {raised} explicit step size above 1, and watch the guarantees."
     return Explanation("A*(Ax − y) + αR(x) = 0", " ".join(parts), hint)

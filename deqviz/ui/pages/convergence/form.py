@@ -71,7 +71,9 @@ def _several(name: str, label: str) -> tuple[str, ...]:
 def _mine() -> str:
     """A picture of the user's to start from: its key, empty while there is none."""
     with st.expander("Your image"):
-        file = st.file_uploader(f"{loader.NAMES}, up to 10 MB", key="c.upload", type=list(loader.SUFFIXES))
+        file = st.file_uploader(
+            loader.NAMES, key="c.upload", type=list(loader.SUFFIXES), max_upload_size=loader.MAX_BYTES >> 20
+        )
         if file is not None and st.session_state.get("c.uploaded") != file.file_id:
             st.session_state["c.uploaded"] = file.file_id
             try:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deqviz import images
-from deqviz.core.catalog import OPERATORS, REGULARIZERS
+from deqviz.core.catalog import REGULARIZERS
 from deqviz.core.space import Data, Image, Space
 from deqviz.experiments.equilibrium.equilibria import Equation
 from deqviz.experiments.equilibrium.gradient import Gradient, Named
@@ -23,7 +23,7 @@ from deqviz.experiments.equilibrium.uniqueness import Route, Start, Uniqueness, 
 from deqviz.experiments.plane.axes import SPACE
 from deqviz.experiments.plane.planar import Rotating
 from deqviz.runtime.study import Part
-from deqviz.scenario import for_operator
+from deqviz.scenario import for_operator, forward_model
 from deqviz.ui.pages.convergence.setting import CHOICES, OVER_L, ROUTES, STARTS, THREE, Setting
 
 CONTRACTIONS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25, 1.5)
@@ -68,7 +68,7 @@ def _made(setting: Setting) -> _Made:
     picture = images.scaled(images.load(setting.image, torch.float64), setting.pixels)
     picture = for_operator(setting.operator.key, picture, setting.seed)
     space = Space(tuple(picture.shape[1:]), torch.float64)
-    operator = OPERATORS[setting.operator.key].build(setting.operator.params, image=space)
+    operator = forward_model(setting.operator, space, setting.seed)
     regularizer = REGULARIZERS[setting.regularizer.key].build(setting.regularizer.params)
     equation, data = Equation(operator, regularizer), operator(picture)
     others = {"another": setting.another, "mine": setting.mine}

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from deqviz import images
 from deqviz.core.catalog import OPERATORS, REGULARIZERS
 from deqviz.core.registry import Choice, Entry, Options, Param, Range, params_of
+from deqviz.core.streams import with_streams
 from deqviz.experiments.equilibrium.uniqueness import Route, routes
 from deqviz.scenario import Reader, write_params
 from deqviz.ui.inputs.keys import key_check, some
@@ -132,13 +133,14 @@ class Setting(StudySetting):
             if choice.key != getattr(plain, name).key:
                 query[name] = choice.key
             write_params(query, name, choices[choice.key].params, choice.params)
-        return query
+        return with_streams(query, self.streams)
 
 
 def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     """The setting of an address, and one sentence for everything in it that was refused."""
     reader, plain = Reader(query), Setting()
     values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(Setting)}
+    values["streams"] = reader.streams
     for name in ("image", "another"):
         values[name] = reader.checked(name, getattr(plain, name), images.check)
     values["mine"] = reader.checked("mine", "", lambda key: images.check(key) if key else None)

@@ -635,7 +635,7 @@ def image_tiles(setting: Setting, snapshot: StudySnapshot) -> Iterator[Tile]:
     if experiment is None:
         return
     yield Tile("truth", "Ground truth", to_bytes(experiment.picture), "not used by the network")
-    yield Tile("data", "Measurements", _data(setting), "fitted by the network")
+    yield Tile("data", experiment.operator.baseline_name, _data(setting), "fitted by the network")
     rows: tuple[HumpRow, ...] = snapshot.of("hump")
     by_k = {row.k: row for row in rows}
     views = [view for view in snapshot.views if view.part == "hump"]

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from deqviz import images
 from deqviz.core.operator import ForwardModel
+from deqviz.core.registry import Choice
 from deqviz.core.space import Space
 from deqviz.experiments.deep_prior.image_prior import Hump, Impedance
 from deqviz.experiments.deep_prior.momentum import PriorMomentum, ways
@@ -15,6 +16,7 @@ from deqviz.experiments.deep_prior.width_diagram import MEASURED, CertifiedWidth
 from deqviz.methods.deep_image_prior import DeepImagePrior
 from deqviz.noises.gaussian import Gaussian
 from deqviz.runtime.study import Part
+from deqviz.scenario import forward_model
 from deqviz.ui.pages.deep_prior.setting import CHOICES, Setting
 
 SIDE = 64
@@ -59,7 +61,12 @@ def plan(setting: Setting) -> Generator[object, None, tuple[Part, ...]]:
 def hump(setting: Setting) -> Hump:
     """The network that is fitted to the data of a grey picture."""
     x = images.scaled(images.load(setting.image), SIDE).mean(1, keepdim=True)
-    A: ForwardModel = CHOICES[setting.operator].build({}, image=Space(tuple(x.shape[1:])))
+    entry, space = CHOICES[setting.operator], Space(tuple(x.shape[1:]))
+    # Version 1 drew mask and noise from one stream, where both seeds were 0.
+    is_old = setting.streams == 1
+    A: ForwardModel = (
+        entry.build({}, image=space) if is_old else forward_model(Choice(entry.key), space, setting.seed)
+    )
     method = DeepImagePrior(
         network=setting.network,
         jitter=setting.jitter,

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from deqviz import images
 from deqviz.core.registry import Entry, Options, Param, Range, params_of
+from deqviz.core.streams import with_streams
 from deqviz.experiments.deep_prior.prior_family import PriorFamily
 from deqviz.scenario import OPERATORS, Reader, write_params
 from deqviz.ui.inputs.keys import key_check
@@ -26,6 +27,8 @@ CHOICES: Mapping[str, Entry[Any]] = {
 @dataclass(frozen=True)
 class Setting(StudySetting):
     """One question of the page; equal settings give equal numbers."""
+
+    is_lasting: ClassVar[bool] = True
 
     activation: Annotated[Literal["tanh", "sigmoid", "softplus"], Options("Activation φ")] = "tanh"
     unknowns: Annotated[int, Range(4, 100, "Unknowns", symbol="n", help="x† has n entries")] = 40
@@ -129,7 +132,8 @@ class Setting(StudySetting):
         bool, Options("Impedance", "The same network fitted to the image, and to noise: four more runs")
     ] = True
     seed: Annotated[
-        int, Range(0, 9999, "Seed", help="Of A, x†, the noise and the initial weights", advanced=True)
+        int,
+        Range(0, 9999, "Seed", help="Of A, its mask, x†, noise and initial weights", advanced=True),
     ] = 0
 
     @property
@@ -175,13 +179,14 @@ class Setting(StudySetting):
         for name in ("image", "operator"):
             if getattr(self, name) != getattr(Setting, name):
                 query[name] = getattr(self, name)
-        return query
+        return with_streams(query, self.streams)
 
 
 def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     """The setting of an address, and one sentence for everything in it that was refused."""
     reader = Reader(query)
     values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(Setting)}
+    values["streams"] = reader.streams
     values["image"] = reader.checked("image", Setting.image, images.check)
     values["operator"] = reader.checked("operator", Setting.operator, key_check("operator", CHOICES))
     try:

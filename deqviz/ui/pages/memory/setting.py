@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from deqviz.core.registry import Options, Range, params_of
+from deqviz.core.streams import with_streams
 from deqviz.experiments.memory.scan import Dimension, Scan
 from deqviz.scenario import Reader, write_params
 from deqviz.ui.shell.study_setting import StudySetting
@@ -121,13 +122,15 @@ class Setting(StudySetting):
         query: dict[str, str] = {}
         own = params_of(type(self))
         write_params(query, "", own, {p.name: getattr(self, p.name) for p in own})
-        return {name.removeprefix("."): text for name, text in query.items()}
+        plain = {name.removeprefix("."): text for name, text in query.items()}
+        return with_streams(plain, self.streams)
 
 
 def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     """The setting of an address, and one sentence for everything in it that was refused."""
     reader = Reader(query)
     values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(Setting)}
+    values["streams"] = reader.streams
     return Setting(**values).validated(), reader.warnings()
 
 

@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from deqviz import domain
+from deqviz.core.catalog import METHODS
 from deqviz.core.guarantee import Guarantee
+from deqviz.core.registry import Choice
 from deqviz.core.space import Image
 from deqviz.experiments._rows import panel
 from deqviz.experiments.monotone.beyond_depth import TRAINED, BeyondDepth, DepthRow
@@ -12,6 +15,7 @@ from deqviz.experiments.monotone.lipschitz_estimates import LipschitzEstimates, 
 from deqviz.experiments.monotone.uniqueness_counterexample import Counterexample, CounterexampleRow
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import Study, StudySnapshot
+from deqviz.scenario import Scenario
 from deqviz.ui.components.board.records import Board, Chart, Explanation, Row, Tile
 from deqviz.ui.components.guarantees import row, verdict
 from deqviz.ui.pages.monotone.charts import counterexample_charts, depth_charts, lipschitz_charts, step_charts
@@ -145,6 +149,17 @@ def _explanation(setting: MolSetting) -> Explanation:
             "guarantee of a unique solution for all problems is possible without monotonicity."
         )
         hint = "lower L to 1: the example becomes monotone, and its solution unique."
+    parts.append(_trained(setting))
     if setting.is_depth:
         parts.append("An unrolled network is trained for its 8th iterate only.")
     return Explanation("λA*(Ax − y) + x − H(x) = 0", " ".join(parts), hint)
+
+
+def _trained(setting: MolSetting) -> str:
+    """What the networks were trained for, those beyond the depth too."""
+    operator = Choice("parallel_mri", {"acceleration": setting.acceleration, "coils": setting.coils})
+    methods = [Choice("mol", {"version": setting.version})]
+    if setting.is_depth:
+        methods += [Choice("modl"), Choice("admm_net")]
+    scenarios = (Scenario(setting.image, 64, operator, method=method) for method in methods)
+    return domain.sentences((METHODS[s.method.key].title, domain.use(s)) for s in scenarios)

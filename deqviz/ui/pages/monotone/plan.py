@@ -7,6 +7,7 @@ import torch
 from deqviz import images
 from deqviz.core.records import Problem
 from deqviz.core.space import Image, Space, random_picture
+from deqviz.core.streams import stream
 from deqviz.experiments.monotone.beyond_depth import BeyondDepth, runners
 from deqviz.experiments.monotone.forward_backward import Turning, margin_of
 from deqviz.experiments.monotone.lipschitz_estimates import LipschitzEstimates, Named
@@ -65,7 +66,9 @@ def _picture(key: str, side: int, seed: int, dtype: torch.dtype = torch.float64)
 
 def _operator(setting: MolSetting, x: Image, coils: int) -> ParallelMri:
     space = Space(tuple(x.shape[1:]), x.dtype)
-    return ParallelMri(space, acceleration=setting.acceleration, coils=coils, seed=setting.seed)
+    # Version 1 drew mask and noise from one stream.
+    mask_seed = setting.seed if setting.streams == 1 else stream(setting.seed, "mask")
+    return ParallelMri(space, acceleration=setting.acceleration, coils=coils, seed=mask_seed)
 
 
 def _problem(setting: MolSetting, x: Image, coils: int) -> Problem:
@@ -76,7 +79,7 @@ def _problem(setting: MolSetting, x: Image, coils: int) -> Problem:
 
 def _task(setting: MolSetting) -> Task:
     space = Space((2, SMALL, SMALL))
-    return automatic(ParallelMri(space, acceleration=setting.acceleration, seed=setting.seed))
+    return automatic(ParallelMri(space, acceleration=setting.acceleration))
 
 
 def hoped(key: str, version: Version) -> float | None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from deqviz import images
 from deqviz.core.registry import Options, Range, params_of
+from deqviz.core.streams import with_streams
 from deqviz.regularizers.monotone import Version
 from deqviz.scenario import Reader, write_params
 from deqviz.ui.shell.study_setting import StudySetting
@@ -17,6 +18,8 @@ QUESTION = "monotone operator learning"
 @dataclass(frozen=True)
 class MolSetting(StudySetting):
     """One question about networks whose monotonicity is certified, hoped for, or not asked for."""
+
+    is_lasting: ClassVar[bool] = True
 
     image: str = "brain"
     side: Annotated[
@@ -94,13 +97,15 @@ class MolSetting(StudySetting):
         for name in ("image", "other"):
             if getattr(self, name) != getattr(MolSetting(), name):
                 query[name] = getattr(self, name)
-        return {"question": QUESTION, **query}
+        return with_streams({"question": QUESTION, **query}, self.streams)
 
 
 def from_query(query: Mapping[str, str]) -> tuple[MolSetting, tuple[str, ...]]:
     """The setting of an address without its "question", and one sentence for everything that was refused."""
-    reader, plain = Reader(query), MolSetting()
+    # The question is part of what the link asks for: without a version it is an old one.
+    reader, plain = Reader({"question": QUESTION, **query}, seen={"question"}), MolSetting()
     values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(MolSetting)}
+    values["streams"] = reader.streams
     for name in ("image", "other"):
         values[name] = reader.checked(name, getattr(plain, name), images.check)
     try:

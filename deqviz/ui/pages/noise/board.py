@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from deqviz import domain
+from deqviz.core.catalog import REGULARIZERS
 from deqviz.core.guarantee import Guarantee, is_void
 from deqviz.core.numbers import number
 from deqviz.core.space import Image
@@ -120,6 +122,10 @@ def _explanation(setting: Setting, snapshot: StudySnapshot) -> Explanation:
             "A perturbation Δy of the data, in any direction, moves the equilibrium by a Bregman distance "
             "D ≤ ‖Δy‖²/4α and, where c > 0, by ‖Δx‖ ≤ ‖Δy‖/(2√(αc)): a small α costs stability."
         )
+    if not setting.is_model:
+        R = REGULARIZERS[setting.regularizer.key]
+        trained = domain.of_regularizer(setting.regularizer, setting.operator, setting.image)
+        parts.append(domain.sentences([(R.title, trained)]))
     return Explanation("A*(Ax − y) + αR(x) = 0", " ".join(parts), _HINTS[setting.has_source])
 
 

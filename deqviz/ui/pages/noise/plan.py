@@ -5,7 +5,7 @@ from collections.abc import Generator
 import torch
 
 from deqviz import images
-from deqviz.core.catalog import OPERATORS, REGULARIZERS
+from deqviz.core.catalog import REGULARIZERS
 from deqviz.core.records import Noise
 from deqviz.core.space import Image, Space, norm, scale
 from deqviz.experiments.equilibrium.equilibria import Equation
@@ -20,7 +20,7 @@ from deqviz.noises.gaussian import Gaussian
 from deqviz.noises.poisson import Poisson
 from deqviz.noises.worst_direction import WorstDirection
 from deqviz.runtime.study import Part
-from deqviz.scenario import for_operator
+from deqviz.scenario import for_operator, forward_model
 from deqviz.ui.pages.noise.setting import POISSON, RULES, WHITE, WORST, Setting, choices
 
 TENT = tuple(k / 4 for k in range(1, 9))
@@ -76,7 +76,7 @@ def _equation(setting: Setting) -> tuple[Equation, Image | None]:
     picture = images.scaled(images.load(setting.image, torch.float64), int(setting.side.split()[0]))
     picture = for_operator(setting.operator.key, picture, setting.seed)
     space = Space(tuple(picture.shape[1:]), torch.float64)
-    operator = OPERATORS[setting.operator.key].build(setting.operator.params, image=space)
+    operator = forward_model(setting.operator, space, setting.seed)
     return Equation(operator, REGULARIZERS[choice.key].build(choice.params)), picture
 
 

@@ -8,6 +8,7 @@ from deqviz import images
 from deqviz.core.catalog import OPERATORS, REGULARIZERS
 from deqviz.core.quoted import quoted
 from deqviz.core.registry import Choice, Entry, Options, Range, params_of
+from deqviz.core.streams import with_streams
 from deqviz.experiments.equilibrium.model import Rotating
 from deqviz.experiments.equilibrium.noise_sweep import Best, Discrepancy, Fixed, Power
 from deqviz.scenario import Reader, write_params
@@ -104,7 +105,7 @@ class Setting(StudySetting):
     ] = True
     seed: Annotated[
         int,
-        Range(0, 9999, "Seed", help="Of the model, its ground truth and the noise", advanced=True),
+        Range(0, 9999, "Seed", help="Of the model, its ground truth, the noise and the mask", advanced=True),
     ] = 0
 
     @property
@@ -156,7 +157,7 @@ class Setting(StudySetting):
             if choice.key != default(name, self.is_model):
                 query[name] = choice.key
             write_params(query, name, entries[choice.key].params, choice.params)
-        return query
+        return with_streams(query, self.streams)
 
     @property
     def _plain(self) -> tuple[str, ...]:
@@ -186,6 +187,7 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     """The setting of an address, and one sentence for everything in it that was refused."""
     reader = Reader(query)
     values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(Setting)}
+    values["streams"] = reader.streams
     values["image"] = reader.checked("image", Setting.image, images.check)
     is_model = values["problem"] == MODEL
     for name, entries in choices(is_model).items():

@@ -125,8 +125,8 @@ def _picture() -> None:
         st.warning(lost)
     with st.expander("Use your own image"):
         file = st.file_uploader(
-            f"{loader.NAMES}, up to 10 MB; or complex k-space, coil × ky × kx, as NPY or HDF5; or the "
-            "settings of a run as JSON",
+            f"{loader.NAMES}, images up to {loader.MAX_BYTES >> 20} MB; or complex k-space, coil × ky × kx, "
+            f"as NPY or HDF5 up to {kspace_loader.MAX_BYTES >> 20} MB; or the settings of a run as JSON",
             key="upload",
             type=[*loader.SUFFIXES, *kspace_loader.SUFFIXES, settings_file.SUFFIX],
         )

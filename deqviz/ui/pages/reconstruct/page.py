@@ -5,6 +5,8 @@ import math
 
 import streamlit as st
 
+from deqviz import domain
+from deqviz.core.catalog import METHODS
 from deqviz.runtime.job import Job
 from deqviz.runtime.run_snapshot import OVER
 from deqviz.runtime.worker import worker
@@ -16,6 +18,7 @@ from deqviz.ui.pages import entry
 from deqviz.ui.pages.reconstruct import form, screen
 from deqviz.ui.shell import address, history_strip, session, welcome
 from deqviz.ui.shell.descriptions import describe
+from deqviz.ui.shell.study_page import WAITING
 
 REFRESH = 0.1
 """Seconds between two looks at a run that is going on."""
@@ -37,6 +40,8 @@ def render() -> None:
         job = _follow(job, draft)
         for warning in st.session_state.get("complaints", ()):
             st.warning(plain(warning))
+        if (trained := domain.use(job.scenario)) is not None and trained.is_outside:
+            st.warning(plain(domain.sentences([(METHODS[job.scenario.method.key].title, trained)])))
     with head:
         _header(job)
         welcome.hint(entry("lessons").link())
@@ -72,7 +77,7 @@ def _follow(job: Job, draft: Scenario | None) -> Job:
         st.session_state.complaints = ()
         return session.start(draft)
     left, right = st.columns([4, 1], vertical_alignment="center")
-    left.info("A run is active. Your new settings wait until you press Run.")
+    left.info(WAITING)
     if right.button("Run", type="primary", key="run", width="stretch"):
         session.start(draft)
         st.rerun()

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from deqviz import kspace
+from deqviz import domain, kspace
 from deqviz.core.catalog import METHODS, OPERATORS, REGULARIZERS
 from deqviz.core.guarantee import Curve as Line
 from deqviz.core.guarantee import Guarantee, is_void
@@ -103,23 +103,41 @@ def _message(job: Job, snapshot: RunSnapshot) -> str:
         operator = OPERATORS[job.scenario.operator.key].title
         return f"{operator}: computing the operator norm and the constants"
     if snapshot.state == "running":
-        return _time_left(
-            job.scenario.iterations - (snapshot.marks[-1].k if snapshot.marks else 0), snapshot.rate
-        )
+        # Unrolled networks end by themselves.
+        most = min(job.scenario.iterations, job.scenario.method.params.get("depth", math.inf))
+        steps, is_most = steps_left(snapshot.marks, job.scenario.tolerance, int(most))
+        return _time_left(steps, snapshot.rate, "at most" if is_most else "about")
     if snapshot.state == "checking":
         return f"{snapshot.message} Checking the guarantees: {_progress(snapshot)} …".strip()
     return snapshot.message
 
 
-def _time_left(steps: int, rate: float) -> str:
-    """How long so many iterations take, at most: the run may arrive sooner. Rounded up, to count calmly."""
+def steps_left(marks: Sequence[Scalars], tolerance: float, iterations: int) -> tuple[int, bool]:
+    """The iterations to go, and whether that is the limit alone: no slope leads to the tolerance before it.
+
+    The slope of log residual is that of the newer half, by its two ends: Anderson's residuals zigzag, and a
+    fit would follow every tooth.
+    """
+    most = max(0, iterations - (marks[-1].k if marks else 0))
+    half = marks[len(marks) // 2 :]
+    if len(half) < 4 or min(half[0].residual, half[-1].residual) <= tolerance:
+        return most, True
+    fall = math.log(half[0].residual / half[-1].residual) / (half[-1].k - half[0].k)
+    if not fall > 0:
+        return most, True
+    steps = math.ceil(math.log(half[-1].residual / tolerance) / fall)
+    return (steps, False) if steps < most else (most, True)
+
+
+def _time_left(steps: int, rate: float, bound: str = "at most") -> str:
+    """How long so many iterations take. Rounded up, to count calmly."""
     seconds = steps / rate if rate > 0 else 0.0
     if seconds <= PATIENCE:
         return ""
     if seconds <= 55:
-        return f"at most {5 * math.ceil(seconds / 5)} s left"
+        return f"{bound} {5 * math.ceil(seconds / 5)} s left"
     minutes = math.ceil(seconds / 60)
-    return f"at most {minutes} min left" if minutes < 90 else f"at most {math.ceil(minutes / 60)} h left"
+    return f"{bound} {minutes} min left" if minutes < 90 else f"{bound} {math.ceil(minutes / 60)} h left"
 
 
 def _progress(snapshot: RunSnapshot) -> str:
@@ -148,7 +166,10 @@ def _explanation(job: Job) -> Explanation:
         parts.append(f"The measurements: {_measured(scenario)}")
     else:
         parts.append(f"The measurements: {_decapitalised(operator.summary)}")
-    return Explanation(entry.cls.equation, " ".join(parts), entry.cls.hint)
+    if (trained := domain.use(scenario)) is not None:
+        parts.append(f"The weights: {_decapitalised(trained.sentence)}")
+    hint = scenario.build_method().advice(operator.cls)
+    return Explanation(entry.cls.equation, " ".join(parts), hint)
 
 
 def _measured(scenario: Scenario) -> str:

@@ -11,6 +11,7 @@ from deqviz.ui.pages.robustness.setting import Setting
 
 _COLOURS: tuple[Role, ...] = tuple(role for role in get_args(Role) if role.startswith("start-"))
 GAIN = "gain ‖Δx‖ / ‖δ‖"
+_INVERSE = {"m/λ": "λ/m", "αc": "1/(αc)", "α": "1/α"}
 UNSETTLED = 5e-6
 """A residual above this is told: single precision gets to a tenth of it."""
 
@@ -22,7 +23,9 @@ def charts(setting: Setting, snapshot: StudySnapshot) -> Iterator[Chart]:
     yield _compared(setting, rows, axis)
     yield _quality(setting, rows, axis)
     for key in setting.methods:
-        yield _one(setting.title(key), key, rows[key], axis)
+        trained = setting.use(key)
+        outside = f" {trained.sentence}" if trained is not None and trained.is_outside else ""
+        yield _one(setting, key, rows[key], axis, outside)
 
 
 def size_axis(setting: Setting) -> Axis:
@@ -42,12 +45,12 @@ def _compared(setting: Setting, rows: dict[str, tuple[RobustnessRow, ...]], axis
         if own and own[0].bound is not None and own[0].status == "certified":
             lines.append(Series("", _ends(axis), [own[0].bound] * 2, colour, "dashed"))
     sentence = "Largest gain ‖Δx‖/‖δ‖ found per perturbation size: a lower bound of the Lipschitz constant."
-    last = [own[-1] for own in rows.values() if own]
-    if len(last) > 1:
-        most, least = max(last, key=lambda r: r.attack), min(last, key=lambda r: r.attack)
+    largest = [_largest(own) for own in rows.values() if own]
+    if len(largest) > 1:
+        most, least = max(largest, key=lambda r: r.attack), min(largest, key=lambda r: r.attack)
         sentence = (
-            f"Largest gain found: {setting.title(most.method)}, {number(most.attack)}; "
-            f"smallest: {setting.title(least.method)}, {number(least.attack)}."
+            f"Largest gain found: {setting.title(most.method)}, {number(most.attack)}; smallest: "
+            f"{setting.title(least.method)}, {number(least.attack)}, each over all sizes ε."
         )
     return Chart(
         "compared",
@@ -88,7 +91,7 @@ def _quality(setting: Setting, rows: dict[str, tuple[RobustnessRow, ...]], axis:
     )
 
 
-def _one(title: str, key: str, rows: Sequence[RobustnessRow], axis: Axis) -> Chart:
+def _one(setting: Setting, key: str, rows: Sequence[RobustnessRow], axis: Axis, outside: str) -> Chart:
     """One method: attack, draws and local gain below what is proved."""
     x = _x(rows)
     lines: list[Series] = []
@@ -97,20 +100,21 @@ def _one(title: str, key: str, rows: Sequence[RobustnessRow], axis: Axis) -> Cha
         name = "certified" if first.status == "certified" else "estimated"
         lines.append(Series(name, _ends(axis), [first.bound] * 2, "predicted", "dashed"))
     if first is not None and first.paper is not None:
-        lines.append(Series("λ/m", _ends(axis), [first.paper] * 2, "predicted", "dotted"))
+        name = _INVERSE[setting.modulus(key)]
+        lines.append(Series(name, _ends(axis), [first.paper] * 2, "predicted", "dotted"))
     lines.append(Series("largest gain found", x, [r.attack for r in rows], "error"))
     if first is not None and first.local is not None:
         lines.append(Series("local Lipschitz constant", _ends(axis), [first.local] * 2, "truth", "dotted"))
     lines.append(Series("random perturbation", x, [r.random for r in rows], "measured"))
     return Chart(
         f"gain-{key}",
-        title,
+        setting.title(key),
         axis,
         Axis(GAIN, log=True),
         tuple(lines),
         note=_note(first),
         formula=first.statement if first is not None and first.bound is not None else "",
-        sentence=_caption(rows),
+        sentence=_caption(rows) + outside,
     )
 
 
@@ -125,7 +129,7 @@ def _note(row: RobustnessRow | None) -> str:
 def _caption(rows: Sequence[RobustnessRow]) -> str:
     if not rows:
         return "Computed in turn with the other methods."
-    most = max(rows, key=lambda r: r.attack)
+    most = _largest(rows)
     methods = {
         "implicit": "through the equilibrium",
         "through all steps": "through all iterations",
@@ -144,6 +148,11 @@ def _caption(rows: Sequence[RobustnessRow]) -> str:
     else:
         text += f" The bound is estimated: {most.reason}."
     return text
+
+
+def _largest(rows: Sequence[RobustnessRow]) -> RobustnessRow:
+    """The row of the largest gain of a method, over all sizes: what every caption speaks of."""
+    return max(rows, key=lambda r: r.attack)
 
 
 def _x(rows: Sequence[RobustnessRow]) -> list[float]:

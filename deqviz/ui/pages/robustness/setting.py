@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
+from deqviz import domain
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS
 from deqviz.core.registry import Choice, Options, Range, params_of
+from deqviz.core.streams import with_streams
 from deqviz.experiments.robustness.attack import Budget, NamedMethod
 from deqviz.scenario import Reader, Scenario, check_picture, write_params
 from deqviz.ui.inputs.keys import key_check, some
@@ -100,7 +102,7 @@ class Setting(StudySetting):
     ] = 8
     shown: Annotated[int, Range(1, 9, "Show images for size", help="1 is the smallest ε")] = 3
     seed: Annotated[
-        int, Range(0, 9999, "Seed", help="Of noise, phase and random perturbations", advanced=True)
+        int, Range(0, 9999, "Seed", help="Of noise, mask, phase and random perturbations", advanced=True)
     ] = 0
 
     def validated(self) -> "Setting":
@@ -146,20 +148,27 @@ class Setting(StudySetting):
         return tuple(self._contestant(key) for key in self.methods)
 
     def _contestant(self, key: str) -> NamedMethod:
+        choice = self._choice(key)
+        return NamedMethod(key, self.title(key), METHODS[choice.key].build(choice.params))
+
+    def _choice(self, key: str) -> Choice:
         if key in _MOL:
-            title, version = _MOL[key]
-            choice = Choice("mol", {"version": version})
-        elif key in _OTHERS:
-            title, choice = _OTHERS[key]
-        elif key == OWN:
-            title, choice = METHODS[self.own.key].title, self.own
-        else:
-            title, choice = TITLES[key], Choice("tikhonov", {"weight": self.weight})
-        return NamedMethod(key, title, METHODS[choice.key].build(choice.params))
+            return Choice("mol", {"version": _MOL[key][1]})
+        if key in _OTHERS:
+            return _OTHERS[key][1]
+        return self.own if key == OWN else Choice("tikhonov", {"weight": self.weight})
+
+    def use(self, key: str) -> domain.Use | None:
+        """What the weights of a method were trained for."""
+        return domain.use(replace(self.scenario, method=self._choice(key)))
 
     def title(self, key: str) -> str:
         """Of one of the methods."""
         return METHODS[self.own.key].title if key == OWN else TITLES[key]
+
+    def modulus(self, key: str) -> str:
+        """The s of s‖Δx‖² + ‖AΔx‖² ≤ ⟨AΔx, δ⟩ in the letters of a method."""
+        return {"mol": "m/λ", "equilibrium": "αc"}.get(self._choice(key).key, "α")
 
     def short(self, key: str) -> str:
         """The same for a line with little room."""
@@ -185,13 +194,14 @@ class Setting(StudySetting):
             if choice.key != getattr(plain, name).key:
                 query[name] = choice.key
             write_params(query, name, choices[choice.key].params, choice.params)
-        return query
+        return with_streams(query, self.streams)
 
 
 def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     """The setting of an address, and one sentence for everything in it that was refused."""
     reader, plain = Reader(query), Setting()
     values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(Setting)}
+    values["streams"] = reader.streams
     values["image"] = reader.checked("image", plain.image, check_picture)
     parse = some("method", TITLES)
     values["methods"] = parse(reader.checked("methods", ",".join(plain.methods), parse))

@@ -95,7 +95,11 @@ def _apart(rows: tuple[Measured, ...]) -> dict[str, tuple[Measured, ...]]:
 
 def _explanation(setting: Setting) -> Explanation:
     parts: list[str] = []
-    hint = "choose DE-Grad for the contraction map: it has admissible step sizes where DE-Prox has none."
+    hint = (
+        "choose DE-Grad for the contraction map: it has admissible step sizes where DE-Prox has none."
+        if setting.is_map
+        else "switch on the contraction map: DE-Grad has admissible step sizes where DE-Prox has none."
+    )
     if setting.is_lab:
         parts.append(
             "The range condition R(x) ≈ A*w is necessary and sufficient for a small error. So R = Id − N can "

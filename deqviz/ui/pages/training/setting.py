@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from deqviz.core.registry import Options, Param, Range, params_of
+from deqviz.core.streams import with_streams
 from deqviz.experiments.losses.architectures import Architecture
 from deqviz.experiments.losses.deep_equilibrium import Gradient, Proximal, Splitting
 from deqviz.scenario import Reader, write_params
@@ -134,13 +135,14 @@ class Setting(StudySetting):
         for name in ("objectives", "architectures"):
             if getattr(self, name) != getattr(plain, name):
                 query[name] = ",".join(getattr(self, name))
-        return query
+        return with_streams(query, self.streams)
 
 
 def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     """The setting of an address, and one sentence for everything in it that was refused."""
     reader, plain = Reader(query), Setting()
     values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(Setting)}
+    values["streams"] = reader.streams
     for name, choices in (("objectives", OBJECTIVES), ("architectures", ARCHITECTURES)):
         parse = some(name.removesuffix("s"), choices)
         values[name] = parse(reader.checked(name, ",".join(getattr(plain, name)), parse))

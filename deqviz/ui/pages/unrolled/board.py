@@ -3,9 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from deqviz import domain
 from deqviz.core.guarantee import Guarantee
+from deqviz.core.registry import Choice
 from deqviz.experiments._rows import panel, together
 from deqviz.experiments.unrolled.training_run import TeachingRun
+from deqviz.networks._weights import card
 from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Chart, Explanation, Row, Tile
 from deqviz.ui.components.guarantees import named, verdict
@@ -168,5 +171,22 @@ _WORDS: Mapping[View, tuple[str, str, str]] = {
 }
 
 
+_WEIGHTS: Mapping[View, str] = {
+    "Layers": "lista_plain",
+    "Noise": "lista_plain",
+    "Shift": "lista_plain",
+    "Pictures": "lista_patch_plain",
+    "Inpainting": "glow_prox",
+}
+"""The weights of a view: all of its networks saw the same. Those of "Training" are trained here."""
+
+
 def _explanation(setting: Setting) -> Explanation:
-    return Explanation(*_WORDS[setting.view])
+    equation, text, hint = _WORDS[setting.view]
+    if (key := _WEIGHTS.get(setting.view)) is None:
+        return Explanation(equation, text, hint)
+    image = {"Pictures": setting.picture, "Inpainting": setting.colour}.get(setting.view, "")
+    level = setting.level / 255 if setting.view == "Pictures" else None
+    operator = Choice("inpainting" if setting.view == "Inpainting" else "denoising")
+    trained = domain.compared(card(key).domain, operator, image, level=level)
+    return Explanation(equation, f"{text} The weights: {trained.sentence}", hint)

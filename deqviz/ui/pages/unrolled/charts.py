@@ -592,7 +592,7 @@ def strip_tiles(setting: Setting, snapshot: StudySnapshot) -> Iterator[Tile]:
     if data is not None:
         yield Tile(
             "data",
-            "Measurements",
+            "Masked image",
             to_bytes(data),
             f"{100 * float(1 - experiment.mask.mean()):.0f} % of the pixels missing",
         )

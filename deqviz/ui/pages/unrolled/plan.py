@@ -6,6 +6,7 @@ import torch
 
 from deqviz import images
 from deqviz.core.space import Image
+from deqviz.core.streams import stream
 from deqviz.experiments.unrolled.baselines import Baseline
 from deqviz.experiments.unrolled.inpainting_strip import InpaintingStrip, holes
 from deqviz.experiments.unrolled.layer_descent import LayerDescent
@@ -83,7 +84,9 @@ def plan(setting: Setting) -> Generator[object, None, tuple[Part, ...]]:
             if setting.hole == "painted":
                 mask = seen_pixels(setting.mask, height, width)
             else:
-                mask = holes(setting.hole, height, width, torch.Generator().manual_seed(seed))[None]
+                # Version 1 drew mask and noise from one stream.
+                mask_seed = seed if setting.streams == 1 else stream(seed, "mask")
+                mask = holes(setting.hole, height, width, torch.Generator().manual_seed(mask_seed))[None]
             others = tuple(k for k in FACTORS if k != setting.factor)
             # What is shown comes last: a study keeps its newest pictures.
             return (

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from deqviz.core.registry import Options, Range, params_of
+from deqviz.core.streams import with_streams
 from deqviz.learning.descent import Descent, Form, Merit
 from deqviz.learning.primal_dual import Teaching
 from deqviz.learning.problems import TEACHINGS
@@ -36,6 +37,8 @@ LAYERS = 10
 @dataclass(frozen=True)
 class Setting(StudySetting):
     """One question of the page; equal settings give equal numbers."""
+
+    is_lasting: ClassVar[bool] = True
 
     view: Annotated[
         View,
@@ -129,7 +132,7 @@ class Setting(StudySetting):
         float, Range(0.0, 20.0, "Injected noise", unit="× training", help="Directions of norm 1/ℓ")
     ] = 0.0
     seed: Annotated[
-        int, Range(0, 9999, "Seed", help="Of signals, initial codes and noise", advanced=True)
+        int, Range(0, 9999, "Seed", help="Of signals, initial codes, noise and random mask", advanced=True)
     ] = 0
 
     def validated(self) -> "Setting":
@@ -186,13 +189,14 @@ class Setting(StudySetting):
         for name in ("picture", "colour", "mask"):
             if getattr(self, name) != getattr(plain, name):
                 query[name] = getattr(self, name)
-        return query
+        return with_streams(query, self.streams)
 
 
 def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     """The setting of an address, and one sentence for everything in it that was refused."""
     reader, plain = Reader(query), Setting()
     values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(Setting)}
+    values["streams"] = reader.streams
     parse = some("network", RIVALS)
     values["rivals"] = parse(reader.checked("rivals", ",".join(plain.rivals), parse))
     for name in ("picture", "colour"):
