@@ -77,9 +77,11 @@ def probes(
     "spread_gap", the largest sum of both ‖T(x) − x‖ over ‖limit‖, and "spread_size", that of both ‖x‖, or of
     the starts where they are larger;
     "gain": ‖x₁ − x₂‖/‖y₁ − y₂‖ for data changed by 1 % in a random direction, with "gain_gap", the sum of
-    both ‖T(x) − x‖ over ‖y₁ − y₂‖, and "gain_size", that of both ‖x‖; "expansion": ‖J_T‖ at the limit by
-    power iteration, a lower bound; "landscape": the residual on the plane of the runs; "contraction": the
-    largest ‖T(x) − T(z)‖/‖x − z‖ seen there, with "contraction_room" = (‖T(x)‖ + ‖T(z)‖)/‖x − z‖.
+    both ‖T(x) − x‖ over ‖y₁ − y₂‖, "gain_size", that of both ‖x‖, and "fit_gain" = ‖A(x₁ − x₂)‖/‖y₁ − y₂‖;
+    where a method bounds a distance instead of ‖T(x) − x‖, that is what is summed. "expansion": ‖J_T‖ at the
+    limit by power iteration, a lower bound; "landscape": the residual on the plane of the runs;
+    "contraction": the largest ‖T(x) − T(z)‖/‖x − z‖ seen there, with "contraction_room" = (‖T(x)‖ +
+    ‖T(z)‖)/‖x − z‖.
     """
     rng = torch.Generator().manual_seed(seed + 1)
     # On a GPU the number is looked at every 16 iterates only: each look waits for the device.
@@ -128,6 +130,8 @@ def probes(
     # Two unfinished runs differ by more than the data.
     yield Probe("gain_gap", "gaps at which both runs stopped", (gap + end) / by)
     yield Probe("gain_size", "size of both limits", (size + float(norm(x).max())) / by)
+    fit = norm(problem.operator(x - limit)).max()
+    yield Probe("fit_gain", "gain of a perturbation on the fit", float(fit) / by)
     yield Probe("gain", "gain of a perturbation", float((norm(x - limit) / norm(change)).max()))
 
     f = _map_of(method, problem)

@@ -16,11 +16,11 @@ from deqviz.core.catalog import METHODS, OPERATORS, discover
 from deqviz.core.linalg import power_iteration
 from deqviz.core.records import Evidence, Problem, Scalars
 from deqviz.core.registry import Choice
-from deqviz.core.space import Space, inner, norm
+from deqviz.core.space import Space, inner, norm, wide
 from deqviz.core.stop import settle
 from deqviz.diagnostics._jacobian import Jacobian
 from deqviz.experiments.probe import probes
-from deqviz.methods._base import SIZE, FixedPointMethod
+from deqviz.methods._base import SIZE, FixedPointMethod, largest_gap
 from deqviz.methods._guarantees import proved_rate
 from deqviz.methods._theory import Bounds, Theory, bounds, equilibrium_gain, inverse, nearest
 from deqviz.solvers.anderson import Anderson
@@ -434,6 +434,44 @@ def test_step_condition_of_total_variation_is_certified_and_tight():
 def test_chebyshev_holds_for_conjugate_gradients():
     rows = run(METHODS["tikhonov"].build({"mode": "conjugate gradients", "weight": 0.01}), problem())
     assert rows["rate"].lamp == rows["error"].lamp == "holds"
+
+
+# ---------------------------------------------------------------- total variation
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("operator", "params"),
+    [("denoising", {}), ("gaussian_blur", {"width": 0.5}), ("inpainting", {}), ("fourier", {})],
+)
+def test_the_duality_gap_bounds_the_distance_from_the_minimiser(operator, params, dtype):
+    """‖A(x_k − x*)‖ ≤ √(2 gap) for every A, which σ_min > 0 turns into a distance of images."""
+    p = problem(operator, dtype=dtype, size=(10, 9), **params)
+    method: Any = METHODS["tv"].build({"weight": 0.02})
+    # 4000 steps in double precision: ‖A(x − x*)‖ is then known to its own bound.
+    A = OPERATORS[operator].build(params, image=replace(p.operator.image, dtype=torch.float64))
+    end = next(islice(method.iterates(Problem(A, wide(p.data), 0.0)), 4000, None))
+    near = largest_gap(end)
+    for iterate in islice(method.iterates(p), 0, 400, 20):
+        assert float(norm(A(iterate.x.double() - end.x))) <= largest_gap(iterate) + near
+    assert near < 0.02 * largest_gap(next(method.iterates(p)))
+
+
+@pytest.mark.parametrize("steps", [3, 300])
+@pytest.mark.parametrize("operator", ["denoising", "inpainting"])
+def test_total_variation_states_what_holds(operator, steps):
+    p, method = problem(operator, dtype=torch.float32), METHODS["tv"].build({"weight": 0.02})
+    *_, end = islice(method.iterates(p), steps)
+    found = probes(method, p, limit=end.x, tolerance=1e-6, max_steps=steps, seed=0, gap=largest_gap(end))
+    seen = {probe.key: probe.value for probe in found if probe.value is not None}
+    rows: dict[str, Any] = {g.key: g for g in method.guarantees(p, Evidence((), seen))}
+    assert rows["fit"].lamp == "holds"
+    assert {rows[k].lamp for k in ("uniqueness", "stability")} == {
+        "holds" if operator == "denoising" else "void"
+    }
+    assert rows["fit"].predicted > 1
+    # Of runs that are unfinished the ends are farther apart than their minimisers.
+    assert rows["fit"].measured <= 1.001 or steps == 3
 
 
 # ---------------------------------------------------------------- statement and line
