@@ -92,16 +92,17 @@ def probes(
     own = max([size, *(float(norm(x).max()) for _, x in main[:1])])
     for key, title, start in _starts(problem, rng):
         path: list[tuple[int, Image]] = []
-        x, stop = start, Stop(tolerance, max_steps, every)
-        for iterate in method.iterates(problem, start):
-            x = iterate.x
-            is_end = stop.is_last(iterate)
-            if is_end or _thinned(iterate.k):
-                path.append((iterate.k, x.to("cpu", copy=True)))
+        x, end, stop = start, None, Stop(tolerance, max_steps, every)
+        for end in method.iterates(problem, start):
+            x = end.x
+            is_end = stop.is_last(end)
+            if is_end or _thinned(end.k):
+                path.append((end.k, x.to("cpu", copy=True)))
             if is_end:
-                gaps = max(gaps, _or_infinite(gap + largest_gap(iterate)))
                 break
             yield Probe(f"start-{key}", title, None, tuple(path))
+        # A run that ends by itself, as exact as rounding allows, has a gap too, whatever was asked for.
+        gaps = max(gaps, _or_infinite(gap + largest_gap(end)) if end else math.inf)
         distance = _or_infinite(float(norm(x - limit).max()) / max(size, 1e-12))
         # What was lost while a run was far out does not come back: the start counts where it is the larger.
         reach = max(float(norm(start).max()), _or_infinite(float(norm(x).max())))
@@ -119,16 +120,17 @@ def probes(
     known = norm(problem.data)
     share = torch.where(known > 0, 0.01 * known / norm(change), torch.full_like(known, 0.01))
     change = scale(share, change)
-    x, end, by = limit, math.inf, float(norm(change).max())
+    x, end, by = limit, None, float(norm(change).max())
     stop = Stop(tolerance, max_steps, every)
-    for iterate in method.iterates(Problem(problem.operator, problem.data + change, problem.noise), limit):
-        x = iterate.x
+    for end in method.iterates(Problem(problem.operator, problem.data + change, problem.noise), limit):
+        x = end.x
         yield Probe("gain", "gain of a perturbation")
-        if stop.is_last(iterate):
-            end = largest_gap(iterate)
+        if stop.is_last(end):
             break
     # Two unfinished runs differ by more than the data.
-    yield Probe("gain_gap", "gaps at which both runs stopped", (gap + end) / by)
+    yield Probe(
+        "gain_gap", "gaps at which both runs stopped", (gap + largest_gap(end) if end else math.inf) / by
+    )
     yield Probe("gain_size", "size of both limits", (size + float(norm(x).max())) / by)
     fit = norm(problem.operator(x - limit)).max()
     yield Probe("fit_gain", "gain of a perturbation on the fit", float(fit) / by)

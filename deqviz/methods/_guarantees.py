@@ -81,6 +81,11 @@ def _contraction(theory: Theory, solver: Solver, evidence: Evidence) -> Guarante
         measured = ratio if measured is None else max(measured, ratio)
     if theory.is_contraction:
         reason = theory.because
+    elif theory.is_averaged:
+        reason = (
+            f"T is averaged: its iterates converge wherever there is a {theory.noun}, but no κ < 1 is known:"
+            f" {theory.obstacle}"
+        )
     elif theory.is_nonexpansive:
         reason = f"T does not expand, but does not contract either: {theory.obstacle}"
     else:

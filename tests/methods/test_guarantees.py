@@ -436,6 +436,23 @@ def test_chebyshev_holds_for_conjugate_gradients():
     assert rows["rate"].lamp == rows["error"].lamp == "holds"
 
 
+@pytest.mark.parametrize("mode", ["direct", "conjugate gradients"])
+def test_stability_is_decided_where_the_tolerance_cannot_be_reached(mode):
+    """A run that ends as exactly as rounding allows has a gap, and that is its allowance."""
+    p = problem("tomography", dtype=torch.float32, views=10)
+    method = METHODS["tikhonov"].build({"weight": 0.1, "mode": mode})
+    *_, end = method.iterates(p)
+    found = probes(method, p, limit=end.x, tolerance=1e-12, max_steps=500, seed=0, gap=largest_gap(end))
+    seen = {probe.key: probe.value for probe in found if probe.value is not None}
+    assert float(end.residual) > 1e-12
+    assert 0 < seen["gain_gap"] < 1e-2
+    assert 0 < seen["spread_gap"] < 1e-4
+    rows: dict[str, Any] = {g.key: g for g in method.guarantees(p, Evidence((), seen))}
+    assert rows["stability"].lamp == rows["uniqueness"].lamp == "holds"
+    # ‖(A*A + α)⁻¹A*‖ ≤ 1/(2√α) = 1.58, and little is added.
+    assert rows["stability"].predicted == pytest.approx(1.58, abs=0.05)
+
+
 # ---------------------------------------------------------------- total variation
 
 
