@@ -119,7 +119,8 @@ class Equilibrium(FixedPointMethod):
                 "(‖A‖² + αβ)/(σ_min² + αc) ‖T(x_k) − x_k‖",
             )
             averaged = True
-            floor, resolution = bound.step_error(alpha * beta), bound.step_resolution(alpha * beta)
+            floor = bound.step_error(alpha * beta) + bound.learned
+            resolution = bound.step_resolution(alpha * beta)
             offset = bound.solve_error(alpha * beta, size)
             rule = f"κ = αL/(αβ + σ_min²) = {1 - margin:.5g}, {numbers}"
         else:
@@ -127,7 +128,8 @@ class Equilibrium(FixedPointMethod):
             margin = self._explicit_margin(bound, tau)
             # ‖x − x*‖ ≤ ‖A*(Ax − y) + αR(x)‖/modulus needs no contraction of T.
             far = _theory.inverse(tau * modulus), "‖T(x_k) − x_k‖/(τ(σ_min² + αc))"
-            floor, resolution = bound.rounding * (1 + tau * bound.top), bound.resolution
+            floor = bound.rounding * (1 + tau * bound.top) + 2 * bound.learned
+            resolution = bound.resolution
             offset = bound.gradient_error(tau, size)
             monotone = self._monotone_margin(bound, tau)
             rule = "κ = max|1 − τ(λ + αβ)| + ταL" if margin >= monotone else "by c and L_R alone κ"
