@@ -116,6 +116,9 @@ def _largest_ratio(theory: Theory, marks: Sequence[Scalars]) -> float | None:
 def _expansion(theory: Theory, evidence: Evidence) -> Guarantee:
     measured = evidence.probes.get("expansion")
     has_bound = theory.is_nonexpansive and theory.kappa is not None
+    if has_bound and measured is not None:
+        # A product with J_T is off by the floor, and κ may be 0.
+        measured = max(measured - theory.floor, 0.0)
     if has_bound:
         reason = "the power iteration bounds ‖J_T(x)‖ from below, κ bounds it from above"
     elif measured is None:

@@ -572,6 +572,17 @@ def test_theory_of_a_map_without_constants():
     assert issubclass(METHODS["equilibrium"].cls, FixedPointMethod)
 
 
+def test_a_constant_map_does_not_expand_by_rounding():
+    """A orthogonal and R = Id: one step of this length ends anywhere at x*, and κ = 0."""
+    p = problem("compressed_sensing", dtype=torch.float32, size=(32, 32), fraction=1.0)
+    method = build("quadratic", weight=0.02, splitting="explicit", step=0.5)
+    assert method.theory(p).kappa == pytest.approx(0.0, abs=1e-12)
+    rows: dict[str, Any] = {g.key: g for g in method.guarantees(p, Evidence((), {"expansion": 3.3e-9}))}
+    assert rows["expansion"].lamp == "holds"
+    rows = {g.key: g for g in method.guarantees(p, Evidence((), {"expansion": 1e-4}))}
+    assert rows["expansion"].lamp == "violated"
+
+
 # ---------------------------------------------------------------- rounding and zeros
 
 
