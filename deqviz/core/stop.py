@@ -5,13 +5,16 @@ from collections.abc import Iterator
 
 from deqviz.core.records import Iterate
 
+NOTHING = 1e-6
+"""Units: single precision cannot tell less from 0 beside images of that size."""
+
 
 class Arrival:
     """Whether ‖T(x) − x‖ is at most `tolerance`, relative to ‖T(x)‖ and as a length.
 
     A run that goes away in steps of one length arrives relative to itself, so ‖T(x)‖ counts as one unit at
     most: √n, the size of an image of n `entries` up to 1, or ‖T(x₀)‖ where that is larger. Where the limit is
-    0 nothing is small relative to it: there ‖T(x)‖ counts as `tolerance` units at least.
+    0 nothing is small relative to it: there ‖T(x)‖ counts as `NOTHING` units at least.
     """
 
     def __init__(self, tolerance: float, entries: float) -> None:
@@ -25,7 +28,7 @@ class Arrival:
             if residual > 0 and gap / residual < math.inf:
                 self._unit = max(self._unit, gap / residual)
         length = self._tolerance * self._unit
-        return gap <= length and (residual <= self._tolerance or gap <= self._tolerance * length)
+        return gap <= length and (residual <= self._tolerance or gap <= NOTHING * length)
 
 
 class Stop:

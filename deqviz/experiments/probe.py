@@ -77,9 +77,11 @@ def probes(
     "spread_gap", the largest sum of both ‖T(x) − x‖ over ‖limit‖, and "spread_size", that of both ‖x‖, or of
     the starts where they are larger;
     "gain": ‖x₁ − x₂‖/‖y₁ − y₂‖ for data changed by 1 % in a random direction, with "gain_gap", the sum of
-    both ‖T(x) − x‖ over ‖y₁ − y₂‖, and "gain_size", that of both ‖x‖; "expansion": ‖J_T‖ at the limit by
-    power iteration, a lower bound; "landscape": the residual on the plane of the runs; "contraction": the
-    largest ‖T(x) − T(z)‖/‖x − z‖ seen there, with "contraction_room" = (‖T(x)‖ + ‖T(z)‖)/‖x − z‖.
+    both ‖T(x) − x‖ over ‖y₁ − y₂‖, "gain_size", that of both ‖x‖, and "fit_gain" = ‖A(x₁ − x₂)‖/‖y₁ − y₂‖;
+    where a method bounds a distance instead of ‖T(x) − x‖, that is what is summed. "expansion": ‖J_T‖ at the
+    limit by power iteration, a lower bound; "landscape": the residual on the plane of the runs;
+    "contraction": the largest ‖T(x) − T(z)‖/‖x − z‖ seen there, with "contraction_room" = (‖T(x)‖ +
+    ‖T(z)‖)/‖x − z‖.
     """
     rng = torch.Generator().manual_seed(seed + 1)
     # On a GPU the number is looked at every 16 iterates only: each look waits for the device.
@@ -90,16 +92,17 @@ def probes(
     own = max([size, *(float(norm(x).max()) for _, x in main[:1])])
     for key, title, start in _starts(problem, rng):
         path: list[tuple[int, Image]] = []
-        x, stop = start, Stop(tolerance, max_steps, every)
-        for iterate in method.iterates(problem, start):
-            x = iterate.x
-            is_end = stop.is_last(iterate)
-            if is_end or _thinned(iterate.k):
-                path.append((iterate.k, x.to("cpu", copy=True)))
+        x, end, stop = start, None, Stop(tolerance, max_steps, every)
+        for end in method.iterates(problem, start):
+            x = end.x
+            is_end = stop.is_last(end)
+            if is_end or _thinned(end.k):
+                path.append((end.k, x.to("cpu", copy=True)))
             if is_end:
-                gaps = max(gaps, _or_infinite(gap + largest_gap(iterate)))
                 break
             yield Probe(f"start-{key}", title, None, tuple(path))
+        # A run that ends by itself, as exact as rounding allows, has a gap too, whatever was asked for.
+        gaps = max(gaps, _or_infinite(gap + largest_gap(end)) if end else math.inf)
         distance = _or_infinite(float(norm(x - limit).max()) / max(size, 1e-12))
         # What was lost while a run was far out does not come back: the start counts where it is the larger.
         reach = max(float(norm(start).max()), _or_infinite(float(norm(x).max())))
@@ -117,17 +120,20 @@ def probes(
     known = norm(problem.data)
     share = torch.where(known > 0, 0.01 * known / norm(change), torch.full_like(known, 0.01))
     change = scale(share, change)
-    x, end, by = limit, math.inf, float(norm(change).max())
+    x, end, by = limit, None, float(norm(change).max())
     stop = Stop(tolerance, max_steps, every)
-    for iterate in method.iterates(Problem(problem.operator, problem.data + change, problem.noise), limit):
-        x = iterate.x
+    for end in method.iterates(Problem(problem.operator, problem.data + change, problem.noise), limit):
+        x = end.x
         yield Probe("gain", "gain of a perturbation")
-        if stop.is_last(iterate):
-            end = largest_gap(iterate)
+        if stop.is_last(end):
             break
     # Two unfinished runs differ by more than the data.
-    yield Probe("gain_gap", "gaps at which both runs stopped", (gap + end) / by)
+    yield Probe(
+        "gain_gap", "gaps at which both runs stopped", (gap + largest_gap(end) if end else math.inf) / by
+    )
     yield Probe("gain_size", "size of both limits", (size + float(norm(x).max())) / by)
+    fit = norm(problem.operator(x - limit)).max()
+    yield Probe("fit_gain", "gain of a perturbation on the fit", float(fit) / by)
     yield Probe("gain", "gain of a perturbation", float((norm(x - limit) / norm(change)).max()))
 
     f = _map_of(method, problem)

@@ -20,6 +20,8 @@ DISTANCE = "distance from start"
 """The scalar ‖x_k − x₀‖ of every eighth iterate: what the a-posteriori bound is checked against."""
 SIZE = "largest size of a batch"
 """The scalar max ‖T(x)‖ over the items of a batch: see `_guarantees.in_one_norm`."""
+REACH = "bound of the distance"
+"""The scalar b with ‖A(x − x*)‖ ≤ b, of methods whose guarantees speak of that and not of the gap."""
 SLIP = "rounding of the gap"
 """The scalar e with |‖T(x) − x‖ − gap| ≤ e, of methods that bound it as they run."""
 
@@ -81,7 +83,9 @@ def of_batch(sizes: Batch) -> dict[str, Scalar]:
 
 
 def largest_gap(iterate: Iterate) -> float:
-    """‖T(x) − x‖ from above: the gap, and what it may be wrong by where that is known."""
+    """‖T(x) − x‖ from above: the gap, and what it may be wrong by where that is known. Or `REACH`."""
+    if REACH in iterate.scalars:
+        return float(iterate.scalars[REACH])
     return float(iterate.gap) + float(iterate.scalars.get(SLIP, 0.0))
 
 

@@ -101,6 +101,11 @@ def _contraction(theory: Theory, solver: Solver, evidence: Evidence) -> Guarante
         largest = ratio if largest is None else max(largest, ratio)
     if theory.is_contraction:
         reason = theory.because
+    elif theory.is_averaged:
+        reason = (
+            f"T is averaged: its iterates converge wherever there is a {theory.noun}, but no κ < 1 is known:"
+            f" {theory.obstacle}"
+        )
     elif theory.is_nonexpansive:
         reason = f"T does not expand, but does not contract either: {theory.obstacle}"
     else:
@@ -136,6 +141,9 @@ def _largest_ratio(theory: Theory, marks: Sequence[Scalars]) -> float | None:
 def _expansion(theory: Theory, evidence: Evidence) -> Guarantee:
     measured = evidence.probes.get("expansion")
     factor = _factor(theory)
+    if factor is not None and measured is not None:
+        # A product with J_T is off by the floor, and κ may be 0.
+        measured = max(measured - theory.floor, 0.0)
     if factor is not None:
         reason = "the power iteration bounds ‖J_T(x)‖ from below, κ bounds it from above"
     elif measured is None:

@@ -1,5 +1,6 @@
 """Implicit non-variational (INV) regularisation as an equilibrium: any regulariser, splitting and solver."""
 
+import math
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -131,7 +132,8 @@ class Equilibrium(FixedPointMethod):
                 "(‖A‖² + αβ)/(σ_min² + αc) ‖T(x_k) − x_k‖",
             )
             averaged = True
-            floor, resolution = bound.step_error(alpha * beta), bound.step_resolution(alpha * beta)
+            floor = bound.step_error(alpha * beta) + bound.learned
+            resolution = bound.step_resolution(alpha * beta)
             offset = bound.solve_error(alpha * beta, size)
             rule = f"κ = αL/(αβ + σ_min²) = {1 - margin:.5g}, {numbers}"
         else:
@@ -139,9 +141,13 @@ class Equilibrium(FixedPointMethod):
             margin = self._explicit_margin(bound, tau)
             # ‖x − x*‖ ≤ ‖A*(Ax − y) + αR(x)‖/modulus needs no contraction of T.
             far = _theory.inverse(tau * modulus), "‖T(x_k) − x_k‖/(τ(σ_min² + αc))"
-            floor, resolution = bound.rounding * (1 + tau * bound.top), bound.resolution
+            floor = bound.rounding * (1 + tau * bound.top) + 2 * bound.learned
+            resolution = bound.resolution
             offset = bound.gradient_error(tau, size)
-            rule = f"κ = max|1 − τ(λ + αβ)| + ταL = {1 - margin:.5g}, τ = {tau:.4g}, {numbers}"
+            monotone = self._monotone_margin(bound, tau)
+            rule = "κ = max|1 − τ(λ + αβ)| + ταL" if margin >= monotone else "by c and L_R alone κ"
+            margin = max(margin, monotone)
+            rule = f"{rule} = {1 - margin:.5g}, τ = {tau:.4g}, {numbers}"
         error, statement = _theory.nearest((_theory.inverse(margin), _theory.BY_CONTRACTION), far)
         several = self._several(bound, constants)
         gain = _theory.equilibrium_gain(bound, alpha, c) if modulus > 0 else None
@@ -176,6 +182,23 @@ class Equilibrium(FixedPointMethod):
             return 2 - tau * (square + alpha * (beta + limit))
 
         return _theory.significant(min(margin_at(bound.top), margin_at(bound.bottom)))
+
+    def _monotone_margin(self, bound: _theory.Bounds, tau: float) -> float:
+        """1 − κ where R is strongly monotone and Lipschitz, whatever Id − R does.
+
+        Up to a constant T is the mean of Id − (τ/θ)A*A and Id − sR with the weights θ and 1 − θ, where
+        s = τα/(1 − θ): the second contracts by √(1 − 2sc + s²L_R²), the first by 1 at θ = τ‖A‖²/2 and by
+        1 − σ_min²/‖A‖² at twice that.
+        """
+        constants, alpha = self.regularizer.constants(), self.weight
+        c, steep = constants.monotonicity.value, constants.lipschitz.value
+        margins = [-math.inf]
+        for theta, first in ((tau * bound.top / 2, 0.0), (tau * bound.top, bound.bottom / bound.top)):
+            if theta < 1:
+                s = tau * alpha / (1 - theta)
+                share = min(s * (2 * c - s * steep**2), 1.0)
+                margins.append(theta * first + (1 - theta) * share / (1 + math.sqrt(1 - share)))
+        return _theory.significant(max(margins))
 
     def _too_long(self, bound: _theory.Bounds) -> str:
         if self.splitting == "implicit" or self.step <= 1:

@@ -118,7 +118,7 @@ class Mol(FixedPointMethod):
             error,
             _theory.equilibrium_gain(bound, 1 / weight, 1 - L) if modulus > 0 else None,
             is_averaged=alpha < 1 and margin >= -_theory.ROUNDING,
-            floor=bound.step_error(rho),
+            floor=bound.step_error(rho) + bound.learned,
             bias=bound.resolution,
             offset=bound.solve_error(rho, float(norm(problem.data).max())),
             resolution=bound.step_resolution(rho),

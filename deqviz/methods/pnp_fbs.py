@@ -112,7 +112,7 @@ class PnpFbs(FixedPointMethod):
             error,
             limit * tau * math.sqrt(bound.top) * error if error is not None else None,
             is_averaged=self.relaxation < 1 and self.step < 1 and margin >= -_theory.ROUNDING,
-            floor=bound.rounding * (1 + tau * bound.top),
+            floor=bound.rounding * (1 + tau * bound.top) + bound.learned,
             bias=bound.resolution,
             offset=bound.gradient_error(tau, float(norm(problem.data).max())),
             resolution=bound.resolution,

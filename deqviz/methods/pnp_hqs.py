@@ -82,7 +82,7 @@ class PnpHqs(FixedPointMethod):
         """κ = Lip(D_σ) ρ/(σ_min² + ρ)."""
         bound, rho = _theory.bounds(problem.operator), self.penalty
         limit = _denoisers.relaxed_lipschitz(self.denoiser, self.relaxation, self.plugged)
-        floor = bound.step_error(rho)
+        floor = bound.step_error(rho) + bound.learned
         if limit is None:
             return _theory.Theory(
                 None,

@@ -1,5 +1,6 @@
 """Isotropic total variation by a primal-dual method, with a duality gap that is a true bound."""
 
+import math
 from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
@@ -7,11 +8,12 @@ import torch
 from torch import Tensor
 
 from deqviz.core.catalog import METHODS
-from deqviz.core.guarantee import Curve, Guarantee, in_letters, quantity
+from deqviz.core.guarantee import Claim, Curve, Guarantee, in_letters, quantity
 from deqviz.core.records import Evidence, Iterate, Method, Problem
 from deqviz.core.registry import Range
 from deqviz.core.space import Batch, Image, extent, norm
 from deqviz.methods import _guarantees, _theory
+from deqviz.methods._base import REACH
 
 GAP = "duality gap"
 
@@ -68,7 +70,7 @@ class Tv(Method):
         ‖(x, p)‖²_M = ‖x‖² − 2τ⟨∇x, p⟩ + (τ/ς)‖p‖², in which the map is averaged.
         """
         A, alpha = problem.operator, self.weight
-        tau, dual = self.steps(problem)
+        bound, (tau, dual) = _theory.bounds(A), self.steps(problem)
         back = A.adjoint(problem.data)
         x = A.baseline(problem.data) if start is None else start
         low, high = extent(x.shape[1])
@@ -77,6 +79,10 @@ class Tv(Method):
         g, g_new, p, p_new, work = (x.new_zeros(2, b, c, h, w) for _ in range(5))
         size, pull = torch.empty_like(x), torch.empty_like(x)
         _gradient(x, g)
+        # What v may be wrong by, times how far two images of the box may be from each other.
+        most = x.numel() ** 0.5
+        drift = bound.rounding * (bound.top * most + bound.top**0.5 * float(norm(problem.data).norm()))
+        room = (high - low) * most * (drift + 16 * bound.resolution * alpha * most)
         x0, k = x, 0
         pull0 = A.gram(x0) - back
         fit0 = 0.5 * norm(A(x0) - problem.data).square().sum()
@@ -87,12 +93,12 @@ class Tv(Method):
             _add_adjoint(p, v)
             torch.mul(g[0], g[0], out=size).addcmul_(g[1], g[1]).sqrt_()
             variation = alpha * size.sum()
-            # vx − min vz over the box, z = low where v ≥ 0 and high elsewhere: each term is ≥ 0 up to
-            # rounding.
-            edge = variation - _dot(g, p)
-            gap = edge + _dot(v, x) - high * v.clamp_max(0).sum()
-            if low != 0:
-                gap = gap - low * v.clamp_min(0).sum()
+            # α|∇x| − ⟨∇x, p⟩, and vx − min vz over the box, z = low where v ≥ 0 and high elsewhere: each term
+            # is ≥ 0, so that no sum cancels.
+            torch.mul(size, alpha, out=work[0]).addcmul_(g[0], p[0], value=-1).addcmul_(g[1], p[1], value=-1)
+            torch.mul(v.clamp_min(0), x - low, out=work[1]).addcmul_(v.clamp_max(0), x - high)
+            gap = work.sum(dtype=torch.float64)
+            reach = (2 * (gap + room + 8 * bound.resolution * variation)).clamp_min(0).sqrt()
 
             x_new = torch.add(x, v, alpha=-tau).clamp_(low, high)
             _gradient(x_new, g_new)
@@ -104,7 +110,7 @@ class Tv(Method):
             dx, dp = x_new - x, torch.sub(p_new, p, out=g)
             moved = _dot(dx, dx) + (tau / dual) * _dot(dp, dp) - 2 * tau * _dot(work, dp)
             moved, where = moved.clamp_min(0).sqrt(), _dot(x_new, x_new).sqrt().clamp_min(1e-12)
-            yield Iterate(k, x, moved / where, moved, k + 1, fit + variation, {GAP: gap})
+            yield Iterate(k, x, moved / where, moved, k + 1, fit + variation, {GAP: gap, REACH: reach})
             x, g, g_new, p, p_new, k = x_new, g_new, g, p_new, p, k + 1
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
@@ -125,8 +131,6 @@ class Tv(Method):
             # Sums of h·w terms: below a few hundred roundings of the objective they say nothing.
             room = 500 * bound.rounding * abs(least)
             bounds, lowered = Curve(ks, gaps), Curve(ks, [value - least for value in objectives])
-        spread = evidence.probes.get("spread")
-        reason = "A may annihilate differences of minimisers, and total variation is not strictly convex"
         rows = (
             Guarantee(
                 "steps",
@@ -165,24 +169,57 @@ class Tv(Method):
                 "not verifiable",
                 "T is averaged, which gives convergence and no κ < 1",
             ),
+            *self._of_minimisers(bound, evidence),
+        )
+        return _guarantees.at_end(in_letters("total variation", rows), evidence)
+
+    def _of_minimisers(self, bound: _theory.Bounds, evidence: Evidence) -> tuple[Guarantee, ...]:
+        """What ½‖Ax − y‖² proves: P(x) − P* ≥ ½‖A(x − x*)‖², so that ‖A(x − x*)‖ ≤ √(2 duality gap).
+
+        And ‖AΔx‖² ≤ ⟨AΔx, Δy⟩ for two minimisers, as the rest of P is convex. σ_min(A) > 0 turns both into
+        statements on x.
+        """
+        seen, sigma = evidence.probes.get, bound.bottom**0.5
+        apart, ends = seen("spread_gap"), seen("gain_gap") or 0.0
+        # Without an end of both runs there is nothing to compare.
+        is_near = math.isfinite(ends)
+        claim: Claim = "certified" if sigma > 0 else "not verifiable"
+        if sigma > 0:
+            why = f"½‖Ax − y‖² is strongly convex: σ_min(A) ≥ {sigma:.3g}"
+        else:
+            why = "A may annihilate differences of minimisers, and total variation is not strictly convex"
+        return (
             Guarantee(
                 "uniqueness",
                 "Unique minimiser",
-                "‖x − x′‖ = 0 from all starts",
-                "not verifiable",
-                reason,
-                value=quantity(spread, _guarantees.LIMIT),
+                "‖x − x′‖ ≤ (√(2 gap) + √(2 gap′))/σ_min from all starts",
+                claim,
+                why,
+                quantity(apart / sigma if sigma > 0 and apart is not None else None, _guarantees.LIMIT),
+                quantity(seen("spread"), _guarantees.LIMIT),
+            ),
+            Guarantee(
+                "fit",
+                "Stability of the fit",
+                "‖A(x₁ − x₂)‖ ≤ ‖y₁ − y₂‖",
+                "certified",
+                "for any two minimisers, as total variation and the box are convex; √(2 duality gap) is added"
+                " for each of the two runs",
+                quantity(1.0 if is_near else None, _guarantees.CHANGE),
+                quantity(seen("fit_gain"), _guarantees.CHANGE, "lower"),
+                ends if is_near else 0.0,
             ),
             Guarantee(
                 "stability",
                 "Stability",
-                "‖x₁ − x₂‖ ≤ C ‖y₁ − y₂‖",
-                "not verifiable",
-                reason,
-                value=quantity(evidence.probes.get("gain"), _guarantees.CHANGE, "lower"),
+                "‖x₁ − x₂‖ ≤ ‖y₁ − y₂‖/σ_min",
+                claim,
+                why,
+                quantity(1 / sigma if sigma > 0 and is_near else None, _guarantees.CHANGE),
+                quantity(seen("gain"), _guarantees.CHANGE, "lower"),
+                ends / sigma if sigma > 0 and is_near else 0.0,
             ),
         )
-        return _guarantees.at_end(in_letters("total variation", rows), evidence)
 
 
 def _dot(u: Tensor, v: Tensor) -> Tensor:

@@ -16,11 +16,11 @@ from deqviz.core.catalog import METHODS, OPERATORS, discover
 from deqviz.core.linalg import power_iteration
 from deqviz.core.records import Evidence, Problem, Scalars
 from deqviz.core.registry import Choice
-from deqviz.core.space import Space, inner, norm
+from deqviz.core.space import Space, inner, norm, wide
 from deqviz.core.stop import settle
 from deqviz.diagnostics._jacobian import Jacobian
 from deqviz.experiments.probe import probes
-from deqviz.methods._base import SIZE, FixedPointMethod
+from deqviz.methods._base import SIZE, FixedPointMethod, largest_gap
 from deqviz.methods._guarantees import proved_rate
 from deqviz.methods._theory import Bounds, Theory, bounds, equilibrium_gain, inverse, nearest
 from deqviz.solvers.anderson import Anderson
@@ -352,7 +352,7 @@ def test_a_batch_of_unequal_items_is_bounded_as_one(key, params):
     p, method = replace(p, data=y), METHODS[key].build(params)
     marks = [Scalars.of(r) for r in islice(method.iterates(p), 30)]
     rows: dict[str, Any] = {g.key: g for g in method.guarantees(p, Evidence(marks))}
-    assert {rows[k].lamp for k in ("rate", "error")} == {"certified"}
+    assert {rows[k].status for k in ("rate", "error")} == {"certified"}
     shown, first = rows["rate"].measured.values[0], marks[0]
     assert shown == pytest.approx(first.gap / first.scalars[SIZE], rel=1e-9)
 
@@ -438,6 +438,61 @@ def test_chebyshev_holds_for_conjugate_gradients():
     assert rows["rate"].status == rows["error"].status == "certified"
 
 
+@pytest.mark.parametrize("mode", ["direct", "conjugate gradients"])
+def test_stability_is_decided_where_the_tolerance_cannot_be_reached(mode):
+    """A run that ends as exactly as rounding allows has a gap, and that is its allowance."""
+    p = problem("tomography", dtype=torch.float32, views=10)
+    method = METHODS["tikhonov"].build({"weight": 0.1, "mode": mode})
+    *_, end = method.iterates(p)
+    found = probes(method, p, limit=end.x, tolerance=1e-12, max_steps=500, seed=0, gap=largest_gap(end))
+    seen = {probe.key: probe.value for probe in found if probe.value is not None}
+    assert float(end.residual) > 1e-12
+    assert 0 < seen["gain_gap"] < 1e-2
+    assert 0 < seen["spread_gap"] < 1e-4
+    rows: dict[str, Any] = {g.key: g for g in method.guarantees(p, Evidence((), seen))}
+    assert rows["stability"].status == rows["uniqueness"].status == "certified"
+    # ‖(A*A + α)⁻¹A*‖ ≤ 1/(2√α) = 1.58, and little is added.
+    assert rows["stability"].predicted == pytest.approx(1.58, abs=0.05)
+
+
+# ---------------------------------------------------------------- total variation
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("operator", "params"),
+    [("denoising", {}), ("gaussian_blur", {"width": 0.5}), ("inpainting", {}), ("fourier", {})],
+)
+def test_the_duality_gap_bounds_the_distance_from_the_minimiser(operator, params, dtype):
+    """‖A(x_k − x*)‖ ≤ √(2 gap) for every A, which σ_min > 0 turns into a distance of images."""
+    p = problem(operator, dtype=dtype, size=(10, 9), **params)
+    method: Any = METHODS["tv"].build({"weight": 0.02})
+    # 4000 steps in double precision: ‖A(x − x*)‖ is then known to its own bound.
+    A = OPERATORS[operator].build(params, image=replace(p.operator.image, dtype=torch.float64))
+    end = next(islice(method.iterates(Problem(A, wide(p.data), 0.0)), 4000, None))
+    near = largest_gap(end)
+    for iterate in islice(method.iterates(p), 0, 400, 20):
+        assert float(norm(A(iterate.x.double() - end.x))) <= largest_gap(iterate) + near
+    assert near < 0.02 * largest_gap(next(method.iterates(p)))
+
+
+@pytest.mark.parametrize("steps", [3, 300])
+@pytest.mark.parametrize("operator", ["denoising", "inpainting"])
+def test_total_variation_states_what_holds(operator, steps):
+    p, method = problem(operator, dtype=torch.float32), METHODS["tv"].build({"weight": 0.02})
+    *_, end = islice(method.iterates(p), steps)
+    found = probes(method, p, limit=end.x, tolerance=1e-6, max_steps=steps, seed=0, gap=largest_gap(end))
+    seen = {probe.key: probe.value for probe in found if probe.value is not None}
+    rows: dict[str, Any] = {g.key: g for g in method.guarantees(p, Evidence((), seen))}
+    assert rows["fit"].status == "certified"
+    assert {rows[k].status for k in ("uniqueness", "stability")} == {
+        "certified" if operator == "denoising" else "not verifiable"
+    }
+    assert rows["fit"].predicted > 1
+    # Of runs that are unfinished the ends are farther apart than their minimisers.
+    assert rows["fit"].measured <= 1.001 or steps == 3
+
+
 # ---------------------------------------------------------------- statement and line
 
 
@@ -517,6 +572,17 @@ def test_theory_of_a_map_without_constants():
     assert not theory.is_nonexpansive
     assert theory.kappa is None
     assert issubclass(METHODS["equilibrium"].cls, FixedPointMethod)
+
+
+def test_a_constant_map_does_not_expand_by_rounding():
+    """A orthogonal and R = Id: one step of this length ends anywhere at x*, and κ = 0."""
+    p = problem("compressed_sensing", dtype=torch.float32, size=(32, 32), fraction=1.0)
+    method = build("quadratic", weight=0.02, splitting="explicit", step=0.5)
+    assert method.theory(p).kappa == pytest.approx(0.0, abs=1e-12)
+    rows: dict[str, Any] = {g.key: g for g in method.guarantees(p, Evidence((), {"expansion": 3.3e-9}))}
+    assert rows["expansion"].status == "certified"
+    rows = {g.key: g for g in method.guarantees(p, Evidence((), {"expansion": 1e-4}))}
+    assert rows["expansion"].status == "violated"
 
 
 # ---------------------------------------------------------------- rounding and zeros

@@ -18,6 +18,7 @@ from deqviz.core.records import Iterate, Map, Method, Problem, Solver, Step
 from deqviz.core.space import Batch, Data, Image, Result, norm
 from deqviz.core.stop import Arrival
 from deqviz.diagnostics._jacobian import Jacobian
+from deqviz.methods._base import largest_gap
 from deqviz.solvers.anderson import Anderson
 
 Derivative = Literal["implicit", "through all steps", "none"]
@@ -302,5 +303,5 @@ class Opaque(SolutionMap):
                 break
         if last is None:
             raise ValueError("the stream of iterates is empty")
-        gap = torch.full_like(norm(last.x), float(last.gap))
+        gap = torch.full_like(norm(last.x), largest_gap(last))
         return Reached(last.x, last.x, gap, float(last.residual), last.evaluations)

@@ -212,7 +212,24 @@ def test_a_turning_r_makes_spirals_and_a_skew_one_needs_no_contraction() -> None
         assert [run.end for run in trajectories(plane, STARTS)] == [end] * len(STARTS)
         rows = {g.key: g for g in guarantees(plane, (only,), trajectories(plane, STARTS))}
         assert rows["uniqueness"].claim == "certified"
-        assert rows["contraction"].status == "hypothesis violated"
+        # A step against A*A and one against R contract; Id − R does not.
+        assert rows["contraction"].status == ("certified" if attracts else "hypothesis violated")
+        assert "violated" not in {row.status for row in rows.values()}
+
+
+@pytest.mark.parametrize("strength", [0.5, 2.0, 3.0])
+@pytest.mark.parametrize("step", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("axes", [Axes(), Axes(second=0.4)], ids=["a row", "two rows"])
+def test_the_factor_of_a_skew_r_is_above_that_of_its_map(strength, step, axes) -> None:
+    """T is linear: ‖T(x) − T(0)‖ for the two unit vectors has all there is to know."""
+    plane = Plane(Skew(strength), axes, splitting="explicit", step=step)
+    T, origin = plane.map, torch.zeros(1, 1, 1, 2, dtype=torch.float64)
+    columns = (T(torch.eye(2, dtype=torch.float64).view(2, 1, 1, 2)) - T(origin)).view(2, 2)
+    margin = plane.method.theory(plane.problem).margin
+    assert margin is not None
+    assert float(torch.linalg.matrix_norm(columns, 2)) <= 1 - margin + 1e-12
+    # Small steps contract, as R is strongly monotone; at L < 1 all do.
+    assert margin > 0 or (step == 0.9 or strength == 3.0)
 
 
 def test_a_step_too_long_leaves_and_is_void() -> None:

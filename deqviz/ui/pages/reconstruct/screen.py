@@ -10,7 +10,7 @@ from deqviz.core.catalog import METHODS, OPERATORS, REGULARIZERS
 from deqviz.core.guarantee import Curve as Line
 from deqviz.core.guarantee import Guarantee, is_void
 from deqviz.core.records import Scalars
-from deqviz.methods._base import DISTANCE, SLIP
+from deqviz.methods._base import DISTANCE, REACH, SLIP
 from deqviz.operators.parallel_mri import ParallelMri
 from deqviz.runtime.job import Job
 from deqviz.runtime.run_snapshot import RunSnapshot
@@ -217,7 +217,7 @@ def _columns(snapshot: RunSnapshot, guarantees: Sequence[Guarantee]) -> dict[str
 
 def _curves(marks: Sequence[Scalars]) -> tuple[str, ...]:
     """The method's own curves; the distance from the start serves a guarantee and says little by itself."""
-    return tuple(name for name in marks[-1].scalars if name not in (DISTANCE, SLIP)) if marks else ()
+    return tuple(name for name in marks[-1].scalars if name not in (DISTANCE, REACH, SLIP)) if marks else ()
 
 
 def _quality(snapshot: RunSnapshot) -> tuple[Curve, ...]:
