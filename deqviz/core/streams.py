@@ -8,6 +8,8 @@ version, and those that say none keep the streams of version 1.
 
 import hashlib
 
+from deqviz.core.quoted import quoted
+
 VERSION = 2
 FOLLOWS = -1
 """The seed of an operator that draws its mask from the seed of the run."""
@@ -21,7 +23,8 @@ def stream(seed: int, name: str) -> int:
 def check_streams(version: object) -> None:
     """Raise ValueError, with a sentence for the user, unless these streams are known."""
     if type(version) is not int or not 1 <= version <= VERSION:
-        raise ValueError(f"Version {version!r} of the random streams is unknown; known are 1 to {VERSION}.")
+        known = f"known are 1 to {VERSION}"
+        raise ValueError(f"Version {quoted(version)} of the random streams is unknown; {known}.")
 
 
 def with_streams(query: dict[str, str], version: int) -> dict[str, str]:
@@ -29,4 +32,4 @@ def with_streams(query: dict[str, str], version: int) -> dict[str, str]:
     if version == VERSION:
         return {**query, "v": str(version)} if query else query
     plain = {k: v for k, v in query.items() if (k, v) != ("operator.seed", "0")}
-    return plain or ({"v": str(version)} if query else {})
+    return plain or {"v": str(version)}

@@ -357,7 +357,8 @@ def test_the_journey(visit):
     table = page.locator("table").first
     expect(table).to_contain_text("is not below R =")
     state(page, "done")
-    expect(page.locator("[data-lamp=void]")).to_have_count(4)
+    # Four rows of the ball of the proof, the width that is asked for with its probability, and recovery.
+    expect(page.locator("[data-lamp='hypothesis violated']")).to_have_count(7)
     run = page.locator(ROOT).get_attribute("data-run")
     page.get_by_role("button", name="Train both layers").click()
     expect(page).to_have_url(re.compile("is_both=True"))

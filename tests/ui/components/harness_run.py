@@ -262,7 +262,7 @@ def panel() -> None:
     now = st.session_state.job
     state = now.state
     live.show(now.view(), on_command=act)
-    st.caption(f"Speed {now.speed}")
+    st.text(f"Speed {now.speed}")
     is_alive = state in ("running", "checking")
     if now.run != job.run or is_alive != alive or (state == "paused" and now.steps):
         st.rerun()
