@@ -4,7 +4,7 @@ import { el } from "./dom.js";
 import { supplyPlotly } from "./loader.js";
 import { decode } from "./protocol.js";
 
-const PATIENCE = 5000; // ms until an unanswered command is given up
+const TRIES = 5; // times that a command is sent, a second apart, until it is given up
 
 let count = Date.now(); // what is sent is numbered across all views and visits
 
@@ -108,13 +108,23 @@ export class Commander extends View {
   order(command) {
     this.failed = null;
     this.outbox.push({ ...command, number: nextNumber() });
-    this.post({ commands: [...this.outbox] });
+    this.tries = TRIES;
+    this.send();
+  }
+
+  /** Again and again until all are acknowledged: a rerun that the page itself asks for may take a click's place. */
+  send() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.giveUp(), PATIENCE);
+    if (!this.outbox.length || this.gone) return;
+    if (!this.tries--) {
+      this.giveUp();
+      return;
+    }
+    this.post({ commands: [...this.outbox] });
+    this.timer = setTimeout(() => this.send(), 1000);
   }
 
   giveUp() {
-    if (!this.outbox.length || this.gone) return;
     this.outbox = [];
     this.failed = "The server did not answer; please try again.";
     this.drawBar();
