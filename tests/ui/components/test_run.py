@@ -323,6 +323,27 @@ class TestLive:
         state(page, "paused")
         assert newest(page) == held + 3
 
+    def test_a_click_that_is_lost_is_sent_again(self, page, serve):
+        dropped: list[object] = []
+
+        def between(socket):
+            server = socket.connect_to_server()
+
+            def send(message):
+                if isinstance(message, bytes) and b'"name":"pause"' in message and not dropped:
+                    dropped.append(message)
+                else:
+                    server.send(message)
+
+            socket.on_message(send)
+
+        page.route_web_socket(re.compile("_stcore/stream"), between)
+        page.goto(f"{serve(HARNESS)}?n=5000&pace=0.02")
+        state(page, "running")
+        click(page, "Pause")
+        state(page, "paused")
+        assert len(dropped) == 1
+
     def test_speed_stop_and_reset(self, going):
         page = going
         run = data(page, "run")
