@@ -19,6 +19,7 @@ Status = Claim | Literal["waiting", "violated"]
 Side = Literal["exact", "lower", "upper"]
 """Whether a number is what it stands for, or a lower or an upper bound of that."""
 
+CLAIMS: tuple[Claim, ...] = ("certified", "stated", "estimated", "remark", *get_args(Void))
 ARITHMETIC = 1e-5
 """Relative error of a quotient of two norms, each a sum in single precision: a term of every comparison."""
 
@@ -35,6 +36,11 @@ class Curve:
     k: Sequence[int]
     values: Sequence[float]
 
+    def __post_init__(self) -> None:
+        """One value for each iteration; raises ValueError otherwise."""
+        if len(self.k) != len(self.values):
+            raise ValueError(f"A curve has {len(self.values)} values for {len(self.k)} iterations.")
+
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
@@ -43,6 +49,11 @@ class Quantity:
     of: Curve | float
     unit: str = ""
     side: Side = "exact"
+
+    def __post_init__(self) -> None:
+        """A number of whichever library is one of Python's: nothing else would be compared."""
+        if not isinstance(self.of, Curve):
+            object.__setattr__(self, "of", float(self.of))
 
     @property
     def number(self) -> float | None:
@@ -90,7 +101,8 @@ class Guarantee:
     is what rounding and unfinished solves add, in their unit. `k` is the iteration at which numbers, not
     curves, were taken. `reason` says what the claim rests on, or names the hypothesis. `paper` is the line
     of theory whose letters the statement uses, empty for the common ones: the glossary has the meaning of
-    both. Raises ValueError where value and bound have two units.
+    both. Raises ValueError for value and bound in two units, for a number beside a curve, and for a claim
+    that is none.
     """
 
     key: str
@@ -105,14 +117,23 @@ class Guarantee:
     paper: str = ""
 
     def __post_init__(self) -> None:
-        """Numbers in two units are never compared."""
+        """Numbers in two units are never compared, and a number with no curve."""
+        if self.claim not in CLAIMS:
+            raise ValueError(f"{self.key} claims {self.claim!r}; known are {', '.join(CLAIMS)}.")
+        sides = {isinstance(q.of, Curve) for q in (self.bound, self.value) if q is not None}
+        if len(sides) > 1 or (isinstance(self.allowance, Curve) and sides == {False}):
+            raise ValueError(f"{self.key} compares a number with a curve.")
         if self.bound is not None and self.value is not None and self.bound.unit != self.value.unit:
             units = " and a bound in ".join(q.unit or "plain numbers" for q in (self.value, self.bound))
             raise ValueError(f"{self.key} compares a value in {units}.")
 
     @property
     def points(self) -> tuple[Point, ...]:
-        """Value and bound wherever both are there."""
+        """Value and bound wherever both are there; what may be anything is compared with nothing."""
+        return tuple(p for p in self._pairs if p.limit != math.inf)
+
+    @property
+    def _pairs(self) -> tuple[Point, ...]:
         if self.bound is None or self.value is None:
             return ()
         match self.bound.of, self.value.of:
@@ -125,7 +146,7 @@ class Guarantee:
                     for k, v in zip(below.k, below.values, strict=True)
                     if k in limits
                 )
-            case (float() | int()) as above, (float() | int()) as below:
+            case float() as above, float() as below:
                 # A number that is none must not pass for one that is small enough.
                 value = below if math.isfinite(below) else math.nan
                 room = 0.0 if isinstance(self.allowance, Curve) else self.allowance
@@ -146,6 +167,8 @@ class Guarantee:
             return True
         assert self.bound is not None
         assert self.value is not None
+        if any(math.isnan(point.value) for point in points):
+            return False
         return None if self.value.side == "upper" or self.bound.side == "lower" else False
 
     @property

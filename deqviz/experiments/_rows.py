@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import NoneType
-from typing import Any, Generic, Literal, TypeVar, get_args, get_type_hints
+from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args, get_type_hints
 
 import torch
 
@@ -42,12 +42,13 @@ class Row(ABC):
         return all(g.status != "violated" for g in self.guarantees if g.claim == "certified")
 
     def plain(self) -> dict[str, float | int | str | bool | None]:
-        """The fields, and of each inequality `bound.key`, `holds.key`, `slack.key` = 1 − value/bound."""
+        """The fields, and of each inequality `bound`, `holds`, `slack` = 1 − value/bound, and `allowance`."""
         values: dict[str, float | int | str | bool | None] = asdict(self)  # pyright: ignore[reportArgumentType]
         for g in self.guarantees:
             values[f"bound.{g.key}"] = None if g.bound is None else g.bound.number
             values[f"holds.{g.key}"] = g.holds if g.claim == "certified" else None
             values[f"slack.{g.key}"] = slack(g)
+            values[f"allowance.{g.key}"] = None if isinstance(g.allowance, Curve) else g.allowance
         return values
 
 
@@ -57,7 +58,9 @@ R = TypeVar("R", bound=Row)
 def slack(g: Guarantee) -> float | None:
     """1 − value/bound: the share of the bound that is left; None where there is nothing to compare."""
     above, below = (None if q is None else q.number for q in (g.bound, g.value))
-    return 1 - below / above if above and above > 0 and below is not None else None
+    if above is None or below is None or not 0 < above < math.inf or not math.isfinite(below):
+        return None
+    return 1 - below / above
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,9 @@ class Progress(Generic[R]):
 class Experiment(ABC, Generic[R]):
     """Many equilibria of one question, as a generator of rows; subclasses are frozen dataclasses."""
 
+    revision: ClassVar[int] = 1
+    """Raised where a column comes to mean something else: files of before are not gone on with."""
+
     @property
     @abstractmethod
     def row_type(self) -> type[R]:
@@ -94,7 +100,8 @@ class Experiment(ABC, Generic[R]):
     @property
     def settings(self) -> str:
         """A digest of everything that the rows depend on; images and maps by a few of their digits."""
-        return hashlib.sha256(repr(_written(self)).encode()).hexdigest()[:12]
+        text = repr(_written(self)) + (f" {self.revision}" if self.revision > 1 else "")
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _written(value: Any) -> Any:
@@ -220,13 +227,20 @@ def panel(rows: Sequence[Row]) -> tuple[Guarantee, ...]:
 _WEAKNESS = {name: n for n, name in enumerate(("certified", "stated", "estimated", "remark"))}
 
 
+def _rows(count: int) -> str:
+    return f"{count} row{'' if count == 1 else 's'}"
+
+
 def together(entries: Sequence[tuple[int, Guarantee]]) -> Guarantee:
     """One inequality at several k as one with curves, claimed as in the weakest row that claims it."""
     weakest = max((g for _, g in entries), key=lambda g: _WEAKNESS.get(g.claim, len(_WEAKNESS)))
-    points = [(k, point, g) for k, g in entries if not is_void(g.claim) for point in g.points]
+    deciding = [(k, g) for k, g in entries if not is_void(g.claim) and g.holds is not None]
+    claiming = [(k, g) for k, g in deciding if g.claim != "remark"] or deciding
+    points = [(k, point, g) for k, g in claiming for point in g.points]
     if not points:
         return replace(weakest, bound=None, value=None, allowance=0.0)
-    speaks = max((g for _, _, g in points), key=lambda g: _WEAKNESS[g.claim])
+    # One that is violated lends its sides, so that it stays so beside others.
+    speaks = max((g for _, _, g in points), key=lambda g: (g.holds is False, _WEAKNESS[g.claim]))
     assert speaks.bound is not None
     assert speaks.value is not None
 
@@ -237,7 +251,7 @@ def together(entries: Sequence[tuple[int, Guarantee]]) -> Guarantee:
         speaks,
         reason=weakest.reason
         if len(points) == len(entries)
-        else f"{len(entries) - len(points)} rows left out: {weakest.reason}",
+        else f"{_rows(len(entries) - len(points))} left out: {weakest.reason}",
         bound=replace(speaks.bound, of=curve(lambda p: p.bound)),
         value=replace(speaks.value, of=curve(lambda p: p.value)),
         allowance=curve(lambda p: p.allowance),

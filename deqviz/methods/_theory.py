@@ -103,6 +103,13 @@ def _bounds(operator: ForwardModel) -> Bounds:
     return Bounds(top, bottom, operator.rounding, tolerance, wide, operator.resolution)
 
 
+def of_null_space(operator: ForwardModel) -> Void:
+    """Which void it is where σ_min(A) > 0 is not proved: A has a null space where it measures too little."""
+    seen = operator.codomain.size if operator.measured is None else int(operator.measured.sum())
+    reals = 2 if operator.codomain.dtype.is_complex else 1
+    return "hypothesis violated" if reals * seen < operator.domain.size else "not verifiable"
+
+
 @dataclass(frozen=True, slots=True)
 class Theory:
     """What is proved of T: its contraction, its fixed points, and how far rounding lets one look.

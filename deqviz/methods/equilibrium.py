@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 
 from deqviz.core.catalog import METHODS
-from deqviz.core.guarantee import Guarantee
+from deqviz.core.guarantee import Guarantee, Void
 from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Evidence, Map, Problem
 from deqviz.core.registry import Options, Pick, Range
@@ -166,6 +166,7 @@ class Equilibrium(FixedPointMethod):
             obstacle=self._too_long(bound) or several,
             several=several,
             error_statement=statement,
+            void=self._void(problem.operator, bound),
             gain_statement="‖x₁ − x₂‖ ≤ "
             + ("‖y₁ − y₂‖/(2√(αc))" if by_c else "σ_min ‖y₁ − y₂‖/(σ_min² + αc)"),
         )
@@ -206,6 +207,12 @@ class Equilibrium(FixedPointMethod):
         tau = self._step(bound)
         longest = tau / self.step
         return f"τ = {tau:.3g} exceeds {longest:.3g}, the longest step for which T is known not to expand"
+
+    def _void(self, operator: ForwardModel, bound: _theory.Bounds) -> Void:
+        """A step or a constant is too large, or A has, or may have, a null space."""
+        constants = self.regularizer.constants()
+        is_beyond = self._too_long(bound) or constants.contraction.value > constants.center
+        return "hypothesis violated" if is_beyond else _theory.of_null_space(operator)
 
     def _several(self, bound: _theory.Bounds, constants: Constants) -> str:
         beta, limit = constants.center, constants.contraction.value

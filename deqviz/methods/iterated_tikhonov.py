@@ -71,5 +71,6 @@ class IteratedTikhonov(FixedPointMethod):
             obstacle="A (nearly) has a null space, which the limit does not regularise",
             gain_statement="‖x₁ − x₂‖ ≤ ‖y₁ − y₂‖/σ_min",
             noun="least-squares solution",
+            void=_theory.of_null_space(problem.operator),
         )
         return _guarantees.table(theory, self.solver, evidence)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from deqviz.core.catalog import METHODS
 from deqviz.core.guarantee import Claim, Curve, Guarantee, in_letters, quantity
+from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Evidence, Iterate, Method, Problem
 from deqviz.core.registry import Range
 from deqviz.core.space import Batch, Image, extent, norm
@@ -88,11 +89,13 @@ class Tv(Method):
         fit0 = 0.5 * norm(A(x0) - problem.data).square().sum()
         while True:
             v = torch.sub(A.gram(x), back, out=pull)
-            # A quadratic has f(x) = f(x₀) + ½⟨x − x₀, ∇f(x) + ∇f(x₀)⟩: no product with A, nothing cancels.
+            # A quadratic has f(x) = f(x₀) + ½⟨x − x₀, ∇f(x) + ∇f(x₀)⟩: no product with A, and a few roundings
+            # of f(x₀) are lost.
             fit = fit0 + _dot(torch.sub(x, x0, out=size), torch.add(v, pull0, out=work[0])) / 2
             _add_adjoint(p, v)
             torch.mul(g[0], g[0], out=size).addcmul_(g[1], g[1]).sqrt_()
             variation = alpha * size.sum()
+            objective = (fit + variation).clamp_min(0)
             # α|∇x| − ⟨∇x, p⟩, and vx − min vz over the box, z = low where v ≥ 0 and high elsewhere: each term
             # is ≥ 0, so that no sum cancels.
             torch.mul(size, alpha, out=work[0]).addcmul_(g[0], p[0], value=-1).addcmul_(g[1], p[1], value=-1)
@@ -110,7 +113,7 @@ class Tv(Method):
             dx, dp = x_new - x, torch.sub(p_new, p, out=g)
             moved = _dot(dx, dx) + (tau / dual) * _dot(dp, dp) - 2 * tau * _dot(work, dp)
             moved, where = moved.clamp_min(0).sqrt(), _dot(x_new, x_new).sqrt().clamp_min(1e-12)
-            yield Iterate(k, x, moved / where, moved, k + 1, fit + variation, {GAP: gap, REACH: reach})
+            yield Iterate(k, x, moved / where, moved, k + 1, objective, {GAP: gap, REACH: reach})
             x, g, g_new, p, p_new, k = x_new, g_new, g, p_new, p, k + 1
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
@@ -128,8 +131,10 @@ class Tv(Method):
         if values:
             ks, objectives, gaps = zip(*values, strict=True)
             least = min(objectives)
-            # Sums of h·w terms: below a few hundred roundings of the objective they say nothing.
-            room = 500 * bound.rounding * abs(least)
+            # Sums of h·w terms: below a few hundred roundings of the largest of them they say nothing, and
+            # ½‖Ax − y‖² is made of ½‖y‖² and of what it is less than that.
+            start = 0.5 * float(norm(problem.data).max()) ** 2
+            room = 500 * bound.rounding * max(start, *map(abs, objectives))
             bounds, lowered = Curve(ks, gaps), Curve(ks, [value - least for value in objectives])
         rows = (
             Guarantee(
@@ -169,11 +174,13 @@ class Tv(Method):
                 "not verifiable",
                 "T is averaged, which gives convergence and no κ < 1",
             ),
-            *self._of_minimisers(bound, evidence),
+            *self._of_minimisers(problem.operator, bound, evidence),
         )
         return _guarantees.at_end(in_letters("total variation", rows), evidence)
 
-    def _of_minimisers(self, bound: _theory.Bounds, evidence: Evidence) -> tuple[Guarantee, ...]:
+    def _of_minimisers(
+        self, operator: ForwardModel, bound: _theory.Bounds, evidence: Evidence
+    ) -> tuple[Guarantee, ...]:
         """What ½‖Ax − y‖² proves: P(x) − P* ≥ ½‖A(x − x*)‖², so that ‖A(x − x*)‖ ≤ √(2 duality gap).
 
         And ‖AΔx‖² ≤ ⟨AΔx, Δy⟩ for two minimisers, as the rest of P is convex. σ_min(A) > 0 turns both into
@@ -183,7 +190,7 @@ class Tv(Method):
         apart, ends = seen("spread_gap"), seen("gain_gap") or 0.0
         # Without an end of both runs there is nothing to compare.
         is_near = math.isfinite(ends)
-        claim: Claim = "certified" if sigma > 0 else "not verifiable"
+        claim: Claim = "certified" if sigma > 0 else _theory.of_null_space(operator)
         if sigma > 0:
             why = f"½‖Ax − y‖² is strongly convex: σ_min(A) ≥ {sigma:.3g}"
         else:

@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from deqviz.core.guarantee import Claim, Curve, Guarantee, Quantity, Side, Status, quantity
+from deqviz.experiments._rows import together
 
 ROW = Guarantee("key", "Name", "a ≤ b", "certified", "because", Quantity(1.0), Quantity(0.5))
 """Certified, and so it is."""
@@ -85,6 +87,55 @@ def test_an_empty_bound_is_met_by_nothing_only():
     assert row.status == "violated"
     assert replace(row, value=Quantity(0.0)).status == "certified"
     assert replace(row, value=Quantity(0.0)).worst == replace(row, value=Quantity(0.0)).points[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"value": Quantity(Curve([0], [5.0]))},
+        {"bound": Quantity(Curve([0], [5.0]))},
+        {"allowance": Curve([0], [1.0])},
+    ],
+    ids=["a curve below a number", "a number below a curve", "an allowance by iteration"],
+)
+def test_what_would_be_compared_with_nothing_is_refused(change: dict[str, Any]):
+    with pytest.raises(ValueError, match="a number with a curve"):
+        replace(ROW, **change)
+    with pytest.raises(ValueError, match="2 values for 1 iterations"):
+        Curve([0], [1.0, 2.0])
+
+
+def test_a_whole_number_is_one_and_an_unknown_claim_is_none():
+    assert replace(ROW, value=Quantity(5)).status == "violated"
+    with pytest.raises(Exception, match="proved"):  # by the annotations here, by the class elsewhere
+        replace(ROW, claim="proved")  # pyright: ignore[reportArgumentType]
+
+
+def test_nothing_is_certified_by_an_infinite_bound_and_no_number_is_small_enough():
+    assert replace(ROW, allowance=math.inf).status == "waiting"
+    assert replace(ROW, value=Quantity(math.inf), bound=Quantity(math.inf)).status == "waiting"
+    curve = Curve([0], [math.inf])
+    assert replace(ROW, value=Quantity(curve), bound=Quantity(curve)).status == "waiting"
+    assert replace(ROW, value=Quantity(math.nan, side="upper")).status == "violated"
+
+
+@pytest.mark.parametrize(
+    ("other", "status"),
+    [
+        (replace(ROW, claim="remark"), "violated"),
+        (replace(ROW, value=Quantity(0.5, side="upper")), "violated"),
+        (replace(ROW, claim="not applicable", bound=None), "violated"),
+    ],
+    ids=["a remark", "an upper bound", "a void"],
+)
+def test_a_violated_row_stays_so_among_others(other: Guarantee, status: Status):
+    red = replace(ROW, value=Quantity(2.0))
+    assert together([(0, other), (1, red)]).status == together([(0, red), (1, other)]).status == status
+
+
+def test_no_row_is_violated_by_one_that_decides_nothing():
+    undecided = replace(ROW, value=Quantity(9.0, side="upper"))
+    assert together([(0, ROW), (1, undecided)]).status == "certified"
 
 
 def test_a_doubt_leaves_an_estimate_at_most():

@@ -26,7 +26,7 @@ CHUNKS, EACH = 16, 20
 """320 scenarios in all."""
 LEFT_OUT = ("deep_image_prior", "glow_prox")
 """They state no number, and their networks take as long as all others together."""
-LONGEST = {"parallel_mri": 5, "tomography": 5, "mol": 10, "pnp_fbs": 20, "pnp_hqs": 20}
+LONGEST = {"parallel_mri": 5, "tomography": 5, "mol": 5, "pnp_fbs": 10, "pnp_hqs": 10}
 """Iterations where every evaluation is a run of conjugate gradients, or of a network."""
 KERNELS = ("1", "1 2 1; 2 4 2; 1 2 1", "100", "1e-6", "1 -1")
 
@@ -124,9 +124,10 @@ def violated(case: Case) -> list[str] | None:
             gap=largest_gap(last),
             main=((0, first),),
         )
-        # The landscape takes 169 evaluations.
+        # The landscape takes 169 evaluations: one in four of the quick ones has it.
         is_quick = not {scenario.operator.key, scenario.method.key} & LONGEST.keys()
-        spoken = asked if is_quick else takewhile(lambda probe: probe.key != "landscape", asked)
+        is_asked = is_quick and scenario.seed % 4 == 0
+        spoken = asked if is_asked else takewhile(lambda probe: probe.key != "landscape", asked)
         values = {probe.key: probe.value for probe in spoken if probe.value is not None}
     guarantees = method.guarantees(problem, Evidence(marks, values))
     return [f"{g.key}: {g.worst}" for g in guarantees if g.claim == "certified" and g.status == "violated"]

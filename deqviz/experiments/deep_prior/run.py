@@ -120,14 +120,15 @@ class RunRow(Row):
         wide = Guarantee(
             "width",
             "Explicit width bound",
-            f"P(R′ < R) ≥ 1 − 1/n for k ≥ {factor} L₂² n ‖r_{{0}}‖²/(σ_{{A}}² C_{{φ}}⁴)",
+            f"P(R′ < R) ≥ 1 − 1/n for k ≥ {factor} L₂² n ‖r_{{0}}‖²/(σ_{{A}}² C_{{φ′}}⁴)",
             "hypothesis violated",
-            f"k = {k:,} is below {needed:,.0f}, which it asks for here",
+            f"k = {k:,} is below {needed:,.0f}, which it asks for here; in the limit of wide networks"
+            f" {factor // 16} would do for {factor}",
         )
         start = Guarantee(
             "start",
             "Jacobian at initialisation, with its probability",
-            "P(σ_{0} ≥ C_{φ}/2) ≥ 1 − 1/n for k ≥ (64/9) L₁² n log n/C_{φ}²",
+            "P(σ_{0} ≥ C_{φ′}/2) ≥ 1 − 1/n for k ≥ (64/9) L₁² n log n/C_{φ′}²",
             "hypothesis violated",
             f"k = {k:,} is below {self.enough or 0.0:,.0f}, which it asks for here",
         )
@@ -247,7 +248,9 @@ class _Monitor:
         if not bool(self.bounds.is_in_range.all()):
             return f"y is not in the range of A: with m = {m} > n = {n} noise cannot be fitted"
         if sure:
-            return f"{name} < R in {'all' if sure == count else f'{sure} of'} {count} draws"
+            if sure == count:
+                return f"{name} < R in all {count} draws"
+            return f"{name} < R in {sure} of {count} draws, of which alone this speaks"
         if float(self.bounds.jacobian.max()) == 0:
             width = (
                 f"with k = {k} units, in pairs,"

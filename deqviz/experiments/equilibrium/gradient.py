@@ -171,7 +171,7 @@ class GradientRow(Row):
         )
         reason = "R is the gradient of a function known in closed form; the rest is rounding and quadrature"
         return tuple(
-            Guarantee(key, name, statement, "certified", reason, quantity(room), quantity(value))
+            Guarantee(key, name, statement, "certified", reason, quantity(0.0), quantity(value), room)
             for key, name, statement, value, room in measured
         )
 

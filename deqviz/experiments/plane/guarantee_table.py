@@ -124,8 +124,9 @@ def _kernel(plane: Plane, fixed_points: tuple[FixedPoint, ...]) -> Guarantee:
         "P_{ker A} R(x*) = 0",
         "certified",
         "R(x*) = A*(y − Ax*)/α lies in ran A*, whatever R is; up to rounding",
-        quantity(ROUNDING),
+        Quantity(0.0),
         quantity(measured),
+        ROUNDING,
     )
 
 
@@ -136,7 +137,7 @@ def loop(plane: Plane) -> Guarantee:
     if plane.regularizer.is_gradient:
         reason = "R = ∇Ψ: the equilibria are the critical points of ½‖Ax − y‖² + αΨ(x)"
         return Guarantee(
-            "gradient", name, statement, "certified", reason, quantity(ROUNDING), quantity(abs(around))
+            "gradient", name, statement, "certified", reason, Quantity(0.0), Quantity(abs(around)), ROUNDING
         )
     reason = (
         f"J_R is not symmetric: ‖J_R − J_Rᵀ‖/‖J_R‖ = {asymmetry(plane):.3g}: not conservative (no potential)"

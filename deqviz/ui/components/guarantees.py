@@ -19,7 +19,7 @@ def named(guarantee: Guarantee, name: str) -> Guarantee:
 
 
 def row(guarantee: Guarantee) -> Row:
-    """ "value ≥ 1.2·10⁻⁵, bound 0.03 + 2.0·10⁻⁷, in ‖x*‖, k = 17": of a curve the last point, or the worst.
+    """ "value ≥ 0.3, bound 0.5 + 0.02, relative to ‖x*‖, k = 17": of a curve the last point, or the worst.
 
     The second number of a bound is what rounding and unfinished solves are allowed to add.
     """
@@ -38,19 +38,19 @@ def row(guarantee: Guarantee) -> Row:
     if not parts:
         return told(g, "no value" if is_void(g.claim) else "no value yet")
     unit = next((q.unit for q in (g.value, g.bound) if q is not None), "")
-    parts += [f"in {unit}"] * bool(unit) + [f"k = {k}"] * (k is not None)
+    parts += [f"relative to {unit}"] * bool(unit) + [f"k = {k}"] * (k is not None)
     return told(g, ", ".join([*_kept(g), *parts] if g.status == "violated" else parts))
 
 
 def verdict(guarantee: Guarantee) -> Row:
     """ "holds at 57 of 57 points, tightest ratio 0.97": the largest value/bound of any row."""
     g, worst = guarantee, guarantee.worst
-    if worst is None or not isinstance(g.measured, Curve):
+    if worst is None or len(g.points) < 2:
         return row(g)
     parts = _kept(g)
     share = worst.allowance / worst.limit if worst.limit > 0 else 0.0
     if share >= _SHARE:
-        parts.append(f"{number(100 * share)} % of that bound is allowance")
+        parts.append(f"of the bound there {number(100 * share)} % is allowance")
     return told(g, ", ".join(parts))
 
 

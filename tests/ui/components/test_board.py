@@ -137,7 +137,7 @@ def test_a_verdict_counts_and_names_the_closest():
     roomy = replace(broken, allowance=1.0)
     assert (
         verdict(roomy).numbers
-        == "holds at 2 of 2 points, tightest ratio 0.900, 50.0 % of that bound is allowance"
+        == "holds at 2 of 2 points, tightest ratio 0.900, of the bound there 50.0 % is allowance"
     )
     assert verdict(Guarantee("e", "Error", "a ≤ b", "not verifiable", "L > 1")).numbers == "no value"
 

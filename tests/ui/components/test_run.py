@@ -210,7 +210,7 @@ class TestText:
             Quantity(Line([0, 1, 2], [1.0, 0.81, 0.7]), "‖x*‖"),
         )
         # Both numbers are of one iteration: the last for which there are both.
-        said = "value 0.810, bound 0.900, in ‖x*‖, k = 1"
+        said = "value 0.810, bound 0.900, relative to ‖x*‖, k = 1"
         assert row(rate) == Row("Rate", "…", "certified", said, "proved")
         roomy = replace(rate, bound=Quantity(0.5), value=Quantity(0.3, side="lower"), allowance=0.02, k=17)
         assert row(roomy).numbers == "value ≥ 0.300, bound 0.500 + 0.0200, k = 17"
@@ -218,7 +218,7 @@ class TestText:
         broken = replace(rate, value=Quantity(Line([0, 1], [1.8, 0.81]), "‖x*‖"))
         assert row(broken).status == "violated"
         kept = "holds at 1 of 2 points, largest ratio 1.80 at the point 0"
-        assert row(broken).numbers == f"{kept}, value 1.80, bound 1.00, in ‖x*‖, k = 0"
+        assert row(broken).numbers == f"{kept}, value 1.80, bound 1.00, relative to ‖x*‖, k = 0"
         void = row(Guarantee("rate", "Rate", "…", "hypothesis violated", "L > 1"))
         assert (void.status, void.numbers) == ("hypothesis violated", "no value")
 
