@@ -39,8 +39,10 @@ def message(now: RunSnapshot, iterations: int = 500) -> str:
     ],
 )
 def test_a_long_run_says_how_long_it_still_takes(rate: float, text: str):
-    assert message(snapshot("running", rate=rate)) == text
-    assert message(snapshot("paused", rate=rate)) == ""
+    level = dataclasses.replace(snapshot("running", rate=rate), marks=falling(1.0))
+    assert message(level) == text
+    assert message(dataclasses.replace(level, state="paused")) == ""
+    assert message(snapshot("running", rate=rate)) == "", "of one iterate nothing follows"
 
 
 def falling(factor: float, count: int = 21) -> tuple[Scalars, ...]:

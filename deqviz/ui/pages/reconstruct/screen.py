@@ -98,10 +98,16 @@ def view(
     )
 
 
+EARLY = 8
+"""Iterates of which nothing follows yet: the limit alone would promise minutes to a run of seconds."""
+
+
 def _message(job: Job, snapshot: RunSnapshot) -> str:
     if snapshot.state == "preparing":
         operator = OPERATORS[job.scenario.operator.key].title
         return f"{operator}: computing the operator norm and the constants"
+    if snapshot.state == "running" and len(snapshot.marks) < EARLY:
+        return ""
     if snapshot.state == "running":
         # Unrolled networks end by themselves.
         most = min(job.scenario.iterations, job.scenario.method.params.get("depth", math.inf))
