@@ -139,20 +139,26 @@ class Guarantee:
         match self.bound.of, self.value.of:
             case Curve() as above, Curve() as below:
                 limits = dict(zip(above.k, above.values, strict=True))
-                room = self.allowance
-                rooms = dict(zip(room.k, room.values, strict=True)) if isinstance(room, Curve) else {}
                 return tuple(
-                    Point(k, v, limits[k], rooms.get(k, 0.0) if isinstance(room, Curve) else room)
-                    for k, v in zip(below.k, below.values, strict=True)
+                    Point(k, v, limits[k], room)
+                    for k, v, room in zip(below.k, below.values, self._rooms(below.k), strict=True)
                     if k in limits
                 )
             case float() as above, float() as below:
                 # A number that is none must not pass for one that is small enough.
                 value = below if math.isfinite(below) else math.nan
-                room = 0.0 if isinstance(self.allowance, Curve) else self.allowance
+                (room,) = self._rooms((0,))
                 return (Point(self.k, value, above, room),)
             case _:
                 return ()
+
+    def _rooms(self, ks: Sequence[int]) -> list[float]:
+        """The allowance at each of these iterations."""
+        room = self.allowance
+        if not isinstance(room, Curve):
+            return [room] * len(ks)
+        by_k = dict(zip(room.k, room.values, strict=True))
+        return [by_k.get(k, 0.0) for k in ks]
 
     @property
     def holds(self) -> bool | None:
@@ -195,17 +201,10 @@ class Guarantee:
         """What the value may be, allowance and all, without its unit."""
         if self.bound is None:
             return None
-        of, room = self.bound.of, self.allowance
+        of = self.bound.of
         if not isinstance(of, Curve):
-            return of + (0.0 if isinstance(room, Curve) else room)
-        rooms = dict(zip(room.k, room.values, strict=True)) if isinstance(room, Curve) else {}
-        return Curve(
-            of.k,
-            [
-                v + (rooms.get(k, 0.0) if isinstance(room, Curve) else room)
-                for k, v in zip(of.k, of.values, strict=True)
-            ],
-        )
+            return of + sum(self._rooms((0,)))
+        return Curve(of.k, [v + room for v, room in zip(of.values, self._rooms(of.k), strict=True)])
 
     @property
     def measured(self) -> Curve | float | None:

@@ -307,7 +307,7 @@ def _monotone(theory: Theory, solver: Solver, evidence: Evidence) -> Guarantee:
     name = "Residual nonincreasing"
     if not theory.is_nonexpansive:
         return Guarantee("monotone", name, statement, "hypothesis violated", theory.obstacle)
-    if solver_bound(solver, 1.0) is None:
+    if proved_rate(solver, 1.0) is None:
         reason = "proved for the plain iteration only; no such statement is known for this solver"
         return Guarantee("monotone", name, statement, "not applicable", reason)
     idle = solver.contraction(0.0)

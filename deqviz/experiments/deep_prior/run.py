@@ -11,7 +11,7 @@ from deqviz.core.guarantee import Claim, Guarantee, Quantity, in_letters, quanti
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments.deep_prior.prior_family import PriorFamily
 from deqviz.experiments.deep_prior.two_layer import Certificate, Draws, State, certificate, evolve, times
-from deqviz.experiments.deep_prior.width_bound import ball_width, chernoff_width, least_share, weak
+from deqviz.experiments.deep_prior.width_bound import ball_width, chernoff_width, factor, least_share, weak
 
 __all__ = ["PriorRun", "RunRow"]
 
@@ -115,33 +115,37 @@ class RunRow(Row):
     def _widths(self, needed: float) -> tuple[Guarantee, Guarantee]:
         """The explicit width bound and the probability in it, once: they are of the start."""
         assert self.unknowns is not None
-        n, k, factor = self.unknowns, self.width or 0, 256 if self.rule == "flow" else 1024
-        failed = self.draws - self.certified
+        n, k, is_flow = self.unknowns, self.width or 0, self.rule == "flow"
+        constant, name = factor(is_flow=is_flow), "R′" if is_flow else "2R′"
         wide = Guarantee(
             "width",
             "Explicit width bound",
-            f"P(R′ < R) ≥ 1 − 1/n for k ≥ {factor} L₂² n ‖r_{{0}}‖²/(σ_{{A}}² C_{{φ′}}⁴)",
+            f"P({name} < R) ≥ 1 − 1/n for k ≥ {constant} L₂² n ‖r_{{0}}‖²/(σ_{{A}}² C_{{φ′}}⁴)",
             "hypothesis violated",
             f"k = {k:,} is below {needed:,.0f}, which it asks for here; in the limit of wide networks"
-            f" {factor // 16} would do for {factor}",
+            f" {constant // 16} would do for {constant}",
         )
+        enough = self.enough or 0.0
         start = Guarantee(
             "start",
             "Jacobian at initialisation, with its probability",
             "P(σ_{0} ≥ C_{φ′}/2) ≥ 1 − 1/n for k ≥ (64/9) L₁² n log n/C_{φ′}²",
             "hypothesis violated",
-            f"k = {k:,} is below {self.enough or 0.0:,.0f}, which it asks for here",
+            f"k = {k:,} is below {enough:,.0f}, which it asks for here",
         )
-        risk = Quantity(1 / n, SHARE_OF_DRAWS)
-        if k >= needed:
-            why = f"k = {k:,} ≥ {needed:,.0f}; {failed} of {self.draws} draws fail"
+
+        def judged(row: Guarantee, asked: float, failed: int, ground: str = "") -> Guarantee:
+            if k < asked:
+                return row
+            reason = f"{ground}k = {k:,} ≥ {asked:,.0f}; {failed} of {self.draws} draws fail"
+            risk = Quantity(1 / n, SHARE_OF_DRAWS)
             seen = Quantity(least_share(failed, self.draws), SHARE_OF_DRAWS, "lower")
-            wide = replace(wide, claim="certified", reason=why, bound=risk, value=seen)
-        if self.enough is not None and k >= self.enough:
-            why = f"matrix Chernoff, k = {k:,} ≥ {self.enough:,.0f}; {self.weak} of {self.draws} draws fail"
-            seen = Quantity(least_share(self.weak, self.draws), SHARE_OF_DRAWS, "lower")
-            start = replace(start, claim="certified", reason=why, bound=risk, value=seen)
-        return wide, start
+            return replace(row, claim="certified", reason=reason, bound=risk, value=seen)
+
+        return (
+            judged(wide, needed, self.draws - self.certified),
+            judged(start, enough, self.weak, "matrix Chernoff, "),
+        )
 
     def _recovery(self) -> Guarantee:
         """‖x − x†‖ from the residual, with restricted injectivity: for injective A, μ ≥ σ_min(A)."""

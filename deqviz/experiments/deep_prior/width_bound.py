@@ -23,12 +23,16 @@ def chernoff_width(draws: Draws, *, is_centred: bool) -> float:
     return (2 if is_centred else 1) * width
 
 
+def factor(*, is_flow: bool) -> int:
+    """What stands before L₂² n ‖r₀‖²/(σ_A² C⁴); descent may go twice as far."""
+    return 256 if is_flow else 1024
+
+
 def ball_width(draws: Draws, certificate: Certificate, *, is_flow: bool) -> Tensor:
     """The k from which R′ < R, or 2R′ < R for descent, where σ_min(J₀) ≥ C/2: one number for each draw."""
     phi, n = draws.activation, draws.outer.shape[1]
-    factor = 256 if is_flow else 1024
     size = (certificate.misfit / certificate.sensitivity).square()
-    return factor * phi.bend**2 * n * size / phi.slope_power**2
+    return factor(is_flow=is_flow) * phi.bend**2 * n * size / phi.slope_power**2
 
 
 def weak(draws: Draws, certificate: Certificate) -> int:

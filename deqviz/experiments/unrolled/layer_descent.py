@@ -184,9 +184,9 @@ class LayerDescent(Experiment[LayerRow]):
         d = others.distances(rival.states(self.problem, others.start, others.x, depth)).double()
         excess = max(0.0, float(descent_of(self.rate).slacks(d).max()))
         line = stationarity(rows[0].start, self.rate, excess, self.risk, self.ceiling, depth)
-        said = f"ζ = {excess:.3g} of other signals, δ = {self.risk:g}, M = {self.ceiling:.3g}"
+        numbers = f"ζ = {excess:.3g} of other signals, δ = {self.risk:g}, M = {self.ceiling:.3g}"
         return [
-            replace(row, unseen=said, ceiling=self.ceiling, line=float(v))
+            replace(row, unseen=numbers, ceiling=self.ceiling, line=float(v))
             for row, v in zip(rows, line, strict=True)
         ]
 

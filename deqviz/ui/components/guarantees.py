@@ -36,10 +36,10 @@ def row(guarantee: Guarantee) -> Row:
         room = f" + {number(point.allowance)}" if point is not None and point.allowance > 0 else ""
         parts.append(f"bound {_SIGNS[g.bound.side]}{number(bound)}{room}")
     if not parts:
-        return told(g, "no value" if is_void(g.claim) else "no value yet")
+        return row_of(g, "no value" if is_void(g.claim) else "no value yet")
     unit = next((q.unit for q in (g.value, g.bound) if q is not None), "")
     parts += [f"relative to {unit}"] * bool(unit) + [f"k = {k}"] * (k is not None)
-    return told(g, ", ".join([*_kept(g), *parts] if g.status == "violated" else parts))
+    return row_of(g, ", ".join([*_kept(g), *parts] if g.status == "violated" else parts))
 
 
 def verdict(guarantee: Guarantee) -> Row:
@@ -51,10 +51,10 @@ def verdict(guarantee: Guarantee) -> Row:
     share = worst.allowance / worst.limit if worst.limit > 0 else 0.0
     if share >= _SHARE:
         parts.append(f"of the bound there {number(100 * share)} % is allowance")
-    return told(g, ", ".join(parts))
+    return row_of(g, ", ".join(parts))
 
 
-def told(guarantee: Guarantee, numbers: str) -> Row:
+def row_of(guarantee: Guarantee, numbers: str) -> Row:
     """The guarantee as a line of the table with these words for its numbers."""
     g = guarantee
     return Row(g.name, g.statement, g.status, numbers, g.reason, g.paper)

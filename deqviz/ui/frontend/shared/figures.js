@@ -33,7 +33,7 @@ function above(layout, look) {
 }
 
 /** What hovering says of each value. */
-const said = (values) => Array.from(values, finer);
+const texts = (values) => Array.from(values, finer);
 
 function kAxis(look, view, { length, zoom }) {
   const k = view.columns.k ?? [];
@@ -58,12 +58,12 @@ export function residualFigure(view, look, room) {
     const bound = shown(predicted.slice(0, Math.min(predicted.length, seen + 1)), true);
     traces.push({
       x: Array.from(pk).slice(0, bound.length), y: bound, name: "certified bound", mode: "lines",
-      line: { color: look.predicted, width: 1.6, dash: "dash" }, text: said(bound), hovertemplate: "%{text}",
+      line: { color: look.predicted, width: 1.6, dash: "dash" }, text: texts(bound), hovertemplate: "%{text}",
     });
   }
   traces.push({
     x: Array.from(k), y: line, name: "value", mode: line.length < 2 ? "markers" : "lines",
-    line: { color: look.iterate, width: 2.2 }, text: said(line), hovertemplate: "%{text}",
+    line: { color: look.iterate, width: 2.2 }, text: texts(line), hovertemplate: "%{text}",
   });
   const layout = base(look, view.head.run);
   layout.xaxis = x;
@@ -83,7 +83,7 @@ export function qualityFigure(view, look, curve, room) {
   const y = shown(raw, log);
   const traces = [{
     x: Array.from(x), y, name: label, connectgaps: true, mode: y.length < 2 ? "markers" : "lines",
-    line: { color: look.iterate, width: 2.2 }, text: said(y), hovertemplate: "%{text}",
+    line: { color: look.iterate, width: 2.2 }, text: texts(y), hovertemplate: "%{text}",
   }];
   if (baseline !== null && baseline !== undefined && layout.xaxis.range) {
     traces.push({

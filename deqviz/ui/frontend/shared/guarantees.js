@@ -25,8 +25,8 @@ export function lampOf(status) {
 /** What the marks mean. */
 function legend() {
   const lines = Object.entries(STATUSES).map(([status, [, help]]) => el("div", { role: "listitem" }, lampOf(status), el("span", {}, help)));
-  const said = el("p", {}, "A bound is written as bound + allowance: what rounding and unfinished solves may add. A value is exact, or ≥ where it is a lower bound of what it stands for. Both are of the iteration k, and relative to what is named.");
-  return el("details", { class: "legend" }, el("summary", {}, "What the marks mean"), el("div", { role: "list" }, ...lines), said);
+  const note = el("p", {}, "A bound is written as bound + allowance: what rounding and unfinished solves may add. A value is exact, or ≥ where it is a lower bound of what it stands for. Both are of the iteration k, and relative to what is named.");
+  return el("details", { class: "legend" }, el("summary", {}, "What the marks mean"), el("div", { role: "list" }, ...lines), note);
 }
 
 export class Guarantees {

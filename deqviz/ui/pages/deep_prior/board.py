@@ -12,7 +12,7 @@ from deqviz.experiments.deep_prior.run import RunRow
 from deqviz.experiments.deep_prior.width_diagram import WidthRow
 from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Explanation, Row
-from deqviz.ui.components.guarantees import row, told, verdict
+from deqviz.ui.components.guarantees import row, row_of, verdict
 from deqviz.ui.pages.deep_prior.charts import charts, image_tiles
 from deqviz.ui.pages.deep_prior.setting import Setting
 from deqviz.ui.shell.study_board import cells_behind, cells_done, study_board
@@ -29,7 +29,7 @@ SHARES = {
 }
 """What a cell of each part costs, in milliseconds on one core; only ratios matter."""
 ENOUGH = 0.05
-"""Share of the work after which the time left is told."""
+"""Share of the work after which the time left is row_of."""
 DOING = {
     "phase": "interpolation threshold",
     "certified": "singular values of wide networks",
@@ -76,7 +76,7 @@ def _left(snapshot: StudySnapshot) -> float | None:
 
 
 def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:
-    """What was tested on the rows; what is only estimated is told by its worst row."""
+    """What was tested on the rows; what is only estimated is row_of by its worst row."""
     yield from _run(snapshot.of("run"))
     yield from _phase(snapshot.of("phase"))
     split: tuple[RecoveryRow, ...] = snapshot.of("split")
@@ -114,7 +114,7 @@ def _run(rows: Sequence[RunRow]) -> Iterator[Row]:
         Quantity(float(worst), "draws that exceed it"),
         paper="deep inverse prior",
     )
-    yield told(sharp, note)
+    yield row_of(sharp, note)
 
 
 def _phase(rows: Sequence[WidthRow]) -> Iterator[Row]:
@@ -124,7 +124,7 @@ def _phase(rows: Sequence[WidthRow]) -> Iterator[Row]:
             kept = sum(r.fitted <= (r.feasible or 0.0) for r in feasible)
             gap = max((r.feasible or 0.0) - r.fitted for r in feasible)
             note = f"holds at {kept} of {len(feasible)} cells, largest gap {number(gap)}"
-            yield told(rows[-1].guarantees[1], note)
+            yield row_of(rows[-1].guarantees[1], note)
         else:
             yield verdict(guarantee)
     laws = [(r.law, r.feasible) for r in rows if r.law is not None and r.feasible is not None]
@@ -138,7 +138,7 @@ def _phase(rows: Sequence[WidthRow]) -> Iterator[Row]:
             f"exact in the mean; the shares of {count} draws scatter by up to {number(0.5 / count**0.5)}",
             paper="deep inverse prior",
         )
-        yield told(wendel, f"deviation at most {number(off)} over {len(laws)} cells")
+        yield row_of(wendel, f"deviation at most {number(off)} over {len(laws)} cells")
 
 
 def _explanation(setting: Setting) -> Explanation:

@@ -13,7 +13,7 @@ from deqviz.experiments.memory.gradient_agreement import AgreementRow
 from deqviz.experiments.memory.volume_runs import METHODS, RunRow
 from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Explanation, Row, Stack, Stacks
-from deqviz.ui.components.guarantees import told, verdict
+from deqviz.ui.components.guarantees import row_of, verdict
 from deqviz.ui.pages.memory.charts import charts
 from deqviz.ui.pages.memory.plan import missing_weights
 from deqviz.ui.pages.memory.setting import Setting
@@ -90,15 +90,15 @@ def _guarantees(snapshot: StudySnapshot) -> Iterator[Row]:
         for guarantee in panel(snapshot.of(part)):
             if guarantee.claim != "estimated":
                 yield verdict(guarantee)
-    # What is estimated is told by its last or its worst row: no bound is kept or broken there.
+    # What is estimated is row_of by its last or its worst row: no bound is kept or broken there.
     compared: tuple[AgreementRow, ...] = snapshot.of("gradient")
     for guarantee in compared[-1].guarantees[1:] if compared else ():
         note = f"relative error {number(compared[-1].error)} at K = {compared[-1].depth}"
-        yield told(guarantee, note)
+        yield row_of(guarantee, note)
     grown = [g for r in snapshot.of("process") for g in r.guarantees]
     for guarantee in grown[-1:]:
         worst = max(g.measured for g in grown if isinstance(g.measured, float))
-        yield told(guarantee, f"deviation at most {number(100 * worst)} %")
+        yield row_of(guarantee, f"deviation at most {number(100 * worst)} %")
 
 
 def _explanation(setting: Setting) -> Explanation:
