@@ -184,6 +184,22 @@ def test_the_uploader_names_every_kind_that_is_read():
     assert all(kind in label for kind in (*loader.FORMATS, "NPY", "NPZ"))
 
 
+def test_the_last_file_counts_whichever_box_it_came_through():
+    at = opened({"size": "48"})
+    drawing, scan = io.BytesIO(), io.BytesIO()
+    np.save(drawing, np.tile(np.linspace(0, 1, 64), (64, 1)))
+    np.save(scan, np.fft.fftshift(np.fft.fft2(np.random.default_rng(0).random((64, 64)))).astype("c8"))
+    at.file_uploader(key="scan").upload("scan.npy", scan.getvalue()).run()
+    assert scenario(at).image.startswith("kspace-")
+    at.file_uploader(key="upload").upload("mine.npy", drawing.getvalue()).run()
+    assert scenario(at).image.startswith("upload-")
+    at.file_uploader(key="scan").set_value(None).run()
+    assert scenario(at).image.startswith("upload-")
+    at.file_uploader(key="upload").set_value(None).run()
+    assert scenario(at).image.startswith("upload-")
+    assert not at.exception, at.exception
+
+
 def test_noise_that_cannot_be_is_told_by_the_live_view():
     at = settle(opened({"operator": "fourier", "noise": "poisson"}))
     assert at.session_state.job.state == "failed"
