@@ -191,7 +191,7 @@ def test_the_last_file_counts_whichever_box_it_came_through():
     np.save(scan, np.fft.fftshift(np.fft.fft2(np.random.default_rng(0).random((64, 64)))).astype("c8"))
     at.file_uploader(key="scan").upload("scan.npy", scan.getvalue()).run()
     assert scenario(at).image.startswith("kspace-")
-    at.file_uploader(key="upload").upload("mine.npy", drawing.getvalue()).run()
+    arrive(at.file_uploader(key="upload").upload("mine.npy", drawing.getvalue()).run())
     assert scenario(at).image.startswith("upload-")
     at.file_uploader(key="scan").set_value(None).run()
     assert scenario(at).image.startswith("upload-")

@@ -182,7 +182,7 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
 
 
 def _usual(streams: int) -> Setting:
-    """What a link leaves out: one without a version had a head slice, which no weights here were trained for."""
+    """What a link leaves out: one without a version had a head slice, out of its weights' domain."""
     return Setting(("camera", "coins", "brain"), streams=1) if streams == 1 else Setting()
 
 
