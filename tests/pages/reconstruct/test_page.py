@@ -2,19 +2,22 @@
 
 import io
 import json
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
+from torch import Tensor, nn
 
-from deqviz import images
+from deqviz import foreign, images
+from deqviz.core.catalog import METHODS
 from deqviz.core.registry import Choice
 from deqviz.io import images as loader
 from deqviz.runtime.run_snapshot import OVER
 from deqviz.scenario import Scenario
-from deqviz.ui.pages.reconstruct import form
+from deqviz.ui.pages.reconstruct import form, page
 from tests.places import APP, PATIENCE, until
 
 QUICK = {"size": "48", "method": "iterated_tikhonov", "iterations": "5"}
@@ -204,6 +207,30 @@ def test_noise_that_cannot_be_is_told_by_the_live_view():
     at = settle(opened({"operator": "fourier", "noise": "poisson"}))
     assert at.session_state.job.state == "failed"
     assert "Poisson" in at.session_state.job.snapshot().message
+
+
+class Identity(nn.Module):
+    """A denoiser of somebody else."""
+
+    def forward(self, x: Tensor, sigma: float) -> Tensor:
+        assert sigma > 0
+        return x
+
+
+def test_what_follows_from_a_constant_that_its_user_states_is_called_so(monkeypatch):
+    plugged = foreign.denoiser(Identity(), 1.0)
+    # A denoiser is an object, which no address can name: whoever plugs one in does it here.
+    monkeypatch.setattr(
+        Scenario,
+        "build_method",
+        lambda self: METHODS[self.method.key].build(self.method.params, plugged=plugged),
+    )
+    shown: list[Any] = []
+    monkeypatch.setattr(page.live, "show", lambda view, **_: shown.append(view))
+    arrive(opened({"operator": "denoising", "method": "pnp_hqs"}))
+    statuses = {row.status for row in shown[-1].guarantees}
+    assert "stated" in statuses
+    assert "certified" not in statuses
 
 
 def test_a_preset_fills_the_form_and_starts():
