@@ -1,6 +1,6 @@
 // The axes of all charts: their range, where their ticks stand, and how these read. Pure functions.
 
-import { power } from "./protocol.js";
+import { fixed, power } from "./protocol.js";
 
 const ROOM = 0.05; // beyond the data, as a share of them
 const MOST = 6; // ticks of an axis, where there is place
@@ -117,8 +117,8 @@ function words(values, step, judged = values) {
   return values.map((v) => {
     if (v === 0) return "0";
     const e = decade(v);
-    if (isPlain || (!step && e >= 0 && e < 2)) return v.toFixed(Math.max(0, -(last ?? e))).replace("-", "−");
-    const mantissa = (v / 10 ** e).toFixed(step ? Math.max(0, e - last) : 0).replace("-", "−");
+    if (isPlain || (!step && e >= 0 && e < 2)) return fixed(v, Math.max(0, -(last ?? e)));
+    const mantissa = fixed(v / 10 ** e, step ? Math.max(0, e - last) : 0);
     return `${mantissa === "1" ? "" : `${mantissa}·`}${power(e)}`;
   });
 }

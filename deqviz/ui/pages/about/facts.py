@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import deqviz
 from deqviz import images
+from deqviz.core.numbers import decibels
 from deqviz.core.registry import REGISTRIES, Entry
 from deqviz.networks._weights import Card, cards
 from deqviz.resources import ASSETS, CITATION, LICENCE, PRETRAINED
@@ -140,7 +141,7 @@ def _weights_of(card: Card) -> Weights:
         card,
         str(card.recipe.get("key", card.key)),
         f"{card.steps:,} steps, seed {card.seed}, {card.date}",
-        ", ".join(f"{name}: {value:.2f} dB" for name, value in card.validation_psnr.items()),
+        ", ".join(f"{name}: {decibels(value)}" for name, value in card.validation_psnr.items()),
         constants,
         file.stat().st_size if file.is_file() else None,
     )
