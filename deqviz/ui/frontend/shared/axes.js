@@ -50,8 +50,8 @@ export function extent({ log = false, low = null, high = null }, columns) {
  * An axis of Plotly. Without anything to show it has no numbers: they would be anybody's.
  * @param {object} look
  * @param {string} title
- * @param {{log?: boolean, low?: number|null, high?: number|null, zoom?: number[], length: number, across?: boolean}} place
- *   `length` in pixels, `zoom` the range that a person chose
+ * @param {{log?: boolean, low?: number|null, high?: number|null, isNominal?: boolean, zoom?: number[], length: number, across?: boolean}} place
+ *   `length` in pixels, `zoom` the range that a person chose; places that only tell things apart have no numbers
  * @param {Array<ArrayLike<number|null>>} columns
  */
 export function axis(look, title, place, columns) {
@@ -63,6 +63,7 @@ export function axis(look, title, place, columns) {
   };
   if (across) Object.assign(base, { tickangle: 0, hoverformat: log ? "" : ".4~g", spikethickness: 1, spikedash: "solid", spikecolor: look.mute });
   if (!range) return { ...base, showticklabels: false, showgrid: false };
+  if (place.isNominal) return { ...base, range: [...range], autorange: false, showticklabels: false, showgrid: false };
   const isWhole = columns.every((column) => Array.prototype.every.call(column, (v) => v === null || Number.isInteger(v)));
   return { ...base, range: [...range], autorange: false, tickmode: "array", ...ticks(range, { ...place, isWhole }) };
 }

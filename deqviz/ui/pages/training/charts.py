@@ -192,7 +192,9 @@ def _asymmetries(lines: Sequence[Line]) -> Chart:
 
 
 def _places(lines: Sequence[Line]) -> Axis:
-    return Axis("training loss, in the order of the legend", low=0.4, high=max(len(lines), 1) + 0.6)
+    return Axis(
+        "training loss, in the order of the legend", low=0.4, high=max(len(lines), 1) + 0.6, is_nominal=True
+    )
 
 
 def _shown(value: float) -> float:
