@@ -122,7 +122,7 @@ def _picture() -> None:
         _choose(picked)
         st.rerun()
     if lost := st.session_state.get("lost"):
-        st.warning(lost)
+        st.warning(plain(lost))
     with st.expander("Use your own image"):
         file = st.file_uploader(
             f"{loader.NAMES}, images up to {loader.MAX_BYTES >> 20} MB; or complex k-space, coil × ky × kx, "
@@ -136,7 +136,7 @@ def _picture() -> None:
         else:
             _take(file.name, file.getvalue(), file.file_id)
         if note := _changes(st.session_state.get("received")):
-            st.caption(note)
+            st.caption(plain(note))
         if error := st.session_state.get("upload_error"):
             st.error(plain(error))
 
