@@ -42,6 +42,8 @@ MARKDOWN = {
 AMBIGUOUS = {"title", "header", "write", "status", "progress", "dialog"}
 """What takes it of Streamlit and is a method of others too."""
 BODIES = {"label", "body", "help", "placeholder", "captions", "title"}
+OPTIONS = {"radio", "segmented_control", "pills", "select_slider"}
+"""Whose options are Markdown too; others show them as they stand."""
 
 _SPECS = "of a parameter in the code"
 _PRESET = "of a preset in the code"
@@ -53,10 +55,17 @@ OWN = {
         "k": "a number",
         "count": "a number",
         "colours": "one of two literals",
+        "'× {}'.format": "a literal and a number",
         "_code_style()": "a style sheet of constants",
     },
     "deqviz/ui/inputs/image_box.py": {"label": _SPECS},
-    "deqviz/ui/inputs/widgets.py": {"label": _SPECS, "text": _SPECS, "help": _SPECS},
+    "deqviz/ui/inputs/widgets.py": {
+        "label": _SPECS,
+        "text": _SPECS,
+        "help": _SPECS,
+        "p.text": _SPECS,
+        "pretty": "makes texts of numbers",
+    },
     "deqviz/ui/pages/about/page.py": {
         "head": "escaped cell by cell",
         "body": "escaped cell by cell",
@@ -71,6 +80,8 @@ OWN = {
         "explanation": _LESSON,
         "texts[right[0]].rstrip('.')": _LESSON,
         "label": "plain above",
+        "lambda view: labels[view]": _LESSON,
+        "texts.__getitem__": _LESSON,
         "entry(lesson.page).link()": "a page of the app",
         "len(right)": "a number",
     },
@@ -91,10 +102,11 @@ OWN = {
 }
 
 
-def texts(call: ast.Call, is_html: bool) -> Iterator[ast.expr]:
+def texts(call: ast.Call, name: str) -> Iterator[ast.expr]:
     yield from call.args[:1]
-    if not is_html:
-        yield from (word.value for word in call.keywords if word.arg in BODIES)
+    if name != "html":
+        words = BODIES | ({"options", "format_func"} if name in OPTIONS else set())
+        yield from (word.value for word in call.keywords if word.arg in words)
 
 
 def foreign(node: ast.expr, escape: str) -> Iterator[str]:
@@ -132,7 +144,7 @@ def found(source: str) -> Iterator[tuple[int, str]]:
         is_html = name == "html"
         is_streamlit = (name in MARKDOWN and owner != "self") or (name in AMBIGUOUS and owner == "st")
         if is_html or is_streamlit:
-            for text in texts(node, is_html):
+            for text in texts(node, name):
                 for part in foreign(text, "html.escape" if is_html else "plain"):
                     yield node.lineno, part
 

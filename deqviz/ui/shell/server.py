@@ -22,17 +22,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config, file_util, net_util, url_util
 from streamlit.web.server.server_util import get_display_address, get_url, is_url_from_allowed_origins
+from streamlit.web.server.starlette import starlette_websocket
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
-
-
-def _unknown() -> str | None:
-    """No address: nobody is asked for it."""
-    return None
-
-
-# For its greeting, and for every origin that it does not know, Streamlit asks checkip.amazonaws.com how this
-# machine is seen from outside, and opens a socket towards 8.8.8.8. No setting forbids it; nothing needs it.
-net_util.get_external_ip = net_util.get_internal_ip = _unknown
 
 METRICS: Final = "/_stcore/metrics"
 NAME_REFUSED: Final = (
@@ -79,12 +70,12 @@ HEADERS: Final = {
 """What every answer says to a browser."""
 
 
-def is_own_host(host: str) -> bool:
+def is_own_host(host: str | None) -> bool:
     """Whether a Host header names this machine: by an address, or by a name that is its own or was allowed.
 
     An address cannot be bound to anything else, so it is no way for a foreign page.
     """
-    name = _name(host)
+    name = _name(host or "")
     if name is None:
         return False
     is_allowed = bool(config.get_option("server.allowedHosts")) and is_host_allowed(host)
@@ -166,6 +157,19 @@ def _refusal(scope: Scope) -> PlainTextResponse | None:
 
 
 MIDDLEWARE: Final = (Middleware(Guard),)
+
+
+def _unknown() -> str | None:
+    """No address: nobody is asked for it."""
+    return None
+
+
+# What Streamlit has no setting for, all of it here; test_server.py says so where another version does otherwise.
+# For its greeting, and for every origin that it does not know, it asks checkip.amazonaws.com how this machine
+# is seen from outside, and opens a socket towards 8.8.8.8. Nothing needs either.
+net_util.get_external_ip = net_util.get_internal_ip = _unknown
+# Once server.allowedHosts is set, its websocket would be closed to localhost and to addresses.
+starlette_websocket.is_host_allowed = is_own_host
 
 
 @asynccontextmanager
