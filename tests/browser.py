@@ -3,6 +3,8 @@
 To load the app takes Chromium four seconds of processor time, to turn to another page of it a few tenths:
 a journey that needs no fresh visitor asks for `visit`, which leads the one window of its process from address
 to address; only who has to be somebody new, or several, asks for `open_page`.
+
+The policy of the app's pages forbids `eval`: `wait_for_function` takes functions there, "() => …".
 """
 
 import os

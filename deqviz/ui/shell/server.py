@@ -164,7 +164,7 @@ def _unknown() -> str | None:
     return None
 
 
-# What Streamlit has no setting for, all of it here; test_server.py says so where another version does otherwise.
+# What Streamlit has no setting for, all in this place; test_server.py fails where another version needs more.
 # For its greeting, and for every origin that it does not know, it asks checkip.amazonaws.com how this machine
 # is seen from outside, and opens a socket towards 8.8.8.8. Nothing needs either.
 net_util.get_external_ip = net_util.get_internal_ip = _unknown
