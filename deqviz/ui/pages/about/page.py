@@ -219,7 +219,7 @@ def _cite() -> None:
     try:
         fields = facts.citation()
     except ValueError as error:
-        st.warning(str(error))
+        st.warning(plain(str(error)))
     else:
         st.code(facts.cited(fields), language=None, wrap_lines=True)
         st.code(facts.bibtex(fields), language="bibtex", wrap_lines=True)

@@ -118,7 +118,7 @@ def _picture() -> None:
         _choose(picked)
         st.rerun()
     if lost := st.session_state.get("lost"):
-        st.warning(lost)
+        st.warning(plain(lost))
     with st.expander("Use your own image"):
         # Two, for each shows one limit: that of the server is for k-space.
         offered = (
@@ -143,7 +143,7 @@ def _picture() -> None:
         elif st.session_state.pop("uploaded", None):
             _forget()
         if note := _changes(st.session_state.get("received")):
-            st.caption(note)
+            st.caption(plain(note))
         if error := st.session_state.get("upload_error"):
             st.error(plain(error))
 
