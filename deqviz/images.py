@@ -16,7 +16,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deqviz.core.quoted import quoted
-from deqviz.core.space import Image, extent, fitted, in_phase
+from deqviz.core.size import fitted
+from deqviz.core.space import Image, extent, in_phase
 from deqviz.io.pixels import decoded
 from deqviz.resources import ASSETS
 

@@ -18,7 +18,8 @@ from jaxtyping import Bool, Complex
 from torch import Tensor
 
 from deqviz.core.quoted import quoted
-from deqviz.core.space import Image, Space, fitted
+from deqviz.core.size import fitted
+from deqviz.core.space import Image, Space
 from deqviz.operators._multicoil import Maps, Sampled, inverse_fourier, to_channels
 from deqviz.operators.parallel_mri import Calibration
 

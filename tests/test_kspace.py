@@ -16,11 +16,15 @@ from deqviz import images, kspace
 from deqviz.core.metrics import psnr
 from deqviz.core.registry import Choice
 from deqviz.core.space import inner, magnitude, norm
-from deqviz.io.images import UploadError, read
+from deqviz.io.budget import UploadError
+from deqviz.io.images import read
 from deqviz.io.kspace import is_kspace, read_kspace
 from deqviz.operators._multicoil import fourier, ring_maps, to_complex
 from deqviz.operators.parallel_mri import sampling_mask
 from deqviz.scenario import Scenario
+from tests.io.here import here
+
+here = pytest.fixture(autouse=True)(here)
 
 COILS, H, W = 6, 96, 80
 NOISE = 0.01

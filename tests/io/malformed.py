@@ -368,19 +368,20 @@ def _outcome(call: Callable[[], object]) -> tuple[str, str]:
 
 
 def main(folder: Path) -> None:
-    from deqviz.io import images as loader
-    from deqviz.io.kspace import is_kspace, read_kspace
+    from deqviz.io.image_formats import unpack as read_image
+    from deqviz.io.kspace_formats import is_kspace
+    from deqviz.io.kspace_formats import unpack as read_kspace
 
     # As the app runs: a warning is one, and not an error that hides what happens after it.
     warnings.simplefilter("ignore")
     for data in GOOD.values():
-        (read_kspace if is_kspace(data) else lambda d: loader.read("good", d))(data)
+        read_kspace(data, None) if is_kspace(data) else read_image(data, "good", 256)
     before = peak()
     for path in sorted(folder.iterdir()):
         data = path.read_bytes()
         for how, call in {
-            "picture": lambda: loader.read(path.name, data, 512),  # noqa: B023 - called at once
-            "k-space": lambda: read_kspace(data),  # noqa: B023
+            "picture": lambda: read_image(data, path.name, 512),  # noqa: B023 - called at once
+            "k-space": lambda: read_kspace(data, None),  # noqa: B023
             "kind": lambda: is_kspace(data),  # noqa: B023
         }.items():
             begun = time.perf_counter()

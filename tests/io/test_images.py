@@ -20,6 +20,9 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from deqviz.io.images import FORMATS, MAX_BYTES, NAMES, SUFFIXES, Upload, UploadError, read
+from tests.io.here import here
+
+here = pytest.fixture(autouse=True)(here)
 
 RNG = np.random.default_rng(0)
 GREY = RNG.random((48, 64)).astype(np.float32)

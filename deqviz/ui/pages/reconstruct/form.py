@@ -8,7 +8,7 @@ import streamlit as st
 
 from deqviz import images, kspace
 from deqviz.core.registry import Choice, Registry, params_of
-from deqviz.core.space import fitted
+from deqviz.core.size import fitted
 from deqviz.io import images as loader
 from deqviz.io import kspace as kspace_loader
 from deqviz.io import settings as settings_file
