@@ -1,4 +1,4 @@
-"""What an upload may cost to read, whatever its headers say, and the sentence for one that would cost more."""
+"""What an upload may cost to read, whatever it says itself, and the sentence for one that costs more."""
 
 import zlib
 from typing import TypeAlias

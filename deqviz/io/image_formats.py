@@ -39,14 +39,18 @@ _DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 _LYING = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 _TWELVE_BIT_WHITE = 4095
 _ROWS = 256
+_MAX_EXIF = 2**20
+_SCAN, _MAX_SCANS = b"\xff\xda", 64
+"""Each scan of a progressive JPEG goes over the whole image once more; cameras make ten."""
 _FIRST = "only the first frame is used"
 _ON_WHITE = "transparent parts laid on white"
 _EIGHT_BITS = "of 16 bits for each colour 8 are used"
+Facts: TypeAlias = dict[str, Any]
 _Read: TypeAlias = tuple[np.ndarray, tuple[int, int], list[str]]
 """h × w × c float32 in [0, 1], c being 1 or 3; the width and height that the file had; the notes."""
 
 
-def unpack(data: bytes, name: str, side: int) -> tuple[Float32[np.ndarray, "c h w"], dict[str, Any]]:
+def unpack(data: bytes, name: str, side: int) -> tuple[Float32[np.ndarray, "c h w"], Facts]:
     """The image of a file in [0, 1], with neither side above `side`, and what is told about it: size and note.
 
     The kind is told by the content, not by the name; c is 3 where the image has colour, else 1.
@@ -91,6 +95,10 @@ def _pixels(name: str, data: bytes, side: int) -> _Read:
         raise UploadError(f"The file is not an image that can be read here: upload {NAMES}.") from None
     with picture:
         depth = 8
+        if picture.format == "JPEG" and data.count(_SCAN) > _MAX_SCANS:
+            raise UploadError("The JPEG is sent in too many scans to be read here: save it again.")
+        if len(picture.info.get("exif", b"")) > _MAX_EXIF:
+            del picture.info["exif"]  # a list of millions of orientations
         if picture.format == "PNG":
             depth = data[24]
             _count_in_eight_bits(picture, depth)
@@ -101,7 +109,7 @@ def _pixels(name: str, data: bytes, side: int) -> _Read:
 
 
 def _count_in_eight_bits(picture: Pillow.Image, depth: int) -> None:
-    """The transparent grey or colour of a PNG is written in the depth of the file, where Pillow has 8 bits."""
+    """The transparent grey or colour of a PNG is written in the depth of the file; Pillow has 8 bits."""
     key = picture.info.get("transparency")
     if picture.mode not in ("1", "L", "RGB") or key is None:
         return
@@ -118,18 +126,20 @@ def _from_tiff(data: bytes, side: int) -> _Read:
     header = tiff.header(io.BytesIO(data))
     notes = [_FIRST] if header.is_one_of_many else []
     try:
-        picture = Pillow.open(io.BytesIO(data), formats=("TIFF",))
+        picture = (
+            None if header.is_deep and header.is_plain else Pillow.open(io.BytesIO(data), formats=("TIFF",))
+        )
     except UnidentifiedImageError:
         picture = None
-    is_cut = picture is not None and picture.mode not in _DEEP and header.kind == np.uint16
-    if picture is None or (is_cut and picture.mode == "RGB" and header.is_plain):
+    if picture is None:
         values = tiff.numbers(data)
         pixels, size, more = _from_array(tiff.dark_first(values) if header.is_inverted else values, side)
         return pixels, size, notes + more
     with picture:
+        if picture.mode not in _DEEP and header.kind == np.uint16:
+            notes.append(_EIGHT_BITS)
         pixels, size, more = _from_picture(picture, side, header)
-    more = [note for note in more if note != _FIRST]
-    return pixels, size, [*notes, *more, *([_EIGHT_BITS] if is_cut else [])]
+    return pixels, size, notes + [note for note in more if note != _FIRST]
 
 
 def _from_picture(picture: Pillow.Image, side: int, header: tiff.Header | None = None) -> _Read:
@@ -166,9 +176,12 @@ def _from_picture(picture: Pillow.Image, side: int, header: tiff.Header | None =
 
 
 def _as_in(header: tiff.Header, values: np.ndarray) -> np.ndarray:
-    """The numbers of a TIFF, some of which Pillow counts as others of the same length, or leaves inverted."""
-    if header.kind is not None and header.kind.kind in "iu" and header.kind.itemsize == values.itemsize:
-        values = values.view(header.kind.newbyteorder("="))
+    """The numbers of a packed TIFF, which Pillow takes for others, swaps, or leaves inverted."""
+    kind = None if header.kind is None else header.kind.newbyteorder("=")
+    if header.is_big_endian and kind in (np.int16, np.int32, np.float32):
+        values = values.astype(kind).byteswap()
+    if kind in (np.int8, np.uint32):
+        values = values.view(kind)
     return tiff.dark_first(values) if header.is_inverted else values
 
 

@@ -1,4 +1,4 @@
-"""Formats of k-space, NPY and HDF5, from bytes to numbers: checked by their headers before a sample is unpacked.
+"""Formats of k-space, NPY and HDF5, from bytes to numbers: checked before a sample is unpacked.
 
 Imports no torch: a reader (deqviz/io/reader.py) must start quickly.
 """
@@ -23,7 +23,7 @@ MAX_BYTES = 200 * 2**20
 """Of a file; as much as `server.maxUploadSize`."""
 MAX_SIDE, MAX_COILS, MAX_SLICES = 4096, 64, 65536
 MAX_CHUNKS = 32768
-"""Of HDF5, touched by one slice: a hundred megabytes, for the library keeps some kilobytes about each."""
+"""Of HDF5, touched by one slice: up to 100 MB, for the library keeps some kilobytes about each."""
 MAX_WORK = 8 * MAX_UNPACKED
 """Of all these chunks together when unpacked, for those that a slice touches may hold other slices as well."""
 _HDF5 = b"\x89HDF\r\n\x1a\n"

@@ -1,9 +1,9 @@
-"""The reader: a process of its own for every uploaded file, with little memory and little time, which then ends.
+"""The reader: a process of its own for every uploaded file, with little memory and little time.
 
-The next file that a library cannot bear breaks this process and nothing else, and nothing of a file outlives it.
-One reader is always waiting, so that nobody waits for Python to start. It imports neither torch nor Streamlit.
-What goes in and out are a line of JSON and raw numbers: a reader that was taken over cannot make the server run
-anything.
+The next file that a library cannot bear breaks this process and nothing else, and nothing of a file outlives
+it. One reader is always waiting, so that nobody waits for Python to start; it imports neither torch nor
+Streamlit. What goes in and out is a line of JSON and raw numbers: a reader that was taken over cannot make
+the server run anything.
 
 Linux bounds memory and time; macOS and Windows time alone.
 """

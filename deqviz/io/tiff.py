@@ -1,4 +1,4 @@
-"""TIFF: what its first header promises, checked before anything is unpacked, and the pixels that Pillow cannot read.
+"""TIFF: what its first header promises, checked before anything is unpacked, and what Pillow cannot read.
 
 What is unpacked is a tile or a strip, which may be much larger than the image; and in tifffile's hands it is
 as long as its packed bytes make it.
@@ -13,7 +13,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from deqviz.io.budget import MAX_PIXELS, MAX_UNPACKED, UploadError, unpacks_within
+from deqviz.io.budget import MAX_PIXELS, UploadError, unpacks_within
 
 MAX_SEGMENTS = 65536
 """Tiles or strips of one image."""
@@ -22,6 +22,10 @@ _NONE, _DEFLATE = (1,), (8, 32946)
 _KNOWN = (*_NONE, *_DEFLATE, 2, 3, 4, 5, 6, 7, 32773)
 """Fax, LZW, JPEG and PackBits, which Pillow reads into a buffer of known length."""
 _INVERTED, _GREY, _RGB = 0, 1, 2
+_SEGMENTS = (273, 279, 324, 325)
+"""Tags with a number for each piece."""
+_TEXTS = (1, 2, 6, 7)
+"""Types of tags that Pillow leaves as bytes: profiles and descriptions may be long."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +33,22 @@ class Header:
     """What decides how the first image of a file is read; `kind` is None where samples are no whole bytes."""
 
     kind: np.dtype | None
+    samples: int
     photometric: int
     compression: int
-    orientation: int
+    is_big_endian: bool
     is_one_of_many: bool
 
     @property
+    def is_deep(self) -> bool:
+        """Whether there is more to a sample than Pillow's 8 bits."""
+        return self.kind is not None and self.kind not in (np.uint8, np.bool_)
+
+    @property
     def is_plain(self) -> bool:
-        """Whether `numbers` reads it."""
-        return self.compression in (*_NONE, *_DEFLATE) and self.photometric in (_INVERTED, _GREY, _RGB)
+        """Whether `numbers` reads it: grey or RGB, not packed or deflated."""
+        is_known = self.compression in (*_NONE, *_DEFLATE) and self.photometric in (_INVERTED, _GREY, _RGB)
+        return is_known and self.samples in (1, 3)
 
     @property
     def is_inverted(self) -> bool:
@@ -50,22 +61,25 @@ def is_tiff(start: bytes) -> bool:
     return start[:4] in _MAGIC
 
 
-def header(file: io.BufferedIOBase) -> Header:
-    """The header of the first image; raises UploadError where reading the image would cost too much."""
+def header(file: io.BufferedIOBase, most: int = MAX_PIXELS) -> Header:
+    """The header of the first image; raises UploadError where reading it costs more than `most` pixels do."""
     file.seek(0)
     with tifffile.TiffFile(file) as tiff:
         page = tiff.pages.first
-        _check(page)
+        _check(page, most)
         # Only the second header is looked for: a small file may hold very many. A damaged one is none.
         is_one_of_many = False
         with contextlib.suppress(Exception):
             is_one_of_many = tiff.pages[1] is not None
-        orientation = page.tags.valueof(274, 1)
-        return Header(page.dtype, int(page.photometric), int(page.compression), orientation, is_one_of_many)
+        kind = (
+            page.dtype if page.dtype is not None and page.bitspersample == 8 * page.dtype.itemsize else None
+        )
+        about = (page.samplesperpixel, int(page.photometric), int(page.compression))
+        return Header(kind, *about, tiff.byteorder == ">", is_one_of_many)
 
 
 def numbers(data: bytes) -> NDArray[np.generic]:
-    """The pixels of the first image as stored, upright; raises UploadError where nobody could say their meaning."""
+    """The pixels of the first image as stored, upright; raises UploadError where they mean something else."""
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
         page = tiff.pages.first
         if page.photometric not in (_INVERTED, _GREY, _RGB):
@@ -90,12 +104,12 @@ def dark_first(values: NDArray[np.generic]) -> NDArray[np.generic]:
     return ~values if values.dtype.kind in "bui" else -values
 
 
-def _check(page: tifffile.TiffPage) -> None:
-    """Refuse what is too large when its tiles or strips are unpacked, and what two readers may read differently."""
+def _check(page: tifffile.TiffPage, most: int) -> None:
+    """Refuse what is large when its tiles or strips are unpacked, and what two readers may read differently."""
     codes = [tag.code for tag in page.tags]
     if len(set(codes)) < len(codes):
         raise UploadError("The TIFF says the same thing twice: save it again.")
-    if page.imagewidth * page.imagelength > MAX_PIXELS:
+    if page.imagewidth * page.imagelength > most:
         size = f"{page.imagewidth} × {page.imagelength}"
         raise UploadError(f"The image has {size} pixels and the limit is 4096 × 4096: make it smaller first.")
     if page.compression not in _KNOWN:
@@ -109,9 +123,11 @@ def _check(page: tifffile.TiffPage) -> None:
     count = math.prod(-(-n // max(m, 1)) for n, m in whole)
     bits = page.bitspersample
     pixel = sum(bits) if isinstance(bits, tuple) else bits * page.samplesperpixel
-    if count * wide * high * deep * pixel > 8 * MAX_UNPACKED:
+    # Eight bytes for each pixel, as of float64.
+    if count * wide * high * deep * pixel > 64 * most:
         raise UploadError("The image takes more than 128 MB when unpacked: make it smaller first.")
-    if max(count, len(page.dataoffsets)) > MAX_SEGMENTS:
+    longest = max(tag.count for tag in page.tags if tag.code in _SEGMENTS or tag.dtype not in _TEXTS)
+    if max(count, longest) > MAX_SEGMENTS:
         raise UploadError("The TIFF lies in too many pieces to be read here: save it again, without tiles.")
 
 
