@@ -10,8 +10,9 @@ os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 import streamlit as st
 
+from deqviz.io import reader
 from deqviz.ui.pages import PAGES
-from deqviz.ui.shell import STYLE, address, share, teacher
+from deqviz.ui.shell import STYLE, address, session, share, teacher
 
 st.set_page_config(page_title="DEQViz", page_icon="🔬", layout="wide")
 
@@ -21,9 +22,11 @@ def settle() -> None:
     """Once per process: what the imports made will live for ever, so no collection need look at it."""
     gc.collect()
     gc.freeze()
+    reader.warm()
 
 
 settle()
+session.stay()
 st.html(STYLE)
 page = st.navigation([entry.link() for entry in PAGES], position="top", expanded=True)
 address.enter(page.title)

@@ -276,8 +276,8 @@ def test_keys(samples):
 
 
 def test_the_least_used_scans_go_first(monkeypatch):
-    monkeypatch.setattr(kspace, "_scans", type(kspace._scans)())
-    monkeypatch.setattr(kspace, "KEPT_BYTES", 3 * 32 * 32 * 8)
+    kspace._scans.clear()
+    monkeypatch.setattr(kspace._scans, "capacity", 3 * 32 * 32 * 8)
     flat = torch.ones(1, 32, 32, dtype=torch.complex64)
     first, *_, fourth = (kspace.keep(flat * (n + 1), f"{n:016x}") for n in range(4))
     kspace.check(fourth)

@@ -51,7 +51,7 @@ _Read: TypeAlias = tuple[np.ndarray, tuple[int, int], list[str]]
 
 
 def unpack(data: bytes, name: str, side: int) -> tuple[Float32[np.ndarray, "c h w"], Facts]:
-    """The image of a file in [0, 1], with neither side above `side`, and what is told about it: size and note.
+    """The image of a file in [0, 1], with neither side above `side`, and its facts: size and note.
 
     The kind is told by the content, not by the name; c is 3 where the image has colour, else 1.
     Raises UploadError, and nothing else, whatever the bytes are.

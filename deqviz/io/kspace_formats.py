@@ -25,7 +25,7 @@ MAX_SIDE, MAX_COILS, MAX_SLICES = 4096, 64, 65536
 MAX_CHUNKS = 32768
 """Of HDF5, touched by one slice: up to 100 MB, for the library keeps some kilobytes about each."""
 MAX_WORK = 8 * MAX_UNPACKED
-"""Of all these chunks together when unpacked, for those that a slice touches may hold other slices as well."""
+"""Of these chunks together when unpacked: those that a slice touches may hold other slices as well."""
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _COMPLEX = re.compile(rb"""['"]descr['"]\s*:\s*['"][<>=|]?c\d""")
 _FILTERS = {h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE, h5z.FILTER_FLETCHER32}

@@ -105,7 +105,7 @@ def dark_first(values: NDArray[np.generic]) -> NDArray[np.generic]:
 
 
 def _check(page: tifffile.TiffPage, most: int) -> None:
-    """Refuse what is large when its tiles or strips are unpacked, and what two readers may read differently."""
+    """Refuse what is large when its pieces are unpacked, and what two readers may read differently."""
     codes = [tag.code for tag in page.tags]
     if len(set(codes)) < len(codes):
         raise UploadError("The TIFF says the same thing twice: save it again.")

@@ -1,4 +1,4 @@
-"""Reading in the process of the tests, for those that read hundreds of files; test_reader.py has the other one."""
+"""Reading in the process of the tests, for those that read hundreds of files."""
 
 from typing import Any
 
