@@ -83,6 +83,7 @@ def _taken() -> subprocess.Popen[bytes]:
         while _waiting:
             if (process := _waiting.pop()).poll() is None:
                 return process
+            _end(process)
     return _started()
 
 

@@ -3,6 +3,7 @@
 `python -m tests.io.malformed FOLDER` reads every file of a folder as the page does, a line of JSON for each.
 """
 
+import functools
 import gzip
 import io
 import json
@@ -170,9 +171,8 @@ def lying() -> Iterator[tuple[str, bytes]]:
         name = draw.choice(["b.tif", "c.tif"])
         yield f"lying-{n}-{name}", retagged(GOOD[name], draw)
     for n in range(20):
-        head = struct.pack(
-            ">II5B", *draw.choices(EXTREMES[:6], k=2), *draw.choices((0, 1, 2, 3, 4, 6, 8, 16), k=5)
-        )
+        sizes, rest = draw.choices(EXTREMES[:6], k=2), draw.choices((0, 1, 2, 3, 4, 6, 8, 16), k=5)
+        head = struct.pack(">II5B", *sizes, *rest)
         more = b"".join(
             chunk(
                 draw.choice((b"tRNS", b"PLTE", b"eXIf", b"acTL", b"fcTL", b"iCCP", b"gAMA")),
@@ -290,7 +290,7 @@ def bombs() -> Iterator[tuple[str, bytes]]:
         "bomb-floats.npz": zipped(image_npy=npy(np.tile(np.arange(3000.0), (3000, 1)))),
         "bomb-large.npz": zipped(image_npy=npy(np.zeros((9000, 9000), np.uint8))),
         "bomb-lies.npz": long_entry(),
-        **bottomless(),
+        **{name: make() for name, make in BOTTOMLESS.items()},
         "bomb-many.npz": zipped(**{f"a{n}_npy": b"" for n in range(4000)}),
         "bomb-slice.h5": dataset(shape=(16, 1024, 1024), dtype="c8", **wide),
         "bomb-slice-double.h5": dataset(shape=(8, 1024, 1024), dtype="c16", **wide),
@@ -313,11 +313,10 @@ def long_entry() -> bytes:
 
 
 def ifd(body: bytes, **tags: int | tuple[int, int]) -> bytes:
-    """A TIFF of 64 × 64 in one piece, `body`, which lies at 4096; a tag is its value, or its type and count."""
-    known = {
-        "wide": 256, "high": 257, "bits": 258, "packing": 259, "grey": 262, "strip": 273, "turn": 274, "samples": 277,
-        "rows": 278, "bytes": 279, "across": 322, "down": 323, "tile": 324, "tile_bytes": 325, "kind": 339, "deep": 32997,
-    }  # fmt: skip
+    """A TIFF of 64 × 64 whose `body` lies at 4096; a tag is its value, or its type and count."""
+    known = {"wide": 256, "high": 257, "bits": 258, "packing": 259, "grey": 262, "strip": 273, "turn": 274}
+    known |= {"samples": 277, "rows": 278, "bytes": 279, "across": 322, "down": 323, "tile": 324}
+    known |= {"tile_bytes": 325, "kind": 339, "deep": 32997}
     tags = {"wide": 64, "high": 64, "bits": 8, "packing": 8, "grey": 1, "samples": 1} | tags
     if "across" not in tags:
         tags = {"strip": 4096, "rows": 64, "bytes": len(body)} | tags
@@ -330,61 +329,66 @@ def ifd(body: bytes, **tags: int | tuple[int, int]) -> bytes:
     return (b"II*\0" + struct.pack("<I", 8) + directory).ljust(4096, b"\0") + body
 
 
-def bottomless() -> dict[str, bytes]:
-    """Small files that unpack to gigabytes, or are read in millions of pieces, whatever they promise."""
-    flood = zeros(400 * 2**20)
+@functools.cache
+def flood() -> bytes:
+    """Two megabytes of nothing but four hundred."""
+    return zeros(400 * 2**20)
 
-    def fill(file: h5py.File) -> None:
-        found = file.create_dataset("kspace", (2, 64, 64), "c8", chunks=(1, 64, 64), compression="gzip")
-        for coil in range(2):
-            found.id.write_direct_chunk((coil, 0, 0), flood)
 
-    def twice(file: h5py.File) -> None:
-        plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        plan.set_chunk((1, 64, 64))
-        plan.set_deflate(9)
-        plan.set_filter(h5py.h5z.FILTER_DEFLATE, 0, (9,))
-        kind, space = h5py.h5t.py_create(np.dtype("c8")), h5py.h5s.create_simple((2, 64, 64))
-        h5py.h5d.create(file.id, b"kspace", kind, space, plan)
+def flooded(file: h5py.File) -> None:
+    found = file.create_dataset("kspace", (2, 64, 64), "c8", chunks=(1, 64, 64), compression="gzip")
+    for coil in range(2):
+        found.id.write_direct_chunk((coil, 0, 0), flood())
 
-    endless = {"shape": (2**40, 4, 32, 32), "dtype": "c8", "chunks": (1, 4, 32, 32), "fillvalue": 1 + 1j}
-    tiled = {"across": 1, "down": 1, "tile": 4096, "tile_bytes": 1, "wide": 4096, "high": 4096}
-    return {
-        "bomb-tile.tif": ifd(
-            flood, across=8000, down=8000, tile=4096, tile_bytes=len(flood), bits=64, kind=3
-        ),
-        "bomb-tile-bytes.tif": ifd(flood, across=32000, down=32000, tile=4096, tile_bytes=len(flood)),
-        "bomb-tile-raw.tif": ifd(bytes(99), across=32000, down=32000, tile=4096, tile_bytes=99, packing=1),
-        "bomb-strip.tif": ifd(flood, bits=64, kind=3),
-        "bomb-strip-bytes.tif": ifd(flood),
-        "bomb-volume.tif": ifd(flood, bits=64, kind=3, deep=60000),
-        "bomb-samples.tif": ifd(flood, bits=64, kind=3, samples=60000),
-        "bomb-tiny-tiles.tif": ifd(bytes(99), packing=1, **tiled),
-        "bomb-offsets.tif": ifd(
-            b"\1\2" * 2**20, packing=1, wide=4096, high=4096, rows=1, strip=(3, 2**20), bytes=(3, 2**20)
-        ),
-        "bomb-offsets-bytes.tif": ifd(b"\1" * 2**21, packing=1, rows=1, strip=(1, 2**21), bytes=(1, 2**21)),
-        "bomb-turns.tif": ifd(struct.pack("<II", 1, 3) * 2**17 + bytes(4096), packing=1, turn=(5, 2**17)),
-        "bomb-lzma.tif": ifd(flood, packing=34925),
-        "bomb-long.png": png(48, 48, body=flood),
-        "bomb-texts.png": png(
-            48, 48, body=zeros(48 * 49), more=chunk(b"zTXt", b"a\0\0" + zeros(10**6)) * 500
-        ),
-        "bomb-turns.png": png(
-            48, 48, body=zeros(48 * 49), more=chunk(b"eXIf", ifd(b"\0\x09" * 2**20, turn=(3, 2**20)))
-        ),
-        "bomb-scans.jpg": scans(),
-        "bomb-header.npz": zipped(
-            image_npy=b"\x93NUMPY\2\0" + struct.pack("<I", 2**32 - 9) + bytes(300 * 2**20)
-        ),
-        "bomb-bzip2.npz": other_zip(zipfile.ZIP_BZIP2),
-        "bomb-lzma.npz": other_zip(zipfile.ZIP_LZMA),
-        "bomb-chunks.h5": dataset(shape=(16, 512, 512), dtype="c8", chunks=(1, 1, 1)),
-        "bomb-wide-chunks.h5": dataset(shape=(60000, 4, 32, 32), dtype="c8", chunks=(60000, 1, 1, 1)),
-        "bomb-long-chunk.h5": hdf5(fill),
-        "bomb-twice.h5": hdf5(twice),
-        "bomb-slices.h5": dataset(**endless),
-    }
+
+def packed_twice(file: h5py.File) -> None:
+    plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plan.set_chunk((1, 64, 64))
+    plan.set_deflate(9)
+    plan.set_filter(h5py.h5z.FILTER_DEFLATE, 0, (9,))
+    kind, space = h5py.h5t.py_create(np.dtype("c8")), h5py.h5s.create_simple((2, 64, 64))
+    h5py.h5d.create(file.id, b"kspace", kind, space, plan)
+
+
+def tiles(side: int, body: bytes, **tags: int | tuple[int, int]) -> bytes:
+    return ifd(body, across=side, down=side, tile=4096, tile_bytes=len(body), **tags)
+
+
+BOTTOMLESS: dict[str, Callable[[], bytes]] = {
+    "bomb-tile.tif": lambda: tiles(8000, flood(), bits=64, kind=3),
+    "bomb-tile-bytes.tif": lambda: tiles(32000, flood()),
+    "bomb-tile-raw.tif": lambda: tiles(32000, bytes(99), packing=1),
+    "bomb-tiny-tiles.tif": lambda: tiles(1, bytes(99), packing=1, wide=4096, high=4096),
+    "bomb-strip.tif": lambda: ifd(flood(), bits=64, kind=3),
+    "bomb-strip-bytes.tif": lambda: ifd(flood()),
+    "bomb-volume.tif": lambda: ifd(flood(), bits=64, kind=3, deep=60000),
+    "bomb-samples.tif": lambda: ifd(flood(), bits=64, kind=3, samples=60000),
+    "bomb-offsets.tif": lambda: ifd(b"\1\2" * 2**20, packing=1, rows=1, strip=(3, 2**20), bytes=(3, 2**20)),
+    "bomb-offsets-bytes.tif": lambda: ifd(b"\1" * 2**21, packing=1, rows=1, strip=(1, 2**21)),
+    "bomb-turns.tif": lambda: ifd(struct.pack("<II", 1, 3) * 2**17, packing=1, turn=(5, 2**17)),
+    "bomb-lzma.tif": lambda: ifd(flood(), packing=34925),
+    "bomb-long.png": lambda: png(48, 48, body=flood()),
+    "bomb-texts.png": lambda: png(
+        48, 48, body=zeros(48 * 49), more=chunk(b"zTXt", b"a\0\0" + zeros(10**6)) * 500
+    ),
+    "bomb-turns.png": lambda: png(
+        48, 48, body=zeros(48 * 49), more=chunk(b"eXIf", ifd(b"\0\x09" * 2**20, turn=(3, 2**20)))
+    ),
+    "bomb-scans.jpg": lambda: scans(),
+    "bomb-header.npz": lambda: zipped(
+        image_npy=b"\x93NUMPY\2\0" + struct.pack("<I", 2**32 - 9) + bytes(300 * 2**20)
+    ),
+    "bomb-bzip2.npz": lambda: other_zip(zipfile.ZIP_BZIP2),
+    "bomb-lzma.npz": lambda: other_zip(zipfile.ZIP_LZMA),
+    "bomb-chunks.h5": lambda: dataset(shape=(16, 512, 512), dtype="c8", chunks=(1, 1, 1)),
+    "bomb-wide-chunks.h5": lambda: dataset(shape=(60000, 4, 32, 32), dtype="c8", chunks=(60000, 1, 1, 1)),
+    "bomb-long-chunk.h5": lambda: hdf5(flooded),
+    "bomb-twice.h5": lambda: hdf5(packed_twice),
+    "bomb-slices.h5": lambda: dataset(
+        shape=(2**40, 4, 32, 32), dtype="c8", chunks=(1, 4, 32, 32), fillvalue=1 + 1j
+    ),
+}
+"""Small files that unpack to gigabytes, or are read in millions of pieces, whatever they promise."""
 
 
 def scans() -> bytes:
@@ -398,7 +402,7 @@ def other_zip(method: int) -> bytes:
     """What one step of these unpacks has no bound, and the directory says 5 kB."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", method) as archive:
-        archive.writestr("image.npy", npy(np.zeros((20000, 20000), np.uint8)))
+        archive.writestr("image.npy", npy(np.zeros((11000, 11000), np.uint8)))
     data = bytearray(file.getvalue())
     at = data.rindex(b"PK\1\2")
     data[at + 24 : at + 28] = struct.pack("<I", 5000)
@@ -526,6 +530,7 @@ def _outcome(call: Callable[[], object]) -> tuple[str, str]:
 
 
 def main(folder: Path) -> None:
+    from deqviz.io import reader
     from deqviz.io.image_formats import unpack as read_image
     from deqviz.io.kspace_formats import is_kspace
     from deqviz.io.kspace_formats import unpack as read_kspace
@@ -534,6 +539,7 @@ def main(folder: Path) -> None:
     warnings.simplefilter("ignore")
     for data in GOOD.values():
         read_kspace(data, None) if is_kspace(data) else read_image(data, "good", 256)
+    reader.bound()
     before = peak()
     for path in sorted(folder.iterdir()):
         data = path.read_bytes()

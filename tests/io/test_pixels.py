@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from deqviz.io.pixels import eight_bit
 GREY = np.random.default_rng(0).integers(0, 255, (40, 48), np.uint8)
 
 
-def written(path: Path, values: np.ndarray, **options: object) -> Path:
+def written(path: Path, values: np.ndarray, **options: Any) -> Path:
     file = io.BytesIO()
     tifffile.imwrite(file, values, **options)
     path.write_bytes(file.getvalue())
