@@ -4,7 +4,7 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 class _Entry(Generic[T]):
     thing: T
     weight: float
-    holders: set[str] = field(default_factory=set)
+    holders: set[str] = field(default_factory=set[str])
 
 
 class Uploads(Generic[T]):
@@ -87,7 +87,7 @@ class Uploads(Generic[T]):
                 del self._entries[key]
 
 
-_stores: list[Uploads] = []
+_stores: list[Uploads[Any]] = []
 
 
 def hold(key: str, holder: str) -> None:

@@ -300,7 +300,7 @@ def _read_npy(file: io.BufferedIOBase) -> np.ndarray:
         return np.empty(shape, kind)  # which says by its shape or kind what is wrong with it
     values = np.empty(math.prod(shape), kind)
     room = values.view(np.uint8)
-    at = head.readinto(room)
+    at = head.readinto(room.data)
     while at < len(room) and (piece := file.read(min(_PIECE, len(room) - at))):
         room[at : at + len(piece)] = np.frombuffer(piece, np.uint8)
         at += len(piece)
@@ -327,4 +327,5 @@ def _read_npz(data: bytes) -> np.ndarray:
             )
         # What the directory says of its length may be a lie: the array's own header says how much is read.
         with archive.open(entry) as file:
+            assert isinstance(file, io.BufferedIOBase)
             return _read_npy(file)

@@ -40,8 +40,7 @@ def read_kspace(data: bytes, number: int | None = None) -> KspaceUpload:
             f"The file has {len(data) / 2**20:.0f} MB and the limit is 200 MB: save one slice of it."
         )
     samples, facts = reader.apart("kspace", data, number=number)
-    number, slices = facts["number"], facts["slices"]
-    place = (number - 1).to_bytes(4, "little")
+    place = (facts["number"] - 1).to_bytes(4, "little")
     digest = hashlib.sha256(hashlib.sha256(data).digest() + place).hexdigest()
     height, width = samples.shape[1:]
-    return KspaceUpload(digest, torch.from_numpy(samples), (width, height), number, slices)
+    return KspaceUpload(digest, torch.from_numpy(samples), (width, height), facts["number"], facts["slices"])

@@ -11,7 +11,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5z
+from h5py import h5z  # type: ignore[attr-defined]
 from jaxtyping import Complex64
 from numpy.lib import format as npy
 
@@ -70,7 +70,7 @@ def _checked(values: np.ndarray) -> np.ndarray:
         # Divided first: what scanners write may be too small or too large for squares in single precision.
         kept.real, kept.imag = coil.real / size, coil.imag / size
         power += kept.real**2 + kept.imag**2
-    h, w = power.shape
+    h, w = values.shape[1:]
     tall, wide = h // 8, w // 8
     corners = power[np.ix_(np.r_[-tall:tall], np.r_[-wide:wide])].sum()
     if corners > power[h // 2 - tall : h // 2 + tall, w // 2 - wide : w // 2 + wide].sum():
@@ -146,7 +146,7 @@ def _read_hdf5(data: bytes, number: int | None) -> tuple[np.ndarray, tuple[int, 
         at = _place(number, whole[0])
         has_slices = len(dataset.shape) == 4 or whole[0] > 1
         if dataset.chunks is not None:
-            _check_chunks(dataset, at if has_slices else None)
+            _check_chunks(dataset, dataset.chunks, at if has_slices else None)
         return dataset[at] if has_slices else dataset[()], whole, at
 
 
@@ -162,9 +162,8 @@ def _names(group: h5py.Group, most: int) -> list[str]:
     return names
 
 
-def _check_chunks(dataset: h5py.Dataset, at: int | None) -> None:
+def _check_chunks(dataset: h5py.Dataset, chunk: tuple[int, ...], at: int | None) -> None:
     """Refuse chunks that cost more than the slice is worth: too many, too large, or longer than they say."""
-    chunk = dataset.chunks
     size = math.prod(chunk) * dataset.dtype.itemsize
     spans = (
         [(0, n) for n in dataset.shape]

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deqviz.io import image_formats, kspace_formats
 from deqviz.io.budget import MAX_UNPACKED, UploadError
@@ -37,7 +36,7 @@ MOST = 2
 LINE = 2**16
 
 Facts = dict[str, Any]
-READERS: dict[str, Callable[..., tuple[NDArray[np.generic], Facts]]] = {
+READERS: dict[str, Callable[..., tuple[np.ndarray, Facts]]] = {
     "image": image_formats.unpack,
     "kspace": kspace_formats.unpack,
 }
@@ -55,7 +54,7 @@ _waiting: list[subprocess.Popen[bytes]] = []
 # ---------------------------------------------------------------- in the server
 
 
-def apart(kind: str, data: bytes, **options: object) -> tuple[NDArray[np.generic], Facts]:
+def apart(kind: str, data: bytes, **options: object) -> tuple[np.ndarray, Facts]:
     """What READERS[kind] makes of the bytes, in a process of its own.
 
     Raises UploadError, and nothing else, whatever the bytes do there.
@@ -97,9 +96,9 @@ def _started() -> subprocess.Popen[bytes]:
 
 def _asked(
     process: subprocess.Popen[bytes], kind: str, data: bytes, options: Facts
-) -> tuple[NDArray[np.generic], Facts]:
+) -> tuple[np.ndarray, Facts]:
     assert process.stdin is not None
-    assert process.stdout is not None
+    assert isinstance(process.stdout, io.BufferedIOBase)
     late = threading.Event()
     clock = threading.Timer(SECONDS, lambda: (late.set(), process.kill()))
     clock.daemon = True
@@ -121,7 +120,7 @@ def _asked(
     raise UploadError("The file is damaged, or too much for this server: save it again, or make it smaller.")
 
 
-def _answer(stream: io.BufferedIOBase, kind: str) -> tuple[NDArray[np.generic], Facts] | None:
+def _answer(stream: io.BufferedIOBase, kind: str) -> tuple[np.ndarray, Facts] | None:
     """What came back, None if that is no whole answer; raises UploadError with the reader's own sentence."""
     try:
         facts = json.loads(stream.readline(LINE))
@@ -131,7 +130,7 @@ def _answer(stream: io.BufferedIOBase, kind: str) -> tuple[NDArray[np.generic], 
         if math.prod(shape) * np.dtype(kind).itemsize > MAX_UNPACKED or min(shape) < 1:
             return None
         values = np.empty(shape, kind)
-        room, at = memoryview(values).cast("B"), 0
+        room, at = values.data.cast("B"), 0
         while at < len(room) and (count := stream.readinto(room[at:])):
             at += count
     except UploadError:
@@ -183,7 +182,7 @@ def main() -> None:
         facts |= {"shape": values.shape}
     answer.write(json.dumps(facts).encode() + b"\n")
     if values is not None:
-        answer.write(memoryview(values).cast("B"))
+        answer.write(values.data.cast("B"))
     answer.flush()
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import tifffile
-from numpy.typing import NDArray
 
 from deqviz.io.budget import MAX_PIXELS, UploadError, unpacks_within
 
@@ -61,7 +60,7 @@ def is_tiff(start: bytes) -> bool:
     return start[:4] in _MAGIC
 
 
-def header(file: io.BufferedIOBase, most: int = MAX_PIXELS) -> Header:
+def header(file: io.BytesIO | io.BufferedReader, most: int = MAX_PIXELS) -> Header:
     """The header of the first image; raises UploadError where reading it costs more than `most` pixels do."""
     file.seek(0)
     with tifffile.TiffFile(file) as tiff:
@@ -78,7 +77,7 @@ def header(file: io.BufferedIOBase, most: int = MAX_PIXELS) -> Header:
         return Header(kind, *about, tiff.byteorder == ">", is_one_of_many)
 
 
-def numbers(data: bytes) -> NDArray[np.generic]:
+def numbers(data: bytes) -> np.ndarray:
     """The pixels of the first image as stored, upright; raises UploadError where they mean something else."""
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
         page = tiff.pages.first
@@ -91,7 +90,7 @@ def numbers(data: bytes) -> NDArray[np.generic]:
                 "The TIFF is compressed in a way that is not read here: save it without compression."
             )
         if page.compression in _DEFLATE:
-            one = math.prod(page.chunks) * page.dtype.itemsize
+            one = math.prod(page.chunks) * page.bitspersample // 8
             for at, count in zip(page.dataoffsets, page.databytecounts, strict=False):
                 if not unpacks_within(memoryview(data)[at : at + count], one):
                     raise UploadError("The TIFF unpacks to more than its header says: save it again.")
@@ -99,7 +98,7 @@ def numbers(data: bytes) -> NDArray[np.generic]:
         return _upright(values, page.tags.valueof(274, 1))
 
 
-def dark_first(values: NDArray[np.generic]) -> NDArray[np.generic]:
+def dark_first(values: np.ndarray) -> np.ndarray:
     """Numbers whose largest is black, turned round without overflow."""
     return ~values if values.dtype.kind in "bui" else -values
 
@@ -131,14 +130,12 @@ def _check(page: tifffile.TiffPage, most: int) -> None:
         raise UploadError("The TIFF lies in too many pieces to be read here: save it again, without tiles.")
 
 
-def _upright(values: NDArray[np.generic], orientation: int) -> NDArray[np.generic]:
+def _upright(values: np.ndarray, orientation: int) -> np.ndarray:
     """As EXIF's orientation says; the colours may come first or last."""
     if values.ndim < 2 or orientation not in range(2, 9):
         return values
     rows, columns = (-2, -1) if values.ndim == 2 or values.shape[-1] > 4 else (-3, -2)
     if orientation >= 5:
         values = values.swapaxes(rows, columns)
-    flipped = [
-        axis for axis, which in ((rows, (3, 4, 7, 8)), (columns, (2, 3, 6, 7))) if orientation in which
-    ]
-    return np.flip(values, flipped)
+    turned = {rows: (3, 4, 7, 8), columns: (2, 3, 6, 7)}
+    return np.flip(values, tuple(axis for axis, which in turned.items() if orientation in which))
