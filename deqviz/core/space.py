@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from deqviz.core.size import fitted as fitted
+
 Image: TypeAlias = Float[Tensor, "b c h w"]
 Data: TypeAlias = Shaped[Tensor, "b *m"]
 Result: TypeAlias = Shaped[Tensor, "b *n"]

@@ -63,7 +63,7 @@ def apart(kind: str, data: bytes, **options: object) -> tuple[np.ndarray, Facts]
         raise UploadError("Other files are being read here: try again in a minute.")
     try:
         return _asked(_taken(), kind, data, options)
-    except OSError:  # no process to be had, or no memory for one
+    except (OSError, MemoryError):  # no process to be had, or no memory
         raise UploadError("The server cannot read files now: try again in a minute.") from None
     finally:
         _free.release()
@@ -105,7 +105,7 @@ def _asked(
     clock.start()
     try:
         request = json.dumps({"kind": kind, "length": len(data), "options": options})
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):  # it ended first
             process.stdin.write(request.encode() + b"\n")
             process.stdin.write(data)
             process.stdin.flush()
@@ -115,7 +115,7 @@ def _asked(
         _end(process)
     if answer is not None:
         return answer
-    if late.is_set() or process.returncode == -getattr(signal, "SIGXCPU", 0):
+    if late.is_set():
         raise UploadError(f"Reading the file takes longer than {SECONDS:g} s: make it smaller and try again.")
     raise UploadError("The file is damaged, or too much for this server: save it again, or make it smaller.")
 

@@ -18,8 +18,8 @@ MAX_SEGMENTS = 65536
 """Tiles or strips of one image."""
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _NONE, _DEFLATE = (1,), (8, 32946)
-_KNOWN = (*_NONE, *_DEFLATE, 2, 3, 4, 5, 6, 7, 32773)
-"""Fax, LZW, JPEG and PackBits, which Pillow reads into a buffer of known length."""
+_KNOWN = (*_NONE, *_DEFLATE, 2, 3, 4, 5, 6, 7, 32773, 50000)
+"""Fax, LZW, JPEG, PackBits and Zstandard, which Pillow reads into a buffer of known length."""
 _INVERTED, _GREY, _RGB = 0, 1, 2
 _SEGMENTS = (273, 279, 324, 325)
 """Tags with a number for each piece."""
