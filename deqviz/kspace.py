@@ -81,7 +81,13 @@ class Scan:
         return _around(h, reach[0]), _around(w, reach[1])
 
 
-_scans: Uploads[Scan] = Uploads(KEPT_BYTES, KEPT_BYTES / 2, lambda scan: scan.samples.nbytes)
+def _forget() -> None:
+    """What was made of a scan goes with it."""
+    _preview.cache_clear()
+    _prepared.cache_clear()
+
+
+_scans: Uploads[Scan] = Uploads(KEPT_BYTES, KEPT_BYTES / 2, lambda scan: scan.samples.nbytes, _forget)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,18 +156,21 @@ def keep(samples: Samples, digest: str, holder: str = "") -> str:
 
 def preview(key: str, side: int = 96) -> Image:
     """√Σ_c |F*y_c|², small and in [0, 1], as one channel."""
-    return _preview(scan(key), side)
+    check(key)
+    return _preview(key, side)
 
 
+# By the key, which is the content's: by the scan these would keep eight of them from going.
 @lru_cache(maxsize=8)
-def _preview(acquisition: Scan, side: int) -> Image:
-    coils = inverse_fourier(acquisition.cropped(side).samples, _AXES)
+def _preview(key: str, side: int) -> Image:
+    coils = inverse_fourier(scan(key).cropped(side).samples, _AXES)
     joined = coils.abs().square().sum(0).sqrt()[None, None]
     return joined / joined.max().clamp_min(1e-30)
 
 
 @lru_cache(maxsize=2)
-def _prepared(acquisition: Scan, side: int, calibration: Calibration) -> Measured:
+def _prepared(key: str, side: int, calibration: Calibration) -> Measured:
+    acquisition = scan(key)
     small = acquisition.cropped(side)
     maps = espirit_maps(small) if calibration == "ESPIRiT" else low_resolution_maps(small)
     joined = (maps.conj() * inverse_fourier(small.samples, _AXES)).sum(0)
@@ -177,7 +186,8 @@ def _prepared(acquisition: Scan, side: int, calibration: Calibration) -> Measure
 
 def prepared(key: str, side: int, calibration: Calibration) -> Measured:
     """A kept scan with the longer side brought down to `side`; the last two are remembered."""
-    return _prepared(scan(key), side, calibration)
+    check(key)
+    return _prepared(key, side, calibration)
 
 
 def low_resolution_maps(acquisition: Scan) -> Maps:

@@ -1,9 +1,11 @@
 """Measured k-space: from a file to maps, data and truth; every bad file one sentence."""
 
 import contextlib
+import gc
 import io
 import math
 import sys
+import weakref
 
 import h5py
 import numpy as np
@@ -273,6 +275,21 @@ def test_keys(samples):
     with pytest.raises(ValueError, match="hexadecimal"):
         kspace.keep(torch.ones(1, 32, 32, dtype=torch.complex64), "../etc")
     assert Scenario.from_query({"image": "kspace-0000000000000000"})[1]
+
+
+def test_nothing_made_of_a_scan_outlives_it(samples):
+    key = kspace.keep(read_kspace(npy(samples)).samples, "90e5" * 4, "a visitor")
+    kspace.preview(key)
+    kspace.prepared(key, 48, "low resolution")
+    kept_scan = weakref.ref(kspace.scan(key))
+    kspace._scans.leave("a visitor")
+    gc.collect()
+    assert kept_scan() is None
+    assert kspace._preview.cache_info().currsize == kspace._prepared.cache_info().currsize == 0
+    with pytest.raises(ValueError, match="not kept here"):
+        kspace.preview(key)
+    with pytest.raises(ValueError, match="not kept here"):
+        kspace.prepared(key, 48, "low resolution")
 
 
 def test_the_least_used_scans_go_first(monkeypatch):

@@ -23,9 +23,15 @@ class Uploads(Generic[T]):
     newest of all. The holder "" is no visitor but a script or a sweep, which never leaves and has no share.
     """
 
-    def __init__(self, capacity: float, share: float, weigh: Callable[[T], float]) -> None:
-        """An empty store."""
-        self.capacity, self.share, self._weigh = capacity, share, weigh
+    def __init__(
+        self,
+        capacity: float,
+        share: float,
+        weigh: Callable[[T], float],
+        went: Callable[[], None] = lambda: None,
+    ) -> None:
+        """An empty store; `went` is called whenever something was forgotten."""
+        self.capacity, self.share, self._weigh, self._went = capacity, share, weigh, went
         self._entries: OrderedDict[str, _Entry[T]] = OrderedDict()
         self._lock = threading.Lock()
         _stores.append(self)
@@ -85,6 +91,7 @@ class Uploads(Generic[T]):
             entry.holders.remove(holder)
             if not entry.holders:
                 del self._entries[key]
+                self._went()
 
 
 _stores: list[Uploads[Any]] = []

@@ -67,6 +67,18 @@ def test_what_two_hold_stays_until_both_are_gone() -> None:
     assert not kept(store, "ab")
 
 
+def test_what_was_made_of_a_thing_goes_with_it() -> None:
+    gone: list[int] = []
+    store = Uploads[int](2, 2, lambda thing: 1, lambda: gone.append(1))
+    for key in "ab":
+        store.keep(key, 0, "one")
+    assert not gone
+    store.keep("c", 0, "one")
+    assert len(gone) == 1
+    store.leave("one")
+    assert len(gone) == 3
+
+
 ACTS = st.tuples(st.sampled_from("abcdefgh"), st.integers(1, 5), st.sampled_from(["", "x", "y", "z"]))
 
 
