@@ -17,17 +17,21 @@ import streamlit as st
 @st.cache_resource(show_spinner=False)
 def settle() -> None:
     """Once per process: what the imports made will live for ever, so no collection need look at it."""
+    from deqviz.io import reader
+
     gc.collect()
     gc.freeze()
+    reader.warm()
 
 
 def visit() -> None:
     """Draw the page of the address, below the bar that all pages share."""
     from deqviz.ui.pages import PAGES
-    from deqviz.ui.shell import STYLE, address, share, teacher
+    from deqviz.ui.shell import STYLE, address, session, share, teacher
 
     st.set_page_config(page_title="DEQViz", page_icon="🔬", layout="wide")
     settle()
+    session.stay()
     st.html(STYLE)
     page = st.navigation([entry.link() for entry in PAGES], position="top", expanded=True)
     address.enter(page.title)

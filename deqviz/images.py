@@ -2,8 +2,6 @@
 
 import math
 import re
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,19 +14,20 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deqviz.core.quoted import quoted
-from deqviz.core.space import Image, extent, fitted, in_phase
+from deqviz.core.size import fitted
+from deqviz.core.space import Image, extent, in_phase
+from deqviz.core.uploads import Uploads
 from deqviz.io.pixels import decoded
 from deqviz.resources import ASSETS
 
 FOLDER = ASSETS / "images"
 SIDE = 256
 KEPT = 64
-"""Uploads held at once: at 256 × 256 in colour they take 50 MB."""
+"""Uploads held at once, by one visitor a quarter of them: at 256 × 256 in colour all take 50 MB."""
 
+_LOST = "The uploaded image of this link is not kept here: upload it again."
 _UPLOAD = re.compile(r"upload-[0-9a-f]{16}")
-_uploads: OrderedDict[str, Image] = OrderedDict()
-_lock = threading.Lock()
-
+_uploads: Uploads[Image] = Uploads(KEPT, KEPT // 4, lambda _: 1)
 
 Kind = Literal["photograph", "head", "drawing"]
 """What training images are told apart by."""
@@ -97,7 +96,7 @@ def check(key: str) -> None:
     """Raise ValueError, with a sentence for the user, unless `load` knows the key."""
     if key.startswith("upload-"):
         if key not in _uploads:
-            raise ValueError("The uploaded image of this link is not kept here: upload it again.")
+            raise ValueError(_LOST)
     elif key not in _BY_KEY:
         raise ValueError(f"There is no image {quoted(key)}; known are {', '.join(_BY_KEY)}.")
 
@@ -107,30 +106,28 @@ def load(key: str, dtype: torch.dtype = torch.float32) -> Image:
 
     Only keys of the gallery and of `keep` are read, so that a key out of a URL cannot name any other file.
     """
-    with _lock:
-        check(key)
-        if key in _uploads:
-            _uploads.move_to_end(key)
+    check(key)
+    if key not in _BY_KEY:
+        try:
             return _uploads[key].to(dtype, copy=True)
+        except KeyError:  # dropped since
+            raise ValueError(_LOST) from None
     path = _BY_KEY[key].path
     if path is None:
         return from_array(phantom(), dtype)
     return from_array(decoded(path), dtype)
 
 
-def keep(picture: Image, digest: str) -> str:
+def keep(picture: Image, digest: str, holder: str = "") -> str:
     """Keep an uploaded picture in memory and return its key, `upload-` and the digest's first 16 digits.
 
-    The key is the content's, so that equal keys mean equal pictures; the least used beyond 64 are dropped.
+    The key is the content's, so that equal keys mean equal pictures. The `holder` is the visitor, with whom
+    it goes; beyond 64 the least used of whoever holds most is dropped.
     """
     key = f"upload-{digest[:16]}"
     if not _UPLOAD.fullmatch(key):
         raise ValueError(f"a digest has at least 16 hexadecimal digits, unlike {quoted(digest)}")
-    with _lock:
-        _uploads[key] = picture.detach().to("cpu", torch.float32, copy=True)
-        _uploads.move_to_end(key)
-        while len(_uploads) > KEPT:
-            _uploads.popitem(last=False)
+    _uploads.keep(key, picture.detach().to("cpu", torch.float32, copy=True), holder)
     return key
 
 

@@ -7,8 +7,6 @@ an undersampled one has no ground truth.
 
 import math
 import re
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,12 +16,14 @@ from jaxtyping import Bool, Complex
 from torch import Tensor
 
 from deqviz.core.quoted import quoted
-from deqviz.core.space import Image, Space, fitted
+from deqviz.core.size import fitted
+from deqviz.core.space import Image, Space
+from deqviz.core.uploads import Uploads
 from deqviz.operators._multicoil import Maps, Sampled, inverse_fourier, to_channels
 from deqviz.operators.parallel_mri import Calibration
 
 KEPT_BYTES = 256 * 2**20
-"""Of all scans held at once: five of 16 coils at 512 × 512."""
+"""Of all scans held at once, by one visitor half of it: eight of 16 coils at 512 × 512."""
 SIDE = 512
 CENTRE = 32
 """The widest centre that maps are estimated from: coils vary slowly, and more would follow the image."""
@@ -35,8 +35,7 @@ Samples = Complex[Tensor, "coils h w"]
 
 _KEY = re.compile(r"kspace-[0-9a-f]{16}")
 _AXES = (-2, -1)
-_scans: "OrderedDict[str, Scan]" = OrderedDict()
-_lock = threading.Lock()
+_LOST = "The uploaded k-space of this link is not kept here: upload it again."
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +81,15 @@ class Scan:
         return _around(h, reach[0]), _around(w, reach[1])
 
 
+def _forget() -> None:
+    """What was made of a scan goes with it."""
+    _preview.cache_clear()
+    _prepared.cache_clear()
+
+
+_scans: Uploads[Scan] = Uploads(KEPT_BYTES, KEPT_BYTES / 2, lambda scan: scan.samples.nbytes, _forget)
+
+
 @dataclass(frozen=True, eq=False)
 class Measured:
     """What a reconstruction starts from; scaled so that `picture` has max |x| = 1.
@@ -113,20 +121,22 @@ def is_key(key: str) -> bool:
 def check(key: str) -> None:
     """Raise ValueError, with a sentence for the user, unless `scan` knows the key."""
     if key not in _scans:
-        raise ValueError("The uploaded k-space of this link is not kept here: upload it again.")
+        raise ValueError(_LOST)
 
 
 def scan(key: str) -> Scan:
     """What was kept under a key."""
-    with _lock:
-        check(key)
-        _scans.move_to_end(key)
+    try:
         return _scans[key]
+    except KeyError:
+        raise ValueError(_LOST) from None
 
 
-def keep(samples: Samples, digest: str) -> str:
+def keep(samples: Samples, digest: str, holder: str = "") -> str:
     """Keep a slice in memory, at most 512 wide, and return its key, `kspace-` and 16 digits of the digest.
 
+    The `holder` is the visitor, with whom it goes; beyond 256 MB the least used of whoever holds most is
+    dropped.
     Raises ValueError, with a sentence for the user, where the centre is too small for coil maps.
     """
     key = f"kspace-{digest[:16]}"
@@ -140,28 +150,27 @@ def keep(samples: Samples, digest: str) -> str:
             f"The middle of this k-space is sampled without gaps on {rows} × {columns} places only: "
             f"coil maps need {LEAST_CENTRE} × {LEAST_CENTRE}."
         )
-    with _lock:
-        _scans[key] = fresh
-        _scans.move_to_end(key)
-        while len(_scans) > 1 and sum(s.samples.nbytes for s in _scans.values()) > KEPT_BYTES:
-            _scans.popitem(last=False)
+    _scans.keep(key, fresh, holder)
     return key
 
 
 def preview(key: str, side: int = 96) -> Image:
     """√Σ_c |F*y_c|², small and in [0, 1], as one channel."""
-    return _preview(scan(key), side)
+    check(key)
+    return _preview(key, side)
 
 
+# By the key, which is the content's: by the scan these would keep eight of them from going.
 @lru_cache(maxsize=8)
-def _preview(acquisition: Scan, side: int) -> Image:
-    coils = inverse_fourier(acquisition.cropped(side).samples, _AXES)
+def _preview(key: str, side: int) -> Image:
+    coils = inverse_fourier(scan(key).cropped(side).samples, _AXES)
     joined = coils.abs().square().sum(0).sqrt()[None, None]
     return joined / joined.max().clamp_min(1e-30)
 
 
 @lru_cache(maxsize=2)
-def _prepared(acquisition: Scan, side: int, calibration: Calibration) -> Measured:
+def _prepared(key: str, side: int, calibration: Calibration) -> Measured:
+    acquisition = scan(key)
     small = acquisition.cropped(side)
     maps = espirit_maps(small) if calibration == "ESPIRiT" else low_resolution_maps(small)
     joined = (maps.conj() * inverse_fourier(small.samples, _AXES)).sum(0)
@@ -177,7 +186,8 @@ def _prepared(acquisition: Scan, side: int, calibration: Calibration) -> Measure
 
 def prepared(key: str, side: int, calibration: Calibration) -> Measured:
     """A kept scan with the longer side brought down to `side`; the last two are remembered."""
-    return _prepared(scan(key), side, calibration)
+    check(key)
+    return _prepared(key, side, calibration)
 
 
 def low_resolution_maps(acquisition: Scan) -> Maps:

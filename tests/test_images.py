@@ -101,7 +101,8 @@ def test_uploads_are_kept_by_their_content() -> None:
 
 
 def test_old_uploads_are_dropped_and_missed_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "KEPT", 2)
+    images._uploads.clear()
+    monkeypatch.setattr(images._uploads, "capacity", 2)
     keys = [images.keep(torch.zeros(1, 1, 32, 32), f"{n:016x}") for n in range(3)]
     with pytest.raises(ValueError, match="upload it again"):
         images.check(keys[0])

@@ -1,9 +1,11 @@
 """Measured k-space: from a file to maps, data and truth; every bad file one sentence."""
 
 import contextlib
+import gc
 import io
 import math
 import sys
+import weakref
 
 import h5py
 import numpy as np
@@ -16,11 +18,15 @@ from deqviz import images, kspace
 from deqviz.core.metrics import psnr
 from deqviz.core.registry import Choice
 from deqviz.core.space import inner, magnitude, norm
-from deqviz.io.images import UploadError, read
+from deqviz.io.budget import UploadError
+from deqviz.io.images import read
 from deqviz.io.kspace import is_kspace, read_kspace
 from deqviz.operators._multicoil import fourier, ring_maps, to_complex
 from deqviz.operators.parallel_mri import sampling_mask
 from deqviz.scenario import Scenario
+from tests.io.here import here
+
+here = pytest.fixture(autouse=True)(here)
 
 COILS, H, W = 6, 96, 80
 NOISE = 0.01
@@ -271,9 +277,24 @@ def test_keys(samples):
     assert Scenario.from_query({"image": "kspace-0000000000000000"})[1]
 
 
+def test_nothing_made_of_a_scan_outlives_it(samples):
+    key = kspace.keep(read_kspace(npy(samples)).samples, "90e5" * 4, "a visitor")
+    kspace.preview(key)
+    kspace.prepared(key, 48, "low resolution")
+    kept_scan = weakref.ref(kspace.scan(key))
+    kspace._scans.leave("a visitor")
+    gc.collect()
+    assert kept_scan() is None
+    assert kspace._preview.cache_info().currsize == kspace._prepared.cache_info().currsize == 0
+    with pytest.raises(ValueError, match="not kept here"):
+        kspace.preview(key)
+    with pytest.raises(ValueError, match="not kept here"):
+        kspace.prepared(key, 48, "low resolution")
+
+
 def test_the_least_used_scans_go_first(monkeypatch):
-    monkeypatch.setattr(kspace, "_scans", type(kspace._scans)())
-    monkeypatch.setattr(kspace, "KEPT_BYTES", 3 * 32 * 32 * 8)
+    kspace._scans.clear()
+    monkeypatch.setattr(kspace._scans, "capacity", 3 * 32 * 32 * 8)
     flat = torch.ones(1, 32, 32, dtype=torch.complex64)
     first, *_, fourth = (kspace.keep(flat * (n + 1), f"{n:016x}") for n in range(4))
     kspace.check(fourth)

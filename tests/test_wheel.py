@@ -141,6 +141,17 @@ def test_all_that_is_bundled_can_be_read(installed: Installation) -> None:
     assert installed.run("python", "-c", textwrap.dedent(script)) == f"{cards} True True\n"
 
 
+def test_uploads_are_read_by_a_process_of_the_wheel(installed: Installation) -> None:
+    script = """\
+        from deqviz import images
+        from deqviz.io import images as uploads
+
+        upload = uploads.read("mine.png", next(p.path for p in images.gallery() if p.path).read_bytes())
+        print(upload.size)
+    """
+    assert installed.run("python", "-c", textwrap.dedent(script)) == "(256, 256)\n"
+
+
 def test_the_python_of_the_readme_runs(installed: Installation) -> None:
     example = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert example

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from deqviz.core.size import fitted as fitted
+
 Image: TypeAlias = Float[Tensor, "b c h w"]
 Data: TypeAlias = Shaped[Tensor, "b *m"]
 Result: TypeAlias = Shaped[Tensor, "b *n"]
@@ -105,9 +107,3 @@ def random_picture(space: Space, rng: torch.Generator) -> Tensor:
     """White noise around the middle of `extent`, a quarter of its width as the deviation, clipped to it."""
     low, high = extent(space.shape[0])
     return ((low + high) / 2 + (high - low) / 4 * space.random(rng)).clamp(low, high)
-
-
-def fitted(height: int, width: int, side: int) -> tuple[int, int]:
-    """Height and width with the longer one brought down to `side`; smaller ones stay as they are."""
-    shrink = min(1.0, side / max(height, width))
-    return max(1, round(height * shrink)), max(1, round(width * shrink))

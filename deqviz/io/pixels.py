@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 
+from deqviz.io import tiff
+from deqviz.io.budget import UploadError
+
 Pixels = NDArray[np.uint8]
 """c × h × w with one or three channels."""
+_DEEP = "has more than 8 bits: save it with 8."
 
 
 def decoded(path: Path, mode: Literal["L", "RGB"] | None = None) -> NDArray[np.uint8]:
@@ -26,14 +30,32 @@ def eight_bit(path: Path, formats: tuple[str, ...], most: int) -> NDArray[np.uin
     More than `most` pixels are refused before anything is decoded.
     """
     try:
+        _check_tiff(path, most)
         with Pillow.open(path, formats=formats) as file:
             if file.width * file.height > most:
                 raise ValueError(f"has more than {most // 10**6} million pixels.")
-            if file.mode in ("I", "F", "I;16"):
-                raise ValueError("has more than 8 bits: save it with 8.")
+            if file.mode in ("I", "F", "I;16", "I;16B"):
+                raise ValueError(_DEEP)
             return np.asarray(file.convert("L" if file.mode in ("1", "L", "LA") else "RGB"))
     except (OSError, SyntaxError, Pillow.DecompressionBombError):
         raise ValueError("is no image that can be read.") from None
+
+
+def _check_tiff(path: Path, most: int) -> None:
+    """Refuse greys that Pillow would take for others, and tiles much larger than the image."""
+    with path.open("rb") as file:
+        if not tiff.is_tiff(file.read(4)):
+            return
+        try:
+            header = tiff.header(file, most)
+        except UploadError:
+            raise ValueError(
+                "is too large, or packed in a way that is not read here: save it as PNG."
+            ) from None
+        except Exception:  # a damaged header
+            raise ValueError("is no image that can be read.") from None
+    if header.is_deep and header.samples == 1:
+        raise ValueError(_DEEP)
 
 
 def png(pixels: Pixels, *, software: str = "", comment: str = "", side: int | None = None) -> bytes:

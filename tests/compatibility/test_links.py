@@ -1,7 +1,6 @@
 """Links of version 0.1.0, as they stood in the address bar, open to the settings they had."""
 
 import json
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -18,10 +17,10 @@ puts in its place; a teacher's link has `hidden`, and `is_clean` where some of i
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_is_kept() -> None:
     """No upload of another test, some of whose files are the same: as a server that has just been started."""
-    monkeypatch.setattr(images, "_uploads", OrderedDict())
-    monkeypatch.setattr(kspace, "_scans", OrderedDict())
+    images._uploads.clear()
+    kspace._scans.clear()
 
 
 def query_of(text: str) -> dict[str, str]:

@@ -1,8 +1,9 @@
-"""Two hundred and fifty files that nobody should upload, made from a seed; and what reading them does.
+"""Six hundred files that nobody should upload, made from a seed; and what reading them does.
 
 `python -m tests.io.malformed FOLDER` reads every file of a folder as the page does, a line of JSON for each.
 """
 
+import functools
 import gzip
 import io
 import json
@@ -130,6 +131,15 @@ GOOD: dict[str, bytes] = {
 }
 
 
+def latest() -> bytes:
+    """HDF5 as newer libraries write it, with other indices and checksums."""
+    file = io.BytesIO()
+    with h5py.File(file, "w", libver="latest") as archive:
+        chunked = {"chunks": (1, 48, 40), "compression": "gzip", "fletcher32": True}
+        archive.create_dataset("kspace", data=KSPACE, **chunked)
+    return file.getvalue()
+
+
 def cut() -> Iterator[tuple[str, bytes]]:
     """Every kind, ended in its first bytes, in its header, and in its data."""
     for name, data in GOOD.items():
@@ -141,11 +151,68 @@ def spoiled() -> Iterator[tuple[str, bytes]]:
     """Every kind with other bytes in the header, then anywhere."""
     draw = random.Random(6)
     for name, data in GOOD.items():
-        for n in range(5):
+        for n in range(20):
             bad = bytearray(data)
-            for _ in range(4 if n < 3 else 40):
-                bad[draw.randrange(4, min(len(bad), 120) if n < 3 else len(bad))] = draw.randrange(256)
+            for _ in range(4 if n < 12 else 40):
+                bad[draw.randrange(4, min(len(bad), 120) if n < 12 else len(bad))] = draw.randrange(256)
             yield f"spoiled-{n}-{name}", bytes(bad)
+
+
+EXTREMES = (0, 1, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1)
+
+
+def lying() -> Iterator[tuple[str, bytes]]:
+    """Numbers of the headers at their extremes, with checksums that are right again."""
+    draw = random.Random(7)
+    for n in range(40):
+        bad = bytearray(draw.choice([GOOD["k.h5"], latest()]))
+        for _ in range(2):
+            at = draw.randrange(8, min(len(bad), 2500)) & ~3
+            bad[at : at + 4] = struct.pack("<I", draw.choice(EXTREMES))
+        yield f"lying-{n}.h5", bytes(bad)
+    for n in range(40):
+        name = draw.choice(["b.tif", "c.tif"])
+        yield f"lying-{n}-{name}", retagged(GOOD[name], draw)
+    for n in range(20):
+        sizes, rest = draw.choices(EXTREMES[:6], k=2), draw.choices((0, 1, 2, 3, 4, 6, 8, 16), k=5)
+        head = struct.pack(">II5B", *sizes, *rest)
+        more = b"".join(
+            chunk(
+                draw.choice((b"tRNS", b"PLTE", b"eXIf", b"acTL", b"fcTL", b"iCCP", b"gAMA")),
+                draw.randbytes(26),
+            )
+            for _ in range(draw.randrange(4))
+        )
+        body = more + chunk(b"IDAT", zeros(draw.randrange(9000))) + chunk(b"IEND", b"")
+        good = struct.pack(
+            ">II5B", 48, 40, draw.choice((1, 2, 4, 8, 16)), draw.choice((0, 2, 3, 4, 6)), 0, 0, 0
+        )
+        yield f"lying-{n}.png", b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head if n % 2 else good) + body
+    for n in range(20):
+        bad = bytearray(GOOD["a.npz"])
+        at = draw.choice([bad.index(b"PK\3\4") + 14, bad.rindex(b"PK\1\2") + 16]) + draw.choice((0, 4, 8))
+        bad[at : at + 4] = struct.pack("<I", draw.choice(EXTREMES))
+        yield f"lying-{n}.npz", bytes(bad)
+
+
+def retagged(data: bytes, draw: random.Random) -> bytes:
+    """A TIFF with two entries of its directory changed: code, type, count or value."""
+    bad = bytearray(data)
+    first = struct.unpack_from("<I", bad, 4)[0]
+    for _ in range(2):
+        entry = first + 2 + 12 * draw.randrange(struct.unpack_from("<H", bad, first)[0])
+        match draw.randrange(4):
+            case 0:
+                struct.pack_into(
+                    "<H", bad, entry, draw.choice((256, 259, 273, 278, 322, 323, 324, 325, 339, 32997))
+                )
+            case 1:
+                struct.pack_into("<H", bad, entry + 2, draw.randrange(14))
+            case 2:
+                struct.pack_into("<I", bad, entry + 4, draw.choice(EXTREMES))
+            case _:
+                struct.pack_into("<I", bad, entry + 8, draw.choice(EXTREMES))
+    return bytes(bad)
 
 
 def strange() -> Iterator[tuple[str, bytes]]:
@@ -225,7 +292,8 @@ def bombs() -> Iterator[tuple[str, bytes]]:
         "bomb-whole.npz": zipped(image_npy=npy(np.zeros((4000, 4000), np.int64))),
         "bomb-floats.npz": zipped(image_npy=npy(np.tile(np.arange(3000.0), (3000, 1)))),
         "bomb-large.npz": zipped(image_npy=npy(np.zeros((9000, 9000), np.uint8))),
-        "bomb-lies.npz": lying(),
+        "bomb-lies.npz": long_entry(),
+        **{name: make() for name, make in BOTTOMLESS.items()},
         "bomb-many.npz": zipped(**{f"a{n}_npy": b"" for n in range(4000)}),
         "bomb-slice.h5": dataset(shape=(16, 1024, 1024), dtype="c8", **wide),
         "bomb-slice-double.h5": dataset(shape=(8, 1024, 1024), dtype="c16", **wide),
@@ -239,11 +307,108 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     }.items()
 
 
-def lying() -> bytes:
+def long_entry() -> bytes:
     """An archive whose directory says 4 kB of what unpacks to 60 MB."""
     data = bytearray(zipped(image_npy=npy(np.zeros((2700, 2700)))))
     at = data.rindex(b"PK\x01\x02")
     data[at + 24 : at + 28] = struct.pack("<I", 4096)
+    return bytes(data)
+
+
+def ifd(body: bytes, **tags: int | tuple[int, int]) -> bytes:
+    """A TIFF of 64 × 64 whose `body` lies at 4096; a tag is its value, or its type and count."""
+    known = {"wide": 256, "high": 257, "bits": 258, "packing": 259, "grey": 262, "strip": 273, "turn": 274}
+    known |= {"samples": 277, "rows": 278, "bytes": 279, "across": 322, "down": 323, "tile": 324}
+    known |= {"tile_bytes": 325, "kind": 339, "deep": 32997}
+    tags = {"wide": 64, "high": 64, "bits": 8, "packing": 8, "grey": 1, "samples": 1} | tags
+    if "across" not in tags:
+        tags = {"strip": 4096, "rows": 64, "bytes": len(body)} | tags
+    entries = []
+    for name in sorted(tags, key=lambda name: known[name]):
+        value = tags[name]
+        kind, count, value = (4, 1, value) if isinstance(value, int) else (*value, 4096)
+        entries.append(struct.pack("<HHII", known[name], kind, count, value))
+    directory = struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
+    return (b"II*\0" + struct.pack("<I", 8) + directory).ljust(4096, b"\0") + body
+
+
+@functools.cache
+def flood() -> bytes:
+    """Two megabytes of nothing but four hundred."""
+    return zeros(400 * 2**20)
+
+
+def flooded(file: h5py.File) -> None:
+    found = file.create_dataset("kspace", (2, 64, 64), "c8", chunks=(1, 64, 64), compression="gzip")
+    for coil in range(2):
+        found.id.write_direct_chunk((coil, 0, 0), flood())
+
+
+def packed_twice(file: h5py.File) -> None:
+    plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plan.set_chunk((1, 64, 64))
+    plan.set_deflate(9)
+    plan.set_filter(h5py.h5z.FILTER_DEFLATE, 0, (9,))
+    kind, space = h5py.h5t.py_create(np.dtype("c8")), h5py.h5s.create_simple((2, 64, 64))
+    h5py.h5d.create(file.id, b"kspace", kind, space, plan)
+
+
+def tiles(side: int, body: bytes, **tags: int | tuple[int, int]) -> bytes:
+    return ifd(body, across=side, down=side, tile=4096, tile_bytes=len(body), **tags)
+
+
+BOTTOMLESS: dict[str, Callable[[], bytes]] = {
+    "bomb-tile.tif": lambda: tiles(8000, flood(), bits=64, kind=3),
+    "bomb-tile-bytes.tif": lambda: tiles(32000, flood()),
+    "bomb-tile-raw.tif": lambda: tiles(32000, bytes(99), packing=1),
+    "bomb-tiny-tiles.tif": lambda: tiles(1, bytes(99), packing=1, wide=4096, high=4096),
+    "bomb-strip.tif": lambda: ifd(flood(), bits=64, kind=3),
+    "bomb-strip-bytes.tif": lambda: ifd(flood()),
+    "bomb-volume.tif": lambda: ifd(flood(), bits=64, kind=3, deep=60000),
+    "bomb-samples.tif": lambda: ifd(flood(), bits=64, kind=3, samples=60000),
+    "bomb-offsets.tif": lambda: ifd(b"\1\2" * 2**20, packing=1, rows=1, strip=(3, 2**20), bytes=(3, 2**20)),
+    "bomb-offsets-bytes.tif": lambda: ifd(b"\1" * 2**21, packing=1, rows=1, strip=(1, 2**21)),
+    "bomb-turns.tif": lambda: ifd(struct.pack("<II", 1, 3) * 2**17, packing=1, turn=(5, 2**17)),
+    "bomb-lzma.tif": lambda: ifd(flood(), packing=34925),
+    "bomb-long.png": lambda: png(48, 48, body=flood()),
+    "bomb-texts.png": lambda: png(
+        48, 48, body=zeros(48 * 49), more=chunk(b"zTXt", b"a\0\0" + zeros(10**6)) * 500
+    ),
+    "bomb-turns.png": lambda: png(
+        48, 48, body=zeros(48 * 49), more=chunk(b"eXIf", ifd(b"\0\x09" * 2**20, turn=(3, 2**20)))
+    ),
+    "bomb-scans.jpg": lambda: scans(),
+    "bomb-header.npz": lambda: zipped(
+        image_npy=b"\x93NUMPY\2\0" + struct.pack("<I", 2**32 - 9) + bytes(300 * 2**20)
+    ),
+    "bomb-bzip2.npz": lambda: other_zip(zipfile.ZIP_BZIP2),
+    "bomb-lzma.npz": lambda: other_zip(zipfile.ZIP_LZMA),
+    "bomb-chunks.h5": lambda: dataset(shape=(16, 512, 512), dtype="c8", chunks=(1, 1, 1)),
+    "bomb-wide-chunks.h5": lambda: dataset(shape=(60000, 4, 32, 32), dtype="c8", chunks=(60000, 1, 1, 1)),
+    "bomb-long-chunk.h5": lambda: hdf5(flooded),
+    "bomb-twice.h5": lambda: hdf5(packed_twice),
+    "bomb-slices.h5": lambda: dataset(
+        shape=(2**40, 4, 32, 32), dtype="c8", chunks=(1, 4, 32, 32), fillvalue=1 + 1j
+    ),
+}
+"""Small files that unpack to gigabytes, or are read in millions of pieces, whatever they promise."""
+
+
+def scans() -> bytes:
+    """A progressive JPEG that goes over its 16 million pixels again and again."""
+    data = encoded(Pillow.new("L", (4096, 4096)), "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + last * 20000 + data[-2:]
+
+
+def other_zip(method: int) -> bytes:
+    """What one step of these unpacks has no bound, and the directory says 5 kB."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        archive.writestr("image.npy", npy(np.zeros((8000, 8000), np.uint8)))
+    data = bytearray(file.getvalue())
+    at = data.rindex(b"PK\1\2")
+    data[at + 24 : at + 28] = struct.pack("<I", 5000)
     return bytes(data)
 
 
@@ -348,7 +513,7 @@ def odd() -> Iterator[tuple[str, bytes]]:
 
 def files() -> Iterator[tuple[str, bytes]]:
     """All of them."""
-    for group in (cut, spoiled, strange, bombs, odd):
+    for group in (cut, spoiled, lying, strange, bombs, odd):
         yield from group()
 
 
@@ -368,19 +533,22 @@ def _outcome(call: Callable[[], object]) -> tuple[str, str]:
 
 
 def main(folder: Path) -> None:
-    from deqviz.io import images as loader
-    from deqviz.io.kspace import is_kspace, read_kspace
+    from deqviz.io import reader
+    from deqviz.io.image_formats import unpack as read_image
+    from deqviz.io.kspace_formats import is_kspace
+    from deqviz.io.kspace_formats import unpack as read_kspace
 
     # As the app runs: a warning is one, and not an error that hides what happens after it.
     warnings.simplefilter("ignore")
     for data in GOOD.values():
-        (read_kspace if is_kspace(data) else lambda d: loader.read("good", d))(data)
+        read_kspace(data, None) if is_kspace(data) else read_image(data, "good", 256)
+    reader.bound()
     before = peak()
     for path in sorted(folder.iterdir()):
         data = path.read_bytes()
         for how, call in {
-            "picture": lambda: loader.read(path.name, data, 512),  # noqa: B023 - called at once
-            "k-space": lambda: read_kspace(data),  # noqa: B023
+            "picture": lambda: read_image(data, path.name, 512),  # noqa: B023 - called at once
+            "k-space": lambda: read_kspace(data, None),  # noqa: B023
             "kind": lambda: is_kspace(data),  # noqa: B023
         }.items():
             begun = time.perf_counter()

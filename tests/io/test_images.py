@@ -20,6 +20,10 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from deqviz.io.images import FORMATS, MAX_BYTES, NAMES, SUFFIXES, Upload, UploadError, read
+from deqviz.io.tiff import Header
+from tests.io.here import here
+
+here = pytest.fixture(autouse=True)(here)
 
 RNG = np.random.default_rng(0)
 GREY = RNG.random((48, 64)).astype(np.float32)
@@ -53,6 +57,15 @@ def tiff(array: np.ndarray, **options: Any) -> bytes:
 
 def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png_of(depth: int, colour: int, rows: bytes, *more: bytes) -> bytes:
+    """A PNG of 40 × 40, row by row as given."""
+    length = len(rows) // 40
+    body = zlib.compress(b"".join(b"\0" + rows[n * length : (n + 1) * length] for n in range(40)))
+    header = struct.pack(">IIBBBBB", 40, 40, depth, colour, 0, 0, 0)
+    parts = (chunk(b"IHDR", header), *more, chunk(b"IDAT", body), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
 @cache
@@ -209,6 +222,126 @@ def test_transparency_lies_on_white() -> None:
     np.testing.assert_array_equal(pixels(upload)[-1, -1], (1, 1, 1))
     grey = encoded(Pillow.merge("LA", [Pillow.new("L", (40, 40), 0), Pillow.new("L", (40, 40), 0)]), "PNG")
     assert read("a.png", grey).image.shape == (1, 1, 40, 40)
+
+
+def test_transparency_of_a_deep_png_lies_on_white() -> None:
+    deep = np.full((40, 40), 30000, np.uint16)
+    deep[:20] = 1234
+    keyed = png_of(16, 0, deep.astype(">u2").tobytes(), chunk(b"tRNS", struct.pack(">H", 1234)))
+    upload = read("a.png", keyed)
+    assert upload.note == "transparent parts laid on white"
+    np.testing.assert_allclose(pixels(upload)[:, 0, 0], [1] * 20 + [30000 / 65535] * 20, atol=1e-6)
+    dim = read("a.png", png_of(16, 0, (deep // 10).astype(">u2").tobytes(), chunk(b"tRNS", b"\0\x7b")))
+    np.testing.assert_allclose(pixels(dim)[:, 0, 0], [1] * 20 + [3000 / 4095] * 20, atol=1e-6)
+    opaque = read("a.png", png_of(16, 0, deep.astype(">u2").tobytes(), chunk(b"tRNS", b"\0\0")))
+    assert opaque.note is None
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_transparency_counts_in_the_depth_of_the_file(depth: int) -> None:
+    most = 2**depth - 1
+    rows = np.zeros((40, 40), np.uint8)
+    rows[:20] = most
+    packed = np.unpackbits(rows[:, :, None], axis=2)[:, :, -depth:].reshape(40, -1)
+    data = np.packbits(packed, axis=1).tobytes()
+    for key, values in ((most, [1, 0]), (0, [1, 1])):
+        upload = read("a.png", png_of(depth, 0, data, chunk(b"tRNS", struct.pack(">H", key))))
+        np.testing.assert_array_equal(pixels(upload)[[0, -1], 0, 0], values)
+        assert upload.note is not None
+        assert upload.note.startswith("transparent parts laid on white")
+
+
+def test_deep_colours_say_that_they_lose_bits() -> None:
+    deep = np.broadcast_to(np.array((60000, 300, 20000), np.uint16), (40, 40, 3)).copy()
+    deep[:20] = (65535, 0, 4000)
+    rows = deep.astype(">u2").tobytes()
+    upload = read("a.png", png_of(16, 2, rows))
+    np.testing.assert_allclose(pixels(upload), deep / 65535, atol=1 / 255)
+    assert upload.note == "of 16 bits for each colour 8 are used"
+    keyed = read("a.png", png_of(16, 2, rows, chunk(b"tRNS", struct.pack(">HHH", 65535, 0, 4000))))
+    np.testing.assert_array_equal(pixels(keyed)[0, 0], (1, 1, 1))
+    np.testing.assert_allclose(pixels(keyed)[-1, 0], deep[-1, 0] / 65535, atol=1 / 255)
+    assert keyed.note == "transparent parts laid on white; of 16 bits for each colour 8 are used"
+
+
+WHOLE = ["i1", "u2", "i2", "u4", "i4", "u8", "i8"]
+
+
+def numbers_of(kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers nearly from one end of a type to the other, and the greys that they are."""
+    info = np.iinfo(kind) if kind in WHOLE else np.finfo(kind)
+    grey = np.linspace(0 if info.min == 0 else -0.9, 0.9, 64 * 48).reshape(48, 64)
+    is_scaled = kind != "u2"
+    return (grey * float(info.max)).astype(kind), (grey - grey[0, 0]) / np.ptp(grey) if is_scaled else grey
+
+
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", [*WHOLE, "f2", "f4", "f8"])
+def test_every_kind_of_number_in_a_tiff(kind: str, order: str, photometric: str) -> None:
+    values, grey = numbers_of(kind)
+    for options in ({}, {"compression": "zlib"}, {"compression": "zlib", "tile": (32, 32)}):
+        data = tiff(values, photometric=photometric, byteorder=order, **options)
+        seen = pixels(read("a.tif", data))[:, :, 0]
+        wanted = grey if photometric == "minisblack" else 1 - grey
+        # Eight bits have so many steps, and half precision so many near its ends.
+        np.testing.assert_allclose(seen, wanted, atol={"i1": 0.01, "f2": 1e-3}.get(kind, 1e-4))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", ["i1", "u2", "i2", "u4", "i4", "f4"])
+def test_numbers_that_only_pillow_unpacks(kind: str, order: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As if it were LZW: nothing here writes that in both orders.
+    monkeypatch.setattr(Header, "is_plain", property(lambda header: False))
+    values, grey = numbers_of(kind)
+    data = tiff(values, photometric="minisblack", byteorder=order, compression="zlib")
+    if (kind, order) == ("u4", ">"):
+        monkeypatch.undo()  # which Pillow does not open
+    np.testing.assert_allclose(
+        pixels(read("a.tif", data))[:, :, 0], grey, atol=0.01 if kind == "i1" else 1e-4
+    )
+
+
+def test_deep_colours_of_a_tiff_are_exact() -> None:
+    deep = (RNG.random((40, 50, 3)) * 65535).astype(np.uint16)
+    for options in ({}, {"compression": "zlib"}, {"planarconfig": "separate"}, {"byteorder": ">"}):
+        values = np.moveaxis(deep, 2, 0) if "planarconfig" in options else deep
+        upload = read("a.tif", tiff(values, photometric="rgb", **options))
+        np.testing.assert_allclose(pixels(upload), deep / 65535, atol=1e-7)
+        assert upload.note is None
+    dim = read("a.tif", tiff(deep // 16, photometric="rgb"))
+    np.testing.assert_allclose(pixels(dim), (deep // 16) / 4095, atol=1e-7)
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_every_orientation_of_a_tiff(turn: int) -> None:
+    exif = Pillow.Exif()
+    exif[0x0112] = turn
+    upright = pixels(read("a", encoded(Pillow.fromarray(BYTES), "PNG", exif=exif)))
+    for values in (BYTES, BYTES / 255.0):
+        data = tiff(values, extratags=[(274, 3, 1, turn, True)])
+        np.testing.assert_allclose(pixels(read("a.tif", data)), upright, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [5e-324, 2.5e-42, 1e-12, 1e-3])
+def test_what_would_be_black_is_scaled_and_says_so(scale: float) -> None:
+    ramp = np.tile(np.round(np.linspace(0, 100, 64)), (48, 1)) / 100
+    values = np.round(100 * ramp) * 5e-324 if scale == 5e-324 else ramp * scale
+    for data in (npy(values), tiff(values)):
+        upload = read("a", data)
+        np.testing.assert_allclose(pixels(upload)[:, :, 0], ramp, atol=1e-6)
+        assert upload.note is not None
+        assert "were scaled to [0, 1]" in upload.note
+    assert read("a.npy", npy(ramp / 100)).note is None, "dark, and still to be seen"
+
+
+def test_every_version_of_npy() -> None:
+    for version in ((1, 0), (2, 0), (3, 0)):
+        file = io.BytesIO()
+        np.lib.format.write_array(file, BYTES, version)
+        np.testing.assert_array_equal(
+            pixels(read("a.npy", file.getvalue()))[:, :, 0], BYTES.astype(np.float32) / 255
+        )
 
 
 def test_palette_with_colour() -> None:

@@ -13,6 +13,7 @@ import torch
 from streamlit import runtime
 from streamlit.config import get_option
 
+from deqviz.core import uploads
 from deqviz.core.machine import device, thread_count, trim
 from deqviz.runtime.job import Job
 from deqviz.runtime.limits import limits
@@ -24,6 +25,8 @@ from deqviz.ui.shell.history import History
 
 GRACE = 3.0
 """Seconds between a lost connection and the end of its run: a reload of the page comes back sooner."""
+KEPT = 600.0
+"""Seconds between a lost connection and the end of its uploads: a notebook that slept comes back sooner."""
 
 
 @runtime_checkable
@@ -148,9 +151,68 @@ def begin(page: str, fresh: Study) -> Study:
 
 def submit(task: Task) -> None:
     """Give the worker a task of this session, all of whose tasks share one slot."""
+    worker().submit(task, visitor())
+
+
+def visitor() -> str:
+    """The name of this session, under which it has its slot and its uploads."""
     if "visitor" not in st.session_state:
         st.session_state.visitor = uuid.uuid4().hex
-    worker().submit(task, st.session_state.visitor)
+    return st.session_state.visitor
+
+
+@dataclass
+class Stay:
+    """Ends the keeping of a visitor's uploads some time after the tab is gone."""
+
+    visitor: str
+
+    def release(self) -> None:
+        """The session's socket closed; called on the event loop, as for a tether."""
+        with _lock:
+            _left[self.visitor] = time.monotonic() + KEPT
+        _forget_later()
+
+
+_left: dict[str, float] = {}
+"""Visitors whose connection closed, and when their uploads go."""
+_lock = threading.Lock()
+_forgetting: list[threading.Timer] = []
+
+
+def _forget_later() -> None:
+    """At the moment when the first of them has been away for long; one timer for all."""
+    with _lock:
+        for timer in _forgetting:
+            timer.cancel()
+        _forgetting.clear()
+        if _left:
+            _forgetting.append(threading.Timer(max(0.0, min(_left.values()) - time.monotonic()), _forget))
+            _forgetting[0].daemon = True
+            _forgetting[0].start()
+
+
+def _forget() -> None:
+    with _lock:
+        due = [visitor for visitor, moment in _left.items() if moment <= time.monotonic()]
+        for gone in due:
+            del _left[gone]
+            uploads.leave(gone)
+    _forget_later()
+
+
+@st.cache_resource(scope="session", on_release=lambda stay: stay.release(), show_spinner=False)
+def _stay() -> Stay:
+    return Stay(visitor())
+
+
+def stay() -> None:
+    """This session is alive, and with it what it uploaded and what its address shows of others' uploads."""
+    name = _stay().visitor
+    with _lock:
+        _left.pop(name, None)
+    for field in ("image", "table"):
+        uploads.hold(st.query_params.get(field, ""), name)
 
 
 def waiting(task: Task) -> str:

@@ -169,8 +169,11 @@ def test_an_upload_that_was_dropped_is_replaced_and_the_page_lives_on():
     at = arrive(opened())
     at.file_uploader(key="upload").upload("mine.png", png(LARGE), "image/png").run()
     arrive(at)
-    for i in range(images.KEPT):
-        images.keep(torch.zeros(1, 1, 32, 32), f"{i:016x}")
+    mine = scenario(at).image
+    for i in range(2 * images.KEPT):
+        images.keep(torch.zeros(1, 1, 32, 32), f"{i:016x}", "somebody who uploads without end")
+    assert scenario(at.run()).image == mine
+    images._uploads.clear()
     at.run()
     assert not at.exception, at.exception
     assert scenario(at).image == Scenario().image

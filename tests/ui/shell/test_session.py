@@ -3,10 +3,14 @@
 import inspect
 
 import pytest
+import streamlit as st
+import torch
 from streamlit import runtime
 from streamlit.runtime.memory_session_storage import MemorySessionStorage
 from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
+from streamlit.testing.v1 import AppTest
 
+from deqviz import images
 from deqviz.runtime.job import Job
 from deqviz.scenario import Scenario
 from deqviz.ui.shell import session
@@ -44,6 +48,39 @@ def test_a_session_that_moved_on_does_not_hold_the_old_run(job):
     tether.release()
     until(lambda: other.state == "stopped", "the end of the other run")
     assert job.state == "preparing"
+
+
+@pytest.fixture
+def picture(monkeypatch):
+    monkeypatch.setattr(session, "KEPT", 0.1)
+    return images.keep(torch.rand(1, 1, 32, 32), "5e55" * 4, "a visitor")
+
+
+def test_uploads_go_with_their_visitor(picture):
+    session.Stay("a visitor").release()
+    images.check(picture)
+    until(lambda: picture not in images._uploads, "the end of the upload")
+    assert not session._left
+
+
+def test_a_visitor_who_comes_back_keeps_the_uploads(picture):
+    at = AppTest.from_string("from deqviz.ui.shell import session\nsession.stay()")
+    at.session_state.visitor = "a visitor"
+    at.run()
+    session.Stay("a visitor").release()
+    (timer,) = session._forgetting
+    at.run()
+    timer.join()
+    images.check(picture)
+    # Of another visitor's upload whoever opened its link is a holder as well.
+    at.session_state.visitor = "another one"
+    at.query_params["image"] = picture
+    st.cache_resource.clear()
+    at.run()
+    images._uploads.leave("a visitor")
+    images.check(picture)
+    images._uploads.leave("another one")
+    assert picture not in images._uploads
 
 
 def test_streamlit_still_has_the_way_in_which_expired_sessions_are_forgotten():

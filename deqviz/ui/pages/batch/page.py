@@ -129,7 +129,7 @@ def _opener() -> None:
             st.session_state["b.read"] = file.file_id
             st.session_state.pop("b.refused", None)
             try:
-                key = batch_tables.keep(file.getvalue(), file.name)
+                key = batch_tables.keep(file.getvalue(), file.name, session.visitor())
             except ValueError as error:
                 st.session_state["b.refused"] = str(error)
             else:

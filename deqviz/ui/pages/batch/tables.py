@@ -1,19 +1,15 @@
 """Tables that were opened, kept in memory under the digest of their bytes. No Streamlit in here."""
 
 import hashlib
-import re
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 
+from deqviz.core.uploads import Uploads
 from deqviz.sweep import table
 from deqviz.sweep.row import Measured
 
 MOST_ROWS = 30_000
-"""Kept at once, of all tables together: about 60 MB. The least used go first."""
-
-_tables: "OrderedDict[str, Kept]" = OrderedDict()
-_lock = threading.Lock()
+"""Kept at once, of all tables together: about 60 MB; of one visitor half of them."""
+_LOST = "The table of this link is not kept here: open its file again."
 
 
 @dataclass(frozen=True)
@@ -24,24 +20,25 @@ class Kept:
     rows: tuple[Measured, ...]
 
 
-def keep(data: bytes, name: str) -> str:
-    """Read and keep a table; its key, which an address can hold. Raises ValueError with one sentence."""
+_tables: Uploads[Kept] = Uploads(MOST_ROWS, MOST_ROWS / 2, lambda table: len(table.rows))
+
+
+def keep(data: bytes, name: str, holder: str = "") -> str:
+    """Read and keep a table as long as the visitor stays; its key, which an address can hold.
+
+    Raises ValueError with one sentence.
+    """
     rows = table.opened(data, name)
     if not rows:
         raise ValueError(f"{name} has no row: run `deqviz sweep` to the end of its first cell.")
     key = hashlib.sha256(data).hexdigest()[:16]
-    with _lock:
-        _tables[key] = Kept(name, rows)
-        _tables.move_to_end(key)
-        while len(_tables) > 1 and sum(len(t.rows) for t in _tables.values()) > MOST_ROWS:
-            _tables.popitem(last=False)
+    _tables.keep(key, Kept(name, rows), holder)
     return key
 
 
 def kept(key: str) -> Kept:
     """The table of a key; raises ValueError where it is not here."""
-    with _lock:
-        if not re.fullmatch("[0-9a-f]{16}", key) or key not in _tables:
-            raise ValueError("The table of this link is not kept here: open its file again.")
-        _tables.move_to_end(key)
+    try:
         return _tables[key]
+    except KeyError:
+        raise ValueError(_LOST) from None

@@ -15,7 +15,7 @@ from deqviz.ui.inputs.gallery import gallery
 from deqviz.ui.inputs.image_box import picture_title
 from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, widget
 from deqviz.ui.pages.compare.setting import LEAST, MOST, PARAMS, Setting
-from deqviz.ui.shell import address
+from deqviz.ui.shell import address, session
 
 PAGE = "compare"
 _OWN = {p.name: p for p in PARAMS}
@@ -94,7 +94,7 @@ def _picture() -> str:
     now = st.session_state.setdefault("cmp.image", Setting.image)
     try:
         check_picture(now)
-    except ValueError:  # uploads are shared, and the least used ones go
+    except ValueError:  # an upload goes with its visitor, and old ones sooner
         title = picture_title(Setting.image)
         st.warning(plain(f"Your image is not kept here any more: {title} is used instead."))
         now = st.session_state["cmp.image"] = Setting.image
@@ -125,7 +125,7 @@ def _receive(name: str, data: bytes) -> str:
         upload = loader.read(name, data, side=512)
     except loader.UploadError as error:
         return str(error)
-    st.session_state["cmp.image"] = images.keep(upload.image, upload.digest)
+    st.session_state["cmp.image"] = images.keep(upload.image, upload.digest, session.visitor())
     return ""
 
 

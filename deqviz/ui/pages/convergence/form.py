@@ -12,6 +12,7 @@ from deqviz.ui.components.text import heading, plain
 from deqviz.ui.inputs.image_box import picture_box, picture_title
 from deqviz.ui.inputs.widgets import SettingWidgets, choose, prefill_choice, several
 from deqviz.ui.pages.convergence.setting import CHOICES, ROUTES, STARTS, Setting
+from deqviz.ui.shell import session
 
 _own = SettingWidgets("c", Setting)
 _TITLES: Mapping[str, Mapping[str, str]] = {
@@ -78,7 +79,7 @@ def _mine() -> str:
             st.session_state["c.uploaded"] = file.file_id
             try:
                 upload = loader.read(file.name, file.getvalue(), side=256)
-                st.session_state["c.mine"] = images.keep(upload.image, upload.digest)
+                st.session_state["c.mine"] = images.keep(upload.image, upload.digest, session.visitor())
                 st.session_state["c.upload_error"] = ""
             except loader.UploadError as error:
                 st.session_state["c.upload_error"] = str(error)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from deqviz import images, kspace
 from deqviz.core.registry import Choice, Registry, params_of
-from deqviz.core.space import fitted
+from deqviz.core.size import fitted
 from deqviz.io import images as loader
 from deqviz.io import kspace as kspace_loader
 from deqviz.io import settings as settings_file
@@ -16,7 +16,7 @@ from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario, check_picture
 from deqviz.ui.components.text import heading, plain
 from deqviz.ui.inputs.gallery import gallery
 from deqviz.ui.inputs.widgets import choose, entry_form, merge, pick, prefill_choice, widget
-from deqviz.ui.shell import address
+from deqviz.ui.shell import address, session
 
 _PARTS: Mapping[str, Registry[Any]] = {"operator": OPERATORS, "noise": NOISES, "method": METHODS}
 _OWN = {p.name: p for p in params_of(Scenario)}
@@ -161,7 +161,7 @@ def _forget() -> None:
 
 
 def _replace_lost() -> None:
-    """The uploads are shared, and the least used ones go: fall back to the default picture, and say so."""
+    """An upload goes with its visitor, and old ones sooner: fall back to the default picture, and say so."""
     try:
         check_picture(st.session_state["w.image"])
     except ValueError:
@@ -209,7 +209,7 @@ def _receive(name: str, data: bytes) -> None:
     except loader.UploadError as error:
         st.session_state.upload_error = str(error)
         return
-    _choose(images.keep(upload.image, upload.digest))
+    _choose(images.keep(upload.image, upload.digest, session.visitor()))
     st.session_state.received = (upload.size, (upload.image.shape[-2], upload.image.shape[-1]), upload.note)
     st.rerun()
 
@@ -218,7 +218,7 @@ def _receive_kspace(data: bytes, file_id: str, number: int | None) -> None:
     """Read a slice of k-space; the first one sets parallel MRI and no noise but the scanner's."""
     try:
         upload = kspace_loader.read_kspace(data, number)
-        key = kspace.keep(upload.samples, upload.digest)
+        key = kspace.keep(upload.samples, upload.digest, session.visitor())
     except ValueError as error:
         _forget()
         st.session_state.upload_error = str(error)

@@ -1,0 +1,331 @@
+"""Formats of images, from bytes to numbers: every check is made on the header, before anything is unpacked.
+
+Imports no torch: a reader (deqviz/io/reader.py) must start quickly.
+"""
+
+import io
+import math
+import zipfile
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import Any, TypeAlias
+
+import numpy as np
+from jaxtyping import Float32
+from numpy.lib import format as npy
+from PIL import ExifTags, ImageOps, UnidentifiedImageError
+from PIL import Image as Pillow
+
+from deqviz.core.size import fitted
+from deqviz.io import tiff
+from deqviz.io.budget import MAX_PIXELS, MAX_UNPACKED, MIN_SIDE, UploadError, written
+
+FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")
+NAMES = f"{', '.join(FORMATS)}, NPY or NPZ"
+SUFFIXES = ("png", "jpg", "jpeg", "tif", "tiff", "webp", "bmp", "gif", "npy", "npz")
+"""What a file picker should offer; `unpack` trusts the content alone."""
+
+_HEADERS = {
+    (1, 0): npy.read_array_header_1_0,
+    (2, 0): npy.read_array_header_2_0,
+    (3, 0): npy.read_array_header_2_0,  # differs in the letters of names, which plain numbers do not have
+}
+_HEADER = 2**17
+"""Bytes that a header of NPY is looked for in; NumPy itself reads none of more than 10,000."""
+_PIECE = 2**20
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""The only ones of ZIP that stop where they are told to; the others unpack a piece to its end."""
+_DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
+_LYING = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+_TWELVE_BIT_WHITE = 4095
+_ROWS = 256
+_MAX_EXIF = 2**20
+_SCAN, _MAX_SCANS = b"\xff\xda", 64
+"""Each scan of a progressive JPEG goes over the whole image once more; cameras make ten."""
+_FIRST = "only the first frame is used"
+_ON_WHITE = "transparent parts laid on white"
+_EIGHT_BITS = "of 16 bits for each colour 8 are used"
+Facts: TypeAlias = dict[str, Any]
+_Read: TypeAlias = tuple[np.ndarray, tuple[int, int], list[str]]
+"""h × w × c float32 in [0, 1], c being 1 or 3; the width and height that the file had; the notes."""
+
+
+def unpack(data: bytes, name: str, side: int) -> tuple[Float32[np.ndarray, "c h w"], Facts]:
+    """The image of a file in [0, 1], with neither side above `side`, and its facts: size and note.
+
+    The kind is told by the content, not by the name; c is 3 where the image has colour, else 1.
+    Raises UploadError, and nothing else, whatever the bytes are.
+    """
+    try:
+        pixels, size, notes = _pixels(name, data, side)
+    except UploadError:
+        raise
+    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
+        raise UploadError(
+            "The image claims far more pixels than the limit of 4096 × 4096: make it smaller and try again."
+        ) from None
+    except MemoryError:
+        raise UploadError("The image is too large to unpack here: make it smaller and try again.") from None
+    except Exception as error:  # decoders of six formats raise whatever they like on damaged bytes
+        raise UploadError(
+            "The file is damaged or cut off: save or download it again, best as PNG, and try once more."
+        ) from error
+    if pixels.min() == pixels.max():
+        notes.append("the image is constant, so there is nothing to reconstruct")
+    about = {"size": size, "note": "; ".join(notes) or None}
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)), about
+
+
+def _pixels(name: str, data: bytes, side: int) -> _Read:
+    """What the content says it is, read in its own way."""
+    suffix = PurePath(name).suffix.lower()
+    if data.startswith(npy.MAGIC_PREFIX):
+        return _from_array(_read_npy(io.BytesIO(data)), side)
+    if data.startswith(b"PK"):
+        return _from_array(_read_npz(data), side)
+    if suffix in (".npy", ".npz"):
+        raise UploadError(
+            f"The file is called {suffix} but is none: write it again with numpy.save or savez."
+        )
+    if tiff.is_tiff(data):
+        return _from_tiff(data, side)
+    try:
+        picture = Pillow.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise UploadError(f"The file is not an image that can be read here: upload {NAMES}.") from None
+    with picture:
+        depth = 8
+        if picture.format == "JPEG" and data.count(_SCAN) > _MAX_SCANS:
+            raise UploadError("The JPEG is sent in too many scans to be read here: save it again.")
+        if len(picture.info.get("exif", b"")) > _MAX_EXIF:
+            del picture.info["exif"]  # a list of millions of orientations
+        if picture.format == "PNG":
+            depth = data[24]
+            _count_in_eight_bits(picture, depth)
+        pixels, size, notes = _from_picture(picture, side)
+    if depth == 16 and picture.mode not in _DEEP:
+        notes.append(_EIGHT_BITS)
+    return pixels, size, notes
+
+
+def _count_in_eight_bits(picture: Pillow.Image, depth: int) -> None:
+    """The transparent grey or colour of a PNG is written in the depth of the file; Pillow has 8 bits."""
+    key = picture.info.get("transparency")
+    if picture.mode not in ("1", "L", "RGB") or key is None:
+        return
+
+    def scaled(value: int) -> int:
+        most = 2**depth - 1
+        return value >> 8 if depth == 16 else (value & most) * 255 // most
+
+    picture.info["transparency"] = tuple(map(scaled, key)) if isinstance(key, tuple) else scaled(key)
+
+
+def _from_tiff(data: bytes, side: int) -> _Read:
+    """Through Pillow, which knows colours and packings, wherever it keeps the numbers as they are."""
+    header = tiff.header(io.BytesIO(data))
+    notes = [_FIRST] if header.is_one_of_many else []
+    try:
+        picture = (
+            None if header.is_deep and header.is_plain else Pillow.open(io.BytesIO(data), formats=("TIFF",))
+        )
+    except UnidentifiedImageError:
+        picture = None
+    if picture is None:
+        values = tiff.numbers(data)
+        pixels, size, more = _from_array(tiff.dark_first(values) if header.is_inverted else values, side)
+        return pixels, size, notes + more
+    with picture:
+        if picture.mode not in _DEEP and header.kind == np.uint16:
+            notes.append(_EIGHT_BITS)
+        pixels, size, more = _from_picture(picture, side, header)
+    return pixels, size, notes + [note for note in more if note != _FIRST]
+
+
+def _from_picture(picture: Pillow.Image, side: int, header: tiff.Header | None = None) -> _Read:
+    size, target = picture.size, _fit(picture.width, picture.height, side)
+    # Asked after the check of the size, because a PNG decodes itself to answer; a TIFF has turned already.
+    if header is None and picture.getexif().get(ExifTags.Base.Orientation, 1) in _LYING:
+        size, target = (size[1], size[0]), (target[1], target[0])
+    notes = [_FIRST] if getattr(picture, "is_animated", False) else []
+    picture.draft(None, (2 * side, 2 * side))  # JPEG only: decoded at a half, a quarter or an eighth
+    upright = ImageOps.exif_transpose(picture)
+    if upright.mode in _DEEP or (header is not None and header.kind == np.int8):
+        values = np.asarray(upright)
+        if header is not None:
+            values = _as_in(header, values)
+        key = upright.info.get("transparency")
+        if key is not None and (values == key).any():
+            notes.append(_ON_WHITE)
+            values = np.where(values == key, _white_of(values), values)
+        pixels, size, more = _from_array(values, side)
+        return pixels, size, notes + more
+    if upright.mode in ("LAB", "HSV"):
+        raise UploadError(f"The image has its colours in {upright.mode}: save it as RGB.")
+
+    is_grey = upright.mode in ("1", "L", "LA")
+    if upright.has_transparency_data:
+        layer = upright.convert("RGBA")
+        if layer.getchannel("A").getextrema() != (255, 255):
+            notes.append(_ON_WHITE)
+        upright = Pillow.alpha_composite(Pillow.new("RGBA", layer.size, "white"), layer)
+    flat = upright.convert("L" if is_grey else "RGB")
+    if flat.size != target:
+        flat = flat.resize(target, Pillow.Resampling.LANCZOS, reducing_gap=3.0)
+    return _grey_if_grey(np.atleast_3d(np.asarray(flat)).astype(np.float32) / 255), size, notes
+
+
+def _as_in(header: tiff.Header, values: np.ndarray) -> np.ndarray:
+    """The numbers of a packed TIFF, which Pillow takes for others, swaps, or leaves inverted."""
+    kind = None if header.kind is None else header.kind.newbyteorder("=")
+    if header.is_big_endian and kind in (np.int16, np.int32, np.float32):
+        values = values.astype(kind).byteswap()
+    if kind in (np.int8, np.uint32):
+        values = values.view(kind)
+    return tiff.dark_first(values) if header.is_inverted else values
+
+
+def _white_of(values: np.ndarray) -> int:
+    """White as `_to_unit_range` will take it."""
+    return next(top for top in (1, _TWELVE_BIT_WHITE, 65535) if values.max() <= top)
+
+
+def _from_array(values: np.ndarray, side: int) -> _Read:
+    """Numbers of any kind and layout; the range is kept when it is [0, 1] or that of the integer type."""
+    planes = _channels_last(values)
+    height, width, _ = planes.shape
+    target = _fit(width, height, side)
+    to_unit, notes = _to_unit_range(planes)
+    layers = [_shrunk(_converted(plane, to_unit), target) for plane in np.moveaxis(planes, 2, 0)]
+    return _grey_if_grey(np.stack(layers, axis=2)), (width, height), notes
+
+
+def _converted(plane: np.ndarray, to_unit: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """One channel as float32, some rows at a time: at the limits a copy in double precision takes 128 MB."""
+    unit = np.empty(plane.shape, np.float32)
+    for at in range(0, len(plane), _ROWS):
+        unit[at : at + _ROWS] = to_unit(plane[at : at + _ROWS])
+    return unit
+
+
+def _shrunk(plane: np.ndarray, target: tuple[int, int]) -> np.ndarray:
+    if plane.shape[::-1] == target:
+        return plane
+    return np.asarray(Pillow.fromarray(plane).resize(target, Pillow.Resampling.LANCZOS)).clip(0, 1)
+
+
+def _channels_last(values: np.ndarray) -> np.ndarray:
+    if values.size == 0:
+        raise UploadError("The array holds no numbers: save an image of h × w or h × w × 3.")
+    if np.iscomplexobj(values):
+        raise UploadError("The array is complex: save its magnitude, numpy.abs(x), instead.")
+    if values.dtype.kind not in "buif":
+        raise UploadError("The array holds something other than numbers: save it as float32 or uint8.")
+    shape = values.shape
+    planes = values.squeeze()
+    if planes.ndim == 2:
+        return planes[:, :, None]
+    if planes.ndim == 3 and planes.shape[2] == 3:
+        return planes
+    if planes.ndim == 3 and planes.shape[0] == 3:
+        return np.moveaxis(planes, 0, 2)
+    raise UploadError(f"The array has the shape {written(shape)}: save one image of h × w or h × w × 3.")
+
+
+def _to_unit_range(planes: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], list[str]]:
+    """How numbers become those from 0 to 1, and what to say about it."""
+    low, high = float(planes.min()), float(planes.max())
+    # Not a number or infinite wherever one value is.
+    if not math.isfinite(low) or not math.isfinite(high):
+        raise UploadError("The image has NaN or infinite values: replace them, then save it again.")
+    bits = 8 * planes.dtype.itemsize if planes.dtype.kind == "u" else 0
+    if bits == 8:
+        return lambda part: part.astype(np.float32) / 255, []
+    if bits == 16 and high > _TWELVE_BIT_WHITE:
+        return lambda part: part.astype(np.float32) / 65535, []
+    if bits == 16 and high > 1:
+        return lambda part: part.astype(np.float32) / _TWELVE_BIT_WHITE, ["12-bit values divided by 4095"]
+    # What is darker than the first grey of 8 bits is no picture in [0, 1]: the range is another.
+    if low >= 0 and high <= 1 and not 0 < high < 1 / 255:
+        return lambda part: part.astype(np.float32), []
+    note = [f"values from {low:.4g} to {high:.4g} were scaled to [0, 1]"]
+    if low == high:
+        return lambda part: np.full(part.shape, 0.5, np.float32), note
+
+    # The range of huge float64 values may overflow, and half of the smallest is zero. Float32 comes last.
+    half = 1 if math.isfinite(high - low) else 2
+
+    def stretched(part: np.ndarray) -> np.ndarray:
+        unit = (part.astype(np.float64) / half - low / half) / (high / half - low / half)
+        return unit.astype(np.float32).clip(0, 1)
+
+    return stretched, note
+
+
+def _fit(width: int, height: int, side: int) -> tuple[int, int]:
+    """Width and height after shrinking, from the header alone; refuses what is too large, small or thin."""
+    size = f"{width} × {height}"
+    if width * height > MAX_PIXELS:
+        raise UploadError(f"The image has {size} pixels and the limit is 4096 × 4096: make it smaller first.")
+    if min(width, height) < MIN_SIDE:
+        raise UploadError(f"The image has {size} pixels: choose one of at least {MIN_SIDE} × {MIN_SIDE}.")
+    high, wide = fitted(height, width, side)
+    target = wide, high
+    if min(target) < MIN_SIDE:
+        raise UploadError(f"The image is too thin with {size} pixels: crop it nearer to a square.")
+    return target
+
+
+def _grey_if_grey(pixels: np.ndarray) -> np.ndarray:
+    """One channel where three say the same: a grey image saved as colour is still grey."""
+    is_grey = pixels.shape[2] == 3 and (pixels == pixels[:, :, :1]).all()
+    return pixels[:, :, :1] if is_grey else pixels
+
+
+def _read_npy(file: io.BufferedIOBase) -> np.ndarray:
+    """An array of NPY, as many bytes as its header says and no more; what comes after them is left."""
+    start = file.read(_HEADER)
+    head = io.BytesIO(start)
+    version = npy.read_magic(head)
+    if version not in _HEADERS:
+        raise UploadError("The file is of a later version of NPY: save it again with numpy.save.")
+    shape, is_column_major, kind = _HEADERS[version](head)
+    if kind.hasobject:
+        raise UploadError(
+            "The file holds Python objects, which are not opened: save a plain array of numbers."
+        )
+    if math.prod(shape) * kind.itemsize > MAX_UNPACKED:
+        raise UploadError("The array takes more than 128 MB: save a smaller image.")
+    if kind.itemsize == 0 or min(shape, default=1) < 1:
+        return np.empty(shape, kind)  # which says by its shape or kind what is wrong with it
+    values = np.empty(math.prod(shape), kind)
+    room = values.view(np.uint8)
+    at = head.readinto(room.data)
+    while at < len(room) and (piece := file.read(min(_PIECE, len(room) - at))):
+        room[at : at + len(piece)] = np.frombuffer(piece, np.uint8)
+        at += len(piece)
+    if at < len(room):
+        raise UploadError("The array is damaged or cut off: save or download it again.")
+    return values.reshape(shape, order="F" if is_column_major else "C")
+
+
+def _read_npz(data: bytes) -> np.ndarray:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        arrays = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+        arrays = {key: entry for key, entry in arrays.items() if entry.filename.endswith(".npy")}
+        if not arrays:
+            raise UploadError("The archive holds no NumPy array: write it with numpy.savez(file, image=x).")
+        named = [key for key in ("image", "x", *arrays) if key in arrays]
+        if len(arrays) > 1 and named[0] not in ("image", "x"):
+            raise UploadError(
+                f"The archive holds {len(arrays)} arrays: name the one to use, numpy.savez(file, image=x)."
+            )
+        entry = arrays[named[0]]
+        if entry.compress_type not in _PACKED:
+            raise UploadError(
+                "The archive is packed in a way that is not read here: write it with numpy.savez."
+            )
+        # What the directory says of its length may be a lie: the array's own header says how much is read.
+        with archive.open(entry) as file:
+            assert isinstance(file, io.BufferedIOBase)
+            return _read_npy(file)
