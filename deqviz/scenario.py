@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deqviz import images, kspace, plugins
-from deqviz.core.catalog import METHODS, NOISES, OPERATORS, discover
+from deqviz.core.catalog import METHODS, NOISES, OPERATORS, fill
 from deqviz.core.operator import ForwardModel
 from deqviz.core.quoted import clipped, quoted
 from deqviz.core.records import Iterate, Method, Problem
@@ -23,8 +23,7 @@ from deqviz.core.space import Image, Space, magnitude
 from deqviz.core.streams import FOLLOWS, VERSION, check_streams, stream, with_streams
 from deqviz.operators.parallel_mri import ParallelMri
 
-for _package in ("operators", "noises", "solvers", "regularizers", "diagnostics", "methods"):
-    discover(f"deqviz.{_package}")
+fill()
 plugins.load()
 
 _PICKS = {"operator": OPERATORS, "noise": NOISES, "method": METHODS}

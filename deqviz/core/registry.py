@@ -8,7 +8,7 @@ import dataclasses
 import inspect
 import math
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
@@ -239,6 +239,11 @@ class Entry(Generic[T]):
 REGISTRIES: dict[str, "Registry[Any]"] = {}
 
 
+def _is_own(cls: type) -> bool:
+    """Whether a class is DEQViz's and of no package that adds to it."""
+    return cls.__module__.partition(".")[0] == "deqviz"
+
+
 class Registry(Generic[T]):
     """An ordered table of named classes."""
 
@@ -253,13 +258,15 @@ class Registry(Generic[T]):
     def register(self, key: str, *, title: str, family: str = "") -> Callable[[type[T]], type[T]]:
         """Make the class a frozen dataclass and list it under `key`, which is also its file's name.
 
-        `family` is one of the registry's families; menus list entries of any other, or of none, last.
+        `family` is one of the registry's families; menus list entries of any other, or of none, last. What
+        DEQViz has itself takes its key back from a package that was imported first.
         """
 
         def add(cls: type[T]) -> type[T]:
-            if key in self._entries:
+            if key in self._entries and not (_is_own(cls) and not _is_own(self._entries[key].cls)):
                 raise ValueError(f"{self.kind} {quoted(key)} is already registered")
             frozen = dataclass(frozen=True)(cls)
+            self._entries.pop(key, None)
             self._entries[key] = Entry(key, title, frozen, params_of(frozen), family)
             return frozen
 
@@ -275,9 +282,13 @@ class Registry(Generic[T]):
         entries = sorted(self, key=lambda entry: places.get(entry.family, len(places)))
         return tuple(entry.key for entry in entries)
 
-    def keep_only(self, keys: Collection[str]) -> None:
-        """Forget every other entry: the way back when a module fails after it registered something."""
-        self._entries = {key: entry for key, entry in self._entries.items() if key in keys}
+    def entries(self) -> dict[str, Entry[T]]:
+        """A copy of the table, to compare with and to go back to."""
+        return dict(self._entries)
+
+    def restore(self, entries: Mapping[str, Entry[T]]) -> None:
+        """Go back to a table of before: a module failed after it had registered, or taken away, something."""
+        self._entries = dict(entries)
 
     def __getitem__(self, key: str) -> Entry[T]:
         """The entry of `key`; raises ValueError naming the known keys."""
