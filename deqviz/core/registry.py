@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
 from deqviz.core.numbers import pretty
-from deqviz.core.quoted import clipped, quoted
+from deqviz.core.quoted import clipped, printable, quoted
 
 T = TypeVar("T")
 
@@ -135,7 +135,7 @@ class Param:
         """
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
             # An integer beyond all floats is refused below like any other number that is too large.
-            value = float(value) if abs(value) <= sys.float_info.max else math.copysign(math.inf, value)
+            value = float(value) if abs(value) <= sys.float_info.max else math.inf if value > 0 else -math.inf
         if self.type is int and isinstance(value, float) and value.is_integer():
             value = int(value)
         right_type = isinstance(value, Choice if isinstance(self.domain, Pick) else self.type)
@@ -217,7 +217,9 @@ class Entry(Generic[T]):
         unknown = sorted(params.keys() - {p.name for p in self.params})
         if unknown:
             names = ", ".join(p.name for p in self.params) or "none"
-            raise ValueError(f"{self.title} has no parameter {clipped(', '.join(unknown))}; it has {names}.")
+            raise ValueError(
+                f"{self.title} has no parameter {clipped(printable(', '.join(unknown)))}; it has {names}."
+            )
         values: dict[str, Any] = {}
         for p in self.params:
             value = p.check(params.get(p.name, p.default))

@@ -1,7 +1,9 @@
 """What commands read from a terminal and write to it: nonsense is answered in one sentence."""
 
 import argparse
+import contextlib
 import math
+import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -22,6 +24,16 @@ def say(text: str, *, is_result: bool = False) -> None:
     stream = sys.stdout if is_result else sys.stderr
     encoding = stream.encoding or "utf-8"
     stream.write(printable(text).encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def unheard(error: OSError) -> str:
+    """Why results cannot be printed: a full disk behind stdout, or a pipe that nobody reads to its end.
+
+    What is still waiting to be written goes nowhere: Python would fail of it once more when it ends.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return f"The results cannot be printed: {because(error)}."
 
 
 def because(error: OSError) -> str:
