@@ -288,7 +288,8 @@ def _tried(path: Path) -> Card | str:
     try:
         return read_card(path)
     except WeightsError as error:
-        return str(error)
+        text = str(error)
+        return f"{text[:1].upper()}{text[1:]}."
 
 
 def _advice(problem: str, key: str) -> str:
