@@ -118,6 +118,14 @@ def _digest(raw: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
+def seal(path: Path) -> None:
+    """Write the digest of a card anew, after its words or its domain were changed on purpose."""
+    raw = json.loads(path.read_text(encoding="utf-8-sig"))
+    raw["digest"] = _digest(raw)
+    with replacement(path) as file:
+        file.write(f"{json.dumps(raw, indent=2, ensure_ascii=False)}\n".encode())
+
+
 def rounded(net: nn.Module, dtype: torch.dtype) -> nn.Module:
     """`net` itself, every weight replaced by the nearest number of `dtype`: as it will be read again.
 

@@ -84,6 +84,19 @@ def test_a_card_is_the_same_however_an_editor_saves_it_and_old_ones_are_read(tmp
     assert isinstance(_weights.read("contractive", tmp_path), ContractiveDenoiser)
 
 
+def test_a_card_that_was_changed_on_purpose_is_sealed_anew(tmp_path) -> None:
+    file = tmp_path / "contractive.json"
+    file.write_bytes((PRETRAINED / "contractive.json").read_bytes())
+    _weights.seal(file)
+    assert file.read_bytes() == (PRETRAINED / "contractive.json").read_bytes(), (
+        "one that is in order stays so"
+    )
+    file.write_text(json.dumps(original("contractive") | {"title": "Another"}), encoding="utf-8")
+    refused(tmp_path, "contractive", "was changed after it was written")
+    _weights.seal(file)
+    assert _weights.read_card(file).title == "Another"
+
+
 @pytest.mark.parametrize(
     "data",
     [
