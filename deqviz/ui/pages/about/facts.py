@@ -12,6 +12,7 @@ import deqviz
 from deqviz import images
 from deqviz.core.numbers import decibels
 from deqviz.core.registry import REGISTRIES, Entry
+from deqviz.networks import _weights
 from deqviz.networks._weights import Card, cards
 from deqviz.resources import ASSETS, CITATION, LICENCE, PRETRAINED
 
@@ -132,6 +133,11 @@ def source(text: str) -> str:
 def weights() -> tuple[Weights, ...]:
     """All shipped weights, by key."""
     return tuple(_weights_of(card) for card in cards())
+
+
+def failures() -> tuple[str, ...]:
+    """One sentence for each card that cannot be read."""
+    return _weights.failures()
 
 
 def _weights_of(card: Card) -> Weights:
