@@ -66,7 +66,7 @@ def _served(bombs: Sequence[Path]) -> Iterator[Row]:
             before, refusal = _peak(server.pid), page.get_by_test_id("stAlert").first
             asking.start()
             for bomb in bombs:
-                page.locator("input[type=file]").set_input_files(bomb)
+                page.locator("input[type=file]").first.set_input_files(bomb)
                 refusal.wait_for(timeout=60_000)
                 page.get_by_role("button", name=f"Remove {bomb.name}").click()
                 refusal.wait_for(state="detached")

@@ -91,10 +91,6 @@ OWN = {
         "name": _PRESET,
         "what": _PRESET,
     },
-    "deqviz/ui/pages/reconstruct/form.py": {
-        "loader.MAX_BYTES >> 20": "a number",
-        "kspace_loader.MAX_BYTES >> 20": "a number",
-    },
     "deqviz/ui/pages/reconstruct/page.py": {"name": _PRESET, "what": _PRESET},
     "deqviz/ui/shell/study_page.py": {"name": _PRESET, "what": _PRESET},
     "deqviz/ui/shell/teacher.py": {"style(names)": "names that it has checked"},
