@@ -27,4 +27,5 @@ WORKDIR /home/deqviz
 EXPOSE 8501
 HEALTHCHECK --interval=30s --timeout=5s --start-period=40s --retries=3 \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)"]
+# All addresses of the container: who reaches those is said by -p, or by what stands in front.
 ENTRYPOINT ["deqviz", "app", "--server.address=0.0.0.0", "--server.port=8501"]

@@ -1,4 +1,7 @@
-"""Entry point: `streamlit run app.py`, or `deqviz app`."""
+"""Entry point: `streamlit run app.py`, or `deqviz app`.
+
+Streamlit imports this file once, for the server, and runs it for every visitor.
+"""
 
 import gc
 import os
@@ -10,31 +13,41 @@ os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 import streamlit as st
 
-from deqviz.io import reader
-from deqviz.ui.pages import PAGES
-from deqviz.ui.shell import STYLE, address, session, share, teacher
-
-st.set_page_config(page_title="DEQViz", page_icon="🔬", layout="wide")
-
 
 @st.cache_resource(show_spinner=False)
 def settle() -> None:
     """Once per process: what the imports made will live for ever, so no collection need look at it."""
+    from deqviz.io import reader
+
     gc.collect()
     gc.freeze()
     reader.warm()
 
 
-settle()
-session.stay()
-st.html(STYLE)
-page = st.navigation([entry.link() for entry in PAGES], position="top", expanded=True)
-address.enter(page.title)
-# Boxes with fixed places, before the page and filled after it: what comes and goes in them moves nothing.
-bar, notice = st.container(key="share_bar"), st.container()
-page.run()
-with bar:
-    share.show()
-    address.tell()
-with notice:
-    teacher.paint()
+def visit() -> None:
+    """Draw the page of the address, below the bar that all pages share."""
+    from deqviz.ui.pages import PAGES
+    from deqviz.ui.shell import STYLE, address, session, share, teacher
+
+    st.set_page_config(page_title="DEQViz", page_icon="🔬", layout="wide")
+    settle()
+    session.stay()
+    st.html(STYLE)
+    page = st.navigation([entry.link() for entry in PAGES], position="top", expanded=True)
+    address.enter(page.title)
+    # Boxes with fixed places, before the page and filled after it: what comes and goes in them moves nothing.
+    bar, notice = st.container(key="share_bar"), st.container()
+    page.run()
+    with bar:
+        share.show()
+        address.tell()
+    with notice:
+        teacher.paint()
+
+
+if __name__ == "__main__":
+    visit()
+else:
+    from deqviz.ui.shell.server import MIDDLEWARE, greeting
+
+    app = st.App(__file__, middleware=MIDDLEWARE, lifespan=greeting)

@@ -3,9 +3,11 @@
 import difflib
 import json
 import os
+import signal
 import sys
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from deqviz import __version__
@@ -15,7 +17,7 @@ from deqviz.resources import APP, SETTINGS
 USAGE = """\
 usage: deqviz COMMAND [...]
 
-  deqviz app [--server.port N ...]          serve the app to this machine and those that reach it
+  deqviz app [--server.port N ...]          serve the app, to this machine alone unless told otherwise
   deqviz sweep FILE.toml [...]              run a batch into a Parquet table
   deqviz train RECIPE --data FOLDER [...]   train the weights of one network
   deqviz bench SUITE [...]                  print a measured table
@@ -31,7 +33,10 @@ Serve the app and print the address to open in a browser. Ctrl-C stops it.
 
 options, of Streamlit's those that people need:
   --server.port N            the port (8501)
-  --server.address HOST      127.0.0.1: for this machine alone (all that reach it)
+  --server.address HOST      whom to serve (127.0.0.1: this machine alone); 0.0.0.0 is
+                             everybody who reaches it, without accounts
+  --server.allowedHosts NAME a name of this server besides localhost, its own name and
+                             its addresses: other names get 403
   --server.baseUrlPath PATH  where the app is below the address of a proxy
   --server.maxUploadSize MB  the largest upload (200)
 
@@ -95,8 +100,22 @@ def _app(rest: list[str]) -> int:
             return 2
     from streamlit.web import cli
 
+    import deqviz.ui.shell.server  # noqa: F401 — before a greeting of Streamlit's, which would ask another machine
+
     own = {"run": _settings()}
-    return _status(lambda: cli.main(["run", str(APP), *rest], prog_name="streamlit", default_map=own))
+    with _ended_by_signals():
+        return _status(lambda: cli.main(["run", str(APP), *rest], prog_name="streamlit", default_map=own))
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end a command as if it were done: the server hands them on once it has stopped."""
+    before = {one: signal.signal(one, lambda *_: sys.exit(0)) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _settings() -> dict[str, object]:

@@ -9,7 +9,7 @@ from deqviz.core.catalog import NOISES, OPERATORS, REGULARIZERS
 from deqviz.core.registry import Choice, Range
 from deqviz.core.space import Space
 from deqviz.networks._domain import Domain
-from deqviz.networks._weights import card
+from deqviz.networks._weights import WeightsError, card
 from deqviz.scenario import Scenario, forward_model
 
 _KINDS = {"photograph": "a photograph", "head": "a head slice", "drawing": "a drawing"}
@@ -43,8 +43,14 @@ class _Key:
 
 
 def use(scenario: Scenario) -> Use | None:
-    """What the method of a scenario was trained for; None where it was not trained."""
-    return _use(_Key(scenario.to_json(), scenario))
+    """What the method of a scenario was trained for.
+
+    None where it was not trained, or where its card cannot be read, which is what its run ends with.
+    """
+    try:
+        return _use(_Key(scenario.to_json(), scenario))
+    except WeightsError:
+        return None
 
 
 @lru_cache(maxsize=256)
@@ -63,11 +69,15 @@ def _use(key: _Key) -> Use | None:
 def of_regularizer(regularizer: Choice, operator: Choice, image: str) -> Use | None:
     """The same of a regulariser alone, where there is no scenario."""
     R = REGULARIZERS[regularizer.key].build(regularizer.params)
-    return (
-        compared(card(R.weights).domain, operator, image, level=getattr(R, "sigma", None))
-        if R.weights
-        else None
-    )
+    return of_weights(R.weights, operator, image, getattr(R, "sigma", None)) if R.weights else None
+
+
+def of_weights(key: str, operator: Choice, image: str, level: float | None = None) -> Use | None:
+    """Of the weights of one card; None where that cannot be read, which is what their run ends with."""
+    try:
+        return compared(card(key).domain, operator, image, level=level)
+    except WeightsError:
+        return None
 
 
 def together(uses: Iterable[Use | None]) -> Use | None:
@@ -108,7 +118,9 @@ def _of_operator(domain: Domain, operator: Choice) -> Iterator[str]:
         yield f"the operator is {entry.title}"
         return
     for name, allowed in domain.operators[operator.key].items():
-        p = next(p for p in entry.params if p.name == name)
+        p = next((p for p in entry.params if p.name == name), None)
+        if p is None:  # of a card that is newer, or older, than the operator
+            continue
         value = operator.params.get(name, p.default)
         if isinstance(value, str):
             if value not in allowed:

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deqviz import images, kspace, plugins
-from deqviz.core.catalog import METHODS, NOISES, OPERATORS, discover
+from deqviz.core.catalog import METHODS, NOISES, OPERATORS, fill
 from deqviz.core.operator import ForwardModel
 from deqviz.core.quoted import clipped, quoted
 from deqviz.core.records import Iterate, Method, Problem
@@ -23,8 +23,7 @@ from deqviz.core.space import Image, Space, magnitude
 from deqviz.core.streams import FOLLOWS, VERSION, check_streams, stream, with_streams
 from deqviz.operators.parallel_mri import ParallelMri
 
-for _package in ("operators", "noises", "solvers", "regularizers", "diagnostics", "methods"):
-    discover(f"deqviz.{_package}")
+fill()
 plugins.load()
 
 _PICKS = {"operator": OPERATORS, "noise": NOISES, "method": METHODS}
@@ -40,7 +39,7 @@ def _choice(value: Any) -> Choice:
         raise ValueError(f'expected {{"key": …, "params": {{…}}}}, not {quoted(value)}')
     params = value.get("params", {})
     if not isinstance(params, dict):
-        raise ValueError(f"the parameters of {clipped(value['key'])} must be an object, not {quoted(params)}")
+        raise ValueError(f"the parameters of {quoted(value['key'])} must be an object, not {quoted(params)}")
     return Choice(value["key"], {k: _choice(v) if isinstance(v, dict) else v for k, v in params.items()})
 
 
@@ -93,6 +92,8 @@ class Scenario:
             data = json.loads(text)
         except json.JSONDecodeError as error:
             raise ValueError(f"The settings are not JSON: {error.msg} in line {error.lineno}.") from None
+        except (ValueError, RecursionError):  # a number of thousands of digits, brackets without end
+            raise ValueError("These are not the settings of a run.") from None
         if not isinstance(data, dict) or data.keys() - set(cls.__dataclass_fields__):
             raise ValueError(f"Settings have the fields {', '.join(cls.__dataclass_fields__)} and no others.")
         if not isinstance(data.get("image", ""), str):

@@ -3,6 +3,8 @@
 To load the app takes Chromium four seconds of processor time, to turn to another page of it a few tenths:
 a journey that needs no fresh visitor asks for `visit`, which leads the one window of its process from address
 to address; only who has to be somebody new, or several, asks for `open_page`.
+
+The policy of the app's pages forbids `eval`: `wait_for_function` takes functions there, "() => …".
 """
 
 import os
@@ -23,7 +25,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from deqviz.ui.pages import entry
-from tests.places import PATIENCE, ROOT, until
+from tests.places import OFFLINE, PATIENCE, ROOT, until
 
 FLAGS = [
     "--headless",
@@ -81,15 +83,14 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}{base}"
-        self.log = log
-        options = {"server.port": self.port, "server.address": "127.0.0.1", "server.headless": "true"}
-        options |= {"server.baseUrlPath": base} if base else {}
+        self.log, self.calls = log, log.with_name(f"{log.stem}-calls.txt")
+        options = {"server.port": self.port} | ({"server.baseUrlPath": base} if base else {})
         flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
         with log.open("wb") as out:
             self.process = subprocess.Popen(
                 [*command, *flags],
                 cwd=cwd,
-                env=dict(env),
+                env=offline(env, self.calls),
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
@@ -108,6 +109,14 @@ class Server:
         except (urllib.error.URLError, OSError):
             return False
 
+    def called(self) -> list[str]:
+        """What it has asked of other machines since the last look; all of it was refused."""
+        if not self.calls.exists():
+            return []
+        calls = self.calls.read_text().splitlines()
+        self.calls.unlink()
+        return calls
+
     def stop(self) -> None:
         self.process.terminate()
         try:
@@ -117,23 +126,41 @@ class Server:
             self.process.wait()
 
 
-@pytest.fixture(scope="session")
-def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    """`serve(script, **environment)` gives the URL of a server for it, started once per session."""
-    running: dict[tuple[object, ...], Server] = {}
+def offline(env: Mapping[str, str], calls: Path) -> dict[str, str]:
+    """Variables with which a Python, and all that it starts, reach no other machine and note their tries."""
+    path = os.pathsep.join(part for part in (str(OFFLINE), env.get("PYTHONPATH", "")) if part)
+    return {**env, "PYTHONPATH": path, "DEQVIZ_CALLS": str(calls)}
 
-    def start(script: str | Path, **env: str) -> str:
+
+@dataclass
+class Servers:
+    """The servers of a session, by what they were started with."""
+
+    folders: pytest.TempPathFactory
+    running: dict[tuple[object, ...], Server] = field(default_factory=dict)
+
+    def __call__(self, script: str | Path, **env: str) -> str:
         key = (str(script), *sorted(env.items()))
-        if key not in running:
-            log = tmp_path_factory.mktemp("serve") / "log.txt"
+        if key not in self.running:
+            log = self.folders.mktemp("serve") / "log.txt"
             command = [sys.executable, "-m", "streamlit", "run", str(ROOT / script)]
-            running[key] = Server(command, log, {**os.environ, **env})
-            running[key].wait()
-        return running[key].url
+            self.running[key] = Server(command, log, {**os.environ, **env})
+            self.running[key].wait()
+        return self.running[key].url
 
-    yield start
-    for server in running.values():
+    def called(self) -> list[str]:
+        """What they have asked of other machines since the last look."""
+        return [call for server in self.running.values() for call in server.called()]
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """`serve(script, **environment)` gives the URL of a server for it, started once per session."""
+    servers = Servers(tmp_path_factory)
+    yield servers
+    for server in servers.running.values():
         server.stop()
+    assert not servers.called()
 
 
 def _context(browser: Browser, width: int, height: int, theme: str) -> BrowserContext:
@@ -215,11 +242,14 @@ def window(browser: Browser) -> Iterator[Window]:
 
 
 @pytest.fixture
-def visit(request: pytest.FixtureRequest, browser: Browser, serve: Serve, window: Window) -> Iterator[Visit]:
+def visit(
+    request: pytest.FixtureRequest, browser: Browser, serve: Servers, window: Window
+) -> Iterator[Visit]:
     """`visit(address, width, height, theme)` leads the one window to a page of the app, and waits for it.
 
     The visitor has read the hint. What earlier tests chose and ran is in its session; a test leaves no run
-    that goes on. A console error fails the test, and after a failure the window is a new one.
+    that goes on. A console error fails the test, as what page or server ask of another machine does; after a
+    failure the window is a new one.
     """
     window.problems.clear()
 
@@ -243,7 +273,8 @@ def visit(request: pytest.FixtureRequest, browser: Browser, serve: Serve, window
         stop(window.page)
     if request.node.stash.get(FAILED, False):
         window.close()
-    assert not window.problems, window.problems
+    problems = [*window.problems, *serve.called()]
+    assert not problems, problems
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,6 +8,8 @@ ROOT = Path(__file__).parents[1]
 """The top of the repository."""
 APP = str(ROOT / "app.py")
 FRONTEND = ROOT / "deqviz" / "ui" / "frontend"
+OFFLINE = ROOT / "tests" / "offline"
+"""On the path of a Python it keeps it from other machines."""
 
 PATIENCE = 120
 """Seconds in which a state that is waited for surely comes, whatever else the machine does; no claim."""

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import signal
 import subprocess
 import sys
 import tomllib
@@ -136,6 +137,20 @@ def test_flags_environment_and_files_of_the_user_overrule_the_settings(
     assert "theme_light_linkColor" in flags
 
 
+def test_app_serves_this_machine_unless_told_otherwise(
+    flags: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signals = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    assert cli.main(["app"]) == 0
+    assert flags["server_address"] == "127.0.0.1"
+    monkeypatch.setenv("STREAMLIT_SERVER_ADDRESS", "192.168.1.5")
+    assert cli.main(["app"]) == 0
+    assert flags["server_address"] == "192.168.1.5"
+    assert cli.main(["app", "--server.address", "0.0.0.0"]) == 0
+    assert flags["server_address"] == "0.0.0.0"
+    assert signals == [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+
+
 def test_a_broken_file_of_the_user_is_left_to_streamlit(flags: dict[str, object], tmp_path: Path) -> None:
     file = tmp_path / "home" / ".streamlit" / "config.toml"
     file.parent.mkdir(parents=True)
@@ -165,7 +180,17 @@ def test_help_imports_nothing_heavy(command: str) -> None:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("app", ["--server.port", "--server.address", "docs/deploy.md", "streamlit run --help"]),
+        (
+            "app",
+            [
+                "--server.port",
+                "--server.address",
+                "127.0.0.1",
+                "--server.allowedHosts",
+                "docs/deploy.md",
+                "streamlit run --help",
+            ],
+        ),
         ("train", ["--data FOLDER", "--resume", *(card.key for card in cards())]),
         ("bench", ["quality", "speed", "theory", "mri", "unrolled", "dip", "tune", "--json FILE"]),
         ("sweep", ["FILE.toml", "--backend", "[[methods]]"]),

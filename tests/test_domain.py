@@ -45,6 +45,8 @@ def test_a_card_holds_the_domain_of_its_recipe(card):
         (Scenario(noise=Choice("gaussian", {"std": 0.1}), method=Choice("mol")), "the noise std is 0.1"),
         (Scenario(noise=Choice("poisson"), method=Choice("mol")), "the noise is Poisson"),
         (Scenario(method=Choice("mol", {"version": "unconstrained"})), "the operator is Gaussian blur"),
+        (Scenario(image="brain"), "the image is a head slice"),
+        (Scenario(image="phantom", method=Choice("pnp_fbs")), "the image is a drawing"),
         (Scenario(operator=MRI, method=Choice("pnp_fbs", {"denoiser": "unconstrained"})), "complex"),
         (Scenario(method=Choice("pnp_hqs", {"denoiser": "unconstrained", "sigma": 0.3 / 255})), "σ_d"),
         (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.places import ROOT
+from tests.places import PATIENCE, ROOT
 
 LANDWEBER = '''
 """Steps along the misfit."""
@@ -37,6 +37,9 @@ class Landweber(FixedPointMethod):
         tau = self.step / A.norm_bound().value ** 2
         return lambda x: x - tau * A.adjoint(A(x) - y)
 '''
+
+FIELD = LANDWEBER.replace("    step: Annotated", "    own: {}\n\n    step: Annotated")
+"""The same with a field more."""
 
 CLASS = '''
 from deqviz.core.catalog import SOLVERS
@@ -113,7 +116,7 @@ def python(code: str, target: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """What one process sees of one good package and eight bad ones."""
+    """What one process sees of two good packages and many bad ones."""
     folder = tmp_path_factory.mktemp("packages")
     target = folder / "site"
     points = {"deqviz.methods": "landweber"}
@@ -128,10 +131,33 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict:
         "leaves": "import sys\nsys.exit(3)\n",
         "adds-nothing": "x = 1\n",
         "bad-key": LANDWEBER.format(key="Bad key"),
+        "interrupts": "raise KeyboardInterrupt\n",
+        "mute": "class E(Exception):\n    def __str__(self): return 1 / 0\nraise E\n",
+        "escapes": "raise ValueError('\\x1b[2J\\x00 two\\nlines')\n",
+        "takes-away": f"{LANDWEBER.format(key='greedy')}\ndel METHODS._entries['tv']\n",
+        "clears": f"{LANDWEBER.format(key='greedier')}\nMETHODS.restore({{}})\n",
+        "opens": f"{LANDWEBER.format(key='own')}\ntype(METHODS)('method')\n",
+        "titles": LANDWEBER.format(key="titled").replace('"Landweber")', "5)"),
+        "no-default": FIELD.format("float", key="bare"),
+        "no-range": FIELD.format("Annotated[float, Range(1.0, float('nan'), 'w')] = 1.0", key="endless"),
+        "no-logarithm": FIELD.format("Annotated[float, Range(0.0, 1.0, 'w', log=True)] = 1.0", key="log"),
+        "outside": FIELD.format("Annotated[float, Range(0.0, 1.0, 'w')] = 2.0", key="outer"),
+        "no-label": FIELD.format("Annotated[float, Range(0.0, 1.0, 7)] = 1.0", key="labelled"),
+        "no-option": FIELD.format("Literal['a', 3] = 'a'", key="optional").replace(
+            "import Annotated", "import Annotated, Literal"
+        ),
+        "not-built": LANDWEBER.format(key="unbuilt")
+        + "\n    def __post_init__(self):\n        raise OSError\n",
+        "asks": "import deqviz.scenario\nfrom deqviz import plugins\nassert not plugins.failures()\n"
+        + LANDWEBER.format(key="asking"),
     }.items():
         lay(target, name, "deqviz.methods", module)
     lay(target, "no-solver", "deqviz.solvers", CLASS.format("no_solver", ""))
     lay(target, "abstract", "deqviz.solvers", CLASS.format("abstract", "(Solver)"))
+    bare = CLASS.format("bare", "(Solver)") + "    own: float\n    steps = None\n"
+    lay(target, "bare", "deqviz.solvers", bare)
+    lay(target, "no-module", "deqviz.methods", "")
+    (target / "no_module-0.3.dist-info" / "entry_points.txt").write_text("[deqviz.methods]\nit = ]:[\n")
     done = python(LOOK, target)
     assert done.returncode == 0, done.stderr
     return {**json.loads(done.stdout.splitlines()[-1]), "stderr": done.stderr}
@@ -139,7 +165,10 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 def test_a_method_of_a_package_is_there_and_runs(seen: dict) -> None:
     assert seen["methods"].count("landweber") == 1
-    assert seen["added"] == [["deqviz-landweber 0.3", "method", ["landweber"]]]
+    assert seen["added"] == [
+        ["asks 0.3", "method", ["asking"]],
+        ["deqviz-landweber 0.3", "method", ["landweber"]],
+    ]
     assert seen["step"] == 1.5
     # T does not expand for a step below 2, and the default solver refuses steps that raise the gap.
     assert len(seen["gaps"]) == 4
@@ -159,10 +188,29 @@ def test_a_method_of_a_package_is_there_and_runs(seen: dict) -> None:
         ("no-solver", "adds no solver: S is no Solver."),
         ("abstract", "adds no solver: S lacks steps."),
         ("bad-key", "adds no method: the key 'Bad key' is no lower-case word for an address."),
+        ("interrupts", "adds no method: it was interrupted while it was imported."),
+        ("no-module", "adds no method: AttributeError, "),
+        ("mute", "adds no method: E, it left no message."),
+        ("escapes", r"adds no method: \x1b[2J\x00 two lines."),
+        ("takes-away", "adds no method: it takes the method tv away."),
+        ("clears", "adds no method: it takes the method "),
+        ("opens", "adds no method: it opens a registry of its own."),
+        ("titles", "adds no method: title and family of Landweber are no short texts."),
+        ("no-default", "adds no method: TypeError, non-default argument 'own' follows default argument."),
+        ("bare", "adds no solver: S cannot be built: its field own has no default."),
+        ("no-range", "adds no method: Landweber.own has no range."),
+        ("no-logarithm", "adds no method: Landweber.own begins at 0, where there is no logarithm."),
+        ("outside", "adds no method: w is 2.0; allowed is 0 … 1."),
+        ("no-label", "adds no method: Landweber.own has a label, an option or a unit that is no short text."),
+        (
+            "no-option",
+            "adds no method: Landweber.own has a label, an option or a unit that is no short text.",
+        ),
+        ("not-built", "adds no method: OSError, it left no message."),
     ],
 )
 def test_a_bad_package_costs_one_sentence(seen: dict, package: str, said: str) -> None:
-    (sentence,) = [text for text in seen["failures"] if f"package {package} 0.3 " in text]
+    (sentence,) = [text for text in seen["failures"] if f"The package {package} 0.3 " in text]
     assert said in sentence
     assert "\n" not in sentence
     assert sentence.endswith(".")
@@ -174,9 +222,48 @@ def test_a_bad_package_leaves_no_trace(seen: dict) -> None:
     import deqviz.scenario  # noqa: F401  fills the registries
     from deqviz.core.catalog import METHODS, SOLVERS
 
-    assert len(seen["failures"]) == 9
-    assert sorted(seen["methods"]) == sorted([*METHODS.keys(), "landweber"])
+    assert len(seen["failures"]) == 25
+    assert seen["methods"] == [*METHODS.keys(), "asking", "landweber"]
     assert sorted(seen["solvers"]) == sorted(SOLVERS.keys())
+
+
+FIRST = """
+import builtins, json, logging, threading
+builtins.told = threading.Event()
+class Heard(logging.Handler):
+    def emit(self, record):
+        if "package slow 0.3 takes long" in record.getMessage():
+            builtins.told.set()
+logging.getLogger("deqviz").addHandler(Heard())
+import by_hand
+from deqviz import plugins
+from deqviz.core.catalog import METHODS
+plugins.PATIENCE = 0.0
+failures = plugins.failures()  # before anything has filled the registries
+import deqviz.scenario
+print(json.dumps({"failures": failures, "tv": METHODS["tv"].cls.__module__, "methods": METHODS.keys()}))
+"""
+
+
+def test_the_methods_are_there_whoever_comes_first_and_a_slow_package_is_told(tmp_path: Path) -> None:
+    from deqviz.core.catalog import METHODS
+
+    late = "import deqviz.methods.tv\nraise RuntimeError\n"
+    for name, text in {
+        "breaks": late,
+        "by-hand": LANDWEBER.format(key="tv"),
+        "slow": f"import builtins\nassert builtins.told.wait({PATIENCE})\n{LANDWEBER.format(key='slow')}",
+    }.items():
+        lay(tmp_path, name, "deqviz.methods", text)
+    done = python(FIRST, tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["tv"] == "deqviz.methods.tv"
+    assert found["methods"] == [*METHODS.keys(), "slow"]
+    assert [text.split(":")[0] for text in found["failures"]] == [
+        "The package breaks 0.3 adds no method",
+        "The package by-hand 0.3 adds no method",
+    ]
 
 
 def test_without_packages_nothing_is_added() -> None:

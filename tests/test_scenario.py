@@ -11,6 +11,7 @@ from deqviz import images
 from deqviz.core.records import Problem
 from deqviz.core.registry import Choice
 from deqviz.core.space import magnitude
+from deqviz.io import settings
 from deqviz.scenario import METHODS, OPERATORS, Scenario
 
 SMALL = Scenario(size=48)
@@ -83,6 +84,53 @@ def test_a_damaged_link_opens_and_says_what_was_wrong(query, part):
 def test_bad_settings_raise_a_sentence(text):
     with pytest.raises(ValueError, match=r"[a-z]{3}"):
         Scenario.from_json(text)
+
+
+DAMAGED = (
+    "[" * 5000,
+    '{"operator":' * 5000,
+    '{"size": 1' + "0" * 400 + "}",
+    '{"tolerance": -1' + "0" * 400 + "}",
+    '{"seed": ' + "9" * 9000 + "}",
+    '{"streams": 1' + "0" * 400 + "}",
+    '{"tolerance": NaN}',
+    '{"tolerance": 1e999}',
+    '{"noise": {"key": "gaussian", "params": {"std": 1' + "0" * 400 + "}}}",
+    '{"operator": {"key": "gaussian_blur", "params": {"\\u001b[2J": 1}}}',
+    '{"operator": {"key": "\\u001b[2J", "params": []}}',
+    '{"operator": {"key": "kernel_blur", "params": {"kernel": "\\u0000"}}}',
+    '{"image": "\\ud800\\u0000"}',
+    "\x00",
+)
+
+
+@pytest.mark.parametrize("text", DAMAGED, ids=lambda text: text[:40])
+def test_damaged_settings_are_told_in_one_sentence(text):
+    """As a text and as a file, whatever a machine or a person made of it."""
+    for read in (Scenario.from_json, lambda text: Scenario.from_settings(settings.read(text.encode()))):
+        with pytest.raises(ValueError, match=r"[a-z]{3}") as caught:
+            read(text)
+        message = str(caught.value)
+        assert message.isprintable()
+        assert len(message) < 500
+        assert not re.search("Exceeds|recursion|codec|too large to convert", message)
+
+
+def test_a_settings_file_with_a_byte_order_mark_is_one():
+    data = b"\xef\xbb\xbf" + Scenario(size=64).to_json().encode()
+    assert settings.is_settings("a", data)
+    assert Scenario.from_settings(settings.read(data)).size == 64
+    with pytest.raises(ValueError, match="This is no settings file"):
+        settings.read(Scenario().to_json().encode("utf-16"))
+
+
+@pytest.mark.parametrize("text", ["9" * 400, "9" * 9000, "-" + "9" * 400, "1e999", "nan", "\x00", "\x1b[2J"])
+def test_numbers_of_a_link_that_are_none_are_told(text):
+    names = ("seed", "size", "tolerance", "v", "operator.width", "noise.std", "method.weight")
+    scenario, warnings = Scenario.from_query({"v": "2", **{name: text for name in names}})
+    assert scenario == Scenario().validated()
+    assert len(warnings) == len(names)
+    assert all(warning.isprintable() and len(warning) < 500 for warning in warnings)
 
 
 def test_same_scenario_same_numbers():

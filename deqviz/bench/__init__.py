@@ -5,9 +5,13 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
+from deqviz.core.machine import usable
+from deqviz.core.terminal import Parser
+
 _ABOUT = """\
 Print one measured table, row by row; a row with a target says whether it is
-met. The exit status is 0 when all are, 1 when one is missed.
+met. The exit status is 0 when all are, 1 when one is missed, 2 when there is
+nothing to measure.
 
 suites:
   theory     rates, inequalities at every point, agreement of limits
@@ -23,8 +27,8 @@ suites that need --data:
 
 
 def main(argv: Sequence[str]) -> int:
-    """`deqviz bench SUITE`; 0 when every target holds, 1 when one is missed."""
-    parser = argparse.ArgumentParser(
+    """`deqviz bench SUITE`; 0 when every target holds, 1 when one is missed, 2 for what makes no sense."""
+    parser = Parser(
         prog="deqviz bench", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     suites = ("quality", "speed", "theory", "mri", "unrolled", "dip", "tune")
@@ -39,6 +43,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--device", default="cpu", help="cpu (if left out) or cuda")
     parser.add_argument("--only", metavar="TEXT", default="", help="only rows whose name contains this text")
     args = parser.parse_args(list(argv))
+    if args.device != "cpu" and (problem := usable(args.device)):
+        parser.error(problem)
     from deqviz.bench.rows import report
 
     if args.suite == "speed":

@@ -15,8 +15,8 @@ from deqviz.core.records import Problem
 from deqviz.core.registry import Choice
 from deqviz.core.space import Image, Space
 from deqviz.core.stop import settle
-from deqviz.io.pixels import decoded
 from deqviz.scenario import METHODS, NOISES, OPERATORS
+from deqviz.training.data import pixels
 
 TUNED = Path(__file__).parent / "tuned.json"
 """Strengths tuned on the validation images by `deqviz bench tune`."""
@@ -93,7 +93,7 @@ def pictures(folder: Path, side: int | None = None) -> Iterator[Image]:
     if not files:
         raise ValueError(f"{folder} holds no pictures")
     for file in files:
-        x = images.from_array(decoded(file, "L"))
+        x = images.from_array(pixels(file, "L"))
         if side is not None:
             top, left = (x.shape[-2] - side) // 2, (x.shape[-1] - side) // 2
             x = x[..., top : top + side, left : left + side]
@@ -141,7 +141,14 @@ def quality(
 
 
 def tuned() -> dict[str, dict[str, float]]:
-    """The tuned strengths by "case/rival"; raises FileNotFoundError saying how to make them."""
+    """The tuned strengths by "case/rival"; raises FileNotFoundError or ValueError saying how to make them."""
     if not TUNED.exists():
         raise FileNotFoundError(f"{TUNED} is missing: run `deqviz bench tune --data FOLDER` first")
-    return json.loads(TUNED.read_text())
+    try:
+        plain = json.loads(TUNED.read_text(encoding="utf-8-sig"))
+        return {
+            name: {of: float(entry[of]) for of in ("weight", "sigma", "validation_psnr")}
+            for name, entry in plain.items()
+        }
+    except (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError):
+        raise ValueError(f"{TUNED} is damaged: restore it, or remove it and tune anew.") from None

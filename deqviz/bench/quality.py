@@ -32,7 +32,8 @@ def rows(data: Path, device: str, only: str) -> Iterator[Row]:
             # Total variation sets the target of the others.
             if not any(only in f"{case.key}/{r.key}" for r in (RIVALS if rival.key == "tv" else (rival,))):
                 continue
-            s = settings[f"{case.key}/{rival.key}"]
+            if (s := settings.get(f"{case.key}/{rival.key}")) is None:
+                raise ValueError(f"{case.key}/{rival.key} is not tuned: run `deqviz bench tune` first.")
             value = quality(case, rival, s["weight"], s["sigma"], sets[name], device)
             tv = value if rival.key == "tv" else tv
             yield Row(f"{name}, {case.title}, {rival.title}", value, "dB", _target(case, rival.key, tv))

@@ -40,6 +40,8 @@ def rows(device: str, only: str) -> Iterator[Row]:
         ("threads", lambda: _threads()),
         ("import", lambda: _imports()),
     )
+    if not any(only in name for name, _ in parts):
+        return
     tune_allocator()
     torch.set_num_threads(thread_count())
     if device == "cuda":

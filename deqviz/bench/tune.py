@@ -5,8 +5,9 @@ import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from deqviz.bench.cases import CASES, RIVALS, TUNED, VALIDATION, Baseline, Case, pictures, quality
+from deqviz.bench.cases import CASES, RIVALS, TUNED, VALIDATION, Baseline, Case, pictures, quality, tuned
 from deqviz.bench.rows import Row
+from deqviz.core.replacement import replacement
 
 STARTS = {
     "denoise25": {"tv": 0.08, "convex_ridge": 1.0, "contractive": 7.0, "tikhonov": 0.03},
@@ -38,6 +39,12 @@ def climb(score: Callable[[float], float], start: float) -> tuple[float, float]:
 def rows(data: Path, device: str, only: str) -> Iterator[Row]:
     """One row per degradation and method; writes the strengths beside the package as it goes."""
     truths = list(pictures(data / "train" / "bsds400"))[VALIDATION][:: 40 // COUNT]
+    if len(truths) < COUNT:
+        raise ValueError(
+            f"{data / 'train' / 'bsds400'} lacks the images {VALIDATION.start} to {VALIDATION.stop}."
+        )
+    if TUNED.exists():
+        tuned()  # one that is damaged is told before hours are spent
     for case in CASES:
         for rival in RIVALS:
             name = f"{case.key}/{rival.key}"
@@ -57,7 +64,8 @@ def rows(data: Path, device: str, only: str) -> Iterator[Row]:
                 best = max(best, (value, weight, level))
                 start = weight
             # Read again, for another process may tune other entries.
-            tuned = json.loads(TUNED.read_text()) if TUNED.exists() else {}
-            tuned[name] = {"weight": best[1], "sigma": best[2], "validation_psnr": round(best[0], 3)}
-            TUNED.write_text(json.dumps(tuned, indent=1, sort_keys=True) + "\n")
+            strengths = tuned() if TUNED.exists() else {}
+            strengths[name] = {"weight": best[1], "sigma": best[2], "validation_psnr": round(best[0], 3)}
+            with replacement(TUNED) as file:
+                file.write(f"{json.dumps(strengths, indent=1, sort_keys=True)}\n".encode())
             yield Row(f"validation, {case.title}, {rival.title}", best[0], "dB")

@@ -1,4 +1,4 @@
-"""The registries. Packages fill them by being imported; see `discover`."""
+"""The registries. Packages fill them by being imported; see `fill`."""
 
 import importlib
 import pkgutil
@@ -28,6 +28,15 @@ METHODS: Registry[Method] = Registry(
     ("Direct", "Variational", "Plug-and-play", "Equilibrium", "Unrolled", "Post-processing", "Untrained"),
 )
 DIAGNOSTICS: Registry[Diagnostic] = Registry("diagnostic")
+
+
+_PACKAGES = ("operators", "noises", "solvers", "regularizers", "diagnostics", "methods")
+
+
+def fill() -> None:
+    """Import all that DEQViz has itself; what is there already is not imported again."""
+    for package in _PACKAGES:
+        discover(f"deqviz.{package}")
 
 
 def discover(package: str) -> None:

@@ -6,6 +6,8 @@ import platform
 import re
 from pathlib import Path
 
+from deqviz.core.quoted import quoted
+
 SMALL = 128
 """Pixels along the longer side up to which one thread is enough."""
 MOST = 8
@@ -41,6 +43,21 @@ def device() -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def usable(name: str) -> str:
+    """Why torch cannot compute on the device of this name, as a sentence; "" where it can."""
+    import torch
+
+    try:
+        is_there = float(torch.ones((), device=name)) == 1
+    except (RuntimeError, AssertionError, NotImplementedError, ValueError):  # torch built without it, too
+        is_there = False
+    return (
+        ""
+        if is_there
+        else f"there is no device {quoted(name)} here: choose cpu, or cuda where there is a GPU"
+    )
 
 
 def tune_allocator() -> None:

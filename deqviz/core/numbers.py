@@ -1,6 +1,7 @@
 """Numbers for people, in the one style of all pages and messages."""
 
 import math
+import re
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -26,6 +27,22 @@ def pretty(value: float) -> str:
     mantissa = mantissa.rstrip("0").rstrip(".").replace("-", "−")
     power = power_of_ten(int(exponent))
     return power if mantissa == "1" else f"{mantissa}·{power}"
+
+
+def decibels(value: float, digits: int = 2) -> str:
+    """ "23.81 dB"; a PSNR below 0 has a minus, no hyphen."""
+    return f"{value:.{digits}f} dB".replace("-", "−")
+
+
+def typeset(text: str) -> str:
+    """A text with numbers as Python writes them, "c ≥ -1, 2e-05", in the one style: "c ≥ −1, 2·10⁻⁵"."""
+
+    def power(found: re.Match[str]) -> str:
+        digits = "" if found[1] == "1" else f"{found[1]}·"
+        return f"{digits}{power_of_ten(int(found[2]))}"
+
+    text = re.sub(r"\b(\d+(?:\.\d+)?)e([+-]?\d+)\b", power, text)
+    return re.sub(r"(?<![\w.)-])-(?=\d)", "−", text)
 
 
 def power_of_ten(exponent: int) -> str:

@@ -1,10 +1,26 @@
 """What somebody wrote, as messages quote it."""
 
 import reprlib
+import unicodedata
 
-_SHORT = reprlib.Repr()
+
+class _Short(reprlib.Repr):
+    """Long texts by both ends, and whole numbers that Python refuses to write down in words."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Its digits; beyond 4300 there are none."""
+        try:
+            return super().repr_int(x, level)
+        except ValueError:
+            return "a number of thousands of digits"
+
+
+_SHORT = _Short()
 _SHORT.maxstring = _SHORT.maxother = 60
 _SHORT.maxlong = 30
+
+_OBEYED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories of what a terminal obeys or cannot write: controls, directions, halves of pairs, line ends."""
 
 
 def clipped(text: str, most: int = 60) -> str:
@@ -15,3 +31,10 @@ def clipped(text: str, most: int = 60) -> str:
 def quoted(value: object) -> str:
     """Its `repr`, of a long one both ends: a link, a file or a field may hold a page of text."""
     return _SHORT.repr(value)
+
+
+def printable(text: str) -> str:
+    r"""One line for a terminal: what it would obey is written out, such as \x1b, \n or \u202e."""
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in _OBEYED else c for c in text
+    )

@@ -8,12 +8,12 @@ import dataclasses
 import inspect
 import math
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
 from deqviz.core.numbers import pretty
-from deqviz.core.quoted import clipped, quoted
+from deqviz.core.quoted import clipped, printable, quoted
 
 T = TypeVar("T")
 
@@ -135,7 +135,7 @@ class Param:
         """
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
             # An integer beyond all floats is refused below like any other number that is too large.
-            value = float(value) if abs(value) <= sys.float_info.max else math.copysign(math.inf, value)
+            value = float(value) if abs(value) <= sys.float_info.max else math.inf if value > 0 else -math.inf
         if self.type is int and isinstance(value, float) and value.is_integer():
             value = int(value)
         right_type = isinstance(value, Choice if isinstance(self.domain, Pick) else self.type)
@@ -217,7 +217,9 @@ class Entry(Generic[T]):
         unknown = sorted(params.keys() - {p.name for p in self.params})
         if unknown:
             names = ", ".join(p.name for p in self.params) or "none"
-            raise ValueError(f"{self.title} has no parameter {clipped(', '.join(unknown))}; it has {names}.")
+            raise ValueError(
+                f"{self.title} has no parameter {clipped(printable(', '.join(unknown)))}; it has {names}."
+            )
         values: dict[str, Any] = {}
         for p in self.params:
             value = p.check(params.get(p.name, p.default))
@@ -239,6 +241,11 @@ class Entry(Generic[T]):
 REGISTRIES: dict[str, "Registry[Any]"] = {}
 
 
+def _is_own(cls: type) -> bool:
+    """Whether a class is DEQViz's and of no package that adds to it."""
+    return cls.__module__.partition(".")[0] == "deqviz"
+
+
 class Registry(Generic[T]):
     """An ordered table of named classes."""
 
@@ -253,13 +260,15 @@ class Registry(Generic[T]):
     def register(self, key: str, *, title: str, family: str = "") -> Callable[[type[T]], type[T]]:
         """Make the class a frozen dataclass and list it under `key`, which is also its file's name.
 
-        `family` is one of the registry's families; menus list entries of any other, or of none, last.
+        `family` is one of the registry's families; menus list entries of any other, or of none, last. What
+        DEQViz has itself takes its key back from a package that was imported first.
         """
 
         def add(cls: type[T]) -> type[T]:
-            if key in self._entries:
+            if key in self._entries and not (_is_own(cls) and not _is_own(self._entries[key].cls)):
                 raise ValueError(f"{self.kind} {quoted(key)} is already registered")
             frozen = dataclass(frozen=True)(cls)
+            self._entries.pop(key, None)
             self._entries[key] = Entry(key, title, frozen, params_of(frozen), family)
             return frozen
 
@@ -275,9 +284,13 @@ class Registry(Generic[T]):
         entries = sorted(self, key=lambda entry: places.get(entry.family, len(places)))
         return tuple(entry.key for entry in entries)
 
-    def keep_only(self, keys: Collection[str]) -> None:
-        """Forget every other entry: the way back when a module fails after it registered something."""
-        self._entries = {key: entry for key, entry in self._entries.items() if key in keys}
+    def entries(self) -> dict[str, Entry[T]]:
+        """A copy of the table, to compare with and to go back to."""
+        return dict(self._entries)
+
+    def restore(self, entries: Mapping[str, Entry[T]]) -> None:
+        """Go back to a table of before: a module failed after it had registered, or taken away, something."""
+        self._entries = dict(entries)
 
     def __getitem__(self, key: str) -> Entry[T]:
         """The entry of `key`; raises ValueError naming the known keys."""

@@ -5,17 +5,17 @@ import hashlib
 import io
 import json
 import math
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import NoneType
-from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args, get_type_hints
+from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import torch
 
 from deqviz.core.guarantee import Curve, Guarantee, Point, is_void
+from deqviz.core.replacement import replacement
 from deqviz.core.space import Image
 
 Key = tuple[float | int | str, ...]
@@ -132,6 +132,8 @@ def recorded(experiment: Experiment[R], path: Path) -> Iterator[Progress[R]]:
     old_rows = read(experiment, path) if path.exists() else ()
     rows: dict[Key, R] = {row.key: row for row in old_rows}
     order = {key: n for n, key in enumerate(experiment.cells)}
+    if not rows.keys() <= order.keys():
+        raise ValueError(_foreign(experiment, path))
     stream = experiment.run(old_rows)
     try:
         for progress in stream:
@@ -164,24 +166,36 @@ def to_text(experiment: Experiment[R], rows: Sequence[R], form: Literal["csv", "
 def write(experiment: Experiment[R], rows: Sequence[R], path: Path) -> None:
     """Put the rows into `path` in one act: at no time is there half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(to_text(experiment, rows, _form(path)), encoding="utf-8")
-    os.replace(part, path)
+    text = to_text(experiment, rows, _form(path))
+    with replacement(path) as file:
+        file.write(text.encode())
 
 
 def read(experiment: Experiment[R], path: Path) -> tuple[R, ...]:
-    """The rows of a file; raises ValueError for another experiment's file or one of other settings."""
-    text = path.read_text(encoding="utf-8")
+    """The rows of a file; raises ValueError for one of another experiment, other settings, or damaged."""
+    settings, form = experiment.settings, _form(path)
     try:
-        plain = json.loads(text)["rows"] if _form(path) == "json" else list(csv.DictReader(io.StringIO(text)))
-        settings = experiment.settings
-        if any(row["settings"] != settings for row in plain):
-            raise ValueError(f"{path.name} holds rows of other settings: choose another file.")
-        return tuple(_row(experiment.row_type, row) for row in plain)
-    except (KeyError, TypeError, json.JSONDecodeError):
-        raise ValueError(
-            f"{path.name} is no file of {type(experiment).__name__}: choose another one."
-        ) from None
+        text = path.read_text(encoding="utf-8-sig")
+        plain = json.loads(text)["rows"] if form == "json" else _table(text)
+        if all(row["settings"] == settings for row in plain):
+            return tuple(_row(experiment.row_type, row) for row in plain)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}.") from None
+    except (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError, csv.Error):
+        raise ValueError(_foreign(experiment, path)) from None
+    raise ValueError(f"{path.name} holds rows of other settings: choose another file.")
+
+
+def _table(text: str) -> list[dict[str, Any]]:
+    """The lines of a CSV file; raises KeyError for one with another head, even without a line below."""
+    table = csv.DictReader(io.StringIO(text))
+    if table.fieldnames and "settings" not in table.fieldnames:
+        raise KeyError("settings")
+    return list(table)
+
+
+def _foreign(experiment: Experiment[Any], path: Path) -> str:
+    return f"{path.name} is no file of {type(experiment).__name__}, or damaged: choose another one."
 
 
 def _form(path: Path) -> Literal["csv", "json"]:
@@ -207,12 +221,18 @@ def _row(row_type: type[R], plain: Mapping[str, Any]) -> R:
 
 def _value(entry: Any, hint: Any) -> Any:
     """`entry`, a text or already a number, as the type of its field."""
-    options = get_args(hint)
-    if NoneType in options:
+    if NoneType in (options := get_args(hint)):
         hint = next(t for t in options if t is not NoneType)
         if entry is None or entry == "":
             return None
-    return hint(entry) if hint in (float, int) else entry
+    if hint in (float, int):
+        # int(3.7) is 3, and float(True) is 1.
+        if isinstance(entry, bool) or (hint is int and isinstance(entry, float)):
+            raise ValueError("this is no number of this column")
+        return hint(entry)
+    if not isinstance(entry, str) or (get_origin(hint) is Literal and entry not in get_args(hint)):
+        raise ValueError("this is no text of this column")
+    return entry
 
 
 def panel(rows: Sequence[Row]) -> tuple[Guarantee, ...]:

@@ -1,5 +1,6 @@
 """Uploaded settings of a run: the JSON of a scenario and nothing else."""
 
+import codecs
 import json
 from pathlib import PurePath
 from typing import Any
@@ -11,7 +12,8 @@ MAX_BYTES = 64 * 2**10
 
 def is_settings(name: str, data: bytes) -> bool:
     """Whether a file wants to be settings: by its name, or because it begins as a JSON object does."""
-    return PurePath(name).suffix.lower() == f".{SUFFIX}" or data[:64].lstrip().startswith(b"{")
+    begin = data[:64].removeprefix(codecs.BOM_UTF8).lstrip()
+    return PurePath(name).suffix.lower() == f".{SUFFIX}" or begin.startswith(b"{")
 
 
 def read(data: bytes) -> dict[str, Any]:

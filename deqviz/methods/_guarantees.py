@@ -31,8 +31,17 @@ def table(theory: Theory, solver: Solver, evidence: Evidence) -> tuple[Guarantee
         a_posteriori(theory, evidence.marks),
         stability(theory, evidence),
     )
-    claimed = (replace(row, claim=_in(theory, row.claim), paper=theory.paper) for row in rows)
+    claimed = (
+        replace(row, claim=_in(theory, row.claim), reason=_because(theory, row), paper=theory.paper)
+        for row in rows
+    )
     return at_end(claimed, evidence)
+
+
+def _because(theory: Theory, row: Guarantee) -> str:
+    """The reason of a row, and where its allowance rests on what nobody proved, that it does."""
+    is_open = theory.unproved and row.claim == "certified" and row.allowance != 0
+    return f"{row.reason}; {theory.unproved}" if is_open else row.reason
 
 
 def at_end(rows: Iterable[Guarantee], evidence: Evidence) -> tuple[Guarantee, ...]:

@@ -16,6 +16,7 @@ ROUNDING = 1e-12
 """What the few operations that make a margin may lose: a margin above −10⁻¹² counts as 0."""
 
 
+OF_A_NETWORK = "of the allowance, two epsilons a step are the network's rounding: measured, not proved"
 BY_CONTRACTION = "‖T(x_k) − x_k‖/(1 − κ)"
 
 
@@ -147,6 +148,8 @@ class Theory:
     """What is claimed where something is: "stated" where a constant is a user's word."""
     paper: str = ""
     """Whose letters the statements use."""
+    unproved: str = ""
+    """What of the rounding is measured only."""
 
     @property
     def kappa(self) -> float | None:

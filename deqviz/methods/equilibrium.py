@@ -167,6 +167,7 @@ class Equilibrium(FixedPointMethod):
             several=several,
             error_statement=statement,
             void=self._void(problem.operator, bound),
+            unproved=_theory.OF_A_NETWORK if self.regularizer.weights else "",
             gain_statement="‖x₁ − x₂‖ ≤ "
             + ("‖y₁ − y₂‖/(2√(αc))" if by_c else "σ_min ‖y₁ − y₂‖/(σ_min² + αc)"),
         )

@@ -131,6 +131,7 @@ class Mol(FixedPointMethod):
                 if L < 1
                 else constants.known
             ),
+            unproved=_theory.OF_A_NETWORK,
             several=constants.known,
             gain_statement="‖x₁ − x₂‖ ≤ ½√(λ/m) ‖y₁ − y₂‖"
             if bound.bottom <= (1 - L) / weight or modulus <= 0

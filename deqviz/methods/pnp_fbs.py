@@ -121,6 +121,7 @@ class PnpFbs(FixedPointMethod):
             gain_statement="‖x₁ − x₂‖ ≤ τ‖A‖ Lip(D_σ)/(1 − κ) ‖y₁ − y₂‖",
             noun="fixed point",
             claim=_denoisers.claim(self.plugged),
+            unproved=_theory.OF_A_NETWORK,
         )
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:

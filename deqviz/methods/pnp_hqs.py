@@ -113,6 +113,7 @@ class PnpHqs(FixedPointMethod):
             gain_statement="‖x₁ − x₂‖ ≤ Lip(D_σ) ‖(A*A + ρ)⁻¹A*‖/(1 − κ) ‖y₁ − y₂‖",
             noun="fixed point",
             claim=_denoisers.claim(self.plugged),
+            unproved=_theory.OF_A_NETWORK,
         )
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:

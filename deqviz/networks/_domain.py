@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 
@@ -19,3 +20,32 @@ class Domain:
     images: Sequence[str] = ()
     noise: float | None = None
     level: Sequence[float] | None = None
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> "Domain":
+        """The domain of a card; raises ValueError or TypeError for what is none."""
+        domain = cls(**plain)
+        ranges = [allowed for of in domain.operators.values() for allowed in of.values()]
+        is_whole = (
+            isinstance(domain.trained_for, str)
+            and _are_texts(domain.images)
+            and all(_are_texts(allowed) or _is_interval(allowed) for allowed in ranges)
+            and (domain.level is None or _is_interval(domain.level))
+            and (domain.noise is None or _is_interval([0.0, domain.noise]))
+        )
+        if not is_whole:
+            raise ValueError("this is no domain")
+        return domain
+
+
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
+
+
+def _is_interval(ends: Any) -> bool:
+    return (
+        isinstance(ends, list)
+        and len(ends) == 2
+        and all(isinstance(end, int | float) and isfinite(end) for end in ends)
+        and ends[0] <= ends[1]
+    )

@@ -21,7 +21,8 @@ class ResidualUNet(nn.Module):
 
         def convolution(inputs: int, outputs: int, gain: float = 1.0) -> nn.Conv2d:
             # Its own start would be drawn from the global generator.
-            layer = nn.utils.skip_init(nn.Conv2d, inputs, outputs, 3, padding=1)
+            here = torch.get_default_device()
+            layer = nn.utils.skip_init(nn.Conv2d, inputs, outputs, 3, padding=1, device=here)
             assert isinstance(layer, nn.Conv2d)
             assert layer.bias is not None
             spread = gain * (2 / (9 * inputs)) ** 0.5

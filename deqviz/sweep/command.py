@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import io
 import signal
 import sys
 import time
@@ -9,6 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+
+from deqviz.core.quoted import clipped, quoted
+from deqviz.core.replacement import replacement
+from deqviz.core.terminal import Parser, because, say, unheard
 
 if TYPE_CHECKING:
     from deqviz.sweep.journal import Journal
@@ -39,7 +44,7 @@ a small file, 4 cells:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; 0 when all cells are there, 1 when it could not be begun or lost its workers."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="deqviz sweep", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("file", metavar="FILE.toml", type=Path, help="the sweep, a TOML file")
@@ -53,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--retry", action="store_true", help="run cells that failed once more")
     args = parser.parse_args(list(argv))
     if args.out is not None and args.out.suffix != ".parquet":
-        parser.error(f"--out must end in .parquet, unlike {args.out}")
+        parser.error(f"--out must end in .parquet, unlike {quoted(str(args.out))}")
     # Only now what takes a second to import.
     from deqviz.sweep.runner import Lost
     from deqviz.sweep.sweepfile import placed, read
@@ -65,8 +70,14 @@ def main(argv: Sequence[str]) -> int:
         sweep = placed_sweep if args.out is None else replace(placed_sweep, out=args.out)
         return _sweep(sweep, is_csv=args.csv, is_retry=args.retry)
     except (ValueError, Lost) as error:
-        _say(f"deqviz sweep: {error}")
+        say(f"deqviz sweep: {error}")
         return 1
+    except OSError as error:  # of a cluster, or of workers that cannot be started
+        say(f"deqviz sweep: {because(error)}. What was measured is kept: give the same command again.")
+        return 1
+    except KeyboardInterrupt:  # before the first cell, or while the table is written: the journal has all
+        say("Stopped. To go on, give the same command again.")
+        return 130
 
 
 def _sweep(sweep: "Sweep", *, is_csv: bool, is_retry: bool) -> int:
@@ -78,7 +89,11 @@ def _sweep(sweep: "Sweep", *, is_csv: bool, is_retry: bool) -> int:
         cells = sweep.cells()
         with Journal(sweep.out) as journal:
             if journal.torn:
-                _say(f"The last run was killed: {journal.torn} torn line left out, its cell is run again.")
+                say(f"The last run was killed: {_left_out(journal.torn, 'torn line')}.")
+            if journal.damage:
+                rows = _left_out(len(journal.damage), "damaged row")
+                kept = f" The table as it was is {journal.kept}." if journal.kept else ""
+                say(f"{sweep.out}: {journal.damage[0]}; {rows}.{kept}")
             if is_retry:
                 journal.forget([cell for cell, row in journal.rows.items() if row.state == "failed"])
             is_whole = _run(sweep, cells, journal)
@@ -86,9 +101,17 @@ def _sweep(sweep: "Sweep", *, is_csv: bool, is_retry: bool) -> int:
             everything = tuple(journal.rows.values())
     finally:
         signal.signal(signal.SIGTERM, before)
-    _tell(sweep, own_rows, everything, is_csv=is_csv)
+    try:
+        _tell(sweep, own_rows, everything)
+    except OSError as error:
+        say(f"deqviz sweep: {unheard(error)} They are in {sweep.out}.")
+        return 1
+    if is_csv:
+        beside = sweep.out.with_suffix(".csv")
+        _write_csv(own_rows, beside)
+        say(f"The same as CSV: {beside}", is_result=True)
     if not is_whole:
-        _say(f"Stopped at {len(own_rows)} of {len(cells)} cells. To go on, give the same command again.")
+        say(f"Stopped at {len(own_rows)} of {len(cells)} cells. To go on, give the same command again.")
         return 130
     return 0
 
@@ -100,7 +123,7 @@ def _run(sweep: "Sweep", cells: "Sequence[Cell]", journal: "Journal") -> bool:
     todo = [cell for cell in cells if cell.id not in journal.rows]
     stored = len(cells) - len(todo)
     more = f", {stored} of them known" if stored else ""
-    _say(f"{len(cells)} cells{more}, on {sweep.backend}. Ctrl-C stops and keeps what has come.")
+    say(f"{len(cells)} cells{more}, on {sweep.backend}. Ctrl-C stops and keeps what has come.")
     progress = _Progress(stored, len(cells))
     try:
         for row in run(sweep, todo, journal):
@@ -115,13 +138,10 @@ def _run(sweep: "Sweep", cells: "Sequence[Cell]", journal: "Journal") -> bool:
     return True
 
 
-def _tell(
-    sweep: "Sweep", rows: "Sequence[Measured]", everything: "Sequence[Measured]", *, is_csv: bool
-) -> None:
-    from deqviz.core.quoted import clipped
+def _tell(sweep: "Sweep", rows: "Sequence[Measured]", everything: "Sequence[Measured]") -> None:
     from deqviz.sweep.summary import markdown
 
-    lines = [markdown(rows), f"{len(rows)} cells: {sweep.out}"]
+    lines = [*markdown(rows).splitlines(), "", f"{len(rows)} cells: {sweep.out}"]
     if others := len(everything) - len(rows):
         lines.append(f"{others} more in it are not of this file: they are kept.")
     titles = {method.title for method in sweep.methods}
@@ -130,15 +150,34 @@ def _tell(
         lines.append(
             f"Rows with other settings under the same name are kept apart: {clipped('; '.join(apart), 400)}."
         )
-    if is_csv:
-        beside = sweep.out.with_suffix(".csv")
-        plain = [row.plain() for row in rows]
-        with beside.open("w", newline="", encoding="utf-8") as file:
-            table = csv.DictWriter(file, plain[0] if plain else ["cell"], lineterminator="\n")
-            table.writeheader()
-            table.writerows(plain)
-        lines.append(f"The same as CSV: {beside}")
-    sys.stdout.write("\n".join(lines) + "\n")
+    for line in lines:
+        say(line, is_result=True)
+    sys.stdout.flush()
+
+
+def _write_csv(rows: "Sequence[Measured]", path: Path) -> None:
+    """The rows as CSV; raises ValueError where the file cannot be written, or is none of this command."""
+    plain = [row.plain() for row in rows]
+    text = io.StringIO()
+    table = csv.DictWriter(text, plain[0] if plain else ["cell"], lineterminator="\n")
+    table.writeheader()
+    table.writerows(plain)
+    try:
+        if path.exists():
+            with path.open("rb") as file:
+                if file.read(5) not in (b"cell,", b"cell\n", b""):
+                    raise ValueError(f"{path} is no table of a sweep: move it away, then give --csv again.")
+        with replacement(path) as file:
+            file.write(text.getvalue().encode())
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written: {because(error)}. The table is there.") from None
+
+
+def _left_out(count: int, what: str) -> str:
+    """What becomes of what cannot be read."""
+    if count == 1:
+        return f"1 {what} left out, its cell is run again"
+    return f"{count} {what}s left out, their cells are run again"
 
 
 class _Progress:
@@ -154,7 +193,7 @@ class _Progress:
         if row.state in ("diverged", "refused", "failed"):
             self._clear()
             where = ", ".join((row.picture, row.operator, row.noise, row.method, f"seed {row.seed}"))
-            _say(f"{row.state}: {where}: {row.reason}")
+            say(f"{row.state}: {where}: {row.reason}")
         now = time.monotonic()
         if self._is_live or now - self._last_report > 10 or self._done == self._total:
             self._last_report = now
@@ -186,7 +225,3 @@ def _time_left(seconds: float) -> str:
 
 def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")

@@ -2,18 +2,23 @@
 
 A Parquet file cannot be added to, so every row is first a line of FILE.parquet.journal, on the disk before
 the next is waited for. At the start and at the end the journal is folded into the table. Whatever is killed,
-whenever, at most one line is torn, and its cell is computed again.
+whenever, at most one line is torn, and its cell is computed again. Its first line says what it is: a file of
+somebody else under that name is neither read nor emptied.
 """
 
+import codecs
 import contextlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import BinaryIO
 
+from deqviz.core.terminal import because
 from deqviz.sweep import table
 from deqviz.sweep.apart import apart
 from deqviz.sweep.row import Measured
@@ -24,6 +29,11 @@ except ImportError:  # Windows: two sweeps into one file are not noticed there
     fcntl = None
 
 
+_FIRST = b"deqviz.sweep journal 1\n"
+_BEFORE = re.compile(rb'\{"cell": "[0-9a-f]{16}", "picture": "')
+"""How the journals of 0.2.0 begin, which had no first line: with a row."""
+
+
 class Journal:
     """The rows of one output file, for one writer at a time: a context."""
 
@@ -32,27 +42,35 @@ class Journal:
         self.path = path
         self.file = path.with_name(f"{path.name}.journal")
         self.torn = 0
+        self.damage: tuple[str, ...] = ()
+        self.kept: Path | None = None
         self.rows: dict[str, Measured] = {}
+        self._end = 0
 
     def __enter__(self) -> "Journal":
-        """Read what is there and fold it into the table.
+        """Read what is there and fold it into the table; what is no row is left out, and its cell run again.
 
-        Raises ValueError where another sweep is writing, or where the table is none of a sweep.
+        Raises ValueError where another sweep is writing, or where table or journal are none of a sweep.
         """
-        try:
+        with self._writing():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._out = self.file.open("a+b", buffering=0)
-        except OSError as error:
-            raise ValueError(f"{self.path} cannot be written: {error.strerror}.") from None
+            self._out = _opened(self.file)
         try:
             self._lock()
-            old_rows = table.read(self.path) if self.path.exists() else ()
-            self.rows = table.merged(old_rows, self._left_over())
-            if len(self.rows) > len(old_rows):
-                table.write(self.rows.values(), self.path)
-            self._out.truncate(0)
         except BaseException:
-            self._out.close()
+            self._out.close()  # and leaves the file, which is another's
+            raise
+        try:
+            left_over = self._left_over()
+            old_rows, self.damage = table.salvaged(self.path) if self.path.exists() else ((), ())
+            self.rows = table.merged(old_rows, left_over)
+            if self.damage:
+                self._keep_table()
+            if self.damage or len(self.rows) > len(old_rows):
+                self._fold(self.rows.values())
+            self._empty()
+        except BaseException:
+            self._leave()
             raise
         return self
 
@@ -63,6 +81,9 @@ class Journal:
         trace: TracebackType | None,
     ) -> None:
         """Let go; a journal with rows in it stays until it is folded."""
+        self._leave()
+
+    def _leave(self) -> None:
         if self._out.seek(0, os.SEEK_END) == 0:
             with contextlib.suppress(OSError):
                 self.file.unlink()
@@ -73,33 +94,80 @@ class Journal:
             return
         try:
             fcntl.flock(self._out, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever had it may have removed the file since it was opened here.
+            is_own = os.path.samestat(os.fstat(self._out.fileno()), self.file.lstat())
         except OSError:
-            raise ValueError(
-                f"Another sweep is writing {self.path}: wait for it, or choose another --out."
-            ) from None
+            is_own = False
+        if not is_own:
+            raise ValueError(f"Another sweep is writing {self.path}: wait for it, or choose another --out.")
+
+    def _keep_table(self) -> None:
+        """The table as it is, under another name beside the one that will be written."""
+        aside = self.path.with_name(f"{self.path.name}.damaged")
+        with contextlib.suppress(OSError):  # there is one already, or the disk knows no links
+            os.link(self.path, aside)
+            self.kept = aside
 
     def _left_over(self) -> list[Measured]:
         """The rows of a sweep that was killed; lines that are none are counted in `torn`."""
         self._out.seek(0)
+        data = self._out.read().removeprefix(codecs.BOM_UTF8)
+        if data.startswith(_FIRST) or _FIRST.startswith(data):
+            data = data[len(_FIRST) :]
+        elif not _BEFORE.match(data):
+            raise ValueError(f"{self.file} is no journal of a sweep: move it away, or choose another --out.")
         rows: list[Measured] = []
-        for line in self._out.read().split(b"\n"):
+        for line in data.split(b"\n"):
             if not line:
                 continue
             try:
-                rows.append(Measured(**_fields(json.loads(line))).retitled())
-            except (ValueError, TypeError):
+                rows.append(Measured.of(json.loads(line)))
+            except (ValueError, RecursionError):
                 self.torn += 1
         return rows
 
     def add(self, row: Measured) -> bool:
-        """Write a row down unless its cell has one; whether it was new."""
+        """Write a row down unless its cell has one; whether it was new.
+
+        Raises ValueError where the disk is full: the journal is as it was before then.
+        """
         if row.cell in self.rows:
             return False
         line = json.dumps(row.plain(), ensure_ascii=False).encode() + b"\n"
-        self._out.write(line)
-        os.fsync(self._out.fileno())
+        with self._writing():
+            self._append(line if self._end else _FIRST + line)
         self.rows[row.cell] = row
         return True
+
+    def _append(self, data: bytes) -> None:
+        try:
+            rest = memoryview(data)
+            while rest:  # a disk that becomes full takes a part
+                rest = rest[self._out.write(rest) :]
+            os.fsync(self._out.fileno())
+        except OSError:
+            self._out.truncate(self._end)
+            raise
+        self._end += len(data)
+
+    def _empty(self) -> None:
+        self._out.truncate(0)
+        self._end = 0
+
+    def _fold(self, rows: Iterable[Measured]) -> None:
+        with self._writing():
+            table.write(rows, self.path)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say in a sentence what the system does not allow."""
+        try:
+            yield
+        except OSError as error:
+            raise ValueError(
+                f"{self.path} cannot be written: {because(error)}. What was measured is kept: "
+                "mend this, then give the same command again."
+            ) from None
 
     def forget(self, cells: Sequence[str]) -> None:
         """Leave the rows of these cells out, so that they are computed again."""
@@ -110,22 +178,29 @@ class Journal:
         """Write the table and empty the journal.
 
         The cells of `order` come first; `names` has their images and methods, as they are called today. Rows
-        of other settings under these names are called by what differs.
+        of other settings under these names are called by what differs. Raises ValueError where the table
+        cannot be written: the journal keeps the rows then.
         """
         first = [cell for cell in order if cell in self.rows]
         ids = set(first)
         cells = [*first, *(cell for cell in self.rows if cell not in ids)]
         rows = apart(_renamed(self.rows[cell], names.get(cell)) for cell in cells)
-        table.write(rows, self.path)
+        self._fold(rows)
         self.rows = {row.cell: row for row in rows}
-        self._out.truncate(0)
+        self._empty()
 
 
-def _fields(plain: Any) -> dict[str, Any]:
-    """The columns of one line; raises ValueError unless they are those of a row."""
-    if not isinstance(plain, dict) or plain.keys() != set(table.SCHEMA.names):
-        raise ValueError("this line is no row")
-    return plain
+def _opened(file: Path) -> BinaryIO:
+    """The file to be read and added to, made where there is none; raises ValueError for a link or a pipe."""
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    foreign = f"{file} is no file of a sweep: move it away, or choose another --out."
+    if file.is_symlink():  # a system without O_NOFOLLOW
+        raise ValueError(foreign)
+    out = os.fdopen(os.open(file, flags, 0o666), "r+b", buffering=0)
+    if not stat.S_ISREG(os.fstat(out.fileno()).st_mode):
+        out.close()
+        raise ValueError(foreign)
+    return out
 
 
 def _renamed(row: Measured, names: tuple[str, str] | None) -> Measured:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from deqviz import images
-from deqviz.core.quoted import quoted
+from deqviz.core.quoted import clipped, printable, quoted
 from deqviz.io.pixels import eight_bit
 
 SIDE = 512
@@ -32,10 +32,10 @@ class Shown:
             images.keep(self.pixels, self.key.removeprefix("upload-"))
 
 
-def images_in(folder: Path, pattern: str) -> Sequence[Shown]:
-    """The images of a path that may hold * and ?, in the order of their names.
+def files_of(folder: Path, pattern: str) -> Sequence[Path]:
+    """The files of a path that may hold * and ?, in the order of their names; none of them is opened.
 
-    Raises ValueError when there is none, or for a file that is no image.
+    Raises ValueError when there is none.
     """
     path = Path(pattern)
     base, rest = (Path(path.anchor), str(path.relative_to(path.anchor))) if path.anchor else (folder, pattern)
@@ -43,17 +43,22 @@ def images_in(folder: Path, pattern: str) -> Sequence[Shown]:
         files = sorted(file for file in base.glob(rest) if file.is_file())
     except OSError:  # longer than the disk's names
         files = []
+    except (ValueError, NotImplementedError, RecursionError):
+        hint = " ** stands for folders, alone between two /, such as **/*.png." if "**" in rest else ""
+        raise ValueError(f"pictures: {quoted(pattern)} is no path of files.{hint}") from None
     if not files:
         raise ValueError(f"pictures: no file is called {quoted(pattern)} in {folder.resolve()}.")
-    return [_read(file) for file in files]
+    return files
 
 
-def _read(file: Path) -> Shown:
+def read(file: Path) -> Shown:
+    """The image in a file; raises ValueError for one that is none."""
+    name = clipped(printable(file.name))
     try:
         pixels = eight_bit(file, FORMATS, PIXELS)
     except ValueError as error:
-        raise ValueError(f"pictures: {file.name} {error}") from None
+        raise ValueError(f"pictures: {name} {error}") from None
     x = images.scaled(images.from_array(pixels), SIDE).contiguous()
     # Of the pixels, not of the file: the same image saved anew is the same cell.
     key = images.keep(x, hashlib.sha256(x.numpy().tobytes()).hexdigest())
-    return Shown(key, file.stem, x)
+    return Shown(key, printable(file.stem), x)

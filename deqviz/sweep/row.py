@@ -2,13 +2,16 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
-from typing import Literal
+import sys
+from dataclasses import dataclass, field, fields, replace
+from types import NoneType
+from typing import Any, Literal, get_args
 
 import torch
 
 from deqviz import images
 from deqviz.core.guarantee import Guarantee
+from deqviz.core.quoted import quoted
 from deqviz.core.registry import REGISTRIES, Choice, Param, Pick
 from deqviz.experiments._rows import Key, Row
 from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario
@@ -77,6 +80,16 @@ class Measured(Row):
     version: str
     scenario: str
 
+    @classmethod
+    def of(cls, plain: Any) -> "Measured":
+        """The row of plain data out of a file; raises ValueError with the middle of a sentence about it."""
+        if not isinstance(plain, dict) or plain.keys() != {f.name for f in fields(cls)}:
+            raise ValueError("a line is no row")
+        row = cls(**{f.name: _checked(f.name, f.type, plain[f.name]) for f in fields(cls)})
+        if min(row.iterations, row.evaluations, row.seconds) < 0:
+            raise ValueError("a count is negative")
+        return row.retitled()
+
     def retitled(self) -> "Measured":
         """Under today's titles of its operator and noise, so that rows of all versions stand in one group.
 
@@ -106,6 +119,31 @@ class Measured(Row):
         if self.psnr is None or self.data_psnr is None:
             return None
         return self.psnr - self.data_psnr
+
+
+def _checked(name: str, kind: Any, value: Any) -> Any:
+    """The value of one column as its type."""
+    if value is None:
+        if NoneType in get_args(kind):
+            return None
+        raise ValueError(f"a {name!r} is missing")
+    if kind is State:
+        if value not in get_args(State):
+            raise ValueError(f"there is no state {quoted(value)}")
+    elif kind is str:
+        # Half of a pair, which JSON can hold, is in no file.
+        if not isinstance(value, str) or value.encode(errors="replace").decode() != value:
+            raise ValueError(f"a {name!r} is no text")
+    elif isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
+        raise ValueError(f"a {name!r} is no number")
+    elif kind is int:
+        if not -(2**63) <= value < 2**63:
+            raise ValueError(f"a {name!r} has more than 64 bits")
+    elif not abs(value) <= sys.float_info.max:
+        raise ValueError(f"a {name!r} is no finite number")
+    else:
+        return float(value)
+    return value
 
 
 def label(kind: Literal["operator", "noise", "method"], choice: Choice) -> str:

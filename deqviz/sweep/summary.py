@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from deqviz.core.quoted import printable
 from deqviz.sweep.row import MEASURED, Measured
 
 
@@ -89,7 +90,9 @@ def markdown(rows: Sequence[Measured]) -> str:
                 f"{len(g.rows)}, {lost} without an image" if lost else str(len(g.rows)),
             )
         )
-    return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |\n" for line in lines)
+    return "".join(
+        f"| {' | '.join(printable(cell).replace('|', '/') for cell in line)} |\n" for line in lines
+    )
 
 
 def mean_text(average: Mean | None, digits: int) -> str:

@@ -1,6 +1,7 @@
 """A sweep file: lists of images, degradations, noises, methods and seeds, and where the cells are run."""
 
 import itertools
+import math
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,17 +10,23 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from deqviz import images
-from deqviz.core.quoted import quoted
+from deqviz.core.quoted import clipped, printable, quoted
 from deqviz.core.registry import Choice, params_of
 from deqviz.core.streams import VERSION, check_streams
+from deqviz.core.terminal import because
 from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario, check_picture
-from deqviz.sweep.pictures import Shown, images_in
+from deqviz.sweep import pictures
+from deqviz.sweep.pictures import Shown
 from deqviz.sweep.row import Cell, label
 
 Backend = Literal["loky", "threading", "dask", "ray"]
 
 MOST = 100_000
 """Cells of one sweep: each is a row of about 600 bytes."""
+BYTES = 16 * 2**20
+"""The largest file."""
+TITLE = 200
+"""Letters of the longest title of a method."""
 _OWN = {p.name: p for p in params_of(Scenario)}
 _KEYS = (
     "pictures",
@@ -75,8 +82,7 @@ class Sweep:
 
     def cells(self) -> tuple[Cell, ...]:
         """All cells, each once, images outermost; raises ValueError where the parts do not fit together."""
-        if self.count > MOST:
-            raise ValueError(f"These are {self.count} cells, and {MOST} is the most: split the file.")
+        _few(self.count)
         cells: dict[str, Cell] = {}
         for shown in self.pictures:
             shown.keep()
@@ -108,11 +114,20 @@ def read(path: Path) -> Sweep:
     Raises ValueError with one sentence that names the line or the key.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(BYTES + 1)
     except FileNotFoundError:
         raise ValueError(f"There is no file {path}.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read: {error}.") from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {because(error)}.") from None
+    except ValueError:  # no path has a NUL
+        raise ValueError(f"There is no file {quoted(str(path))}.") from None
+    if len(data) > BYTES:
+        raise ValueError(f"{path.name} is too large for a sweep: {BYTES // 2**20} MB is the most.")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path.name} is not written in UTF-8: save it so.") from None
     try:
         return parse(text, path.parent, path.stem)
     except ValueError as error:
@@ -122,23 +137,40 @@ def read(path: Path) -> Sweep:
 def parse(text: str, folder: Path = Path(), name: str = "sweep") -> Sweep:
     """The sweep of a text; see `read`. Without `out` it is written to "<name>.parquet" in `folder`."""
     try:
-        plain = tomllib.loads(text)
+        return _sweep(_loaded(text), folder, name)
+    except RecursionError:
+        raise ValueError("Its entries lie too deep in one another for a sweep.") from None
+
+
+def _loaded(text: str) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"This is not TOML: {error}.") from None
+        raise ValueError(f"This is not TOML: {clipped(str(error), 200)}.") from None
+    except ValueError:
+        raise ValueError("A number in it has thousands of digits.") from None
+
+
+def _sweep(plain: Mapping[str, Any], folder: Path, name: str) -> Sweep:
     if unknown := sorted(plain.keys() - set(_KEYS)):
         raise ValueError(f"There is no key {quoted(unknown[0])}; known are {', '.join(_KEYS)}.")
-    keys = _some(plain, "pictures", str, [Scenario.image])
+    shown = [one for key in _some(plain, "pictures", str, [Scenario.image]) for one in _pictures(key, folder)]
+    entries = {kind: _entries(plain, kind, default) for kind, default in _DEFAULTS.items()}
+    seeds = _some(plain, "seeds", int, [0])
+    # Before anything is multiplied out, and before an image is read.
+    _few(math.prod((len(shown), len(seeds), *(sum(map(_combinations, of)) for of in entries.values()))))
+    choices = {kind: _choices(kind, of) for kind, of in entries.items()}
     sweep = Sweep(
-        pictures=_titled(_unique([shown for key in keys for shown in _pictures(key, folder)])),
-        operators=_unique([c for _, c in _choices(plain, "operators", "gaussian_blur")]),
-        noises=_unique([c for _, c in _choices(plain, "noises", "gaussian")]),
-        methods=_named(_choices(plain, "methods", None)),
-        seeds=_unique([_checked("seeds", "seed", seed) for seed in _some(plain, "seeds", int, [0])]),
+        operators=_unique([c for _, c in choices["operators"]]),
+        noises=_unique([c for _, c in choices["noises"]]),
+        methods=_named(choices["methods"]),
+        seeds=_unique([_checked("seeds", "seed", seed) for seed in seeds]),
         size=_checked("size", "size", plain.get("size", Sweep.size)),
         iterations=_checked("iterations", "iterations", plain.get("iterations", Sweep.iterations)),
         tolerance=_checked("tolerance", "tolerance", plain.get("tolerance", Sweep.tolerance)),
         out=folder / _text(plain, "out", f"{name}.parquet"),
         streams=plain.get("streams", 1),
+        pictures=_titled(_unique([pictures.read(one) if isinstance(one, Path) else one for one in shown])),
     )
     check_streams(sweep.streams)
     return placed(
@@ -147,6 +179,12 @@ def parse(text: str, folder: Path = Path(), name: str = "sweep") -> Sweep:
         workers=plain.get("workers"),
         address=plain.get("address"),
     )
+
+
+def _few(count: int) -> None:
+    """Raise ValueError for more cells than a sweep has."""
+    if count > MOST:
+        raise ValueError(f"These are {quoted(count)} cells, and {MOST} is the most: split the file.")
 
 
 def placed(sweep: Sweep, *, backend: Any = None, workers: Any = None, address: Any = None) -> Sweep:
@@ -167,14 +205,14 @@ def placed(sweep: Sweep, *, backend: Any = None, workers: Any = None, address: A
     return replace(sweep, backend=backend, workers=workers, address=address)
 
 
-def _pictures(key: str, folder: Path) -> Sequence[Shown]:
-    """Of the gallery under its title, or files."""
+def _pictures(key: str, folder: Path) -> Sequence[Shown | Path]:
+    """One of the gallery under its title, or files."""
     try:
         check_picture(key)
     except ValueError as error:
         if not (Path(key).suffix or "*" in key):
             raise ValueError(f"pictures: {error}") from None
-        return images_in(folder, key)
+        return pictures.files_of(folder, key)
     return [Shown(key, next((p.title for p in images.gallery() if p.key == key), key))]
 
 
@@ -189,25 +227,38 @@ def _titled(pictures: Sequence[Shown]) -> tuple[Shown, ...]:
     )
 
 
-def _choices(plain: Mapping[str, Any], name: str, default: str | None) -> list[tuple[str, Choice]]:
-    """The entries of one list with their titles, each list of values in them taken apart."""
-    registry = {"operators": OPERATORS, "noises": NOISES, "methods": METHODS}[name]
+def _entries(plain: Mapping[str, Any], name: str, default: str | None) -> list[Any]:
+    """One list of the file, its keys as tables."""
     entries = plain.get(name, [default] if default else [])
     if not isinstance(entries, list) or not entries:
         raise ValueError(f"{name} must be a list with at least one entry, such as [[{name}]] with a key.")
+    return [{"key": entry} if isinstance(entry, str) else entry for entry in entries]
+
+
+def _combinations(entry: Any) -> int:
+    """How many choices an entry is: its lists multiplied; one that is wrong counts as one."""
+    if isinstance(entry, dict):
+        return math.prod(map(_combinations, entry.values()))
+    return max(1, len(entry)) if isinstance(entry, list) else 1
+
+
+def _choices(name: str, entries: Sequence[Any]) -> list[tuple[str, Choice]]:
+    """The entries of one list with their titles, each list of values in them taken apart."""
+    registry = {"operators": OPERATORS, "noises": NOISES, "methods": METHODS}[name]
     choices: list[tuple[str, Choice]] = []
-    for n, entry in enumerate(entries, 1):
-        body = {"key": entry} if isinstance(entry, str) else entry
+    for n, body in enumerate(entries, 1):
         if not isinstance(body, dict):
-            raise ValueError(f"{name}, entry {n}: expected a key or a table, not {quoted(entry)}.")
+            raise ValueError(f"{name}, entry {n}: expected a key or a table, not {quoted(body)}.")
         try:
             title = body.get("title", "")
             if not isinstance(title, str) or (title and name != "methods"):
                 raise ValueError("a title is a text, and only methods have one")
+            if len(title) > TITLE:
+                raise ValueError(f"a title has at most {TITLE} letters, unlike {quoted(title)}")
             rest = {k: v for k, v in body.items() if k != "title"}
             for choice, details in _apart(rest):
                 valid = Choice(choice.key, registry[choice.key].validate(choice.params))
-                own = f"{title} ({details})" if title and details else title
+                own = printable(f"{title} ({details})" if title and details else title)
                 choices.append((own or label(_KIND[name], valid), valid))
         except ValueError as error:
             message = str(error)
@@ -215,6 +266,7 @@ def _choices(plain: Mapping[str, Any], name: str, default: str | None) -> list[t
     return choices
 
 
+_DEFAULTS: Mapping[str, str | None] = {"operators": "gaussian_blur", "noises": "gaussian", "methods": None}
 _KIND: Mapping[str, Literal["operator", "noise", "method"]] = {
     "operators": "operator",
     "noises": "noise",
@@ -236,7 +288,7 @@ def _apart(body: Mapping[str, Any]) -> Iterator[tuple[Choice, str]]:
         elif isinstance(value, list):
             if not value:
                 raise ValueError(f"{name} lists no value")
-            options.append([(v, f"{name} {v}") for v in value])
+            options.append([(v, f"{name} {v if isinstance(v, str) else quoted(v)}") for v in value])
         else:
             options.append([(value, "")])
     for combination in itertools.product(*options):
@@ -247,7 +299,7 @@ def _apart(body: Mapping[str, Any]) -> Iterator[tuple[Choice, str]]:
 def _named(choices: Sequence[tuple[str, Choice]]) -> tuple[Named, ...]:
     methods = tuple(Named(title, choice) for title, choice in dict(choices).items())
     if len(methods) < len(choices):
-        duplicate = next(title for title, _ in choices if [t for t, _ in choices].count(title) > 1)
+        (duplicate, _), *_ = Counter(title for title, _ in choices).most_common(1)
         raise ValueError(f"methods: {quoted(duplicate)} is there twice: give each its own title.")
     return methods
 
@@ -269,15 +321,11 @@ def _some(plain: Mapping[str, Any], name: str, kind: Callable[..., Any], default
 
 def _text(plain: Mapping[str, Any], name: str, default: str) -> str:
     value = plain.get(name, default)
-    if not isinstance(value, str) or not value.endswith(".parquet"):
+    if not isinstance(value, str) or not value.endswith(".parquet") or printable(value) != value:
         raise ValueError(f"{name} must be a text that ends in .parquet, not {quoted(value)}.")
     return value
 
 
 def _unique(values: Sequence[Any]) -> tuple[Any, ...]:
-    """Each once, in their order; choices cannot be hashed."""
-    distinct: list[Any] = []
-    for value in values:
-        if value not in distinct:
-            distinct.append(value)
-    return tuple(distinct)
+    """Each once, in their order; choices, which cannot be hashed, by their text."""
+    return tuple({repr(value) if isinstance(value, Choice) else value: value for value in values}.values())

@@ -1,18 +1,17 @@
 """Rows as a Parquet file of one schema; what is read is checked, for it may come from anybody."""
 
 import io
-import math
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from deqviz.core.quoted import clipped, quoted
+from deqviz.core.quoted import clipped, printable
+from deqviz.core.replacement import replacement
 from deqviz.sweep.apart import apart
-from deqviz.sweep.row import Measured, State
+from deqviz.sweep.row import Measured
 
 FORMAT: Final = "1"
 """Written into every file; raised when a column changes its meaning."""
@@ -64,12 +63,8 @@ def to_bytes(rows: Iterable[Measured]) -> bytes:
 def write(rows: Iterable[Measured], path: Path) -> None:
     """Put the rows into `path` in one act: at no time is there half a file, and power may fail."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
+    with replacement(path) as file:
         _write(rows, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
 
 
 def _write(rows: Iterable[Measured], target: Any) -> None:
@@ -79,10 +74,30 @@ def _write(rows: Iterable[Measured], target: Any) -> None:
 
 def read(path: Path) -> tuple[Measured, ...]:
     """The rows of a file of one's own, however large; raises ValueError where it is no such table."""
+    rows, damage = salvaged(path)
+    if damage:
+        raise ValueError(f"{path.name}: {damage[0]}: write the table again.")
+    return rows
+
+
+def salvaged(path: Path) -> tuple[tuple[Measured, ...], tuple[str, ...]]:
+    """The rows of a file of one's own that are in order, and what is wrong with each of the others.
+
+    Raises ValueError where it is no such table.
+    """
     try:
-        return _rows(pq.ParquetFile(path), path.name, most=None)
-    except (pa.ArrowException, OSError, OverflowError) as error:
-        raise ValueError(f"{path} cannot be read as a table: {_short(error)}.") from None
+        file = pq.ParquetFile(path)
+        _known(file, path.name)
+        return _rows(file.read())
+    except (pa.ArrowException, OSError) as error:  # some of Arrow's are a ValueError too
+        reason = _short(error)
+    except UnicodeDecodeError:
+        reason = "it is damaged"
+    except ValueError:
+        raise
+    except Exception:  # whatever the library makes of foreign bytes, as below
+        reason = "it is damaged"
+    raise ValueError(f"{path} cannot be read as a table: {reason}.")
 
 
 def opened(data: bytes, name: str = "The file") -> tuple[Measured, ...]:
@@ -90,6 +105,7 @@ def opened(data: bytes, name: str = "The file") -> tuple[Measured, ...]:
 
     Size, rows, columns and compression are read from the file's foot before anything is unpacked.
     """
+    name = clipped(printable(name))
     if len(data) > BYTES:
         raise ValueError(f"{name} has {len(data) / 1e6:.0f} MB, and {BYTES // 10**6} MB is the most.")
     if data[:4] != b"PAR1" or data[-4:] != b"PAR1":
@@ -98,38 +114,50 @@ def opened(data: bytes, name: str = "The file") -> tuple[Measured, ...]:
         # Texts stay codes of a dictionary: a long one a thousand times over takes no more room than once.
         texts = [f.name for f in SCHEMA if f.type == _TEXT]
         file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts)
-        return _rows(file, name, most=ROWS)
+        _known(file, name)
+        _bounded(file.metadata, name)
+        columns = file.read()
+        _short_texts(columns, name)
+        rows, damage = _rows(columns)
+    except (pa.ArrowException, UnicodeDecodeError):
+        raise ValueError(_damaged(name)) from None
     except ValueError:
         raise
-    except (
-        Exception
-    ):  # whatever the library makes of foreign bytes, e.g. KeyError for a name changed in one place
-        raise ValueError(f"{name} is damaged: write it again with `deqviz sweep`.") from None
+    except Exception:  # e.g. KeyError for a name that was changed in one place
+        raise ValueError(_damaged(name)) from None
+    if damage:
+        raise ValueError(f"{name}: {damage[0]}: write the table again.")
+    return rows
 
 
-def _rows(file: pq.ParquetFile, name: str, *, most: int | None) -> tuple[Measured, ...]:
-    about = file.metadata
-    marked = (about.metadata or {}).get(_MARK)
+def _damaged(name: str) -> str:
+    return f"{name} is damaged: write it again with `deqviz sweep`."
+
+
+def _known(file: pq.ParquetFile, name: str) -> None:
+    """Raise ValueError unless it is marked as ours and has our columns."""
+    marked = (file.metadata.metadata or {}).get(_MARK)
     if marked is None:
         raise ValueError(f"{name} was not written by `deqviz sweep`: open a table that was.")
     if marked != FORMAT.encode():
         raise ValueError(f"{name} has another version of the table than {FORMAT}: write it again.")
     _same_columns(file, name)
-    if most is not None:
-        _bounded(about, name, most)
-    table = file.read()
-    for title, column in zip(table.column_names, table.columns, strict=True) if most is not None else ():
-        longest = SCENARIO if title == "scenario" else LETTERS
-        for chunk in column.chunks:
-            texts = chunk.dictionary if isinstance(chunk, pa.DictionaryArray) else None
-            if texts is not None and any(len(t) > longest for t in texts.to_pylist() if t is not None):
-                raise ValueError(
-                    f"{name} holds a text of more than {longest} letters: that is no table of ours."
-                )
-    rows = tuple(_row(line, name) for line in table.to_pylist())
-    if len({row.cell for row in rows}) < len(rows):
-        raise ValueError(f"{name} has a cell twice: write it again with `deqviz sweep`.")
-    return apart(rows)
+
+
+def _rows(columns: pa.Table) -> tuple[tuple[Measured, ...], tuple[str, ...]]:
+    """The rows that are in order, each cell once, and what is wrong with each of the others."""
+    rows: dict[str, Measured] = {}
+    damage: list[str] = []
+    for line in columns.to_pylist():
+        try:
+            row = Measured.of(line)
+        except ValueError as error:
+            damage.append(str(error))
+        else:
+            if row.cell in rows:
+                damage.append("it holds a cell twice")
+            rows.setdefault(row.cell, row)
+    return apart(rows.values()), tuple(damage)
 
 
 def _same_columns(file: pq.ParquetFile, name: str) -> None:
@@ -145,9 +173,9 @@ def _same_columns(file: pq.ParquetFile, name: str) -> None:
         raise ValueError(f"{name} has columns that no sweep writes: write it again with `deqviz sweep`.")
 
 
-def _bounded(about: pq.FileMetaData, name: str, most: int) -> None:
-    if about.num_rows > most:
-        raise ValueError(f"{name} has {about.num_rows} rows, and {most} is the most: open a part of it.")
+def _bounded(about: pq.FileMetaData, name: str) -> None:
+    if about.num_rows > ROWS:
+        raise ValueError(f"{name} has {about.num_rows} rows, and {ROWS} is the most: open a part of it.")
     for g in range(about.num_row_groups):
         group = about.row_group(g)
         for c in range(group.num_columns):
@@ -156,19 +184,15 @@ def _bounded(about: pq.FileMetaData, name: str, most: int) -> None:
                 raise ValueError(f"{name} is compressed, as `deqviz sweep` writes no table: write it again.")
 
 
-def _row(line: dict[str, Any], name: str) -> Measured:
-    """One row, its values inside their ranges."""
-    for field in SCHEMA:
-        value = line[field.name]
-        if value is None and not field.nullable:
-            raise ValueError(f"{name}: a {field.name!r} is missing: write the table again.")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{name}: a {field.name!r} is no finite number: write the table again.")
-    if line["state"] not in get_args(State):
-        raise ValueError(f"{name}: there is no state {quoted(line['state'])}: write the table again.")
-    if min(line["iterations"], line["evaluations"], line["seconds"]) < 0:
-        raise ValueError(f"{name}: a count is negative: write the table again.")
-    return Measured(**{field.name: line[field.name] for field in SCHEMA}).retitled()
+def _short_texts(columns: pa.Table, name: str) -> None:
+    for title, column in zip(columns.column_names, columns.columns, strict=True):
+        longest = SCENARIO if title == "scenario" else LETTERS
+        for chunk in column.chunks:
+            texts = chunk.dictionary if isinstance(chunk, pa.DictionaryArray) else None
+            if texts is not None and any(len(t) > longest for t in texts.to_pylist() if t is not None):
+                raise ValueError(
+                    f"{name} holds a text of more than {longest} letters: that is no table of ours."
+                )
 
 
 def merged(old_rows: Sequence[Measured], fresh: Iterable[Measured]) -> dict[str, Measured]:

@@ -105,7 +105,7 @@ class DenoisingRecipe(Recipe):
         """Of a denoiser: white noise on photographs, whatever the operator in front of it."""
         low, high = self.sigma_min, self.sigma_max
         levels = f"white noise of std {255 * low:g}/255 to {255 * high:g}/255"
-        return Domain(f"denoising grey photographs, {levels}", level=(low, high))
+        return Domain(f"denoising grey photographs, {levels}", images=("photograph",), level=(low, high))
 
     @abstractmethod
     def estimate(self, net: nn.Module, y: Image, sigma: Tensor) -> Image:

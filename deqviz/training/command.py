@@ -3,11 +3,12 @@
 import argparse
 import json
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deqviz.core.quoted import quoted
+from deqviz.core.machine import usable
+from deqviz.core.quoted import printable, quoted
+from deqviz.core.terminal import Parser, because, duration, say, whole
 from deqviz.resources import PRETRAINED
 
 _ABOUT = """\
@@ -18,7 +19,7 @@ To go on where a stopped run was, give the same command again.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the arguments, train, print one line per epoch, and leave weights and card in `--out`."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="deqviz train",
         description=_ABOUT,
         epilog=f"recipes, by the weights that they made:\n{_shipped()}",
@@ -39,11 +40,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=Path("runs"),
         help="for weights, card, checkpoint (./runs)",
     )
-    parser.add_argument("--steps", metavar="N", type=int, help="length of the schedule (that of the recipe)")
-    parser.add_argument("--minutes", metavar="M", type=float, default=math.inf, help="stop after this long")
-    parser.add_argument("--every", metavar="N", type=int, default=500, help="steps between validations (500)")
-    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of all that is drawn (0)")
-    parser.add_argument("--threads", metavar="N", type=int, help="CPU threads (as many as there are cores)")
+    parser.add_argument(
+        "--steps", metavar="N", type=whole(1, 10**9), help="length of the schedule (that of the recipe)"
+    )
+    parser.add_argument(
+        "--minutes", metavar="M", type=duration, default=math.inf, help="stop after this long"
+    )
+    parser.add_argument(
+        "--every", metavar="N", type=whole(1, 10**9), default=500, help="steps between validations (500)"
+    )
+    parser.add_argument(
+        "--seed", metavar="N", type=whole(0, 2**63 - 1), default=0, help="of all that is drawn (0)"
+    )
+    parser.add_argument(
+        "--threads", metavar="N", type=whole(0, 4096), help="CPU threads (as many as there are cores)"
+    )
     parser.add_argument("--device", help="cpu or cuda (cuda where there is one)")
     parser.add_argument(
         "--resume",
@@ -55,12 +66,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Only now what takes seconds to import.
     import torch
 
+    from deqviz.networks._weights import WeightsError
     from deqviz.training.export import export, line
     from deqviz.training.loop import Run, train
     from deqviz.training.recipes import RECIPES
 
     if args.recipe not in RECIPES:
         parser.error(f"there is no recipe {quoted(args.recipe)}; there are {', '.join(sorted(RECIPES))}")
+    if args.device and (problem := usable(args.device)):
+        parser.error(problem)
     if args.threads:
         torch.set_num_threads(args.threads)
 
@@ -81,15 +95,29 @@ def main(argv: Sequence[str] | None = None) -> int:
             # Written at every epoch, so that a stopped run leaves usable weights; the last one is the result.
             card = export(recipe, run, epoch)
             print(line(epoch), flush=True)
-    except (FileNotFoundError, ValueError) as error:
-        print(f"deqviz train: {error}", file=sys.stderr)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        after = ". The last checkpoint is whole: give the same command again" if error.errno else ""
+        say(f"deqviz train: {where}{because(error)}{after}.")
+        return 2
+    except (ValueError, WeightsError) as error:
+        say(f"deqviz train: {error}")
         return 2
     weights = run.out / f"{recipe.key}.safetensors"
-    print(f"{weights}: sha256 {card.sha256}" if card else f"{weights}: already trained")
+    say(f"{weights}: sha256 {card.sha256}" if card else f"{weights}: already trained", is_result=True)
     return 0
 
 
 def _shipped() -> str:
-    """Key and title of every card: the recipes themselves cannot be listed without torch."""
-    cards = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(PRETRAINED.glob("*.json"))]
-    return "\n".join(f"  {card['key']:<26}{card['title']}" for card in cards)
+    """Key and title of every card: the recipes themselves cannot be listed without torch.
+
+    A card that is damaged is left out: help must not fail of it.
+    """
+    lines: list[str] = []
+    for path in sorted(PRETRAINED.glob("*.json")):
+        try:
+            card = json.loads(path.read_text(encoding="utf-8-sig"))
+            lines.append(f"  {card['key']:<26}{card['title']}")
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            continue
+    return "\n".join(map(printable, lines))

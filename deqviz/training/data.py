@@ -1,6 +1,7 @@
 """Training images: a folder of grey images, and random patches from an explicit generator."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -42,8 +43,16 @@ def patches(source: list[Tensor], count: int, size: int, rng: torch.Generator) -
     return torch.stack(drawn)
 
 
+def pixels(path: Path, mode: Literal["L", "RGB"]) -> np.ndarray:
+    """h × w or h × w × 3 bytes of a file; raises ValueError for one that is no image."""
+    try:
+        return decoded(path, mode)
+    except Exception:  # whatever the library makes of foreign bytes
+        raise ValueError(f"{path} is no image that can be read: take it out of the folder.") from None
+
+
 def _grey(path: Path) -> np.ndarray:
-    return decoded(path, "L").astype(np.float32) / 255
+    return pixels(path, "L").astype(np.float32) / 255
 
 
 def _below(high: int, rng: torch.Generator) -> int:

@@ -10,13 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deqviz.core.space import norm
-from deqviz.io.pixels import decoded
 from deqviz.learning.descent import Descent
 from deqviz.learning.inpainting import gradients, hole_psnr, latent_norms
 from deqviz.networks._domain import Domain
 from deqviz.networks.glow_prox import GlowProx
 from deqviz.operators._holes import HOLES, Hole, holes
 from deqviz.training._recipe import Recipe
+from deqviz.training.data import pixels
 from deqviz.training.samples import Sample
 
 TEST, VALIDATION = 24, 16
@@ -182,7 +182,7 @@ def colour(folder: Path, validation: int = VALIDATION) -> tuple[list[Tensor], li
         raise ValueError(f"{place} has {len(paths)} pictures, and the last {test + validation} are held out")
     tensors = []
     for path in paths:
-        tensors.append(torch.from_numpy(decoded(path, "RGB")).permute(2, 0, 1).contiguous())
+        tensors.append(torch.from_numpy(pixels(path, "RGB")).permute(2, 0, 1).contiguous())
     test_start = len(tensors) - test
     return (
         tensors[: test_start - validation],

@@ -25,7 +25,9 @@ class Volume:
     voxels: Tensor
 
     def axial(self, which: range) -> list[Tensor]:
-        """Axial slices, 1 × y × x each."""
+        """Axial slices, 1 × y × x each; raises ValueError where there are too few."""
+        if which.stop > len(self.voxels):
+            raise ValueError(f"the volume has {len(self.voxels)} axial slices, and {which.stop} are needed.")
         return [self.voxels[z][None].contiguous() for z in which]
 
     def training(self) -> list[Tensor]:
@@ -39,10 +41,20 @@ class Volume:
 
 
 def read(path: Path) -> Volume:
-    """A NIfTI volume with its 99.9th percentile at 1; raises FileNotFoundError saying what to do."""
+    """A NIfTI volume with its 99.9th percentile at 1.
+
+    Raises FileNotFoundError, or ValueError, with what to do.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"no volume {path}: give the folder that holds mri/ch2.nii.gz with --data")
-    raw = read_nifti(path)
+    try:
+        raw = read_nifti(path)
+    except ValueError:
+        raise
+    except Exception:  # whatever the library makes of foreign bytes
+        raise ValueError(f"{path} is no NIfTI volume that can be read: restore it.") from None
+    if raw.ndim != 3 or raw.size == 0:
+        raise ValueError(f"{path} has {raw.ndim} axes, and a volume has three.")
     # x × y × z as stored, with y towards the front: axial slices come first and stand upright.
     voxels = torch.from_numpy(np.ascontiguousarray(raw.transpose(2, 1, 0)[:, ::-1]))
     # Sorted, because torch's quantile refuses volumes of this size.

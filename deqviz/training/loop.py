@@ -1,7 +1,7 @@
 """The training loop: a generator of frozen `Epoch` records; stop after any of them and resume exactly."""
 
+import io
 import math
-import os
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from deqviz.core.replacement import replacement
 from deqviz.networks._weights import rounded
 from deqviz.training._recipe import Recipe
 
@@ -43,8 +44,12 @@ class Run:
 
 
 def train(recipe: Recipe, run: Run) -> Generator[Epoch]:
-    """Train until the schedule or the time is over, saving a checkpoint before each record is handed out."""
+    """Train until the schedule or the time is over, saving a checkpoint before each record is handed out.
+
+    Raises ValueError for images or a checkpoint that cannot be used, and OSError.
+    """
     training, validation = recipe.source(run.data)
+    run.out.mkdir(parents=True, exist_ok=True)
     total = run.steps or recipe.steps
     rng = torch.Generator().manual_seed(run.seed)
     net = recipe.build().to(run.device)
@@ -107,19 +112,26 @@ def _groups(net: nn.Module, rate: float) -> list[dict[str, object]]:
 def _save(
     path: Path, net: nn.Module, optimizer: torch.optim.Optimizer, rng: torch.Generator, **progress: float
 ) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
     state = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "rng": rng.get_state()}
-    torch.save(state | progress, partial)
-    # Replacing is atomic: a run killed at any time leaves either the old checkpoint or the new one.
-    os.replace(partial, path)
+    # Into memory first: torch says of a full disk that it is a RuntimeError.
+    whole = io.BytesIO()
+    torch.save(state | progress, whole)
+    # A run killed at any time leaves either the old checkpoint or the new one.
+    with replacement(path) as file:
+        file.write(whole.getbuffer())
 
 
 def _restore(
     path: Path, net: nn.Module, optimizer: torch.optim.Optimizer, rng: torch.Generator
 ) -> tuple[int, float]:
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    net.load_state_dict(state["net"])
-    optimizer.load_state_dict(state["optimizer"])
-    rng.set_state(state["rng"])
-    return state["step"], state["seconds"]
+    data = io.BytesIO(path.read_bytes())
+    try:
+        state = torch.load(data, map_location="cpu", weights_only=True)
+        net.load_state_dict(state["net"])
+        optimizer.load_state_dict(state["optimizer"])
+        rng.set_state(state["rng"])
+        return int(state["step"]), float(state["seconds"])
+    except Exception:  # whatever torch makes of foreign bytes
+        raise ValueError(
+            f"the checkpoint {path} is damaged or of another recipe: move it away, and training begins anew."
+        ) from None

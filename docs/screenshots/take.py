@@ -152,7 +152,7 @@ def take(browser: Browser, url: str, picture: Picture, width: int) -> bytes:
     page = context.new_page()
     page.goto(f"{url}/{picture.address}")
     page.wait_for_selector(picture.done, timeout=PATIENCE)
-    page.wait_for_function(f"({THEME})() === '{picture.scheme}'", timeout=PATIENCE)
+    page.wait_for_function(f"() => ({THEME})() === '{picture.scheme}'", timeout=PATIENCE)
     page.mouse.move(width - 2, 300)
     found = webp(_settled(page, width))
     context.close()

@@ -17,7 +17,7 @@ FILES = HERE / "files"
 STORED: dict[str, Any] = json.loads((HERE / "files.json").read_text(encoding="utf-8"))
 """By the names of the files: settings as plain data, the rows of the table, the numbers of the runs."""
 SCRIPTS = sorted(file.name for file in FILES.glob("*.py"))
-CLOSE = 1e-5
+CLOSE = 2e-6
 """Of the last bits of single precision, in which operators and processors differ."""
 
 

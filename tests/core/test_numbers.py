@@ -2,7 +2,7 @@
 
 import pytest
 
-from deqviz.core.numbers import number, pretty
+from deqviz.core.numbers import decibels, number, pretty, typeset
 from deqviz.core.registry import Range
 
 
@@ -24,3 +24,19 @@ def test_what_is_measured_has_its_digits_and_what_is_chosen_no_more(value: float
 
 def test_a_range_says_its_ends_in_the_same_style():
     assert str(Range(1e-8, 1e-2, unit="px")) == "10⁻⁸ … 0.01 px"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("c ≥ -1, L ≤ 1e-05", "c ≥ −1, L ≤ 10⁻⁵"),
+        ("[-2.5, 3.1e+20]", "[−2.5, 3.1·10²⁰]"),
+        ("a 1-D sweep of 2023-11, x-1, κ^{k-1}, see a1e5", "a 1-D sweep of 2023-11, x-1, κ^{k-1}, see a1e5"),
+    ],
+)
+def test_numbers_that_python_wrote_get_the_same_style(text: str, shown: str):
+    assert typeset(text) == shown
+
+
+def test_decibels_have_a_minus_and_no_hyphen():
+    assert (decibels(-46.338), decibels(23.81, 1)) == ("−46.34 dB", "23.8 dB")

@@ -1,6 +1,7 @@
 """The sweeps: every inequality at every point, slopes on the model, rows that can be gone on with."""
 
 import math
+import re
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -409,6 +410,50 @@ def test_progress_counts_every_iteration_and_never_goes_back(sourced):
     assert seen[-1].done == seen[-1].total == 3
 
 
+def damage_of(text: str, form: str) -> list[bytes]:
+    """What may have become of a file of rows."""
+    whole = text.encode()
+    changes = [
+        b"\xff" * 40,
+        b"\x00" * 40,
+        b"[" * 5000,
+        b"null",
+        b'{"rows": 3}',
+        whole.replace(b"settings", b"set"),
+    ]
+    number, deep = b"9" * 9000, b"[" * 5000 + b"]" * 5000
+    if form == "json":
+        values = (number, deep, b'"x"', b"null", b"true", b"[1]", b"{}")
+        changes += [
+            re.sub(rb'"evaluations": \d+', b'"evaluations": ' + value, whole)
+            for value in (*values, b"1.5", b"NaN")
+        ]
+        changes += [re.sub(rb'"delta": [-.e\d]+', b'"delta": ' + value, whole) for value in values]
+        return [*changes, b"", whole[:-20]]
+    head, row = whole.splitlines()
+    return [
+        *changes,
+        *(head + b"\n" + row.replace(b",", b"," + value, 2) for value in (b"x", number, b"\x00")),
+    ]
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_damage_of_a_file_is_told_in_one_sentence_and_an_editor_is_forgiven(sourced, tmp_path: Path, form):
+    eq, truth = sourced
+    sweep = NoiseSweep(eq, truth, levels=DECADES[:1])
+    file = tmp_path / f"rows.{form}"
+    write(sweep, run(sweep), file)
+    rows, text = read(sweep, file), file.read_text()
+    file.write_text(text, encoding="utf-8-sig")
+    assert read(sweep, file) == rows
+    for data in damage_of(text, form):
+        assert data != text.encode()
+        file.write_bytes(data)
+        with pytest.raises(ValueError, match="is no file of NoiseSweep, or damaged: choose another one"):
+            next(recorded(sweep, file))
+        assert file.read_bytes() == data
+
+
 def test_rows_of_other_settings_are_refused(sourced, tmp_path: Path):
     eq, truth = sourced
     sweep = NoiseSweep(eq, truth, levels=DECADES[:1])
@@ -420,6 +465,8 @@ def test_rows_of_other_settings_are_refused(sourced, tmp_path: Path):
         read(sweep, tmp_path / "other.json")
     with pytest.raises(ValueError, match=r"\.csv or \.json"):
         write(sweep, [], tmp_path / "rows.txt")
+    with pytest.raises(ValueError, match=r"away\.csv cannot be read: No such file"):
+        read(sweep, tmp_path / "away.csv")
     assert sweep.settings == NoiseSweep(eq, truth, levels=DECADES[:1]).settings
 
 

@@ -23,6 +23,7 @@ from deqviz.experiments.probe import probes
 from deqviz.methods._base import SIZE, FixedPointMethod, largest_gap
 from deqviz.methods._guarantees import proved_rate
 from deqviz.methods._theory import Bounds, Theory, bounds, equilibrium_gain, inverse, nearest
+from deqviz.scenario import Scenario
 from deqviz.solvers.anderson import Anderson
 from deqviz.solvers.broyden import Broyden
 from deqviz.solvers.picard import Picard
@@ -412,6 +413,28 @@ def test_the_unconstrained_denoiser_is_promised_nothing(key):
     rows = run(METHODS[key].build({"denoiser": "unconstrained"}), problem())
     assert {g.status for g in rows.values()} == {"not verifiable"}
     assert all(g.reason for g in rows.values())
+
+
+@pytest.mark.parametrize(
+    ("choice", "is_open"),
+    [
+        (Choice("equilibrium"), True),
+        (Choice("pnp_hqs"), True),
+        (Choice("pnp_fbs"), True),
+        (Choice("mol"), True),
+        (Choice("equilibrium", {"regularizer": Choice("quadratic")}), False),
+        (Choice("iterated_tikhonov"), False),
+    ],
+    ids=str,
+)
+def test_an_allowance_for_a_network_is_said_to_be_measured(choice: Choice, is_open: bool):
+    scenario = Scenario(size=32, operator=Choice("denoising"), method=choice).validated()
+    problem, method = scenario.problem(scenario.truth()), scenario.build_method()
+    marks = [Scalars.of(iterate) for iterate in islice(method.iterates(problem), 4)]
+    rows = method.guarantees(problem, Evidence(marks))
+    allowed = [g for g in rows if g.claim == "certified" and g.allowance != 0]
+    assert allowed
+    assert {"measured, not proved" in g.reason for g in allowed} == {is_open}
 
 
 def test_plug_and_play_is_only_nonexpansive_with_a_null_space_and_contracts_without():

@@ -1,7 +1,6 @@
 """The constants of the networks bound what they are said to bound, and every weight file fits its card."""
 
 import hashlib
-import json
 import math
 
 import numpy as np
@@ -237,6 +236,7 @@ def test_the_constraint_gives_its_own_banks_back_and_symmetry_to_others() -> Non
 
 def test_every_card_fits_its_weights() -> None:
     cards = _weights.cards()
+    assert len(cards) == len(list(PRETRAINED.glob("*.json"))), _weights.failures()
     assert {card.key for card in cards} <= set(RECIPES), "every card has a recipe"
     for card in cards:
         blob = (PRETRAINED / f"{card.key}.safetensors").read_bytes()
@@ -280,37 +280,3 @@ def test_shipped_networks_denoise() -> None:
     for _ in range(150):
         x = x - step * (x - y + ridge(x, SIGMA))
     assert float((x - clean).square().mean()) < noisy / 8
-
-
-def test_missing_and_damaged_weights_say_what_to_do(tmp_path) -> None:
-    with pytest.raises(_weights.WeightsError, match=r"python -m deqviz\.training convex_ridge"):
-        _weights.read("convex_ridge", tmp_path)
-    source = PRETRAINED
-    (tmp_path / "contractive.json").write_bytes((source / "contractive.json").read_bytes())
-    with pytest.raises(_weights.WeightsError, match=r"no contractive\.safetensors"):
-        _weights.read("contractive", tmp_path)
-    blob = bytearray((source / "contractive.safetensors").read_bytes())
-    blob[-1] ^= 1
-    (tmp_path / "contractive.safetensors").write_bytes(blob)
-    with pytest.raises(_weights.WeightsError, match="sha256"):
-        _weights.read("contractive", tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("key", "part", "change"),
-    [
-        ("mol_sn", "constants", {"lipschitz": 0.5}),
-        ("mol_sn", "constants", {"product": 0.9}),
-        # Another margin is another network: H is scaled by 1 − m.
-        ("mol_sn_30", "arguments", {"margin": 0.1}),
-        ("convex_ridge", "constants", {"lipschitz": 100.0}),
-        ("contractive", "constants", {"lipschitz": math.nan}),
-    ],
-)
-def test_a_card_that_promises_too_much_is_refused(tmp_path, key, part, change) -> None:
-    raw = json.loads((PRETRAINED / f"{key}.json").read_text(encoding="utf-8"))
-    raw[part] |= change
-    (tmp_path / f"{key}.json").write_text(json.dumps(raw), encoding="utf-8")
-    (tmp_path / f"{key}.safetensors").write_bytes((PRETRAINED / f"{key}.safetensors").read_bytes())
-    with pytest.raises(_weights.WeightsError, match=f"the card {key}.json says .* but its weights have"):
-        _weights.read(key, tmp_path)

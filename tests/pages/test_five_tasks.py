@@ -69,7 +69,7 @@ def test_reconstruct_an_own_picture(arrived):
     page = arrived()
     before = page.locator(ROOT).get_attribute("data-run") or ""
     page.get_by_text("Use your own image").click()
-    page.locator('input[type="file"]').set_input_files(
+    page.locator('input[type="file"]').first.set_input_files(
         {"name": "mine.png", "mimeType": "image/png", "buffer": drawing()}
     )
     expect(page.locator(ROOT)).not_to_have_attribute("data-run", before)

@@ -383,7 +383,7 @@ def test_the_link_is_copied_stays_in_its_place_and_says_what_stays_behind(visit)
     out = io.BytesIO()
     Picture.fromarray(np.random.default_rng(0).integers(0, 255, (40, 64), dtype=np.uint8)).save(out, "PNG")
     page.get_by_text("Use your own image").click()
-    page.locator('input[type="file"]').set_input_files(
+    page.locator('input[type="file"]').first.set_input_files(
         {"name": "mine.png", "mimeType": "image/png", "buffer": out.getvalue()}
     )
     expect(page.locator(ROOT)).not_to_have_attribute("data-run", run)

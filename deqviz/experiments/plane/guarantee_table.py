@@ -1,6 +1,7 @@
 """The guarantee table of the plane: that of the method and three facts."""
 
 import math
+from dataclasses import replace
 
 import torch
 
@@ -80,11 +81,17 @@ def guarantees(
     `before` is the same problem with other data, and `old_points` its equilibria; None where nothing moved.
     """
     own = plane.method.guarantees(plane.problem, _evidence(plane, fixed_points, runs, before, old_points))
-    rows = [g for g in own if g.key != "source"]
+    rows = [_of_start(g, len(runs)) for g in own if g.key != "source"]
     rows.append(distance(plane, fixed_points, before, old_points))
     if plane.operator.rows == 1:
         rows.append(_kernel(plane, fixed_points))
     return (*rows, loop(plane))
+
+
+def _of_start(row: Guarantee, number: int) -> Guarantee:
+    """The numbers of an iteration are those of the start that was set last, and of several that is said."""
+    is_one_of_several = number > 1 and row.key in ("rate", "monotone", "error")
+    return replace(row, reason=f"for start {number}; {row.reason}") if is_one_of_several else row
 
 
 def distance(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from deqviz.core.guarantee import Curve, Guarantee, Point, Quantity, Side, is_void
-from deqviz.core.numbers import number
+from deqviz.core.numbers import number, typeset
 from deqviz.ui.components.run.records import Row
 
 _SIGNS: Mapping[Side, str] = {"exact": "", "lower": "≥ ", "upper": "≤ "}
@@ -57,7 +57,7 @@ def verdict(guarantee: Guarantee) -> Row:
 def row_of(guarantee: Guarantee, numbers: str) -> Row:
     """The guarantee as a line of the table with these words for its numbers."""
     g = guarantee
-    return Row(g.name, g.statement, g.status, numbers, g.reason, g.paper)
+    return Row(g.name, g.statement, g.status, numbers, typeset(g.reason), g.paper)
 
 
 def _kept(g: Guarantee) -> list[str]:

@@ -8,6 +8,7 @@ well: the size of APNG at five times the work, and fewer programs open it.
 
 import math
 
+from deqviz.core.numbers import decibels
 from deqviz.io.animation import Page, animated
 from deqviz.runtime.export_record import Record
 from deqviz.runtime.logbook import Frame
@@ -48,5 +49,5 @@ def _pages(record: Record) -> tuple[list[Page], list[int]]:
 
 def _page(frame: Frame) -> Page:
     """The picture, and below it k and PSNR."""
-    quality = f"{frame.psnr:.2f} dB" if math.isfinite(frame.psnr) else ""
+    quality = decibels(frame.psnr) if math.isfinite(frame.psnr) else ""
     return Page(frame.pixels, math.ceil(LEAST / frame.pixels.shape[2]), f"k = {frame.k}", quality)

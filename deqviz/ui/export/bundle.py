@@ -4,6 +4,7 @@ Every file is made when its button is clicked, on a thread of its own, and no el
 run goes on the buttons are there, disabled.
 """
 
+import html
 from collections.abc import Callable
 from functools import partial
 
@@ -14,6 +15,7 @@ from deqviz.runtime.export_record import Record
 from deqviz.runtime.job import Job
 from deqviz.runtime.run_snapshot import OVER
 from deqviz.script import python_of, upload_file, upload_name
+from deqviz.ui.components.text import plain
 from deqviz.ui.export import animation as export_animation
 from deqviz.ui.export import files as export_files
 
@@ -52,7 +54,7 @@ def _row(job: Job, record: Record | None) -> None:
             name = f"{export_files.stem(job.scenario)}.{suffix}"
             _button(title, name, mime, None if record is None else partial(make, record), help=help)
         _box("Animation", _animation, record)
-        st.html(f'<span class="deqviz-hint">{_hint(job, record)}</span>', width="content")
+        st.html(f'<span class="deqviz-hint">{html.escape(_hint(job, record))}</span>', width="content")
 
 
 def _code_style() -> str:
@@ -82,7 +84,7 @@ def _button(
 ) -> None:
     """A button that makes its file when it is clicked; disabled without anything to make."""
     st.download_button(
-        title,
+        plain(title),
         # Never bytes: the browser asks for those at once, and a busy server may have dropped them by then.
         make or bytes,
         name,
@@ -100,7 +102,7 @@ def _python(record: Record) -> None:
     try:
         script = python_of(scenario, k=record.ended_at, device=record.device)
     except ValueError as error:
-        st.warning(str(error))
+        st.warning(plain(str(error)))
         return
     with st.container(key="export_script"):
         st.code(script, language="python")

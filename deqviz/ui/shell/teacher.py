@@ -4,6 +4,7 @@ A name is the key of a widget. The style sheet hides it; the widget is there all
 does not depend on what is hidden.
 """
 
+import html
 import re
 from collections.abc import Iterable
 
@@ -86,5 +87,5 @@ def paint() -> None:
         if not is_clean:
             note += f" It names what is no control, or more than {MOST}: that is shown."
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key="teacher"):
-            st.html(f"<span>{note}</span>", width="content")
+            st.html(f"<span>{html.escape(note)}</span>", width="content")
             st.button("Show all", key="teacher.show_all", type="tertiary", on_click=show_all)

@@ -217,6 +217,15 @@ def test_a_turning_r_makes_spirals_and_a_skew_one_needs_no_contraction() -> None
         assert "violated" not in {row.status for row in rows.values()}
 
 
+def test_a_row_about_an_iteration_names_its_start() -> None:
+    plane = Plane(Quadratic(1.0), Axes(second=0.4))
+    found = fixed_points(plane)
+    for starts in (STARTS[:1], STARTS):
+        rows = guarantees(plane, found, trajectories(plane, starts))
+        named = {g.key for g in rows if g.reason.startswith(f"for start {len(starts)}; ")}
+        assert named == (set() if len(starts) == 1 else {"rate", "error"})
+
+
 @pytest.mark.parametrize("strength", [0.5, 2.0, 3.0])
 @pytest.mark.parametrize("step", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("axes", [Axes(), Axes(second=0.4)], ids=["a row", "two rows"])

@@ -1,16 +1,24 @@
 """The About page: its facts are read from where they are kept, and can be searched."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
 import deqviz
+from deqviz import domain
 from deqviz.core.registry import REGISTRIES
+from deqviz.networks import _weights
 from deqviz.networks._weights import cards
+from deqviz.regularizers.contractive import denoiser_lipschitz
+from deqviz.resources import PRETRAINED
 from deqviz.ui.pages.about import facts
 from tests.pages.journey import APP, check_looks, move_away, switch
+from tests.pages.reconstruct.test_page import opened, settle
 from tests.places import PATIENCE
 
 
@@ -82,6 +90,38 @@ def test_the_tables_are_searched():
     assert not at.exception
     assert "<code>equilibrium</code>" not in shown(at)
     assert "no entry contains “&lt;script&gt;" in shown(at)
+
+
+@pytest.fixture
+def edited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Shipped weights of which one card promises half of the constant that its network has."""
+    shutil.copytree(PRETRAINED, tmp_path / "pretrained")
+    file = tmp_path / "pretrained" / "contractive.json"
+    file.write_text(file.read_text().replace('"lipschitz": 1.0', '"lipschitz": 0.5'))
+    monkeypatch.setattr(_weights, "PRETRAINED", tmp_path / "pretrained")
+    kept = (_weights._load, domain._use, denoiser_lipschitz)
+    for cache in kept:
+        cache.cache_clear()
+    yield
+    st.cache_data.clear()
+    for cache in kept:
+        cache.cache_clear()
+
+
+def test_an_edited_card_is_told_and_lights_no_theorem(edited: None):
+    st.cache_data.clear()
+    at = switch(AppTest.from_file(APP, default_timeout=PATIENCE), "about").run()
+    assert not at.exception, at.exception
+    (warning,) = at.warning
+    assert "contractive.json was changed after it was written. Restore the file" in warning.value
+    assert "<strong>1-Lipschitz, trained by the range</strong>" in shown(at)
+    assert "<strong>1-Lipschitz denoiser</strong>" not in shown(at)
+    query = {"method": "equilibrium", "method.regularizer": "contractive"}
+    at = settle(opened(query))
+    job = at.session_state.job
+    assert job.state == "failed"
+    assert "contractive.json was changed after it was written" in job.snapshot().message
+    assert not [g for g in job.guarantees() if g.status == "certified"]
 
 
 @pytest.mark.browser

@@ -265,7 +265,7 @@ def test_a_table_in_the_address_is_opened_and_left(rows: tuple[Measured, ...]):
 
 
 @pytest.mark.browser
-def test_the_journey(visit, rows: tuple[Measured, ...], tmp_path: Path):
+def test_the_journey(visit, rows: tuple[Measured, ...]):
     page = visit(f"batch?{urlencode(QUICK)}", width=900, theme="dark")
     means = page.get_by_role("region", name="Mean PSNR")
     expect(means.get_by_role("row")).to_have_count(3)
@@ -274,18 +274,28 @@ def test_the_journey(visit, rows: tuple[Measured, ...], tmp_path: Path):
         page.get_by_role("button", name="All rows as Parquet").click()
     mine = table.read(Path(loading.value.path()))
     assert len(mine) == 8
-    file = tmp_path / "two.parquet"
-    file.write_bytes(table.to_bytes(rows))
-    broken = tmp_path / "broken.parquet"
-    broken.write_bytes(file.read_bytes()[:-100])
+    # What would be fetched, followed or drawn if it were Markdown or HTML; `visit` hears every request.
+    bait = "![a](http://a.example/b.png) <img src=http://a.example/b.png> :red[c] *d* www.a.example"
+    evil = [
+        replace(row, operator=f"{row.operator[:8]} {bait}", method=f"{row.method} {bait}") for row in rows
+    ]
+    data = table.to_bytes(evil)
     page.get_by_text("Open a table").click()
     upload = page.locator("input[type=file]")
-    upload.set_input_files(broken)
-    expect(page.get_by_text("broken.parquet is no Parquet file, or its end is missing")).to_be_visible()
-    upload.set_input_files(file)
+    upload.set_input_files(
+        {"name": f"{bait}.parquet", "mimeType": "application/octet-stream", "buffer": data[:-100]}
+    )
+    said = page.get_by_test_id("stAlert")
+    expect(said).to_contain_text("is no Parquet file, or its end is missing")
+    assert f"{bait}.parquet is no" in said.inner_text().replace("\u2060", "")
+    upload.set_input_files(
+        {"name": f"{bait}.parquet", "mimeType": "application/octet-stream", "buffer": data}
+    )
     expect(page.get_by_role("button", name="Back to your own batch")).to_be_visible()
     expect(means).to_contain_text("σ = 0.1")
+    expect(means).to_contain_text(bait)
     state(page, "done")
+    assert page.locator("[src*='a.example'], [href*='a.example']").count() == 0
     move_away(page)
     check_looks(page, STOCK)
     assert "table=" in page.url

@@ -61,7 +61,7 @@ def test_the_list_opens_a_lesson_and_lessons_follow_each_other():
 def test_the_data_answer_once_both_views_are_done():
     at = settled(opened(lesson="lower_bound"), "here")
     at.radio(key="lesson.answer.lower_bound").set_value(0).run()
-    assert "choose “R(x†) = A*w” above the view" in told(at)
+    assert r"choose “R(x†) = A\*w” above the view" in told(at)
     at.segmented_control(key="lesson.switch").set_value("tried").run()
     assert parameter(at, "view") == "tried"
     settled(at, "tried")

@@ -54,7 +54,7 @@ def gaps() -> np.ndarray:
 
 
 def drop(at: AppTest, name: str, data: bytes) -> AppTest:
-    at.file_uploader(key="upload").upload(name, data, "application/octet-stream").run()
+    at.file_uploader(key="scan").upload(name, data, "application/octet-stream").run()
     assert not at.exception, at.exception
     return at
 
@@ -186,7 +186,7 @@ def test_kspace_is_dropped_in_and_seen_at_four_times_fewer_samples(visit):
     page = visit("?size=64&method=tikhonov")
     state(page, "done")
     page.get_by_text("Use your own image").click()
-    box = page.locator('input[type="file"]')
+    box = page.locator('input[type="file"]').last
 
     def give(name: str, data: bytes) -> None:
         run = page.locator(ROOT).get_attribute("data-run") or ""

@@ -255,7 +255,7 @@ def test_an_uploaded_picture_goes_with_its_script(app, tmp_path):
     mine = np.random.default_rng(0).random((48, 64), np.float32)
     file = io.BytesIO()
     np.save(file, mine)
-    page.locator('input[type="file"]').set_input_files(
+    page.locator('input[type="file"]').first.set_input_files(
         {"name": "mine.npy", "mimeType": "application/octet-stream", "buffer": file.getvalue()}
     )
     expect(page.locator(ROOT)).not_to_have_attribute("data-run", run or "")

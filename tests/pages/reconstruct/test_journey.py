@@ -66,7 +66,7 @@ def test_upload_good_and_bad(visit):
     state(page, "done")
     run = data(page, "run")
     page.get_by_text("Use your own image").click()
-    box = page.locator('input[type="file"]')
+    box = page.locator('input[type="file"]').first
     box.set_input_files({"name": "bad.png", "mimeType": "image/png", "buffer": b"\x89PNG nothing more"})
     expect(page.get_by_role("alert")).to_be_visible()
     assert data(page, "run") == run

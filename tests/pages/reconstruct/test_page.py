@@ -2,19 +2,22 @@
 
 import io
 import json
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
+from torch import Tensor, nn
 
-from deqviz import images
+from deqviz import foreign, images
+from deqviz.core.catalog import METHODS
 from deqviz.core.registry import Choice
 from deqviz.io import images as loader
 from deqviz.runtime.run_snapshot import OVER
 from deqviz.scenario import Scenario
-from deqviz.ui.pages.reconstruct import form
+from deqviz.ui.pages.reconstruct import form, page
 from tests.places import APP, PATIENCE, until
 
 QUICK = {"size": "48", "method": "iterated_tikhonov", "iterations": "5"}
@@ -187,10 +190,50 @@ def test_the_uploader_names_every_kind_that_is_read():
     assert all(kind in label for kind in (*loader.FORMATS, "NPY", "NPZ"))
 
 
+def test_the_last_file_counts_whichever_box_it_came_through():
+    at = opened({"size": "48"})
+    drawing, scan = io.BytesIO(), io.BytesIO()
+    np.save(drawing, np.tile(np.linspace(0, 1, 64), (64, 1)))
+    np.save(scan, np.fft.fftshift(np.fft.fft2(np.random.default_rng(0).random((64, 64)))).astype("c8"))
+    at.file_uploader(key="scan").upload("scan.npy", scan.getvalue()).run()
+    assert scenario(at).image.startswith("kspace-")
+    arrive(at.file_uploader(key="upload").upload("mine.npy", drawing.getvalue()).run())
+    assert scenario(at).image.startswith("upload-")
+    at.file_uploader(key="scan").set_value(None).run()
+    assert scenario(at).image.startswith("upload-")
+    at.file_uploader(key="upload").set_value(None).run()
+    assert scenario(at).image.startswith("upload-")
+    assert not at.exception, at.exception
+
+
 def test_noise_that_cannot_be_is_told_by_the_live_view():
     at = settle(opened({"operator": "fourier", "noise": "poisson"}))
     assert at.session_state.job.state == "failed"
     assert "Poisson" in at.session_state.job.snapshot().message
+
+
+class Identity(nn.Module):
+    """A denoiser of somebody else."""
+
+    def forward(self, x: Tensor, sigma: float) -> Tensor:
+        assert sigma > 0
+        return x
+
+
+def test_what_follows_from_a_constant_that_its_user_states_is_called_so(monkeypatch):
+    plugged = foreign.denoiser(Identity(), 1.0)
+    # A denoiser is an object, which no address can name: whoever plugs one in does it here.
+    monkeypatch.setattr(
+        Scenario,
+        "build_method",
+        lambda self: METHODS[self.method.key].build(self.method.params, plugged=plugged),
+    )
+    shown: list[Any] = []
+    monkeypatch.setattr(page.live, "show", lambda view, **_: shown.append(view))
+    arrive(opened({"operator": "denoising", "method": "pnp_hqs"}))
+    statuses = {row.status for row in shown[-1].guarantees}
+    assert "stated" in statuses
+    assert "certified" not in statuses
 
 
 def test_a_preset_fills_the_form_and_starts():

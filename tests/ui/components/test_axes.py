@@ -102,6 +102,14 @@ class TestAxes:
         assert flat == [0.9, 1]
         assert beyond[0] == 5 < beyond[1]
 
+    def test_places_that_only_tell_things_apart_have_no_numbers(self, page):
+        found = page.evaluate(
+            """async () => { const { axis } = await import('SHARED/axes.js');
+            const a = axis({}, 't', { low: 0.4, high: 3.6, isNominal: true, length: 240 }, [[1, 2, 3]]);
+            return [a.range, a.showticklabels, a.tickvals ?? null]; }""".replace("SHARED", SHARED)
+        )
+        assert found == [[0.4, 3.6], False, None]
+
     def test_zero_leaves_a_gap_and_without_a_point_there_are_no_numbers(self, page):
         found = page.evaluate(
             """async () => { const { residualFigure } = await import('SHARED/figures.js');

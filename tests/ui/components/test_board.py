@@ -57,7 +57,7 @@ class TestPackets:
         assert (head["kind"], head["run"], head["state"], head["ack"]) == ("board", "r1", "running", 4)
         assert (head["done"], head["total"], head["unit"], head["left"]) == (3, 9, "equilibria", None)
         (found,) = head["charts"]
-        assert found["x"] == ["x", True, 1e-3, None]
+        assert found["x"] == ["x", True, 1e-3, None, False]
         assert found["series"] == [["line", "error", "points"], ["", "truth", "band"]]
         np.testing.assert_array_equal(blocks["series:0:0"], [x, x**2])
         np.testing.assert_array_equal(blocks["series:0:1"], [x, x, -x])

@@ -12,7 +12,6 @@ from PIL import Image as Picture
 from deqviz.core.registry import Choice
 from deqviz.runtime.job import Job
 from deqviz.scenario import Scenario
-from deqviz.ui.components.text import plain
 from deqviz.ui.shell import history
 from deqviz.ui.shell.descriptions import particulars
 from deqviz.ui.shell.history import History
@@ -180,7 +179,3 @@ def test_particulars_are_what_differs_from_the_defaults():
     assert "Blur width w 2.5 px" in said
     assert "explicit" in said
     assert "Picard" in said
-
-
-def test_a_message_quotes_without_fetching():
-    assert plain("![x](http://a.b/c.png) <b> `c` $d$") == r"!\[x\](http://a.b/c.png) \<b\> \`c\` \$d\$"

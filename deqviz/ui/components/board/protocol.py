@@ -108,7 +108,7 @@ def _frames(stack: Stack) -> NDArray[Any]:
 
 
 def _axis(axis: Axis) -> list[Any]:
-    return [axis.title, axis.log, finite(axis.low), finite(axis.high)]
+    return [axis.title, axis.log, finite(axis.low), finite(axis.high), axis.is_nominal]
 
 
 def _block(chart: Chart, series: Series) -> NDArray[Any]:

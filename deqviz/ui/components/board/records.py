@@ -94,12 +94,16 @@ def gaps(values: Iterable[float | None]) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """An axis; `low` and `high` are in the units of the data also where it is logarithmic."""
+    """An axis; `low` and `high` are in the units of the data also where it is logarithmic.
+
+    Where it `is_nominal` its places only tell things apart, and have no numbers.
+    """
 
     title: str
     log: bool = False
     low: float | None = None
     high: float | None = None
+    is_nominal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

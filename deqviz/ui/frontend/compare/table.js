@@ -4,17 +4,17 @@ import { shapeOf } from "./marks.js";
 import { choices } from "./store.js";
 import { download, el, formula, mark, say } from "../shared/dom.js";
 import { lampOf } from "../shared/guarantees.js";
-import { number } from "../shared/protocol.js";
+import { fixed, number } from "../shared/protocol.js";
 
-const fixed = (digits) => (v) => (Number.isFinite(v ?? NaN) ? v.toFixed(digits) : "–");
+const decimals = (digits) => (v) => (Number.isFinite(v ?? NaN) ? fixed(v, digits) : "–");
 const whole = (v) => (Number.isFinite(v ?? NaN) ? v.toLocaleString("en") : "–");
 /** From the weakest to the strongest: how a column of statuses is sorted. */
 const RANK = ["violated", "hypothesis violated", "not verifiable", "not applicable", "remark", "estimated", "stated", "waiting", "certified"];
 /** Key, heading, help, value, text, and which end is best: 1 the largest, −1 the smallest, 0 none. */
 const COLUMNS = [
   ["name", "Method", "", (l) => l.name.toLowerCase(), (l) => l.name, 0],
-  ["psnr", "PSNR (dB)", "10 log₁₀(1/MSE) of the last iterate", (l) => l.psnr, (l) => fixed(2)(l.psnr), 1],
-  ["ssim", "SSIM", "Structural similarity index of the last iterate", (l) => l.ssim, (l) => fixed(3)(l.ssim), 1],
+  ["psnr", "PSNR (dB)", "10 log₁₀(1/MSE) of the last iterate", (l) => l.psnr, (l) => decimals(2)(l.psnr), 1],
+  ["ssim", "SSIM", "Structural similarity index of the last iterate", (l) => l.ssim, (l) => decimals(3)(l.ssim), 1],
   ["residual", "Residual", "‖T(x) − x‖/‖T(x)‖ of each method's own map: compare the decrease, not the value", (l) => l.residual, (l) => number(l.residual), 0],
   ["k", "Iterations", "", (l) => l.k, (l) => whole(l.k), 0],
   ["evaluations", "Evaluations of T", "Of the method's fixed-point map", (l) => l.evaluations, (l) => whole(l.evaluations), 0],

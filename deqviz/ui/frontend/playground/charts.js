@@ -25,7 +25,7 @@ export function chartsOf({ head, blocks }, paths, steps) {
   add({
     key: "residual", title: "Fixed-point residual", note: head.kappa === null ? "no contraction certified" : `κ = ${number(head.kappa)}`,
     formula: head.kappa === null ? "‖T(x_k) − x_k‖" : "‖T(x_k) − x_k‖ ≤ κᵏ ‖T(x₀) − x₀‖",
-    sentence: head.kappa === null ? "Residual of every trajectory." : "Residual of every trajectory; never above the dashed certified bound.", x: ["iteration k", false, null, null], y: ["‖T(x) − x‖", true, null, null],
+    sentence: head.kappa === null ? "Residual of every trajectory." : "Residual of every trajectory; that of the last start is never above the dashed certified bound.", x: ["iteration k", false, null, null], y: ["‖T(x) − x‖", true, null, null],
   }, residuals(head, paths, steps));
   add(sweepChart(head), sweepLines(head, blocks));
   return out;

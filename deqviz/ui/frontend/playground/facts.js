@@ -1,7 +1,7 @@
 // The equilibria as a table, for those who read numbers or cannot see the plane.
 
 import { el, formula } from "../shared/dom.js";
-import { number } from "../shared/protocol.js";
+import { fixed, number } from "../shared/protocol.js";
 import { wordsOf } from "./plane.js";
 
 export class Facts {
@@ -28,7 +28,7 @@ export class Facts {
 
   /** One sentence for the live region. */
   sentence(head) {
-    const said = head.fixed.map(([a, b, flow, attracts]) => `${wordsOf(flow, attracts)} at (${a.toFixed(2)}, ${b.toFixed(2)})`);
+    const said = head.fixed.map(([a, b, flow, attracts]) => `${wordsOf(flow, attracts)} at (${[a, b].map((v) => fixed(v, 2)).join(", ")})`);
     return said.length ? `Equilibria: ${said.join("; ")}` : "No equilibrium in the window";
   }
 }
@@ -36,14 +36,14 @@ export class Facts {
 function row([a, b, flow, attracts, radius, values]) {
   const cell = (...content) => el("td", { role: "cell", class: "measured" }, ...content);
   return el("tr", { role: "row" },
-    el("th", { scope: "row", role: "rowheader", class: "measured" }, `(${fixed(a)}, ${fixed(b)})`),
+    el("th", { scope: "row", role: "rowheader", class: "measured" }, `(${place(a)}, ${place(b)})`),
     cell(flow), cell(eigenvalues(values)), cell(number(radius)), cell(attracts ? "converge" : "diverge"));
 }
 
-const fixed = (v) => (Math.abs(v) < 5e-4 ? "0" : v.toFixed(3).replace("-", "−"));
+const place = (v) => (Math.abs(v) < 5e-4 ? "0" : fixed(v, 3));
 const tiny = (v) => (Math.abs(v) < 1e-12 ? 0 : v);
 
 function eigenvalues([[re, im], [other]]) {
-  const part = (v) => v.toFixed(2).replace("-", "−");
+  const part = (v) => fixed(v, 2);
   return Math.abs(im) > 1e-9 ? `${part(re)} ± ${part(Math.abs(im))}i` : `${part(re)}, ${part(other)}`;
 }

@@ -1,6 +1,7 @@
 // The square: field, level sets, what A sees, equilibria, trajectories; and the hand that moves in it.
 
 import { download, el, mark, say } from "../shared/dom.js";
+import { fixed } from "../shared/protocol.js";
 import { SIZE, contours, ellipse, heights, line, needles, scaleOf, shifted, track } from "./marks.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -185,7 +186,7 @@ export class Plane {
       }, "data p"));
     this.handle.style.left = `${(100 * x) / SIZE}%`;
     this.handle.style.top = `${(100 * y) / SIZE}%`;
-    const where = point.map((v) => v.toFixed(2)).join(", ");
+    const where = point.map((v) => fixed(v, 2)).join(", ");
     mark(this.handle, "aria-label", `Data point p at (${where}). Arrow keys move it, with Shift farther.`);
     mark(this.handle, "title", "Drag the data");
     mark(this.surface, "aria-label", "The plane. Arrow keys move a cross, Enter starts an iterate there, Delete takes the last one away,"

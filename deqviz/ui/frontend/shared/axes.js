@@ -1,6 +1,6 @@
 // The axes of all charts: their range, where their ticks stand, and how these read. Pure functions.
 
-import { power } from "./protocol.js";
+import { fixed, power } from "./protocol.js";
 
 const ROOM = 0.05; // beyond the data, as a share of them
 const MOST = 6; // ticks of an axis, where there is place
@@ -50,8 +50,8 @@ export function extent({ log = false, low = null, high = null }, columns) {
  * An axis of Plotly. Without anything to show it has no numbers: they would be anybody's.
  * @param {object} look
  * @param {string} title
- * @param {{log?: boolean, low?: number|null, high?: number|null, zoom?: number[], length: number, across?: boolean}} place
- *   `length` in pixels, `zoom` the range that a person chose
+ * @param {{log?: boolean, low?: number|null, high?: number|null, isNominal?: boolean, zoom?: number[], length: number, across?: boolean}} place
+ *   `length` in pixels, `zoom` the range that a person chose; places that only tell things apart have no numbers
  * @param {Array<ArrayLike<number|null>>} columns
  */
 export function axis(look, title, place, columns) {
@@ -63,6 +63,7 @@ export function axis(look, title, place, columns) {
   };
   if (across) Object.assign(base, { tickangle: 0, hoverformat: log ? "" : ".4~g", spikethickness: 1, spikedash: "solid", spikecolor: look.mute });
   if (!range) return { ...base, showticklabels: false, showgrid: false };
+  if (place.isNominal) return { ...base, range: [...range], autorange: false, showticklabels: false, showgrid: false };
   const isWhole = columns.every((column) => Array.prototype.every.call(column, (v) => v === null || Number.isInteger(v)));
   return { ...base, range: [...range], autorange: false, tickmode: "array", ...ticks(range, { ...place, isWhole }) };
 }
@@ -117,8 +118,8 @@ function words(values, step, judged = values) {
   return values.map((v) => {
     if (v === 0) return "0";
     const e = decade(v);
-    if (isPlain || (!step && e >= 0 && e < 2)) return v.toFixed(Math.max(0, -(last ?? e))).replace("-", "−");
-    const mantissa = (v / 10 ** e).toFixed(step ? Math.max(0, e - last) : 0).replace("-", "−");
+    if (isPlain || (!step && e >= 0 && e < 2)) return fixed(v, Math.max(0, -(last ?? e)));
+    const mantissa = fixed(v / 10 ** e, step ? Math.max(0, e - last) : 0);
     return `${mantissa === "1" ? "" : `${mantissa}·`}${power(e)}`;
   });
 }

@@ -61,7 +61,7 @@ function tracesOf(look, [name, role, style], [x, y, low]) {
  * @returns {{traces: object[], layout: object}}
  */
 export function boardFigure(chart, lines, look, run, { length, zoom }) {
-  const [across, up] = [chart.x, chart.y].map(([title, log, low, high]) => ({ title, log, low, high }));
+  const [across, up] = [chart.x, chart.y].map(([title, log, low, high, isNominal]) => ({ title, log, low, high, isNominal }));
   const drawn = lines.map(([x, y, low]) => [shown(x, across.log), shown(y, up.log), low && shown(low, up.log)]);
   const traces = chart.series.flatMap((series, i) => tracesOf(look, series, drawn[i]));
   const layout = layoutOf(look, run, chart);

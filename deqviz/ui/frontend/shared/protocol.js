@@ -67,6 +67,9 @@ const RAISED = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "
 /** A power of ten: 10⁻⁵. @param {number} exponent */
 export const power = (exponent) => `10${[...String(exponent)].map((c) => RAISED[c]).join("")}`;
 
+/** So many decimals, with a minus and no hyphen. @param {number} value @param {number} digits */
+export const fixed = (value, digits) => value.toFixed(digits).replace("-", "−");
+
 /** A number the way the page and core/numbers.py write it: 0.812, 15.8, 8.4·10⁻⁵; an en dash for none. @param {number|null|undefined} value */
 export const number = (value) => written(value, 3);
 
@@ -77,14 +80,14 @@ function written(value, digits) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   if (value === 0) return "0";
   const exponent = Number(value.toExponential(digits - 1).split("e")[1]);
-  if (exponent >= -3 && exponent < 5) return value.toFixed(Math.max(0, digits - 1 - exponent)).replace("-", "−");
+  if (exponent >= -3 && exponent < 5) return fixed(value, Math.max(0, digits - 1 - exponent));
   const [mantissa, e] = value.toExponential(digits - 2).split("e");
   return `${mantissa.replace("-", "−")}·${power(Number(e))}`;
 }
 
 /** Decibels with two decimals. @param {number|null|undefined} value */
 export function decibels(value) {
-  return Number.isFinite(value ?? NaN) ? `${value.toFixed(2)} dB` : "";
+  return Number.isFinite(value ?? NaN) ? `${fixed(value, 2)} dB` : "";
 }
 
 /**

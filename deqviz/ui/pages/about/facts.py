@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import deqviz
 from deqviz import images
+from deqviz.core.numbers import decibels
 from deqviz.core.registry import REGISTRIES, Entry
+from deqviz.networks import _weights
 from deqviz.networks._weights import Card, cards
 from deqviz.resources import ASSETS, CITATION, LICENCE, PRETRAINED
 
@@ -133,6 +135,11 @@ def weights() -> tuple[Weights, ...]:
     return tuple(_weights_of(card) for card in cards())
 
 
+def failures() -> tuple[str, ...]:
+    """One sentence for each card that cannot be read."""
+    return _weights.failures()
+
+
 def _weights_of(card: Card) -> Weights:
     file = PRETRAINED / f"{card.key}.safetensors"
     constants = ", ".join(f"{name} {_bound(name, value)}" for name, value in card.constants.items())
@@ -140,7 +147,7 @@ def _weights_of(card: Card) -> Weights:
         card,
         str(card.recipe.get("key", card.key)),
         f"{card.steps:,} steps, seed {card.seed}, {card.date}",
-        ", ".join(f"{name}: {value:.2f} dB" for name, value in card.validation_psnr.items()),
+        ", ".join(f"{name}: {decibels(value)}" for name, value in card.validation_psnr.items()),
         constants,
         file.stat().st_size if file.is_file() else None,
     )

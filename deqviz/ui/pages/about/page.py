@@ -181,9 +181,12 @@ def _weights(sought: str) -> None:
         )
     heads = ("Name", "Network", "Trained on", "Validation", "Certified", "File, sha256, licence")
     _table("Weights", heads, rows, sought)
+    for message in facts.failures():
+        st.warning(plain(message))
     _note(
-        "A weight file is loaded only if its sha256 is that of its card. Certified are upper bounds of "
-        "Lipschitz constants, and lower bounds of monotonicity, computed from the weights with a proof."
+        "A weight file is loaded only if its sha256 is that of its card, and a card only as it was written. "
+        "Certified are upper bounds of Lipschitz constants, and lower bounds of monotonicity, computed from "
+        "the weights with a proof."
     )
 
 
@@ -219,7 +222,7 @@ def _cite() -> None:
     try:
         fields = facts.citation()
     except ValueError as error:
-        st.warning(str(error))
+        st.warning(plain(str(error)))
     else:
         st.code(facts.cited(fields), language=None, wrap_lines=True)
         st.code(facts.bibtex(fields), language="bibtex", wrap_lines=True)

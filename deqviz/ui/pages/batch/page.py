@@ -10,7 +10,7 @@ from deqviz.runtime.study import Plan, Study
 from deqviz.sweep import table
 from deqviz.sweep.batch import Batch, Opened
 from deqviz.sweep.row import Measured
-from deqviz.ui.components.text import heading
+from deqviz.ui.components.text import heading, plain
 from deqviz.ui.inputs.image_box import picture_title
 from deqviz.ui.inputs.widgets import SettingWidgets, choose, prefill_choice, several
 from deqviz.ui.pages.batch import tables as batch_tables
@@ -136,7 +136,7 @@ def _opener() -> None:
                 address.ask("batch", {"table": key})
                 st.rerun()
         if message := st.session_state.get("b.refused"):
-            st.error(message)
+            st.error(plain(message))
 
 
 def _plan(setting: Setting) -> Plan:

@@ -34,7 +34,7 @@ _CHOICES: Mapping[str, tuple[str, Any]] = {
 class Setting(StudySetting):
     """One batch, or a table that was opened and of which one degradation is shown."""
 
-    pictures: tuple[str, ...] = ("camera", "coins", "brain")
+    pictures: tuple[str, ...] = ("camera", "coins", "brick")
     operator: Choice = Choice("gaussian_blur")
     levels: tuple[str, ...] = ("0.005", "0.01", "0.02", "0.05")
     methods: tuple[str, ...] = ("tv", "convex_ridge", "tikhonov")
@@ -145,7 +145,7 @@ class Setting(StudySetting):
         if self.table:
             shown = {"shown": self.shown} if self.shown else {}
             return with_streams({"table": self.table, **shown}, self.streams)
-        own, plain = params_of(type(self)), Setting()
+        own, plain = params_of(type(self)), _usual(self.streams)
         query: dict[str, str] = {}
         write_params(query, "", own, {p.name: getattr(self, p.name) for p in own})
         query = {name.removeprefix("."): text for name, text in query.items()}
@@ -162,7 +162,8 @@ class Setting(StudySetting):
 
 def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     """The setting of an address, and one sentence for everything in it that was refused."""
-    reader, plain = Reader(query), Setting()
+    reader = Reader(query)
+    plain = _usual(reader.streams)
     values: dict[str, Any] = {p.name: reader.value(p.name, p) for p in params_of(Setting)}
     values["streams"] = reader.streams
     for name, (word, choices) in _CHOICES.items():
@@ -178,6 +179,11 @@ def from_query(query: Mapping[str, str]) -> tuple[Setting, tuple[str, ...]]:
     except ValueError as error:
         message = f"{error} The link is opened with the usual batch."
         return plain.validated(), (message, *reader.warnings())
+
+
+def _usual(streams: int) -> Setting:
+    """What a link leaves out: one without a version had a head slice, out of its weights' domain."""
+    return Setting(("camera", "coins", "brain"), streams=1) if streams == 1 else Setting()
 
 
 PRESETS: Mapping[str, tuple[str, Setting]] = {

@@ -10,7 +10,7 @@ from deqviz.core.registry import Choice
 from deqviz.io import images as loader
 from deqviz.io import kspace as kspace_loader
 from deqviz.scenario import check_picture
-from deqviz.ui.components.text import heading
+from deqviz.ui.components.text import heading, plain
 from deqviz.ui.inputs.gallery import gallery
 from deqviz.ui.inputs.image_box import picture_title
 from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, widget
@@ -69,7 +69,7 @@ def _method(i: int) -> Choice:
     key = f"cmp.m{i}"
     chosen = st.session_state.get(key)
     title = METHODS[chosen].title if isinstance(chosen, str) and chosen in METHODS else "Method"
-    with st.expander(f"{i} · {title}", key=f"cmp.card{i}"):
+    with st.expander(plain(f"{i} · {title}"), key=f"cmp.card{i}"):
         choice = choose(METHODS, key, f"Method {i}", Setting().methods[0].key)
         if st.session_state["cmp.count"] > LEAST:
             st.button("Remove", key=f"cmp.remove{i}", type="tertiary")
@@ -95,7 +95,8 @@ def _picture() -> str:
     try:
         check_picture(now)
     except ValueError:  # an upload goes with its visitor, and old ones sooner
-        st.warning(f"Your image is not kept here any more: {picture_title(Setting.image)} is used instead.")
+        title = picture_title(Setting.image)
+        st.warning(plain(f"Your image is not kept here any more: {title} is used instead."))
         now = st.session_state["cmp.image"] = Setting.image
     picked = gallery(now, key="cmp.gallery")
     if picked is not None and picked != now:
@@ -112,7 +113,7 @@ def _picture() -> str:
         if file is None:
             st.session_state.pop("cmp.refused", None)
         if message := st.session_state.get("cmp.refused"):
-            st.error(message)
+            st.error(plain(message))
     return st.session_state["cmp.image"]
 
 

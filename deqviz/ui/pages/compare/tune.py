@@ -4,7 +4,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 from deqviz.core.catalog import METHODS
-from deqviz.core.numbers import pretty
+from deqviz.core.numbers import decibels, pretty
 from deqviz.core.registry import REGISTRIES, Choice, Param, Pick, Range
 from deqviz.experiments.tuning import Knob, Scale, Tuning, TuningRow, best_row
 from deqviz.runtime.study import Study
@@ -142,7 +142,7 @@ class Search:
     def _best_text(self, best: TuningRow | None) -> str:
         if best is None or best.psnr is None:
             return ""
-        return f"{self.target.symbol} = {pretty(best.value)} gives {best.psnr:.2f} dB"
+        return f"{self.target.symbol} = {pretty(best.value)} gives {decibels(best.psnr)}"
 
 
 def _problem(setting: Setting) -> Setting:

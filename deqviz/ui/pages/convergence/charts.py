@@ -188,7 +188,9 @@ def _gradient(snapshot: StudySnapshot) -> Iterator[Chart]:
     named = () if experiment is None else experiment.regularizers
     by_key = {row.regularizer: row for row in rows}
     places = [(n + 1, item.title, by_key[item.key]) for n, item in enumerate(named) if item.key in by_key]
-    x = Axis("regulariser, in the order of the legend", low=0.4, high=max(len(named), 1) + 0.6)
+    x = Axis(
+        "regulariser, in the order of the legend", low=0.4, high=max(len(named), 1) + 0.6, is_nominal=True
+    )
     yield Chart(
         "asymmetry",
         "Asymmetry of the Jacobian of R",

@@ -8,7 +8,7 @@ import streamlit as st
 from deqviz import images
 from deqviz.core.registry import Choice
 from deqviz.io import images as loader
-from deqviz.ui.components.text import heading
+from deqviz.ui.components.text import heading, plain
 from deqviz.ui.inputs.image_box import picture_box, picture_title
 from deqviz.ui.inputs.widgets import SettingWidgets, choose, prefill_choice, several
 from deqviz.ui.pages.convergence.setting import CHOICES, ROUTES, STARTS, Setting
@@ -84,7 +84,7 @@ def _mine() -> str:
             except loader.UploadError as error:
                 st.session_state["c.upload_error"] = str(error)
         if error := st.session_state.get("c.upload_error"):
-            st.error(error)
+            st.error(plain(error))
         elif st.session_state.get("c.mine"):
             st.caption("Choose “Your image” among the starts above.")
     return st.session_state.get("c.mine", "")

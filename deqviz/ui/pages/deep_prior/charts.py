@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from deqviz.core.numbers import number, pretty
+from deqviz.core.numbers import decibels, number, pretty
 from deqviz.experiments.deep_prior.image_prior import TARGETS, Hump, HumpRow, Impedance, ImpedanceRow
 from deqviz.experiments.deep_prior.momentum import MomentumRow, PriorMomentum
 from deqviz.experiments.deep_prior.recovery import GapRow, LandweberGap, RecoveryRow
@@ -539,14 +539,14 @@ def _caption(rows: Sequence[HumpRow]) -> str:
         return "The image is fitted before the noise: early stopping is needed."
     by_k, last = {row.k: row for row in rows}, rows[-1]
     best = by_k[last.oracle].psnr
-    parts = [f"oracle {best:.1f} dB at iteration {last.oracle}"]
+    parts = [f"oracle {decibels(best, 1)} at iteration {last.oracle}"]
     if last.stopped is not None and last.kept is not None:
         lost = _signed(last.kept_psnr - best)
         parts.append(f"the variance rule stops at {last.stopped} and keeps {last.kept}: {lost} dB")
     if last.discrepancy is not None:
         lost = _signed(by_k[last.discrepancy].psnr - best)
         parts.append(f"the discrepancy principle stops at {last.discrepancy}: {lost} dB")
-    parts.append(f"iterate {last.k}: {last.psnr:.1f} dB")
+    parts.append(f"iterate {last.k}: {decibels(last.psnr, 1)}")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}."
 
@@ -642,9 +642,9 @@ def image_tiles(setting: Setting, snapshot: StudySnapshot) -> Iterator[Tile]:
     newest = {view.name: view for view in views}
     if "current" in newest:
         k = int(newest["current"].row[0])
-        note = f"{by_k[k].psnr:.2f} dB" if k in by_k else ""
+        note = decibels(by_k[k].psnr) if k in by_k else ""
         yield Tile("current", f"Network, iteration {k}", to_bytes(newest["current"].image), note)
-        note = f"{by_k[k].average_psnr:.2f} dB" if k in by_k else ""
+        note = decibels(by_k[k].average_psnr) if k in by_k else ""
         yield Tile("average", "Running average", to_bytes(newest["average"].image), note)
     for name, title in (
         ("kept", "Variance rule"),
@@ -654,7 +654,7 @@ def image_tiles(setting: Setting, snapshot: StudySnapshot) -> Iterator[Tile]:
         k = None if name not in newest else _picked(name, by_k.get(int(newest[name].row[0])))
         if k in by_k:
             value = rows[-1].kept_psnr if name == "kept" else by_k[k].psnr
-            note = f"{value:.2f} dB"
+            note = decibels(value)
             yield Tile(name, f"{title}, {k}", to_bytes(newest[name].image), note)
     yield from _targets(snapshot)
 

@@ -113,10 +113,14 @@ def _list(lessons: Sequence[Lesson | Damaged]) -> None:
     with st.container(key="lesson_cards"):
         for number, one in enumerate((x for x in lessons if isinstance(x, Lesson)), 1):
             with st.container(key=f"lesson_card_{one.key}"):
-                page = entry(one.page).title
-                st.html(f'<p class="deqviz-card-note">Lesson {number} · {page} · {one.minutes} min</p>')
+                note = f"Lesson {number} · {entry(one.page).title} · {one.minutes} min"
+                st.html(f'<p class="deqviz-card-note">{html.escape(note)}</p>')
                 st.button(
-                    one.title, key=f"lesson.open.{one.key}", type="tertiary", on_click=_go, args=(one.key,)
+                    plain(one.title),
+                    key=f"lesson.open.{one.key}",
+                    type="tertiary",
+                    on_click=_go,
+                    args=(one.key,),
                 )
                 st.html(f'<p class="deqviz-card-text">{html.escape(one.question)}</p>')
 
@@ -139,7 +143,7 @@ def _lesson(lesson: Lesson, all_of: Sequence[Lesson]) -> None:
         for step, mark in ((-1, "Previous"), (1, "Next")):
             if 0 <= place + step < len(all_of):
                 other = all_of[place + step]
-                label = f"{mark}: {other.title}"
+                label = plain(f"{mark}: {other.title}")
                 st.button(label, key=f"lesson.turn.{mark}", type="tertiary", on_click=_go, args=(other.key,))
     # Three boxes with fixed places, which style.css puts beside or under each other.
     with st.container(key="lesson_grid"):
@@ -194,7 +198,7 @@ def _ask(lesson: Lesson) -> None:
         numbers = lessons_view.numbers(lesson)
         lacking = sorted(question.names - set(numbers))
         if lacking:
-            st.info(_waiting(lesson, lacking))
+            st.info(plain(_waiting(lesson, lacking)))
             return
         right = [n for n, answer in enumerate(question.answers) if answer.when.holds(numbers)]
         explanation = filled(question.explanation, numbers)

@@ -11,6 +11,7 @@ import streamlit as st
 from deqviz.core.quoted import quoted
 from deqviz.runtime.study import Study
 from deqviz.ui.components import board
+from deqviz.ui.components.text import plain
 from deqviz.ui.pages import entry
 from deqviz.ui.pages.convergence import page as convergence
 from deqviz.ui.pages.deep_prior import page as prior
@@ -97,7 +98,7 @@ def missing(drawing: board.Board, scene: Scene) -> tuple[str, ...]:
 
 def _complain(drawing: board.Board, scene: Scene) -> None:
     for sentence in missing(drawing, scene):
-        st.warning(sentence)
+        st.warning(plain(sentence))
 
 
 def _name(view: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from deqviz.core.numbers import number
+from deqviz.core.numbers import decibels, number
 from deqviz.core.space import Image
 from deqviz.experiments._rows import panel
 from deqviz.experiments.memory.gradient_agreement import AgreementRow
@@ -76,7 +76,7 @@ def _stacks(setting: Setting, snapshot: StudySnapshot) -> Stacks | None:
             done = rows[method]
             steps = f", {done.iterations} iterations" if done.iterations else ""
             title = method[0].upper() + method[1:]
-            items.append(Stack(method, title, _grey(image), f"{done.psnr:.2f} dB{steps}", "truth"))
+            items.append(Stack(method, title, _grey(image), f"{decibels(done.psnr)}{steps}", "truth"))
     return Stacks(frame, cut, tuple(items), GAIN, missing_weights(setting))
 
 

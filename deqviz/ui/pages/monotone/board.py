@@ -6,6 +6,7 @@ from dataclasses import replace
 from deqviz import domain
 from deqviz.core.catalog import METHODS
 from deqviz.core.guarantee import Guarantee
+from deqviz.core.numbers import decibels
 from deqviz.core.registry import Choice
 from deqviz.core.space import Image
 from deqviz.experiments._rows import panel
@@ -81,7 +82,7 @@ def _depths(snapshot: StudySnapshot) -> Iterator[Tile]:
             image, value = _view(snapshot, "depth", runner.key, name), qualities.get((runner.key, k))
             if image is not None and value is not None:
                 yield Tile(
-                    f"{runner.key}-{name}", f"{runner.title}, k = {k}", to_bytes(image), f"{value:.2f} dB"
+                    f"{runner.key}-{name}", f"{runner.title}, k = {k}", to_bytes(image), decibels(value)
                 )
 
 

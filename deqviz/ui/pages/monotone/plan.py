@@ -14,7 +14,6 @@ from deqviz.experiments.monotone.lipschitz_estimates import LipschitzEstimates, 
 from deqviz.experiments.monotone.step_limits import Example, StepLimits
 from deqviz.experiments.monotone.uniqueness_counterexample import Contender, Counterexample, Smoothing
 from deqviz.methods._tasks import automatic
-from deqviz.networks._weights import card
 from deqviz.noises.gaussian import Gaussian
 from deqviz.operators.parallel_mri import ParallelMri
 from deqviz.regularizers.monotone import Monotone, Task, Version, network, weights_key
@@ -84,7 +83,7 @@ def _task(setting: MolSetting) -> Task:
 
 def hoped(key: str, version: Version) -> float | None:
     """The m that a network was trained for; None of the unconstrained one."""
-    return None if version == "unconstrained" else float(card(key).arguments["margin"])
+    return None if version == "unconstrained" else network(key).margin
 
 
 def _steps(setting: MolSetting) -> StepLimits:

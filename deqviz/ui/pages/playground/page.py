@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from deqviz.core.numbers import number
 from deqviz.experiments.plane.fixed_points import FixedPoint
 from deqviz.experiments.plane.planar import PLANAR
 from deqviz.ui.components.run.records import Explanation
@@ -182,7 +183,7 @@ def explain(setup: Setup, now: Scene) -> Explanation:
         else f"{arrows}; R is not conservative (no potential), so there are no level sets."
     )
     rule = (
-        f"T contracts by κ = {now.kappa:.3g}: every trajectory converges, below the dashed bound."
+        f"T contracts by κ = {number(now.kappa)}: all trajectories converge, the last below the dashed bound."
         if now.kappa is not None
         else "No contraction is proved here."
     )

@@ -50,12 +50,8 @@ PRESETS: Mapping[str, tuple[str, Scenario]] = {
         Scenario(method=Choice("pnp_fbs", {"denoiser": "unconstrained"})),
     ),
     "Sparse-view CT": (
-        "60 projection angles, convex ridge regulariser",
-        Scenario(
-            image="phantom",
-            operator=Choice("tomography"),
-            method=Choice("equilibrium", {"regularizer": Choice("convex_ridge"), "splitting": "explicit"}),
-        ),
+        "60 projection angles, total variation: the phantom is piecewise constant",
+        Scenario(image="phantom", operator=Choice("tomography"), method=Choice("tv")),
     ),
 }
 """Scenarios worth a click: name, what to look at, the scenario."""
@@ -122,21 +118,32 @@ def _picture() -> None:
         _choose(picked)
         st.rerun()
     if lost := st.session_state.get("lost"):
-        st.warning(lost)
+        st.warning(plain(lost))
     with st.expander("Use your own image"):
-        file = st.file_uploader(
-            f"{loader.NAMES}, images up to {loader.MAX_BYTES >> 20} MB; or complex k-space, coil × ky × kx, "
-            f"as NPY or HDF5 up to {kspace_loader.MAX_BYTES >> 20} MB; or the settings of a run as JSON",
-            key="upload",
-            type=[*loader.SUFFIXES, *kspace_loader.SUFFIXES, settings_file.SUFFIX],
+        # Two, for each shows one limit: that of the server is for k-space.
+        offered = (
+            st.file_uploader(
+                f"{loader.NAMES}; or the settings of a run as JSON",
+                key="upload",
+                type=[*loader.SUFFIXES, settings_file.SUFFIX],
+                max_upload_size=loader.MAX_BYTES >> 20,
+            ),
+            st.file_uploader(
+                "Complex k-space, coil × ky × kx, as NPY or HDF5",
+                key="scan",
+                type=["npy", *kspace_loader.SUFFIXES],
+            ),
         )
-        if file is None:
-            if st.session_state.pop("uploaded", None):
-                _forget()
-        else:
-            _take(file.name, file.getvalue(), file.file_id)
+        files = {file.file_id: file for file in offered if file is not None}
+        seen, last = st.session_state.get("seen", ()), st.session_state.get("uploaded", ("",))[0]
+        st.session_state.seen = tuple(files)
+        # The one that has just come, or else the one that is used, which may have slices.
+        if current := next((key for key in files if key not in seen), last if last in files else None):
+            _take(files[current].name, files[current].getvalue(), current)
+        elif st.session_state.pop("uploaded", None):
+            _forget()
         if note := _changes(st.session_state.get("received")):
-            st.caption(note)
+            st.caption(plain(note))
         if error := st.session_state.get("upload_error"):
             st.error(plain(error))
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from deqviz import domain
-from deqviz.core.numbers import number
+from deqviz.core.numbers import decibels, number
 from deqviz.core.space import Image, magnitude
 from deqviz.experiments._rows import panel
 from deqviz.experiments.robustness.attack import RobustnessRow
@@ -77,7 +77,7 @@ def _scaled(change: Image) -> Image:
 
 
 def _decibels(value: float | None) -> str:
-    return "" if value is None else f"{value:.1f} dB"
+    return "" if value is None else decibels(value, 1)
 
 
 def _guarantees(setting: Setting, snapshot: StudySnapshot) -> Iterator[Row]:

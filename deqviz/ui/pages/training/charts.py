@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from deqviz.core.numbers import number, pretty
+from deqviz.core.numbers import decibels, number, pretty
 from deqviz.experiments._training_progress import Lesson
 from deqviz.experiments.losses.architectures import ARCHITECTURES as KINDS
 from deqviz.experiments.losses.architectures import Architecture
@@ -192,7 +192,9 @@ def _asymmetries(lines: Sequence[Line]) -> Chart:
 
 
 def _places(lines: Sequence[Line]) -> Axis:
-    return Axis("training loss, in the order of the legend", low=0.4, high=max(len(lines), 1) + 0.6)
+    return Axis(
+        "training loss, in the order of the legend", low=0.4, high=max(len(lines), 1) + 0.6, is_nominal=True
+    )
 
 
 def _shown(value: float) -> float:
@@ -239,7 +241,7 @@ def _training(names: Sequence[str], lessons: Sequence[Lesson[DepthRow]]) -> Char
         drawn.append(Series(name, [lesson.step for lesson in own], y, _colour(name), "line"))
         if own and own[-1].step == own[-1].steps:
             tail = y[-max(1, len(y) // 10) :]
-            ends.append(f"{name} {sum(tail) / len(tail):.1f} dB")
+            ends.append(f"{name} {decibels(sum(tail) / len(tail), 1)}")
     text = "; ".join(ends)
     return Chart(
         "training",
@@ -270,7 +272,9 @@ def _beyond(names: Sequence[str], rows: Sequence[DepthRow]) -> Chart:
         if own:
             depth, trained = own[0].depth, own[0].trained
             end = max((row for row in own if row.k <= BEYOND * depth), key=lambda row: row.k)
-            parts.append(f"{name} {trained:.2f} dB at {depth} and {_signed(end.psnr - trained)} at {end.k}")
+            parts.append(
+                f"{name} {decibels(trained)} at {depth} and {_signed(end.psnr - trained)} at {end.k}"
+            )
             drawn.append(Series("", [depth, depth], [low, top], _colour(name), "dotted"))
     return Chart(
         "depth",

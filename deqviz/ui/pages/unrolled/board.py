@@ -8,7 +8,6 @@ from deqviz.core.guarantee import Guarantee
 from deqviz.core.registry import Choice
 from deqviz.experiments._rows import panel, together
 from deqviz.experiments.unrolled.training_run import TeachingRun
-from deqviz.networks._weights import card
 from deqviz.runtime.study import Study, StudySnapshot
 from deqviz.ui.components.board.records import Board, Chart, Explanation, Row, Tile
 from deqviz.ui.components.guarantees import named, verdict
@@ -188,5 +187,5 @@ def _explanation(setting: Setting) -> Explanation:
     image = {"Pictures": setting.picture, "Inpainting": setting.colour}.get(setting.view, "")
     level = setting.level / 255 if setting.view == "Pictures" else None
     operator = Choice("inpainting" if setting.view == "Inpainting" else "denoising")
-    trained = domain.compared(card(key).domain, operator, image, level=level)
-    return Explanation(equation, f"{text} The weights: {trained.sentence}", hint)
+    trained = domain.of_weights(key, operator, image, level)
+    return Explanation(equation, f"{text} The weights: {trained.sentence}" if trained else text, hint)

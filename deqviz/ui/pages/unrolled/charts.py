@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from skimage.measure import find_contours
 
-from deqviz.core.numbers import number, pretty
+from deqviz.core.numbers import decibels, number, pretty
 from deqviz.experiments.unrolled.inpainting_strip import InpaintingStrip
 from deqviz.experiments.unrolled.inpainting_strip import StripRow as HoleRow
 from deqviz.experiments.unrolled.layer_descent import LayerRow
@@ -486,7 +486,7 @@ def patch_tiles(setting: Setting, snapshot: StudySnapshot) -> Iterator[Tile]:
 
     def tile(row: tuple[str, int], title: str) -> Iterator[Tile]:
         if row in images and row in psnr:
-            yield Tile(f"{row[0]}{row[1]}", title, to_bytes(images[row]), f"{psnr[row]:.2f} dB")
+            yield Tile(f"{row[0]}{row[1]}", title, to_bytes(images[row]), decibels(psnr[row]))
 
     yield from tile((NOISY, 0), "Noisy image")
     names = [rival.title for rival in experiment.rivals]

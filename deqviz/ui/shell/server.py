@@ -1,0 +1,185 @@
+"""Whom the server answers, and what its answers allow a browser.
+
+Streamlit answers under every name, so a page of the web whose name is bound to this machine once it is loaded
+(DNS rebinding) would be one of ours. `st.App`, in app.py, is Streamlit's own place for what comes before it.
+"""
+
+import ipaddress
+import re
+import socket
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import streamlit as st
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit import config, file_util, net_util, url_util
+from streamlit.web.server.server_util import get_display_address, get_url, is_url_from_allowed_origins
+from streamlit.web.server.starlette import starlette_websocket
+from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
+
+METRICS: Final = "/_stcore/metrics"
+NAME_REFUSED: Final = (
+    "DEQViz does not answer under this name: open it by the IP address of its machine, "
+    "or start it with --server.allowedHosts NAME.\n"
+)
+PAGE_REFUSED: Final = (
+    "This page may not ask DEQViz: start it with --server.corsAllowedOrigins ORIGIN if it should.\n"
+)
+PUBLIC: Final = (
+    "Everybody who reaches this machine can use it and share its computing time, for there are no accounts: "
+    "docs/deploy.md has the limits."
+)
+
+
+def _policy(index: Path) -> str:
+    """The Content-Security-Policy of Streamlit's page, whose inline scripts are named by their hashes."""
+    inline = re.findall(r"<script>(.*?)</script>", index.read_text(encoding="utf-8"), re.DOTALL)
+    hashes = (b64encode(sha256(script.encode()).digest()).decode() for script in inline)
+    return "; ".join(
+        (
+            "default-src 'self'",
+            # The modules of components come through the websocket and are imported as blobs.
+            " ".join(("script-src 'self' blob:", *(f"'sha256-{one}'" for one in hashes))),
+            "style-src 'self' 'unsafe-inline'",  # Streamlit and Plotly write their sheets into the page
+            "img-src 'self' data: blob:",
+            "font-src 'self' data:",
+            "media-src 'self' data: blob:",
+            "worker-src 'self' blob:",
+            "object-src 'none'",
+            "base-uri 'self'",
+            "form-action 'self'",
+            "frame-ancestors 'self'",
+        )
+    )
+
+
+HEADERS: Final = {
+    "Content-Security-Policy": _policy(Path(file_util.get_static_dir()) / "index.html"),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""What every answer says to a browser."""
+
+
+def is_own_host(host: str | None) -> bool:
+    """Whether a Host header names this machine: by an address, or by a name that is its own or was allowed.
+
+    An address cannot be bound to anything else, so it is no way for a foreign page.
+    """
+    name = _name(host or "")
+    if name is None:
+        return False
+    is_allowed = bool(config.get_option("server.allowedHosts")) and is_host_allowed(host)
+    return is_allowed or _is_address(name) or name.endswith(".localhost") or name in _own_names()
+
+
+def is_own_page(origin: str, host: str) -> bool:
+    """Whether an Origin header is that of a page from `host`, of this machine or of an allowed place."""
+    try:
+        return urlsplit(origin).netloc.lower() == host.lower() or is_url_from_allowed_origins(origin)
+    except ValueError:
+        return False
+
+
+def is_public(address: str | None) -> bool:
+    """Whether other machines reach a server that is bound to this address; without one, all do."""
+    if not address:
+        return True
+    return not (ipaddress.ip_address(address).is_loopback if _is_address(address) else address == "localhost")
+
+
+def _name(host: str) -> str | None:
+    """The name in a Host header, or None where it is none."""
+    try:
+        parts = urlsplit(f"//{host}")
+        _ = parts.port
+    except ValueError:
+        return None
+    return (parts.hostname or "").rstrip(".") if parts.netloc == host and "@" not in host else None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _own_names() -> set[str]:
+    """What this machine is called, by itself and by Streamlit's settings."""
+    own = socket.gethostname().lower()
+    short = own.partition(".")[0]
+    places = [config.get_option(name) for name in ("browser.serverAddress", "server.address")]
+    places += config.get_option("server.corsAllowedOrigins")
+    named = (url_util.get_hostname(place) for place in places if place)
+    return {"localhost", own, short, f"{short}.local", *(name for name in named if name)}
+
+
+class Guard:
+    """Refuses foreign names and pages, requests and websockets alike, and adds `HEADERS` to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or hand it on."""
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        app = (_refusal(scope) if scope["type"] in ("http", "websocket") else None) or self._app
+        await app(scope, receive, answer)
+
+
+def _refusal(scope: Scope) -> PlainTextResponse | None:
+    """Why a request is not answered; None where it is."""
+    headers = Headers(scope=scope)
+    hosts, origins = headers.getlist("host"), headers.getlist("origin")
+    if not all(map(is_own_host, hosts)):
+        return PlainTextResponse(NAME_REFUSED, 403)
+    if not all(is_own_page(origin, hosts[0] if hosts else "") for origin in origins):
+        return PlainTextResponse(PAGE_REFUSED, 403)
+    if scope["path"].rstrip("/").endswith(METRICS):
+        return PlainTextResponse("Not Found\n", 404)
+    return None
+
+
+MIDDLEWARE: Final = (Middleware(Guard),)
+
+
+def _unknown() -> str | None:
+    """No address: nobody is asked for it."""
+    return None
+
+
+# What Streamlit has no setting for, all in this place; test_server.py fails where another version needs more.
+# For its greeting, and for every origin that it does not know, it asks checkip.amazonaws.com how this machine
+# is seen from outside, and opens a socket towards 8.8.8.8. Nothing needs either.
+net_util.get_external_ip = net_util.get_internal_ip = _unknown
+# Once server.allowedHosts is set, its websocket would be closed to localhost and to addresses.
+starlette_websocket.is_host_allowed = is_own_host
+
+
+@asynccontextmanager
+async def greeting(_app: st.App) -> AsyncIterator[None]:
+    """Say where the app is, once it can be asked, and what it means that others reach it."""
+    address: str | None = config.get_option("server.address")
+    place = get_display_address(address or "::")  # which Streamlit binds where nothing is set
+    if config.is_manually_set("browser.serverAddress"):
+        place = config.get_option("browser.serverAddress")
+    lines = [f"DEQViz is at {get_url(f'[{place}]' if ':' in place else place)}"]
+    lines += [PUBLIC] if is_public(address) else []
+    print("", *lines, sep="\n  ", end="\n\n", flush=True)  # noqa: T201 — what `deqviz app` says
+    yield

@@ -1,0 +1,274 @@
+"""The server as `make app`, the image and `streamlit run` start it: whom it answers; and it asks nobody."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPMessage
+from pathlib import Path
+
+import pytest
+from streamlit import config, net_util
+
+from deqviz.ui.shell import server
+from tests.browser import Server, offline
+from tests.places import PATIENCE, ROOT
+
+DEQVIZ = [sys.executable, "-c", "import sys, deqviz.cli; sys.exit(deqviz.cli.main())"]
+FOREIGN = "rebound.example"
+PATHS = ["/", "/_stcore/health", "/_stcore/host-config", "/media/a.png", "/component/a/b.js"]
+PATHS += [
+    "/_stcore/bidi-components/deqviz.plotly/plotly.min.js",
+    "/_stcore/upload_file/a/b",
+    "/static/js/a.js",
+]
+SOCKET = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Protocol": "streamlit",
+}
+
+
+def _made() -> list[str]:
+    """The words of `make app`."""
+    recipe = re.search(r"^app:.*\n\t@\$\(BIN\)/deqviz (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert recipe
+    return [*DEQVIZ, *recipe[1].split()]
+
+
+def _contained() -> list[str]:
+    """The words of the image."""
+    line = re.search(r"^ENTRYPOINT (\[.+\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert line
+    name, *words = json.loads(line[1])
+    assert name == "deqviz"
+    return [*DEQVIZ, *words]
+
+
+STARTS = {
+    "make app": _made(),
+    "the image": _contained(),
+    # A greeting of Streamlit's where one is asked for, and origins that are not the Host.
+    "behind a proxy": [
+        *(*DEQVIZ, "app", "--server.address=0.0.0.0", "--logger.hideWelcomeMessage=false"),
+        *("--server.allowedHosts=deqviz.example", "--server.corsAllowedOrigins=https://deqviz.example"),
+    ],
+    "streamlit run": [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        str(ROOT / "app.py"),
+        "--server.address=0.0.0.0",
+    ],
+}
+
+
+@pytest.fixture(scope="module", params=STARTS)
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The app as it is started in one of the ways; afterwards it has asked nobody anything."""
+    folder = tmp_path_factory.mktemp("server")
+    own = {
+        name: value for name, value in os.environ.items() if not name.startswith(("DEQVIZ_", "STREAMLIT_"))
+    }
+    path = os.pathsep.join(part for part in (str(ROOT), own.get("PYTHONPATH", "")) if part)
+    one = Server(
+        STARTS[request.param], folder / "log.txt", own | {"HOME": str(folder), "PYTHONPATH": path}, folder
+    )
+    one.wait()
+    yield one
+    one.stop()
+    assert one.called() == []
+    if "streamlit" not in STARTS[request.param]:
+        assert one.process.returncode == 0, "what registers with atexit is called"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server answers to a request."""
+
+    status: int
+    headers: HTTPMessage
+    body: bytes
+
+
+def answer(one: Server, path: str = "/", method: str = "GET", **headers: str) -> Reply:
+    """The answer to a request with these headers; `Host` is its own, unless given."""
+    with closing(HTTPConnection("127.0.0.1", one.port, timeout=PATIENCE)) as connection:
+        connection.putrequest(method, path, skip_host=True)
+        for name, value in ({"Host": f"127.0.0.1:{one.port}"} | headers).items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        with closing(connection.getresponse()) as reply:
+            return Reply(reply.status, reply.headers, b"" if reply.status == 101 else reply.read())
+
+
+def status(one: Server, path: str = "/", method: str = "GET", **headers: str) -> int:
+    return answer(one, path, method, **headers).status
+
+
+def is_open(one: Server, host: str, origin: str) -> bool:
+    """Whether a page of this origin may speak with the app under this name."""
+    reached = status(one, "/_stcore/stream", **SOCKET, Host=host, Origin=origin)
+    assert reached in (101, 403)
+    return reached == 101
+
+
+def test_a_name_that_is_not_ours_is_refused_on_every_way_in(running: Server) -> None:
+    host = f"{FOREIGN}:{running.port}"
+    assert {status(running, path, Host=host, Origin=f"http://{host}") for path in PATHS} == {403}
+    assert {status(running, path, Host=host) for path in PATHS} == {403}
+    assert status(running, PATHS[-2], "PUT", Host=host, Origin=f"http://{host}") == 403
+    assert not is_open(running, host, f"http://{host}")
+    assert server.NAME_REFUSED.encode() == answer(running, Host=host).body
+
+
+def test_a_page_that_is_not_ours_is_refused_under_our_name(running: Server) -> None:
+    for host in (f"127.0.0.1:{running.port}", f"localhost:{running.port}", f"192.168.1.5:{running.port}"):
+        for origin in (f"http://{FOREIGN}", f"http://{FOREIGN}:{running.port}", "null", "http://["):
+            assert {status(running, path, Host=host, Origin=origin) for path in PATHS} == {403}
+            assert not is_open(running, host, origin)
+    assert server.PAGE_REFUSED.encode() == answer(running, Origin=f"http://{FOREIGN}").body
+
+
+def test_our_own_pages_are_served(running: Server, request: pytest.FixtureRequest) -> None:
+    is_proxied = "behind a proxy" in request.node.name
+    # A proxy that passes the Host on, one that does without its port, one that does not.
+    for host in ("deqviz.example:8443", "deqviz.example", f"127.0.0.1:{running.port}"):
+        assert is_open(running, host, "https://deqviz.example:8443") is is_proxied
+    for name in ("127.0.0.1", "localhost", "192.168.1.5", "[fe80::1]", socket.gethostname()):
+        assert status(running, Host=f"{name}:{running.port}") == 200
+        assert is_open(running, f"{name}:{running.port}", f"http://{name}:{running.port}")
+
+
+def test_every_answer_says_what_it_allows_and_none_tells_of_the_memory(running: Server) -> None:
+    script = re.search(rb'src="\./(static/js/[^"]+)"', answer(running).body)
+    assert script
+    for path, expected in (
+        ("/", 200),
+        (f"/{script[1].decode()}", 200),
+        ("/_stcore/metrics", 404),
+        ("/media/a", 404),
+    ):
+        reply = answer(running, path)
+        assert reply.status == expected
+        assert {name: reply.headers[name] for name in server.HEADERS} == server.HEADERS
+    assert status(running, "/_stcore/metrics/") == 404
+    policy = server.HEADERS["Content-Security-Policy"]
+    assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
+    assert "unsafe-eval" not in policy
+
+
+def test_a_server_that_others_reach_says_so(running: Server, request: pytest.FixtureRequest) -> None:
+    greeting = running.log.read_text()
+    place = "127.0.0.1" if "make app" in request.node.name else "localhost"
+    assert f"DEQViz is at http://{place}:{running.port}\n" in greeting
+    assert greeting.count(server.PUBLIC) == (place == "localhost")
+
+
+def test_what_streamlit_would_ask_is_heard(tmp_path: Path) -> None:
+    # Without this the tests above could not fail.
+    asked = "from streamlit import net_util; print(net_util.get_external_ip(), net_util.get_internal_ip())"
+    calls = tmp_path / "calls.txt"
+    subprocess.run(
+        [sys.executable, "-c", asked], env=offline(os.environ, calls), check=True, capture_output=True
+    )
+    heard = calls.read_text().splitlines()
+    assert {"getaddrinfo checkip.amazonaws.com", "connect 8.8.8.8"} == set(heard)
+
+
+@pytest.fixture
+def options(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """Streamlit's settings, those in this dictionary instead of what they are."""
+    given: dict[str, object] = {}
+    get = config.get_option
+    monkeypatch.setattr(config, "get_option", lambda name: given[name] if name in given else get(name))
+    return given
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "LOCALHOST:8501",
+        "a.localhost",
+        "localhost.",
+        "127.0.0.1:80",
+        "10.0.0.7",
+        "[::1]:8501",
+        "[fe80::1]",
+    ],
+)
+def test_loopback_names_and_addresses_are_this_machine(host: str) -> None:
+    assert server.is_own_host(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "rebound.example",
+        "127.0.0.1.rebound.example",
+        "localhost.rebound.example",
+        "rebound.example:8501",
+        "alocalhost",
+        "",
+        "a@localhost",
+        "localhost/a",
+        "localhost:port",
+        "localhost?",
+        "[::1",
+        "127.0.0.1, rebound.example",
+        "*",
+    ],
+)
+def test_other_names_and_what_is_no_name_are_not(host: str) -> None:
+    assert not server.is_own_host(host)
+
+
+def test_names_are_ours_that_the_settings_give(
+    options: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "Board7.uni.example")
+    assert all(map(server.is_own_host, ("board7", "board7.uni.example:80", "board7.local")))
+    assert not server.is_own_host("uni.example")
+    options["server.allowedHosts"] = ["*.lab.example"]
+    assert server.is_own_host("deqviz.lab.example")
+    assert not server.is_own_host("lab.example")
+    assert server.is_own_host("127.0.0.1")
+    options["server.corsAllowedOrigins"] = ["https://deqviz.example:8443"]
+    assert server.is_own_host("deqviz.example")
+    assert server.is_own_page("https://deqviz.example", "127.0.0.1:8501")
+    options["server.address"] = "served.example"
+    assert server.is_own_host("served.example")
+    options["server.allowedHosts"] = ["*"]
+    assert server.is_own_host("anything.example")
+
+
+@pytest.mark.parametrize(
+    ("address", "is_public"),
+    [
+        ("127.0.0.1", False),
+        ("localhost", False),
+        ("::1", False),
+        ("0.0.0.0", True),
+        ("::", True),
+        (None, True),
+        ("", True),
+        ("192.168.1.5", True),
+        ("board7", True),
+    ],
+)
+def test_who_reaches_an_address(address: str | None, is_public: bool) -> None:
+    assert server.is_public(address) is is_public
+
+
+def test_nobody_is_asked_for_the_address_of_this_machine() -> None:
+    assert net_util.get_external_ip() is None
+    assert net_util.get_internal_ip() is None
