@@ -108,6 +108,16 @@ def _check(page: tifffile.TiffPage, most: int) -> None:
     codes = [tag.code for tag in page.tags]
     if len(set(codes)) < len(codes):
         raise UploadError("The TIFF says the same thing twice: save it again.")
+    lengths = (
+        page.imagewidth,
+        page.imagelength,
+        page.imagedepth,
+        page.rowsperstrip or 0,
+        page.samplesperpixel,
+    )
+    tile = (page.tilewidth, page.tilelength, page.tiledepth)
+    if not all(isinstance(n, int) and n >= 0 for n in (*lengths, *tile)):  # a tag may be a list of millions
+        raise UploadError("The TIFF has no size: save it again.")
     if page.imagewidth * page.imagelength > most:
         size = f"{page.imagewidth} × {page.imagelength}"
         raise UploadError(f"The image has {size} pixels and the limit is 4096 × 4096: make it smaller first.")

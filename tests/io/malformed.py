@@ -368,6 +368,7 @@ BOTTOMLESS: dict[str, Callable[[], bytes]] = {
     "bomb-samples.tif": lambda: ifd(flood(), bits=64, kind=3, samples=60000),
     "bomb-offsets.tif": lambda: ifd(b"\1\2" * 2**20, packing=1, rows=1, strip=(3, 2**20), bytes=(3, 2**20)),
     "bomb-offsets-bytes.tif": lambda: ifd(b"\1" * 2**21, packing=1, rows=1, strip=(1, 2**21)),
+    "bomb-lengths.tif": lambda: tiles(16, b"\1\2" * 99, packing=1, wide=2**25, high=(3, 8)),
     "bomb-turns.tif": lambda: ifd(struct.pack("<II", 1, 3) * 2**17, packing=1, turn=(5, 2**17)),
     "bomb-lzma.tif": lambda: ifd(flood(), packing=34925),
     "bomb-long.png": lambda: png(48, 48, body=flood()),
