@@ -17,6 +17,9 @@ import streamlit as st
 @st.cache_resource(show_spinner=False)
 def settle() -> None:
     """Once per process: what the imports made will live for ever, so no collection need look at it."""
+    from deqviz.ui.shell import widget_states
+
+    widget_states.guard()
     gc.collect()
     gc.freeze()
 
