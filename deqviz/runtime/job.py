@@ -21,6 +21,7 @@ from deqviz.methods._base import largest_gap
 from deqviz.runtime import faults
 from deqviz.runtime.export_record import Record
 from deqviz.runtime.guarantee_table import GuaranteeTable
+from deqviz.runtime.limits import Demand, demands_of
 from deqviz.runtime.logbook import Frame, Logbook
 from deqviz.runtime.run_snapshot import OVER, RunSnapshot, Setup, State
 from deqviz.runtime.trajectory_chart import Chart, draw
@@ -99,6 +100,11 @@ class Job:
             self._not_before = 0.0
 
     @property
+    def demands(self) -> tuple[Demand, ...]:
+        """What the server limits."""
+        return demands_of(self.scenario)
+
+    @property
     def state(self) -> State:
         """The state now."""
         return self._state
@@ -149,12 +155,12 @@ class Job:
                 self._check(deadline)
             if self._wanted or self._state in OVER:
                 self._show()
-        except Exception as error:  # the page must tell any failure, and the worker must survive it
+        except BaseException as error:  # the page must tell any failure, and the worker must survive it
             self._fail(error)
         finally:
             self.ready.set()
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         if self._state in OVER:  # its last image cannot be made: that is not tried for ever
             self._current = None
             return

@@ -251,6 +251,8 @@ class Broken(Method):
         for iterate in self.inner.iterates(problem, start):
             if iterate.k == 3 and self.fault == "raise":
                 raise RuntimeError("the sky fell")
+            if iterate.k == 3 and isinstance(self.fault, BaseException):
+                raise self.fault
             bad = iterate.k >= 3
             yield dataclasses.replace(iterate, residual=math.nan, gap=math.nan) if bad else iterate
 
@@ -273,6 +275,34 @@ def test_faults_become_states_with_a_sentence(worker, monkeypatch, fault, state,
     snapshot = job.snapshot()
     assert (snapshot.state, part in snapshot.message) == (state, True), snapshot.message
     assert len(snapshot.marks) >= 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (SystemExit(), "The run failed after iteration 2 (SystemExit)."),
+        (SystemExit("bye"), "The run failed after iteration 2 (SystemExit: bye)."),
+        (KeyboardInterrupt(), "The run failed after iteration 2 (KeyboardInterrupt)."),
+        (GeneratorExit(), "The run failed after iteration 2 (GeneratorExit)."),
+        (RecursionError("too deep"), "The run failed after iteration 2 (RecursionError: too deep)."),
+        (MemoryError(), "The device ran out of memory: choose a smaller image, or close other runs."),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_whatever_a_method_raises_the_run_ends_with_a_sentence_and_others_go_on(
+    worker, monkeypatch, fault, message
+):
+    other = start(worker, dataclasses.replace(ENDLESS, iterations=400))
+    until(lambda: other.state != "preparing")  # its method is built and whole
+    original = Scenario.build_method
+    with monkeypatch.context() as patch:
+        patch.setattr(Scenario, "build_method", lambda self: Broken(original(self), fault))
+        job = start(worker, ENDLESS)
+        until(lambda: job.state in OVER)
+    snapshot = job.snapshot()
+    assert (snapshot.state, snapshot.message, len(snapshot.marks)) == ("failed", message, 3)
+    until(lambda: other.state in OVER)
+    assert other.state == "done"
 
 
 def test_an_impossible_problem_is_told_in_its_own_words(worker):

@@ -15,7 +15,6 @@ from streamlit.config import get_option
 
 from deqviz.core.machine import device, thread_count, trim
 from deqviz.runtime.job import Job
-from deqviz.runtime.limits import limits
 from deqviz.runtime.study import Study
 from deqviz.runtime.worker import Task, worker
 from deqviz.scenario import Scenario
@@ -214,9 +213,6 @@ def start(scenario: Scenario) -> Job:
     st.session_state.job = job
     history().add(job)
     _hold_all()
-    rejection = limits().rejection(scenario)
-    if rejection is not None:
-        job.end(rejection)
     submit(job)
     address.write("reconstruct", scenario.to_query())
     return job

@@ -13,6 +13,7 @@ from deqviz.core.metrics import ssim
 from deqviz.core.space import Image
 from deqviz.experiments.probe import Path
 from deqviz.runtime.job import Job
+from deqviz.runtime.limits import Demand
 from deqviz.runtime.run_snapshot import OVER
 from deqviz.runtime.study_snapshot import State
 from deqviz.runtime.worker import Task
@@ -51,6 +52,9 @@ class Runner(Job):
 
 class Judge:
     """A task for the worker: the structural similarity of what the runs kept, the last iterates first."""
+
+    demands: tuple[Demand, ...] = ()
+    """Of a run that is too large nothing is kept."""
 
     def __init__(self, runs: tuple[Runner, ...]) -> None:
         """Nothing is computed here."""
@@ -107,9 +111,8 @@ class Judge:
                     self._similarities[run.id][k] = value
                 if time.monotonic() > deadline:
                     return
-        except (
-            Exception
-        ):  # an upload that was forgotten meanwhile, or no memory: the table has no number then
+        except Exception:
+            # An upload that was forgotten meanwhile, or no memory: the table has no number then.
             self._is_ended = True
 
 
