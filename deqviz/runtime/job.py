@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -92,6 +92,14 @@ class Job:
             if self._state not in OVER:
                 self._state, self._message = "stopped", message
         self.ready.set()
+
+    def release(self) -> None:
+        """Let go of the solver's state and of the runs from other starts, once they are drawn."""
+        self._chart_due = 0.0
+        self._draw()
+        with self._lock:
+            self._probes = [replace(probe, path=(), landscape=None) for probe in self._probes]
+        self._stream = self._checks = None
 
     def set_speed(self, per_second: float) -> None:
         """At most so many iterations per second; infinity for no limit."""

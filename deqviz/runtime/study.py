@@ -128,9 +128,9 @@ class Study:
                 self._seconds += time.monotonic() - begun
                 self._since = None
             if self._state in OVER:
-                self._close()
+                self.release()
 
-    def _close(self) -> None:
+    def release(self) -> None:
         """Let go of what the generators hold; rows and views stay."""
         streams, self._plan, self._stream = (self._plan, self._stream), None, None
         for stream in streams:

@@ -24,6 +24,8 @@ from deqviz.runtime.limits import Demand, Limits, limits
 
 SLICE = 0.1
 """Seconds a job may run while others are waiting."""
+TRIM = 1.0
+"""Seconds between two times that freed memory is given back while others are computing: it takes a while."""
 
 
 @runtime_checkable
@@ -58,6 +60,10 @@ class Task(Protocol):
 
     def end(self, message: str) -> None:
         """Stop where it is because the server says so, and keep what was computed."""
+        ...
+
+    def release(self) -> None:
+        """Let go of what only computing needs, once it is over; on the worker's thread, between two slices."""
         ...
 
 
@@ -114,6 +120,7 @@ class Worker:
         self._wake = threading.Condition()
         self._is_closing = False
         self._since: float | None = None  # when the slice at hand began
+        self._trimmed = 0.0
         self._thread = threading.Thread(target=self._loop, name="deqviz-worker", daemon=True)
         self._thread.start()
         atexit.register(self.close)
@@ -182,10 +189,12 @@ class Worker:
         self._served = {e.party: self._served.get(e.party, 0.0) for e in self._entries}
 
     def _next(self) -> tuple[_Entry, bool] | None:
-        """The next task that may run, and whether others wait; sleeps until there is one, None at the end."""
+        """The next task that may run, and whether others wait; sleeps until there is one.
+
+        None where something is over, which is to be forgotten first, and at the end.
+        """
         with self._wake:
-            while not self._is_closing:
-                self._forget()
+            while not self._is_closing and not any(e.task.is_over() for e in self._entries):
                 self._update()
                 ready = [e for e in self._entries if e.task.is_runnable() and self._may(e)]
                 if ready:
@@ -200,12 +209,18 @@ class Worker:
         return None
 
     def _forget(self) -> None:
-        """Let go of what is over; after the last one, also of the memory that the runs had."""
-        over = [e for e in self._entries if e.task.is_over()]
+        """Let go of what is over, and of the memory that it had: the allocator would keep it for the next."""
+        with self._wake:
+            over = [e for e in self._entries if e.task.is_over()]
+            for entry in over:
+                self._entries.remove(entry)
+            self._update()
         for entry in over:
-            self._entries.remove(entry)
-        if over and not self._entries:
+            entry.task.release()
+        now = time.monotonic()
+        if over and (not self._entries or now - self._trimmed > TRIM):
             trim()
+            self._trimmed = now
 
     def _may(self, entry: _Entry) -> bool:
         return entry.is_new or not entry.task.is_live() or self._line.ahead(entry.party) == 0
@@ -221,6 +236,7 @@ class Worker:
     def _turn(self) -> None:
         """A slice for whoever is next; in a frame of its own, which does not hold the run any longer."""
         if (turn := self._next()) is None:
+            self._forget()
             return
         entry, is_crowded = turn
         torch.set_num_threads(thread_count(entry.task.side))
@@ -232,6 +248,7 @@ class Worker:
             with self._wake:
                 self._entries.remove(entry)
             entry.task.end(faults.sentence(error, "The server had to end this run"))
+            entry.task.release()
             return
         finally:
             self._since = None

@@ -17,7 +17,7 @@ class Clock:
     demands: tuple[Demand, ...] = ()
 
     def __init__(self, log=None, name=""):
-        self.turns, self.said, self.is_paused = 0, "", False
+        self.turns, self.said, self.is_paused, self.is_released = 0, "", False, False
         self.log, self.name = log if log is not None else [], name
 
     def is_runnable(self):
@@ -36,6 +36,9 @@ class Clock:
 
     def end(self, message):
         self.said = self.said or message
+
+    def release(self):
+        self.is_released = True
 
 
 @pytest.fixture

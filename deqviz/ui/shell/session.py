@@ -93,7 +93,11 @@ def _tidy_later() -> None:
 def _tidy() -> None:
     _forget_expired()
     time.sleep(0.5)
+    # app.py has frozen what lived when it was first drawn, the first visitor's session with it: a collection
+    # passes that over, and all that the session came to hold would stay for ever.
+    gc.unfreeze()
     gc.collect()
+    gc.freeze()
     trim()
 
 

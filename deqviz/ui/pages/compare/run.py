@@ -87,6 +87,10 @@ class Judge:
         del message
         self._is_ended = True
 
+    def release(self) -> None:
+        """Let go of the truth."""
+        self._truth = None
+
     def _next(self) -> tuple[Runner, int, Image] | None:
         """What comes next: of every finished run the last iterate, then the others."""
         over = [run for run in self._runs if run.state in OVER and run.kept]
