@@ -377,6 +377,20 @@ def test_after_the_run_the_theorems_are_put_to_the_test(worker):
     assert chart.is_final
 
 
+def test_a_run_that_is_over_keeps_what_is_shown_and_exported_and_nothing_else(worker):
+    job = start(worker, dataclasses.replace(ENDLESS, iterations=30), is_checked=True)
+    until(lambda: job.state in OVER)
+    until(lambda: job._stream is None)
+    assert job._checks is None
+    snapshot, chart, record = job.snapshot(), job.chart(), job.record()
+    assert snapshot.probes
+    assert all(not probe.path and probe.landscape is None for probe in snapshot.probes)
+    assert chart is not None
+    assert [track.label for track in chart.tracks][1:] == ["from zero", "from noise"]
+    assert record is not None
+    assert len(record.path) == len(snapshot.frames)
+
+
 def test_kept_iterates_stay_few():
     assert len([k for k in range(20001) if kept(k)]) < 100
 

@@ -209,6 +209,26 @@ def test_whatever_an_experiment_raises_the_study_ends_with_a_sentence(worker, fa
     assert study.snapshot().message.startswith(f"It failed after 0 rows ({type(fault).__name__}")
 
 
+def test_a_study_that_is_stopped_in_a_pause_lets_go_of_its_generator(worker):
+    held: list[int] = []
+
+    def plan():
+        try:
+            while True:
+                held[:] = [1]
+                yield
+        finally:
+            held.clear()
+
+    study = start(worker, plan)
+    until(lambda: held)
+    study.pause()
+    until(lambda: study.is_settled)
+    study.stop()
+    worker.wake()
+    until(lambda: not held)
+
+
 def test_a_generator_that_does_not_let_itself_be_closed_harms_nobody(worker):
     begun: list[int] = []
 

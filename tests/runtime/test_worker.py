@@ -233,6 +233,18 @@ def test_whatever_comes_out_of_a_task_ends_it_alone(worker, fault):
     until(lambda: late.turns > 3)
 
 
+def test_what_is_over_is_released_also_where_it_was_ended_between_two_slices(worker):
+    one, ended, other, faulty = worker(), Clock(), Clock(), Faulty(SystemExit())
+    for task in (ended, other, faulty):
+        one.submit(task)
+    until(lambda: ended.turns and other.turns)
+    ended.is_paused = True
+    ended.end("the tab was closed")
+    one.wake()
+    until(lambda: ended.is_released and faulty.is_released)
+    assert not other.is_released
+
+
 def test_a_turn_that_fails_outside_of_any_task_is_followed_by_the_next(worker, monkeypatch):
     one, task, failures = worker(), Clock(), iter((MemoryError(), SystemExit()))
     turn = one._turn

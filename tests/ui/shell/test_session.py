@@ -1,6 +1,8 @@
 """A closed tab ends its run; a blink of the connection does not."""
 
+import gc
 import inspect
+import weakref
 
 import pytest
 from streamlit import runtime
@@ -44,6 +46,28 @@ def test_a_session_that_moved_on_does_not_hold_the_old_run(job):
     tether.release()
     until(lambda: other.state == "stopped", "the end of the other run")
     assert job.state == "preparing"
+
+
+def test_what_was_frozen_while_somebody_was_there_is_collected_once_they_are_gone(monkeypatch):
+    class Visit:
+        """In a circle, as a session is."""
+
+        def __init__(self):
+            self.own = self
+
+    monkeypatch.setattr(session.time, "sleep", lambda seconds: None)
+    visit = Visit()
+    trace = weakref.ref(visit)
+    try:
+        gc.freeze()
+        del visit
+        gc.collect()
+        assert trace() is not None, "a collection passes over what is frozen"
+        session._tidy()
+        assert trace() is None
+        assert gc.get_freeze_count() > 0, "what lives on is frozen again"
+    finally:
+        gc.unfreeze()
 
 
 def test_streamlit_still_has_the_way_in_which_expired_sessions_are_forgotten():
