@@ -22,7 +22,7 @@ from deqviz.runtime import faults
 from deqviz.runtime.export_record import Record
 from deqviz.runtime.guarantee_table import GuaranteeTable
 from deqviz.runtime.limits import Demand, demands_of
-from deqviz.runtime.logbook import Frame, Logbook
+from deqviz.runtime.logbook import ROOM, Frame, Logbook
 from deqviz.runtime.run_snapshot import OVER, RunSnapshot, Setup, State
 from deqviz.runtime.trajectory_chart import Chart, draw
 from deqviz.scenario import Scenario
@@ -177,6 +177,8 @@ class Job:
             self._state = "failed"
             self._message = faults.sentence(error, f"The run failed after iteration {k}")
 
+    _room = ROOM
+
     def _prepare(self) -> None:
         with torch.no_grad():
             problem, truth = self.scenario.posed(self.device)
@@ -184,7 +186,7 @@ class Job:
         method = self.scenario.build_method()
         # The constants of the theorems may take a moment; here nobody waits for them.
         method.guarantees(problem, Evidence())
-        self._log = Logbook(truth, measured.device.type)
+        self._log = Logbook(truth, measured.device.type, self._room)
         self._panel = GuaranteeTable(method, problem, self._log)
         self._stream = method.iterates(problem)
         self._referee = StoppingRule(self.scenario.tolerance, problem.operator.image.size)

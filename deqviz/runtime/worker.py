@@ -63,7 +63,7 @@ class Task(Protocol):
         ...
 
     def release(self) -> None:
-        """Let go of what only computing needs, once it is over; on the worker's thread, between two slices."""
+        """Let go of what only computing needs, once it is over; on the worker's thread."""
         ...
 
 

@@ -11,7 +11,7 @@ import torch
 
 from deqviz import images
 from deqviz.core import machine
-from deqviz.core.records import Method
+from deqviz.core.records import Iterate, Method
 from deqviz.core.registry import Choice
 from deqviz.runtime.job import Job
 from deqviz.runtime.logbook import Logbook, kept
@@ -375,6 +375,23 @@ def test_after_the_run_the_theorems_are_put_to_the_test(worker):
     chart = job.chart()
     assert chart is not None
     assert chart.is_final
+
+
+def test_of_large_images_fewer_iterates_are_kept_the_first_and_the_newest_always():
+    x = torch.zeros(1, 1, 8, 8)
+    book = Logbook(x, room=20 * x.nbytes)
+    ks = [k for k in range(300) if kept(k)]
+    for k in ks:
+        book.keep(Iterate(k, x, 0.0, 0.0, k))
+        path = [at for at, _ in book.path]
+        assert path == [frame.k for frame in book.frames]
+        assert (path[0], path[-1]) == (0, k)
+        assert len(path) <= 20
+    assert len(path) > 10
+    tiny = Logbook(None, room=0)
+    for k in ks:
+        tiny.keep(Iterate(k, x, 0.0, 0.0, k))
+    assert 4 < len(tiny.path) <= 8
 
 
 def test_a_run_that_is_over_keeps_what_is_shown_and_exported_and_nothing_else(worker):

@@ -59,7 +59,7 @@ def test_a_storage_counts_once_a_constant_never_and_what_goes_is_given_back():
 
 
 def test_a_graph_that_nobody_goes_back_through_is_freed_all_the_same():
-    """A page that is left drops the graph of its run; a node that saves its own result must not hold itself."""
+    """A node that saves its own result must not hold itself."""
     x, saved = torch.ones(100, requires_grad=True), SavedBytes()
     with saved:
         end = x.exp().sigmoid().exp()

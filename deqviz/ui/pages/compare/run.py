@@ -14,6 +14,7 @@ from deqviz.core.space import Image
 from deqviz.experiments.probe import Path
 from deqviz.runtime.job import Job
 from deqviz.runtime.limits import Demand
+from deqviz.runtime.logbook import ROOM
 from deqviz.runtime.run_snapshot import OVER
 from deqviz.runtime.study_snapshot import State
 from deqviz.runtime.worker import Task
@@ -27,6 +28,8 @@ BUDGET = 12e6
 @dataclass
 class Runner(Job):
     """A job that also says how long each of its iterates took, and what it keeps."""
+
+    _room = ROOM / 3  # there may be six of them, and the browser is sent `BUDGET` of them all
 
     def __post_init__(self) -> None:
         """Nothing is computed here: the worker does that."""
