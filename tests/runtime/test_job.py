@@ -381,6 +381,7 @@ def test_of_large_images_fewer_iterates_are_kept_the_first_and_the_newest_always
     x = torch.zeros(1, 1, 8, 8)
     book = Logbook(x, room=20 * x.nbytes)
     ks = [k for k in range(300) if kept(k)]
+    path: list[int] = []
     for k in ks:
         book.keep(Iterate(k, x, 0.0, 0.0, k))
         path = [at for at, _ in book.path]

@@ -10,21 +10,26 @@ from deqviz.ui.components.board.protocol import parse_commands
 LARGEST = 2**53 - 1
 
 
-@pytest.fixture
-def tab(monkeypatch):
-    """A session, and what is acted on in it."""
-    session, acted = {}, []
-    monkeypatch.setattr(commands, "st", SimpleNamespace(session_state=session))
+class Tab:
+    """A session with a board."""
 
-    def send(*numbers: int) -> list[int]:
-        acted.clear()
+    def __init__(self) -> None:
+        self.session: dict[str, object] = {}
+
+    def __call__(self, *numbers: int) -> list[int]:
+        """Send commands of these numbers; those of them that are acted on."""
+        acted: list[int] = []
         sent = [{"name": "pause", "run": "r", "number": number} for number in numbers]
-        session["board"] = {"command": {"commands": sent}}
+        self.session["board"] = {"command": {"commands": sent}}
         commands.hear("board", parse_commands, lambda command: acted.append(command.number))
         return acted
 
-    send.session = session
-    return send
+
+@pytest.fixture
+def tab(monkeypatch) -> Tab:
+    one = Tab()
+    monkeypatch.setattr(commands, "st", SimpleNamespace(session_state=one.session))
+    return one
 
 
 def test_each_is_acted_on_once_and_in_order(tab):
@@ -46,7 +51,7 @@ def test_no_number_makes_the_tab_deaf(tab, number):
 def test_what_is_remembered_is_bounded(tab):
     for number in range(1, 3 * commands.REMEMBERED):
         tab(number)
-    assert len(tab.session["_board_heard"]) == commands.REMEMBERED
+    assert len(commands._heard("board")) == commands.REMEMBERED
 
 
 @pytest.mark.parametrize("state", [None, 5, "pause", [], {"command": 5}, {"command": {"commands": 5}}])
