@@ -15,6 +15,8 @@ from deqviz.core.quoted import quoted
 
 _LOG = logging.getLogger(__name__)
 _read = WStates.__getitem__
+_NUMBERS = {"int_value", "double_value"}
+"""A field of whole numbers sends the one and is registered with the other."""
 
 
 def guard() -> None:
@@ -27,7 +29,7 @@ def _careful(states: WStates, widget: str) -> Any:
     if not isinstance(state, Serialized) or metadata is None:
         return _read(states, widget)
     kind = state.value.WhichOneof("value")
-    if kind in (None, metadata.value_type):
+    if kind in (None, metadata.value_type) or {kind, metadata.value_type} == _NUMBERS:
         try:
             return _read(states, widget)
         except Exception as error:  # whatever a deserializer makes of nonsense

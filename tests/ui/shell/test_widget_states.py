@@ -76,7 +76,7 @@ def forged(at: AppTest, **field: Any) -> WidgetStates:
         ({"string_value": "abc"}, {"box", "text"}),
         ({"double_value": math.nan}, {"number"}),
         ({"bool_value": False}, {"toggle"}),
-        ({"int_value": 7}, set[str]()),
+        ({"int_value": 7}, {"number"}),
         ({"trigger_value": True}, set[str]()),
         ({"json_value": "{"}, set[str]()),
         ({"double_array_value": [math.nan]}, {"slider"}),
@@ -117,6 +117,15 @@ def test_what_a_browser_says_in_its_way_counts_and_nothing_is_logged(page, caplo
         "toggle": False,
         "text": "said",
     }
+    assert not caplog.records
+
+
+def test_a_browser_sends_whole_numbers_as_such_although_the_widget_is_registered_with_another_kind(
+    page, caplog
+):
+    state = WidgetStates()
+    state.widgets.add(id=page.number_input[0].id).int_value = 7
+    assert values(page._run(state))["number"] == 7
     assert not caplog.records
 
 
