@@ -15,12 +15,19 @@ from deqviz.bench.rows import Row, report
 ROOT = Path(__file__).parents[1]
 
 
-def run(rows: Callable[[], Iterator[Row]], description: str | None) -> int:
-    """Print the rows as they come, write them where `--json` says; 1 when a target is missed."""
+def run(rows: Callable[..., Iterator[Row]], description: str | None, **numbers: float) -> int:
+    """Print the rows as they come, write them where `--json` says; 1 when a target is missed.
+
+    `numbers` are options with their defaults, which `rows` is called with.
+    """
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=description, formatter_class=formatter)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
-    return report(rows(), parser.parse_args().json)
+    for name, value in numbers.items():
+        parser.add_argument(f"--{name}", type=type(value), default=value, metavar="N", help=f"({value:g})")
+    options = vars(parser.parse_args())
+    file = options.pop("json")
+    return report(rows(**options), file)
 
 
 def free_port() -> int:

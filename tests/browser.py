@@ -152,6 +152,11 @@ class Servers:
         """What they have asked of other machines since the last look."""
         return [call for server in self.running.values() for call in server.called()]
 
+    def refused(self) -> list[str]:
+        """What they took as not said: of what Chromium says of its widgets, nothing may be."""
+        logs = (server.log.read_text(errors="replace") for server in self.running.values())
+        return [line for log in logs for line in log.splitlines() if "A browser sent the widget" in line]
+
 
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
@@ -161,6 +166,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     for server in servers.running.values():
         server.stop()
     assert not servers.called()
+    assert not servers.refused()
 
 
 def _context(browser: Browser, width: int, height: int, theme: str) -> BrowserContext:

@@ -5,11 +5,22 @@ import torch
 from deqviz.core.quoted import clipped
 
 
-def sentence(error: Exception, where: str, *, own: tuple[type[Exception], ...] = (ValueError,)) -> str:
-    """One sentence about a failed run; `where` begins it; errors of the kinds in `own` speak themselves."""
+def sentence(error: BaseException, where: str, *, own: tuple[type[Exception], ...] = (ValueError,)) -> str:
+    """One sentence about a failed run; `where` begins it; errors of the kinds in `own` speak themselves.
+
+    The error may be of a plug-in's own kind, so nothing is taken for granted of it; never raises.
+    """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return "The device ran out of memory: choose a smaller image, or close other runs."
-    if isinstance(error, own):
-        text = str(error)
+    text = _text(error)
+    if isinstance(error, own) and text:
         return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
-    return f"{where} ({type(error).__name__}: {clipped(str(error), 400)})."
+    name = type(error).__name__
+    return f"{where} ({name}: {clipped(text, 400)})." if text else f"{where} ({name})."
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:  # its own __str__ failed
+        return ""

@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -21,7 +21,8 @@ from deqviz.methods._base import largest_gap
 from deqviz.runtime import faults
 from deqviz.runtime.export_record import Record
 from deqviz.runtime.guarantee_table import GuaranteeTable
-from deqviz.runtime.logbook import Frame, Logbook
+from deqviz.runtime.limits import Demand, demands_of
+from deqviz.runtime.logbook import ROOM, Frame, Logbook
 from deqviz.runtime.run_snapshot import OVER, RunSnapshot, Setup, State
 from deqviz.runtime.trajectory_chart import Chart, draw
 from deqviz.scenario import Scenario
@@ -92,11 +93,24 @@ class Job:
                 self._state, self._message = "stopped", message
         self.ready.set()
 
+    def release(self) -> None:
+        """Let go of the solver's state and of the runs from other starts, once they are drawn."""
+        self._chart_due = 0.0
+        self._draw()
+        with self._lock:
+            self._probes = [replace(probe, path=(), landscape=None) for probe in self._probes]
+        self._stream = self._checks = None
+
     def set_speed(self, per_second: float) -> None:
         """At most so many iterations per second; infinity for no limit."""
         with self._lock:
             self._speed = max(0.1, per_second)
             self._not_before = 0.0
+
+    @property
+    def demands(self) -> tuple[Demand, ...]:
+        """What the server limits."""
+        return demands_of(self.scenario)
 
     @property
     def state(self) -> State:
@@ -149,12 +163,12 @@ class Job:
                 self._check(deadline)
             if self._wanted or self._state in OVER:
                 self._show()
-        except Exception as error:  # the page must tell any failure, and the worker must survive it
+        except BaseException as error:  # the page must tell any failure, and the worker must survive it
             self._fail(error)
         finally:
             self.ready.set()
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         if self._state in OVER:  # its last image cannot be made: that is not tried for ever
             self._current = None
             return
@@ -163,6 +177,8 @@ class Job:
             self._state = "failed"
             self._message = faults.sentence(error, f"The run failed after iteration {k}")
 
+    _room = ROOM
+
     def _prepare(self) -> None:
         with torch.no_grad():
             problem, truth = self.scenario.posed(self.device)
@@ -170,7 +186,7 @@ class Job:
         method = self.scenario.build_method()
         # The constants of the theorems may take a moment; here nobody waits for them.
         method.guarantees(problem, Evidence())
-        self._log = Logbook(truth, measured.device.type)
+        self._log = Logbook(truth, measured.device.type, self._room)
         self._panel = GuaranteeTable(method, problem, self._log)
         self._stream = method.iterates(problem)
         self._referee = StoppingRule(self.scenario.tolerance, problem.operator.image.size)

@@ -21,6 +21,10 @@ CHUNK = 64
 """Iterates between two looks at the numbers on a GPU, each of which waits for it; fixed, so runs repeat."""
 SHARE = 0.05
 """How much of a run may go into judging its iterates, beyond the first fifty and the kept ones."""
+ROOM = 64e6
+"""Bytes that the kept iterates of a run may take: all that `kept` names but of colour on 512 × 512."""
+LEAST = 8
+"""Kept iterates of a run, however large."""
 
 
 def kept(k: int) -> bool:
@@ -47,12 +51,12 @@ class Frame:
 
 
 class Logbook:
-    """Written by the worker alone, read by anyone: the lists only grow, under the lock."""
+    """Written by the worker alone, read by anyone; the lists change under the lock."""
 
-    def __init__(self, truth: Image | None, device: str = "cpu") -> None:
-        """An empty book about reconstructions of `truth`, None where nobody knows it."""
+    def __init__(self, truth: Image | None, device: str = "cpu", room: float = ROOM) -> None:
+        """An empty book about reconstructions of `truth`, None where nobody knows it; `room` in bytes."""
         self._truth = truth
-        self._is_on_cpu = device == "cpu"
+        self._is_on_cpu, self._room = device == "cpu", room
         self._lock = threading.Lock()
         self._marks: list[Scalars] = []
         self._psnr: list[float] = []
@@ -104,6 +108,9 @@ class Logbook:
         with self._lock:
             self._kept.append((iterate.k, iterate.x.detach().to("cpu", copy=True)))
             self._frames.append(frame)
+            if len(self._kept) > max(LEAST, self._room / iterate.x.nbytes):
+                # Of a large image every second one, with the first and the newest: the pace stays even.
+                self._kept[:-1], self._frames[:-1] = self._kept[:-1:2], self._frames[:-1:2]
             if self._marks and self._marks[-1].k == iterate.k:
                 self._psnr[-1] = frame.psnr  # the last one of a run may not have been judged in time
 

@@ -3,6 +3,7 @@
 The worker calls `advance`, every other thread only sends commands and takes snapshots.
 """
 
+import contextlib
 import itertools
 import threading
 import time
@@ -12,6 +13,7 @@ from typing import Any, Literal
 from deqviz.experiments._rows import Experiment, Key, Progress, Row
 from deqviz.experiments._training_progress import Lesson
 from deqviz.runtime import faults
+from deqviz.runtime.limits import Demand
 from deqviz.runtime.study_snapshot import OVER, Part, RowImage, State, StudySnapshot
 
 __all__ = ["OVER", "Part", "Plan", "RowImage", "Study", "StudySnapshot"]
@@ -32,13 +34,18 @@ class Study:
     """One experiment, or several one after the other, being run; see the module.
 
     `source` is an experiment or a function that begins a `Plan`. `side`, the longer side of its images,
-    decides about torch threads.
+    decides about torch threads; `demands` are what the server limits.
     """
 
-    def __init__(self, source: "Experiment[Any] | Callable[[], Plan]", side: int = 128) -> None:
+    def __init__(
+        self,
+        source: "Experiment[Any] | Callable[[], Plan]",
+        side: int = 128,
+        demands: tuple[Demand, ...] = (),
+    ) -> None:
         """Nothing is computed here: the worker does that."""
         self.id = f"study-{next(_ids)}"
-        self.side = side
+        self.side, self.demands = side, demands
         self._source = source
         self._lock = threading.Lock()
         self._state: State = "preparing"
@@ -114,21 +121,22 @@ class Study:
                     self._prepare()
                 if time.monotonic() > deadline:
                     break
-        except Exception as error:  # the page must tell any failure, and the worker must survive it
+        except BaseException as error:  # the page must tell any failure, and the worker must survive it
             self._fail(error)
         finally:
             with self._lock:
                 self._seconds += time.monotonic() - begun
                 self._since = None
             if self._state in OVER:
-                self._close()
+                self.release()
 
-    def _close(self) -> None:
+    def release(self) -> None:
         """Let go of what the generators hold; rows and views stay."""
-        for stream in (self._plan, self._stream):
+        streams, self._plan, self._stream = (self._plan, self._stream), None, None
+        for stream in streams:
             if isinstance(stream, Generator):
-                stream.close()
-        self._plan = self._stream = None
+                with contextlib.suppress(BaseException):  # one that does not let itself be closed
+                    stream.close()
 
     def _prepare(self) -> None:
         if isinstance(self._source, Experiment):
@@ -178,7 +186,7 @@ class Study:
                 for old in list(self._views)[: max(0, len(self._views) - VIEWS)]:
                     del self._views[old]
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         where = f"It failed after {self._count()} rows"
         with self._lock:
             self._state = "failed"

@@ -19,10 +19,13 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from deqviz.core.machine import thread_count, trim, tune_allocator
-from deqviz.runtime.limits import Limits, limits
+from deqviz.runtime import faults, watchdog
+from deqviz.runtime.limits import Demand, Limits, limits
 
 SLICE = 0.1
 """Seconds a job may run while others are waiting."""
+TRIM = 1.0
+"""Seconds between two times that freed memory is given back while others are computing: it takes a while."""
 
 
 @runtime_checkable
@@ -32,6 +35,11 @@ class Task(Protocol):
     @property
     def side(self) -> int:
         """The longer side of its images, which decides about torch threads."""
+        ...
+
+    @property
+    def demands(self) -> tuple[Demand, ...]:
+        """What the server limits: one that demands too much is ended with a sentence, and never begun."""
         ...
 
     def is_runnable(self) -> bool:
@@ -52,6 +60,10 @@ class Task(Protocol):
 
     def end(self, message: str) -> None:
         """Stop where it is because the server says so, and keep what was computed."""
+        ...
+
+    def release(self) -> None:
+        """Let go of what only computing needs, once it is over; on the worker's thread."""
         ...
 
 
@@ -107,6 +119,8 @@ class Worker:
         self._served: dict[str, float] = {}
         self._wake = threading.Condition()
         self._is_closing = False
+        self._since: float | None = None  # when the slice at hand began
+        self._trimmed = 0.0
         self._thread = threading.Thread(target=self._loop, name="deqviz-worker", daemon=True)
         self._thread.start()
         atexit.register(self.close)
@@ -121,26 +135,38 @@ class Worker:
     def submit(self, task: Task, party: str = "") -> None:
         """Add a task to the round; one that is still in it, e.g. a study gone on with, is not added twice.
 
-        Tasks of one `party`, a visitor, share one slot; without a name each is its own. Where the line is as
-        long as the server allows, or the visitor has as many runs, a newcomer is ended with a sentence.
+        Tasks of one `party`, a visitor, share one slot; without a name each is its own. Where the task is
+        larger than the server allows, the line as long, or the visitor has as many runs, a newcomer is ended
+        with a sentence.
         """
         with self._wake:
             party = party or f"task {id(task)}"
             if all(e.task is not task for e in self._entries):
-                if (refusal := self._refusal(party)) is not None:
+                if (refusal := self._refusal(task, party)) is not None:
                     task.end(refusal)
                     return
                 self._entries.append(_Entry(task, party))
                 self._update()
             self._wake.notify()
 
-    def _refusal(self, party: str) -> str | None:
+    def _refusal(self, task: Task, party: str) -> str | None:
+        if (rejection := self._limits.rejection(task.demands)) is not None:
+            return rejection
         own = sum(e.party == party and e.task.is_live() for e in self._entries)
         if own >= self._limits.runs:
             return f"You have {own} active runs, and this server allows no more: stop one first."
         if not own and len(self._line) >= self._limits.queue:
             return f"{len(self._line)} visitors are computing or waiting here: try again in a minute."
         return None
+
+    def is_alive(self) -> bool:
+        """Whether its thread is there; it ends with the process, or by `close`."""
+        return self._thread.is_alive()
+
+    def busy(self) -> float:
+        """Seconds that the slice at hand has taken; 0 between two."""
+        since = self._since
+        return 0.0 if since is None else time.monotonic() - since
 
     def wake(self) -> None:
         """Tell the worker that a task may have become runnable."""
@@ -163,10 +189,12 @@ class Worker:
         self._served = {e.party: self._served.get(e.party, 0.0) for e in self._entries}
 
     def _next(self) -> tuple[_Entry, bool] | None:
-        """The next task that may run, and whether others wait; sleeps until there is one, None at the end."""
+        """The next task that may run, and whether others wait; sleeps until there is one.
+
+        None where something is over, which is to be forgotten first, and at the end.
+        """
         with self._wake:
-            while not self._is_closing:
-                self._forget()
+            while not self._is_closing and not any(e.task.is_over() for e in self._entries):
                 self._update()
                 ready = [e for e in self._entries if e.task.is_runnable() and self._may(e)]
                 if ready:
@@ -181,29 +209,53 @@ class Worker:
         return None
 
     def _forget(self) -> None:
-        """Let go of what is over; after the last one, also of the memory that the runs had."""
-        over = [e for e in self._entries if e.task.is_over()]
+        """Let go of what is over, and of the memory that it had: the allocator would keep it for the next."""
+        with self._wake:
+            over = [e for e in self._entries if e.task.is_over()]
+            for entry in over:
+                self._entries.remove(entry)
+            self._update()
         for entry in over:
-            self._entries.remove(entry)
-        if over and not self._entries:
+            entry.task.release()
+        now = time.monotonic()
+        if over and (not self._entries or now - self._trimmed > TRIM):
             trim()
+            self._trimmed = now
 
     def _may(self, entry: _Entry) -> bool:
         return entry.is_new or not entry.task.is_live() or self._line.ahead(entry.party) == 0
 
     def _loop(self) -> None:
-        while (turn := self._next()) is not None:
-            entry, is_crowded = turn
-            torch.set_num_threads(thread_count(entry.task.side))
-            begun = time.monotonic()
+        """Turn after turn: the thread lives on whatever comes out of one, no memory included."""
+        while not self._is_closing:
+            try:
+                self._turn()
+            except BaseException:
+                time.sleep(0.1)
+
+    def _turn(self) -> None:
+        """A slice for whoever is next; in a frame of its own, which does not hold the run any longer."""
+        if (turn := self._next()) is None:
+            self._forget()
+            return
+        entry, is_crowded = turn
+        torch.set_num_threads(thread_count(entry.task.side))
+        self._since = begun = time.monotonic()
+        try:
             entry.task.advance(begun + (SLICE if is_crowded else 0.5))
-            entry.seconds += time.monotonic() - begun
-            entry.is_new = False
-            if entry.seconds > self._limits.seconds and entry.task.is_live():
-                entry.task.end(
-                    f"A run may compute for {self._limits.seconds:g} s on this server; this one did."
-                )
-            turn = entry = None  # or this frame would hold the last run until the next one comes
+        except BaseException as error:
+            # Tasks do not raise, and still: one that does goes out of the round, and the others go on.
+            with self._wake:
+                self._entries.remove(entry)
+            entry.task.end(faults.sentence(error, "The server had to end this run"))
+            entry.task.release()
+            return
+        finally:
+            self._since = None
+        entry.seconds += time.monotonic() - begun
+        entry.is_new = False
+        if entry.seconds > self._limits.seconds and entry.task.is_live():
+            entry.task.end(f"A run may compute for {self._limits.seconds:g} s on this server; this one did.")
 
 
 _lock = threading.Lock()
@@ -216,4 +268,5 @@ def worker() -> Worker:
     with _lock:
         if _worker is None:
             _worker = Worker()
+            watchdog.watch(_worker)
         return _worker

@@ -11,7 +11,7 @@ import torch
 
 from deqviz import images
 from deqviz.core import machine
-from deqviz.core.records import Method
+from deqviz.core.records import Iterate, Method
 from deqviz.core.registry import Choice
 from deqviz.runtime.job import Job
 from deqviz.runtime.logbook import Logbook, kept
@@ -251,6 +251,8 @@ class Broken(Method):
         for iterate in self.inner.iterates(problem, start):
             if iterate.k == 3 and self.fault == "raise":
                 raise RuntimeError("the sky fell")
+            if iterate.k == 3 and isinstance(self.fault, BaseException):
+                raise self.fault
             bad = iterate.k >= 3
             yield dataclasses.replace(iterate, residual=math.nan, gap=math.nan) if bad else iterate
 
@@ -273,6 +275,34 @@ def test_faults_become_states_with_a_sentence(worker, monkeypatch, fault, state,
     snapshot = job.snapshot()
     assert (snapshot.state, part in snapshot.message) == (state, True), snapshot.message
     assert len(snapshot.marks) >= 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (SystemExit(), "The run failed after iteration 2 (SystemExit)."),
+        (SystemExit("bye"), "The run failed after iteration 2 (SystemExit: bye)."),
+        (KeyboardInterrupt(), "The run failed after iteration 2 (KeyboardInterrupt)."),
+        (GeneratorExit(), "The run failed after iteration 2 (GeneratorExit)."),
+        (RecursionError("too deep"), "The run failed after iteration 2 (RecursionError: too deep)."),
+        (MemoryError(), "The device ran out of memory: choose a smaller image, or close other runs."),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_whatever_a_method_raises_the_run_ends_with_a_sentence_and_others_go_on(
+    worker, monkeypatch, fault, message
+):
+    other = start(worker, dataclasses.replace(ENDLESS, iterations=400))
+    until(lambda: other.state != "preparing")  # its method is built and whole
+    original = Scenario.build_method
+    with monkeypatch.context() as patch:
+        patch.setattr(Scenario, "build_method", lambda self: Broken(original(self), fault))
+        job = start(worker, ENDLESS)
+        until(lambda: job.state in OVER)
+    snapshot = job.snapshot()
+    assert (snapshot.state, snapshot.message, len(snapshot.marks)) == ("failed", message, 3)
+    until(lambda: other.state in OVER)
+    assert other.state == "done"
 
 
 def test_an_impossible_problem_is_told_in_its_own_words(worker):
@@ -345,6 +375,38 @@ def test_after_the_run_the_theorems_are_put_to_the_test(worker):
     chart = job.chart()
     assert chart is not None
     assert chart.is_final
+
+
+def test_of_large_images_fewer_iterates_are_kept_the_first_and_the_newest_always():
+    x = torch.zeros(1, 1, 8, 8)
+    book = Logbook(x, room=20 * x.nbytes)
+    ks = [k for k in range(300) if kept(k)]
+    path: list[int] = []
+    for k in ks:
+        book.keep(Iterate(k, x, 0.0, 0.0, k))
+        path = [at for at, _ in book.path]
+        assert path == [frame.k for frame in book.frames]
+        assert (path[0], path[-1]) == (0, k)
+        assert len(path) <= 20
+    assert len(path) > 10
+    tiny = Logbook(None, room=0)
+    for k in ks:
+        tiny.keep(Iterate(k, x, 0.0, 0.0, k))
+    assert 4 < len(tiny.path) <= 8
+
+
+def test_a_run_that_is_over_keeps_what_is_shown_and_exported_and_nothing_else(worker):
+    job = start(worker, dataclasses.replace(ENDLESS, iterations=30), is_checked=True)
+    until(lambda: job.state in OVER)
+    until(lambda: job._stream is None)
+    assert job._checks is None
+    snapshot, chart, record = job.snapshot(), job.chart(), job.record()
+    assert snapshot.probes
+    assert all(not probe.path and probe.landscape is None for probe in snapshot.probes)
+    assert chart is not None
+    assert [track.label for track in chart.tracks][1:] == ["from zero", "from noise"]
+    assert record is not None
+    assert len(record.path) == len(snapshot.frames)
 
 
 def test_kept_iterates_stay_few():

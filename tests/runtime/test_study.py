@@ -197,6 +197,57 @@ def test_a_plan_that_fails_is_told_in_its_own_words(worker):
     assert (study.state, study.snapshot().message) == ("failed", "R may have no inverse here.")
 
 
+@pytest.mark.parametrize("fault", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), RecursionError()])
+def test_whatever_an_experiment_raises_the_study_ends_with_a_sentence(worker, fault):
+    def plan():
+        yield
+        raise fault
+
+    study, other = start(worker, plan), start(worker, Squares(30))
+    until(lambda: study.is_over() and other.is_over())
+    assert (study.state, other.state) == ("failed", "done")
+    assert study.snapshot().message.startswith(f"It failed after 0 rows ({type(fault).__name__}")
+
+
+def test_a_study_that_is_stopped_in_a_pause_lets_go_of_its_generator(worker):
+    held: list[int] = []
+
+    def plan():
+        try:
+            while True:
+                held[:] = [1]
+                yield
+        finally:
+            held.clear()
+
+    study = start(worker, plan)
+    until(lambda: held)
+    study.pause()
+    until(lambda: study.is_settled)
+    study.stop()
+    worker.wake()
+    until(lambda: not held)
+
+
+def test_a_generator_that_does_not_let_itself_be_closed_harms_nobody(worker):
+    begun: list[int] = []
+
+    def plan():
+        try:
+            while True:
+                begun.append(1)
+                yield
+        except GeneratorExit:
+            yield
+
+    study = start(worker, plan)
+    until(lambda: len(begun) > 3)
+    study.stop()
+    other = start(worker, Squares(30))
+    until(other.is_over)
+    assert (study.state, other.state) == ("stopped", "done")
+
+
 def test_time_left_is_the_pace_so_far(monkeypatch):
     clock = Clock()
     monkeypatch.setattr("deqviz.runtime.study.time", clock)

@@ -1,14 +1,12 @@
-"""Many visitors: slots, the line, leases, and what a server refuses."""
+"""Many visitors: slots, the line, leases, what a server refuses, and what a task may do to the thread."""
 
-import dataclasses
 import threading
 import time
 
 import pytest
 
-from deqviz.runtime.limits import Limits
+from deqviz.runtime.limits import Demand, Limits
 from deqviz.runtime.worker import Line, Worker
-from deqviz.scenario import Scenario
 from tests.places import until
 
 
@@ -16,9 +14,10 @@ class Clock:
     """A task that counts its turns and never ends by itself."""
 
     side = 32
+    demands: tuple[Demand, ...] = ()
 
     def __init__(self, log=None, name=""):
-        self.turns, self.said, self.is_paused = 0, "", False
+        self.turns, self.said, self.is_paused, self.is_released = 0, "", False, False
         self.log, self.name = log if log is not None else [], name
 
     def is_runnable(self):
@@ -37,6 +36,9 @@ class Clock:
 
     def end(self, message):
         self.said = self.said or message
+
+    def release(self):
+        self.is_released = True
 
 
 @pytest.fixture
@@ -188,29 +190,80 @@ def test_commands_from_many_threads_do_no_harm(worker):
     until(lambda: not one.visitors())
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("SLOTS", "0"),
-        ("SLOTS", "many"),
-        ("SECONDS", "nan"),
-        ("SECONDS", "-1"),
-        ("SIDE", "2.5"),
-        ("LEASE", "inf"),
-    ],
-)
-def test_a_limit_that_is_no_positive_number_is_named(name, text):
-    with pytest.raises(ValueError, match=f"DEQVIZ_{name} must be a"):
-        Limits.read({f"DEQVIZ_{name}": text})
+class Plugin(BaseException):
+    """An error of a foreign kind, which cannot even be written."""
+
+    def __str__(self) -> str:
+        raise SystemExit("and goes down with everything")
 
 
-def test_limits_are_read_from_the_environment_and_the_rest_stays():
-    found = Limits.read({"DEQVIZ_SLOTS": "2", "DEQVIZ_SECONDS": "90.5", "PATH": "/bin"})
-    assert found == dataclasses.replace(Limits(), slots=2, seconds=90.5)
+class Faulty(Clock):
+    """A task that lets something out of its slice, against the rules."""
+
+    def __init__(self, fault):
+        super().__init__()
+        self.fault = fault
+
+    def advance(self, deadline):
+        raise self.fault
 
 
-def test_what_is_too_large_is_told_with_what_to_choose_instead():
-    limits = Limits(side=128, iterations=100)
-    assert limits.rejection(Scenario(size=96, iterations=50)) is None
-    assert "at most 128 px" in str(limits.rejection(Scenario(size=256, iterations=50)))
-    assert "at most 100 iterations" in str(limits.rejection(Scenario(size=96)))
+FAULTS = [
+    SystemExit(3),
+    KeyboardInterrupt(),
+    GeneratorExit(),
+    MemoryError(),
+    RecursionError("too deep"),
+    StopIteration(),
+    Plugin(),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
+def test_whatever_comes_out_of_a_task_ends_it_alone(worker, fault):
+    one, faulty, other = worker(), Faulty(fault), Clock()
+    one.submit(faulty, "a")
+    one.submit(other, "b")
+    until(lambda: faulty.said and other.turns > 3)
+    word = "memory" if isinstance(fault, MemoryError) else type(fault).__name__
+    assert word in faulty.said
+    assert one.is_alive()
+    late = Clock()
+    one.submit(late, "a")
+    until(lambda: late.turns > 3)
+
+
+def test_what_is_over_is_released_also_where_it_was_ended_between_two_slices(worker):
+    one, ended, other, faulty = worker(), Clock(), Clock(), Faulty(SystemExit())
+    for task in (ended, other, faulty):
+        one.submit(task)
+    until(lambda: ended.turns and other.turns)
+    ended.is_paused = True
+    ended.end("the tab was closed")
+    one.wake()
+    until(lambda: ended.is_released and faulty.is_released)
+    assert not other.is_released
+
+
+def test_a_turn_that_fails_outside_of_any_task_is_followed_by_the_next(worker, monkeypatch):
+    one, task, failures = worker(), Clock(), iter((MemoryError(), SystemExit()))
+    turn = one._turn
+
+    def failing():
+        for failure in failures:
+            raise failure
+        turn()
+
+    monkeypatch.setattr(one, "_turn", failing)
+    one.submit(task)
+    until(lambda: task.turns > 3)
+
+
+def test_a_task_that_demands_too_much_is_ended_and_never_begun(worker):
+    one, large, small = worker(side=64), Clock(), Clock()
+    large.demands = (Demand("side", "Image size", 128, 32),)
+    one.submit(large)
+    one.submit(small)
+    until(lambda: small.turns > 3)
+    assert large.said == "This server allows at most 64 px, and Image size is 128 px: choose 64 px or less."
+    assert not large.turns

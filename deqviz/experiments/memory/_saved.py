@@ -43,7 +43,9 @@ class SavedBytes:
         self._hooks.__exit__(kind, error, trace)
 
     def _pack(self, tensor: Tensor) -> _Box:
-        box = _Box(tensor)
+        # Detached: a node that saves its own result would hold a box that holds the node, and a graph that is
+        # a circle is never freed. Autograd puts the history back when it unpacks.
+        box = _Box(tensor.detach())
         storage = tensor.untyped_storage()
         address, size = storage.data_ptr(), storage.nbytes()
         # Nothing that is held is freed, so that no two storages of the table share an address.

@@ -5,6 +5,7 @@ import streamlit as st
 from deqviz.core.space import Image
 from deqviz.io.pixels import data_url, png
 from deqviz.runtime.logbook import to_bytes
+from deqviz.ui.components.commands import triggered
 from deqviz.ui.components.frontend import Frontend
 from deqviz.ui.inputs.drawn_mask import CELLS
 
@@ -16,7 +17,7 @@ def mask_pad(picture: Image, key: str) -> str:
     pad = f"{key}.pad"
 
     def heard() -> None:
-        text = st.session_state.get(pad, {}).get("mask")
+        text = triggered(pad, "mask")
         if isinstance(text, str):
             st.session_state[key] = text
 

@@ -2,7 +2,7 @@
 
 Measured as the growth of the process, a finished run of 200 iterations takes 50 MB on 256 × 256 pixels in
 grey, 117 MB in colour, and 515 MB on 512 × 512 in colour: 38 kept iterates, those of other starts, the
-solver's own. So a session keeps at most twelve runs, and all sessions together 512 MB beside those on the
+solver's own. So a session keeps at most twelve runs, and all sessions together 160 MB beside those on the
 screen; what was dropped is computed again when somebody goes back to it. Its picture and numbers stay: at
 most 24 of them, 10 to 600 kB each. No Streamlit in here.
 """
@@ -21,9 +21,9 @@ MOST = 24
 """Runs that are remembered."""
 MOST_RESULTS = 12
 """Runs whose results are kept."""
-TOTAL = 512 * 2**20
+TOTAL = 160 * 2**20
 """Bytes that the results of all sessions may take; each session has its equal part, and at least `FLOOR`."""
-FLOOR = 32 * 2**20
+FLOOR = 8 * 2**20
 OVERHEAD = 1.6
 """The process's memory by what `weight` counts one by one: 1.5 in colour, 1.6 on 512 × 512, 1.9 in grey."""
 PINS = 2

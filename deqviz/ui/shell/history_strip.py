@@ -3,10 +3,9 @@
 import math
 from typing import Any
 
-import streamlit as st
-
 from deqviz.io.pixels import data_url
 from deqviz.runtime.job import Job
+from deqviz.ui.components.commands import triggered
 from deqviz.ui.components.frontend import Frontend
 from deqviz.ui.shell import address, session
 from deqviz.ui.shell.descriptions import describe, particulars
@@ -29,7 +28,7 @@ def show(history: History, current: Job) -> None:
 
 def _hear() -> None:
     """Carry out what was clicked; called before the script runs."""
-    act(st.session_state.get(KEY, {}).get("command"))
+    act(triggered(KEY, "command"))
 
 
 def act(command: object) -> None:

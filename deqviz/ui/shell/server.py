@@ -25,6 +25,8 @@ from streamlit.web.server.server_util import get_display_address, get_url, is_ur
 from streamlit.web.server.starlette import starlette_websocket
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
+from deqviz.ui.shell.health import Health
+
 METRICS: Final = "/_stcore/metrics"
 NAME_REFUSED: Final = (
     "DEQViz does not answer under this name: open it by the IP address of its machine, "
@@ -156,7 +158,7 @@ def _refusal(scope: Scope) -> PlainTextResponse | None:
     return None
 
 
-MIDDLEWARE: Final = (Middleware(Guard),)
+MIDDLEWARE: Final = (Middleware(Guard), Middleware(Health))
 
 
 def _unknown() -> str | None:

@@ -5,6 +5,7 @@ import gc
 import threading
 import time
 import uuid
+import weakref
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,11 +13,11 @@ import streamlit as st
 import torch
 from streamlit import runtime
 from streamlit.config import get_option
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from deqviz.core import uploads
 from deqviz.core.machine import device, thread_count, trim
 from deqviz.runtime.job import Job
-from deqviz.runtime.limits import limits
 from deqviz.runtime.study import Study
 from deqviz.runtime.worker import Task, worker
 from deqviz.scenario import Scenario
@@ -94,10 +95,45 @@ def _tidy_later() -> None:
     _tidying[0].start()
 
 
+_sessions: "weakref.WeakValueDictionary[str, Any]" = weakref.WeakValueDictionary()
+"""Streamlit's own sessions, by their names."""
+
+
+def _note() -> None:
+    """Which of Streamlit's sessions this script run is of."""
+    context = get_script_run_ctx()
+    if context is not None and runtime.exists():
+        instance: Any = runtime.get_instance()
+        with contextlib.suppress(AttributeError):
+            info = instance._session_mgr.get_active_session_info(context.session_id)
+            if info is not None:
+                _sessions[context.session_id] = info.session
+
+
+def _empty() -> None:
+    """Let sessions that nobody can come back to hold nothing: Streamlit's loop holds the last one itself."""
+    if not runtime.exists():
+        return
+    instance: Any = runtime.get_instance()
+    for name, session in list(_sessions.items()):
+        with contextlib.suppress(AttributeError):
+            if (
+                not instance.is_active_session(name)
+                and instance._session_mgr._session_storage.get(name) is None
+            ):
+                session.session_state.clear()
+                session._fragment_storage.clear()
+
+
 def _tidy() -> None:
     _forget_expired()
     time.sleep(0.5)
+    _empty()
+    # app.py has frozen what lived when it was first drawn, the first visitor's session with it: a collection
+    # passes that over, and all that the session came to hold would stay for ever.
+    gc.unfreeze()
     gc.collect()
+    gc.freeze()
     trim()
 
 
@@ -123,6 +159,7 @@ def _tether(page: str) -> Tether:
 
 def _hold_all() -> None:
     """This session is alive, and with it everything that it left running on any page."""
+    _note()
     runs: dict[str, Run | None] = {"reconstruct": st.session_state.get("job"), **_studies()}
     for page, run in runs.items():
         _tether(page).hold(run)
@@ -276,9 +313,6 @@ def start(scenario: Scenario) -> Job:
     st.session_state.job = job
     history().add(job)
     _hold_all()
-    rejection = limits().rejection(scenario)
-    if rejection is not None:
-        job.end(rejection)
     submit(job)
     address.write("reconstruct", scenario.to_query())
     return job

@@ -134,7 +134,7 @@ class StudyPage(SettingPage[S]):
 
     def make(self, setting: S) -> Study:
         """The study of a setting; nothing is computed here."""
-        return Study(lambda: self.plan(setting), setting.pixels)
+        return Study(lambda: self.plan(setting), setting.pixels, setting.demands)
 
     def _start(self, setting: S) -> None:
         """Replace the study by a new one of this setting and write it into the address bar."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
 from deqviz.core.streams import VERSION
+from deqviz.runtime.limits import Demand
 
 V = TypeVar("V")
 
@@ -28,6 +29,11 @@ class StudySetting(ABC):
     @abstractmethod
     def to_query(self) -> dict[str, str]:
         """What differs from the defaults."""
+
+    @property
+    @abstractmethod
+    def demands(self) -> tuple[Demand, ...]:
+        """The image size and the numbers of iterations and steps of its study, which a server limits."""
 
     @property
     def pixels(self) -> int:

@@ -58,6 +58,26 @@ def test_a_storage_counts_once_a_constant_never_and_what_goes_is_given_back():
     torch.testing.assert_close(x.grad, torch.e**2 * (2 + 100 * 2 * 50 * (torch.arange(100) < 50)))
 
 
+def test_a_graph_that_nobody_goes_back_through_is_freed_all_the_same():
+    """A node that saves its own result must not hold itself."""
+    x, saved = torch.ones(100, requires_grad=True), SavedBytes()
+    with saved:
+        end = x.exp().sigmoid().exp()
+    assert saved.now == 3 * 400
+    del end
+    assert saved.now == 0
+
+
+def test_an_unrolled_run_that_is_stopped_half_way_leaves_no_graph():
+    step = iteration(SMALL)
+    meter, f, x = Meter(step, "cpu"), step.map(), step.start()
+    for _ in range(3):
+        x = meter.through(f, x)
+    assert meter.saved.now > 2 * per_iteration(SMALL)
+    del x
+    assert meter.saved.now == 0
+
+
 def test_graphs_of_others_between_two_steps_are_not_counted():
     x = torch.ones(50, requires_grad=True)
     saved = SavedBytes()

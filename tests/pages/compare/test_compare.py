@@ -267,9 +267,9 @@ def test_commands_are_read_and_nothing_else():
         entry(name="take"),
         7,
     ]
-    found = parse_commands({"commands": sent}, after=3)
+    found = parse_commands({"commands": sent}, heard=(1,))
     assert [(c.name, c.value) for c in found] == [("tune", 2), ("take", 0)]
-    assert parse_commands("nonsense", 0) == ()
+    assert parse_commands("nonsense", ()) == ()
 
 
 # ---------------------------------------------------------------- the search

@@ -103,9 +103,9 @@ class TestPackets:
             {**good, "number": 3},
         ]
         sent = {"commands": [{**good, "number": 9, "name": "stop"}, *bad, good]}
-        assert parse_commands(sent, after=3) == (Command("pause", "r1", 7), Command("stop", "r1", 9))
+        assert parse_commands(sent, heard=(3,)) == (Command("pause", "r1", 7), Command("stop", "r1", 9))
         for value in (None, 3, [], {"commands": 5}, {"commands": [5]}):
-            assert parse_commands(value, after=0) == ()
+            assert parse_commands(value, heard=()) == ()
 
 
 def test_a_verdict_counts_and_names_the_closest():

@@ -144,14 +144,14 @@ class TestCommands:
             {"name": n, "run": "r", "number": i, "value": 0}
             for n, i in (("step", 3), ("play", 1), ("stop", 2))
         ]
-        assert parse_commands({"commands": sent}, after=1) == (
+        assert parse_commands({"commands": sent}, heard=(1,)) == (
             Command("stop", "r", 2),
             Command("step", "r", 3),
         )
 
     def test_speed_carries_its_value(self):
         entry = {"name": "speed", "run": "r", "number": 1, "value": 10}
-        assert parse_commands({"commands": [entry]}, after=0) == (Command("speed", "r", 1, 10),)
+        assert parse_commands({"commands": [entry]}, heard=()) == (Command("speed", "r", 1, 10),)
 
     @pytest.mark.parametrize(
         "entry",
@@ -174,11 +174,11 @@ class TestCommands:
         ids=str,
     )
     def test_anything_else_is_left_out(self, entry: object):
-        assert parse_commands({"commands": [entry]}, after=0) == ()
+        assert parse_commands({"commands": [entry]}, heard=()) == ()
 
     @pytest.mark.parametrize("value", [None, 3, [], {}, {"commands": "play"}, {"commands": {"name": "play"}}])
     def test_what_is_not_a_list_is_nothing(self, value: object):
-        assert parse_commands(value, after=0) == ()
+        assert parse_commands(value, heard=()) == ()
 
 
 class TestText:

@@ -5,7 +5,7 @@ the pictures are "tile:i", the volumes and films "stack:i", with "extra:i" below
 what `pack` writes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, cast, get_args
 
 import numpy as np
@@ -70,11 +70,11 @@ def pack(board: Board, **extra: str | int | None) -> bytes:
     return join({**head, **extra}, blocks)
 
 
-def parse_commands(value: object, after: int) -> tuple[Command, ...]:
-    """The commands in what a browser sent that are newer than `after`, in order, and nothing else."""
+def parse_commands(value: object, heard: Collection[int]) -> tuple[Command, ...]:
+    """The commands in what a browser sent whose numbers were not `heard`, in order, and nothing else."""
     envelopes = (envelope(entry, _NAMES) for entry in outbox(value))
     commands = (Command(cast(CommandName, c[0]), c[1], c[2]) for c in envelopes if c is not None)
-    return tuple(sorted((c for c in commands if c.number > after), key=lambda c: c.number))
+    return tuple(sorted((c for c in commands if c.number not in heard), key=lambda c: c.number))
 
 
 def _chart(chart: Chart) -> dict[str, Any]:

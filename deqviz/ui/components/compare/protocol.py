@@ -4,7 +4,7 @@ The blocks of lane i are "iterate:i" and "column:i:name", those of the search "t
 "frames:i". `frontend/compare.js` reads what `pack` writes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, cast
 
 import numpy as np
@@ -44,10 +44,10 @@ def pack(packet: View | Frames | Pictures, **extra: str | int | None) -> bytes:
     return join({**head, **extra}, blocks)
 
 
-def parse_commands(value: object, after: int) -> tuple[Command, ...]:
-    """The commands in what a browser sent that are newer than `after`, in order, and nothing else."""
-    commands = (command for entry in outbox(value) if (command := _command(entry)) and command.number > after)
-    return tuple(sorted(commands, key=lambda command: command.number))
+def parse_commands(value: object, heard: Collection[int]) -> tuple[Command, ...]:
+    """The commands in what a browser sent whose numbers were not `heard`, in order, and nothing else."""
+    sent = (command for entry in outbox(value) if (command := _command(entry)) is not None)
+    return tuple(sorted((c for c in sent if c.number not in heard), key=lambda c: c.number))
 
 
 def _command(entry: object) -> Command | None:

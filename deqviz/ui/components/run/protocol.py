@@ -4,7 +4,7 @@ Three packets make a live view: Pictures (once per run), Frames (the kept iterat
 ends) and View (ten times a second, only what changes). Numbers that are not finite become null.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, cast, get_args
 
 import numpy as np
@@ -43,13 +43,13 @@ def pack(packet: Pictures | Frames | View, **extra: str | int | None) -> bytes:
     return join({**head, **extra}, blocks)
 
 
-def parse_commands(value: object, after: int) -> tuple[Command, ...]:
-    """The commands in what a browser sent that are newer than `after`, in order.
+def parse_commands(value: object, heard: Collection[int]) -> tuple[Command, ...]:
+    """The commands in what a browser sent whose numbers were not `heard`, in order.
 
     Whatever is not exactly a list of commands of the known names and values is left out.
     """
-    commands = (command for entry in outbox(value) if (command := _command(entry)) and command.number > after)
-    return tuple(sorted(commands, key=lambda command: command.number))
+    sent = (command for entry in outbox(value) if (command := _command(entry)) is not None)
+    return tuple(sorted((c for c in sent if c.number not in heard), key=lambda c: c.number))
 
 
 def outbox(value: object) -> Sequence[object]:

@@ -8,6 +8,7 @@ from deqviz import domain, images
 from deqviz.core.catalog import METHODS, OPERATORS
 from deqviz.core.registry import Choice, Options, Range, params_of
 from deqviz.core.streams import with_streams
+from deqviz.runtime.limits import Demand, count_of, size_of
 from deqviz.scenario import Reader, Scenario, write_params
 from deqviz.sweep.row import Cell
 from deqviz.ui.inputs.keys import key_check, some
@@ -65,6 +66,11 @@ class Setting(StudySetting):
     def computation(self) -> "Setting":
         """Of a table that was opened the rows are there, whatever is shown of them."""
         return Setting(table=self.table) if self.table else self
+
+    @property
+    def demands(self) -> tuple[Demand, ...]:
+        """Those of every cell; the rows of a table that was opened are there."""
+        return () if self.table else (size_of(self, "side"), count_of(self, "iterations"))
 
     def title(self, key: str) -> str:
         """Of one of the methods."""

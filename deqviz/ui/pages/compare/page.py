@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from deqviz.core.machine import device
-from deqviz.runtime.limits import limits
 from deqviz.runtime.worker import worker
 from deqviz.ui.components import compare as compare_view
 from deqviz.ui.components.compare.records import Command
@@ -36,10 +35,7 @@ def begin(fresh: Comparison) -> None:
         old.replace(fresh)
     st.session_state.setdefault("studies", {})[PAGE] = fresh
     current_comparison()
-    rejection = limits().rejection(fresh.setting.scenario(0))
     for task in fresh.tasks:
-        if rejection is not None:
-            task.end(rejection)
         session.submit(task)
 
 

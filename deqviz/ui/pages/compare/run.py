@@ -13,6 +13,8 @@ from deqviz.core.metrics import ssim
 from deqviz.core.space import Image
 from deqviz.experiments.probe import Path
 from deqviz.runtime.job import Job
+from deqviz.runtime.limits import Demand
+from deqviz.runtime.logbook import ROOM
 from deqviz.runtime.run_snapshot import OVER
 from deqviz.runtime.study_snapshot import State
 from deqviz.runtime.worker import Task
@@ -26,6 +28,8 @@ BUDGET = 12e6
 @dataclass
 class Runner(Job):
     """A job that also says how long each of its iterates took, and what it keeps."""
+
+    _room = ROOM / 3  # there may be six of them, and the browser is sent `BUDGET` of them all
 
     def __post_init__(self) -> None:
         """Nothing is computed here: the worker does that."""
@@ -51,6 +55,9 @@ class Runner(Job):
 
 class Judge:
     """A task for the worker: the structural similarity of what the runs kept, the last iterates first."""
+
+    demands: tuple[Demand, ...] = ()
+    """Of a run that is too large nothing is kept."""
 
     def __init__(self, runs: tuple[Runner, ...]) -> None:
         """Nothing is computed here."""
@@ -83,6 +90,10 @@ class Judge:
         del message
         self._is_ended = True
 
+    def release(self) -> None:
+        """Let go of the truth."""
+        self._truth = None
+
     def _next(self) -> tuple[Runner, int, Image] | None:
         """What comes next: of every finished run the last iterate, then the others."""
         over = [run for run in self._runs if run.state in OVER and run.kept]
@@ -107,9 +118,8 @@ class Judge:
                     self._similarities[run.id][k] = value
                 if time.monotonic() > deadline:
                     return
-        except (
-            Exception
-        ):  # an upload that was forgotten meanwhile, or no memory: the table has no number then
+        except Exception:
+            # An upload that was forgotten meanwhile, or no memory: the table has no number then.
             self._is_ended = True
 
 

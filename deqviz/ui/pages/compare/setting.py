@@ -9,6 +9,7 @@ from deqviz.core.catalog import METHODS, NOISES, OPERATORS, REGULARIZERS
 from deqviz.core.numbers import pretty
 from deqviz.core.registry import REGISTRIES, Choice, Options, Param, Pick, params_of
 from deqviz.core.streams import with_streams
+from deqviz.runtime.limits import Demand, demands_of
 from deqviz.scenario import Reader, Scenario, check_picture, write_params
 from deqviz.ui.shell.study_setting import StudySetting
 
@@ -62,6 +63,11 @@ class Setting(StudySetting):
         """The run of method i."""
         problem = (self.image, self.size, self.operator, self.noise)
         return Scenario(*problem, self.methods[i], self.seed, self.iterations, self.tolerance)
+
+    @property
+    def demands(self) -> tuple[Demand, ...]:
+        """Those of every run."""
+        return demands_of(self.scenario(0))
 
     def with_methods(self, methods: tuple[Choice, ...]) -> "Setting":
         """The same problem for other methods."""

@@ -94,7 +94,8 @@ class Search:
     @classmethod
     def begin(cls, setting: Setting, target: Target, device: str) -> "Search":
         """A search of this target; nothing is computed here."""
-        return cls(setting, target, Study(lambda: plan(setting, target, device), setting.size))
+        study = Study(lambda: plan(setting, target, device), setting.size, setting.demands)
+        return cls(setting, target, study)
 
     @property
     def rows(self) -> tuple[TuningRow, ...]:

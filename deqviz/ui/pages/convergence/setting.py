@@ -9,6 +9,7 @@ from deqviz.core.catalog import OPERATORS, REGULARIZERS
 from deqviz.core.registry import Choice, Entry, Options, Param, Range, params_of
 from deqviz.core.streams import with_streams
 from deqviz.experiments.equilibrium.uniqueness import Route, routes
+from deqviz.runtime.limits import Demand, count_of, size_of
 from deqviz.scenario import Reader, write_params
 from deqviz.ui.inputs.keys import key_check, some
 from deqviz.ui.shell.study_setting import StudySetting
@@ -86,6 +87,11 @@ class Setting(StudySetting):
     ] = True
     max_steps: Annotated[int, Range(20, 1000, "Max. iterations", log=True, advanced=True)] = 200
     seed: Annotated[int, Range(0, 9999, "Seed", help="Of the noise and the masks", advanced=True)] = 0
+
+    @property
+    def demands(self) -> tuple[Demand, ...]:
+        """The image size and the iterations of every run."""
+        return size_of(self, "side"), count_of(self, "max_steps")
 
     def validated(self) -> "Setting":
         """The same with every default written out; raises ValueError with a sentence for what is wrong."""

@@ -17,10 +17,8 @@ from deqviz.methods.deep_image_prior import DeepImagePrior
 from deqviz.noises.gaussian import Gaussian
 from deqviz.runtime.study import Part
 from deqviz.scenario import forward_model
-from deqviz.ui.pages.deep_prior.setting import CHOICES, Setting
+from deqviz.ui.pages.deep_prior.setting import CHOICES, SIDE, Setting
 
-SIDE = 64
-"""Pixels along the longer side of the picture; one torch thread is the fastest there."""
 ROWS = 30
 """About as many moments of a run are looked at: each costs singular values."""
 

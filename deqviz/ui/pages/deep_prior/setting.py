@@ -8,12 +8,15 @@ from deqviz import images
 from deqviz.core.registry import Entry, Options, Param, Range, params_of
 from deqviz.core.streams import with_streams
 from deqviz.experiments.deep_prior.prior_family import PriorFamily
+from deqviz.runtime.limits import Demand, count_of
 from deqviz.scenario import OPERATORS, Reader, write_params
 from deqviz.ui.inputs.keys import key_check
 from deqviz.ui.shell.study_setting import StudySetting
 
 GAUSSIAN, ORTHONORMAL = "Gaussian", "orthonormal"
 THEORY = ("is_phase", "is_run", "is_recovery", "is_momentum")
+SIDE = 64
+"""Pixels along the longer side of the image; one torch thread is the fastest there."""
 VIEWS = (*THEORY, "is_picture")
 """The questions; at least one is asked."""
 CHOICES: Mapping[str, Entry[Any]] = {
@@ -135,6 +138,13 @@ class Setting(StudySetting):
         int,
         Range(0, 9999, "Seed", help="Of A, its mask, x†, noise and initial weights", advanced=True),
     ] = 0
+
+    @property
+    def demands(self) -> tuple[Demand, ...]:
+        """The steps of the run, the size and the iterations of the deep image prior, where they are used."""
+        run = (count_of(self, "steps"),) if self.is_run else ()
+        size = Demand("side", "the image size", SIDE, SIDE)
+        return (*run, size, count_of(self, "iterations")) if self.is_picture else run
 
     @property
     def is_theory(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from deqviz.core.registry import Options, Range, params_of
 from deqviz.core.streams import with_streams
 from deqviz.experiments.memory.scan import Dimension, Scan
+from deqviz.runtime.limits import Demand, count_of
 from deqviz.scenario import Reader, write_params
 from deqviz.ui.shell.study_setting import StudySetting
 
@@ -94,6 +95,12 @@ class Setting(StudySetting):
             self.margin,
             self.seed,
         )
+
+    @property
+    def demands(self) -> tuple[Demand, ...]:
+        """The longest axis of the scan, and the iterations."""
+        least = min(max(shape) for shape in SHAPES[self.dimension].values())
+        return Demand("side", "Size", max(self.scan.shape), least), count_of(self, "iterations")
 
     @property
     def small_scan(self) -> Scan:

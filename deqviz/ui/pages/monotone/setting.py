@@ -8,6 +8,7 @@ from deqviz import images
 from deqviz.core.registry import Options, Range, params_of
 from deqviz.core.streams import with_streams
 from deqviz.regularizers.monotone import Version
+from deqviz.runtime.limits import Demand, size_of
 from deqviz.scenario import Reader, write_params
 from deqviz.ui.shell.study_setting import StudySetting
 
@@ -70,6 +71,11 @@ class MolSetting(StudySetting):
     seed: Annotated[
         int, Range(0, 9999, "Seed", help="Of the phase, the sampling pattern and the noise", advanced=True)
     ] = 0
+
+    @property
+    def demands(self) -> tuple[Demand, ...]:
+        """The image size; no number of iterations can be chosen."""
+        return (size_of(self, "side"),)
 
     def validated(self) -> "MolSetting":
         """The same with every value checked; raises ValueError with a sentence for what is wrong."""

@@ -11,6 +11,7 @@ from deqviz.core.registry import Choice, Entry, Options, Range, params_of
 from deqviz.core.streams import with_streams
 from deqviz.experiments.equilibrium.model import Rotating
 from deqviz.experiments.equilibrium.noise_sweep import Best, Discrepancy, Fixed, Power
+from deqviz.runtime.limits import Demand, size_of
 from deqviz.scenario import Reader, write_params
 from deqviz.ui.shell.study_setting import StudySetting
 
@@ -123,6 +124,11 @@ class Setting(StudySetting):
         """Whether the limit problem is posed: it needs the projection on ker A in closed form."""
         kind = OPERATORS[self.operator.key].cls.resolvent_kind
         return self.is_limit and (self.is_model or kind == "closed form")
+
+    @property
+    def demands(self) -> tuple[Demand, ...]:
+        """The image size; the model problem has no image."""
+        return () if self.is_model else (size_of(self, "side"),)
 
     def validated(self) -> "Setting":
         """The same with every default written out; raises ValueError with a sentence for what is wrong."""

@@ -9,6 +9,7 @@ from functools import partial
 
 import streamlit as st
 
+from deqviz.ui.components.commands import triggered
 from deqviz.ui.components.frontend import Frontend
 from deqviz.ui.components.plotly import plotly_packet, plotly_script
 from deqviz.ui.components.run.records import Explanation
@@ -27,16 +28,19 @@ def show(
     setup: Setup, scene: Scene, sweep: Sweep, explanation: Explanation, act: Callable[[Hand], object]
 ) -> None:
     """Draw the plane in place; `act` is called, before the fragment's body, for what a hand did there."""
-    heard: int = st.session_state.get(f"_{KEY}_heard", 0)
-    data = pack(setup, scene, sweep, explanation, ack=heard, plotly=plotly_script())
+    data = pack(setup, scene, sweep, explanation, ack=_heard(), plotly=plotly_script())
     _FRONTEND(key=KEY, data=data, on_hand_change=partial(_hear, act))
     if plotly_script() is None:  # Streamlit does not serve it: through the websocket then
         _FRONTEND(key=f"{KEY}_plotly", data=plotly_packet())
 
 
 def _hear(act: Callable[[Hand], object]) -> None:
-    """The newest state of the hand counts, so nothing is lost when one overtakes another."""
-    hand = parse(st.session_state.get(KEY, {}).get("hand"))
-    if hand is not None and hand.number > st.session_state.get(f"_{KEY}_heard", 0):
+    """The state of the hand that came last counts, so nothing is lost when one overtakes another."""
+    hand = parse(triggered(KEY, "hand"))
+    if hand is not None and hand.number != _heard():
         st.session_state[f"_{KEY}_heard"] = hand.number
         act(hand)
+
+
+def _heard() -> int:
+    return st.session_state.get(f"_{KEY}_heard", 0)

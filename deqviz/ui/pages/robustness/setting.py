@@ -9,6 +9,7 @@ from deqviz.core.catalog import METHODS, NOISES, OPERATORS
 from deqviz.core.registry import Choice, Options, Range, params_of
 from deqviz.core.streams import with_streams
 from deqviz.experiments.robustness.attack import Budget, NamedMethod
+from deqviz.runtime.limits import Demand, count_of, size_of
 from deqviz.scenario import Reader, Scenario, check_picture, write_params
 from deqviz.ui.inputs.keys import key_check, some
 from deqviz.ui.shell.study_setting import StudySetting
@@ -104,6 +105,11 @@ class Setting(StudySetting):
     seed: Annotated[
         int, Range(0, 9999, "Seed", help="Of noise, mask, phase and random perturbations", advanced=True)
     ] = 0
+
+    @property
+    def demands(self) -> tuple[Demand, ...]:
+        """The image size and the steps of the attack."""
+        return size_of(self, "side"), count_of(self, "steps")
 
     def validated(self) -> "Setting":
         """The same with every default written out; raises ValueError with a sentence for what is wrong."""

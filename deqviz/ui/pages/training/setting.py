@@ -8,6 +8,7 @@ from deqviz.core.registry import Options, Param, Range, params_of
 from deqviz.core.streams import with_streams
 from deqviz.experiments.losses.architectures import Architecture
 from deqviz.experiments.losses.deep_equilibrium import Gradient, Proximal, Splitting
+from deqviz.runtime.limits import Demand, count_of
 from deqviz.scenario import Reader, write_params
 from deqviz.ui.inputs.keys import some
 from deqviz.ui.shell.study_setting import StudySetting
@@ -105,6 +106,12 @@ class Setting(StudySetting):
         int,
         Range(0, 9999, "Seed", help="Of A, the signals, the noise and the initial weights", advanced=True),
     ] = 0
+
+    @property
+    def demands(self) -> tuple[Demand, ...]:
+        """The steps of those trainings that are used."""
+        used = {"steps": self.is_lab, "net_steps": self.is_depth}
+        return tuple(count_of(self, name) for name, is_used in used.items() if is_used)
 
     def validated(self) -> "Setting":
         """The same with every key checked; raises ValueError with a sentence for what is wrong."""

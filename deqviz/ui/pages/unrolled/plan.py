@@ -20,12 +20,8 @@ from deqviz.networks import _weights
 from deqviz.networks.lista import UnrolledSparseCoder
 from deqviz.runtime.study import Part
 from deqviz.ui.inputs.drawn_mask import seen_pixels
-from deqviz.ui.pages.unrolled.setting import LAYERS, SHORT, Setting
+from deqviz.ui.pages.unrolled.setting import IMAGE_SIDES, LAYERS, SHORT, Setting
 
-SIDE = 128
-"""Of the picture that is denoised."""
-FLOW = 64
-"""Of the picture that is filled in: what the flows were trained for."""
 FACTORS = (1.0, 3.0, 10.0, 20.0)
 DEVIATIONS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 1.0)
 SHIFTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
@@ -116,10 +112,10 @@ def shipped(prefix: str, keys: Sequence[str]) -> tuple[Baseline, ...]:
 
 
 def in_colour(key: str) -> Image:
-    """A picture of the gallery as the flows want it: three channels, `FLOW` pixels on its longer side."""
-    return images.scaled(images.load(key), FLOW).expand(-1, 3, -1, -1).contiguous()
+    """A picture of the gallery as the flows want it: three channels, of the size they were trained for."""
+    return images.scaled(images.load(key), IMAGE_SIDES["Inpainting"]).expand(-1, 3, -1, -1).contiguous()
 
 
 def grey(key: str) -> Image:
-    """A picture of the gallery as the patches want it: one channel, `SIDE` pixels on its longer side."""
-    return images.scaled(images.load(key), SIDE).mean(1, keepdim=True)
+    """A picture of the gallery as the patches want it: one channel, of the size that is denoised."""
+    return images.scaled(images.load(key), IMAGE_SIDES["Pictures"]).mean(1, keepdim=True)

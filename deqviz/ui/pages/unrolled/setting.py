@@ -9,6 +9,7 @@ from deqviz.core.streams import with_streams
 from deqviz.learning.descent import Descent, Form, Merit
 from deqviz.learning.primal_dual import Teaching
 from deqviz.learning.problems import TEACHINGS
+from deqviz.runtime.limits import Demand, count_of
 from deqviz.scenario import Reader, check_picture, write_params
 from deqviz.ui.inputs import drawn_mask
 from deqviz.ui.inputs.drawn_mask import FIRST
@@ -32,6 +33,8 @@ FIVE = tuple(TEACHINGS)
 SHORT: Mapping[str, str] = {key: title.split(":")[0] for key, title in RIVALS.items()}
 LAYERS = 10
 """Of every shipped network."""
+IMAGE_SIDES: Mapping[View, int] = {"Pictures": 128, "Inpainting": 64}
+"""Pixels along the longer side of the images, where there are any: the flows were trained for 64."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,14 @@ class Setting(StudySetting):
     seed: Annotated[
         int, Range(0, 9999, "Seed", help="Of signals, initial codes, noise and random mask", advanced=True)
     ] = 0
+
+    @property
+    def demands(self) -> tuple[Demand, ...]:
+        """The steps of a training, or the size that the images of the networks have."""
+        if self.view == "Training":
+            return (count_of(self, "steps"),)
+        side = IMAGE_SIDES.get(self.view)
+        return () if side is None else (Demand("side", "the image size", side, side),)
 
     def validated(self) -> "Setting":
         """The same with every key checked; raises ValueError with a sentence for what is wrong."""
