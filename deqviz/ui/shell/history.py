@@ -1,10 +1,10 @@
 """The runs of one session, newest last: how each ended, and all that was computed for the latest of them.
 
-Measured as the growth of the process, a finished run of 200 iterations takes 50 MB on 256 × 256 pixels in
-grey, 117 MB in colour, and 515 MB on 512 × 512 in colour: 38 kept iterates, those of other starts, the
-solver's own. So a session keeps at most twelve runs, and all sessions together 160 MB beside those on the
-screen; what was dropped is computed again when somebody goes back to it. Its picture and numbers stay: at
-most 24 of them, 10 to 600 kB each. No Streamlit in here.
+Measured as the growth of the process, a finished run of 200 iterations takes 13 MB on 256 × 256 pixels in
+grey, 39 MB in colour, and about 100 MB on 512 × 512 in colour: its kept iterates, data and operator. So a
+session keeps at most twelve runs, and all sessions together 160 MB beside those on the screen; what was
+dropped is computed again when somebody goes back to it. Its picture and numbers stay: at most 24 of them, 10
+to 600 kB each. No Streamlit in here.
 """
 
 import math
@@ -24,8 +24,8 @@ MOST_RESULTS = 12
 TOTAL = 160 * 2**20
 """Bytes that the results of all sessions may take; each session has its equal part, and at least `FLOOR`."""
 FLOOR = 8 * 2**20
-OVERHEAD = 1.6
-"""The process's memory by what `weight` counts one by one: 1.5 in colour, 1.6 on 512 × 512, 1.9 in grey."""
+OVERHEAD = 1.1
+"""The process's memory by what `weight` counts one by one."""
 PINS = 2
 SIDE = 96
 """Longer side of a thumbnail in pixels."""
@@ -157,8 +157,8 @@ def weight(snapshot: RunSnapshot) -> int:
     iterate = 4 * math.prod(snapshot.setup.shape)
     kept = sum(frame.pixels.nbytes + iterate for frame in snapshot.frames)
     others = sum(x.nbytes for probe in snapshot.probes for _, x in probe.path)
-    # A solver's own past (Anderson: five pairs), data, truth and operator: about twenty pictures.
-    return round(OVERHEAD * (kept + others + 20 * iterate + 500 * len(snapshot.marks)))
+    # Data, truth and operator: about eight pictures. The solver's own past goes with the end of the run.
+    return round(OVERHEAD * (kept + others + 8 * iterate + 500 * len(snapshot.marks)))
 
 
 def look(snapshot: RunSnapshot, before: Look) -> Look:

@@ -161,8 +161,8 @@ def test_the_weight_counts_what_is_kept():
     job = ran(book, iterations=5)
     snapshot = job.snapshot()
     kept = sum(f.pixels.nbytes for f in snapshot.frames) + len(snapshot.frames) * 48 * 48 * 4
-    # Beyond the kept iterates: twenty pictures for the solver and 500 bytes for each of six lines of numbers.
-    counted = kept + 20 * 48 * 48 * 4 + 500 * len(snapshot.marks)
+    # Beyond the kept iterates: eight pictures for the problem and 500 bytes for each of six lines of numbers.
+    counted = kept + 8 * 48 * 48 * 4 + 500 * len(snapshot.marks)
     assert history.weight(snapshot) == round(history.OVERHEAD * counted)
 
 
