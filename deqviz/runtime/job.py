@@ -113,6 +113,11 @@ class Job:
         return demands_of(self.scenario)
 
     @property
+    def operator(self) -> object:
+        """The forward model of its problem; None before there is one."""
+        return self._panel.problem.operator if self._panel else None
+
+    @property
     def state(self) -> State:
         """The state now."""
         return self._state

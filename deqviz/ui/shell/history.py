@@ -12,6 +12,8 @@ import threading
 import weakref
 from dataclasses import dataclass
 
+import torch
+
 from deqviz.io.pixels import png
 from deqviz.runtime.job import Job
 from deqviz.runtime.run_snapshot import RunSnapshot, State
@@ -123,7 +125,8 @@ class History:
                 # Asked first: what is over by then cannot change any more.
                 entry.is_final = job.is_over()
                 snapshot = job.snapshot()
-                entry.look, entry.weight = look(snapshot, entry.look), weight(snapshot)
+                entry.look = look(snapshot, entry.look)
+                entry.weight = weight(snapshot) + burden(job.operator)
         # Whoever drags a slider begins many runs that never come to a picture.
         self.entries = [e for e in self.entries if e.job is current or not e.is_final or e.look.picture]
         self._forget(current)
@@ -159,6 +162,20 @@ def weight(snapshot: RunSnapshot) -> int:
     others = sum(x.nbytes for probe in snapshot.probes for _, x in probe.path)
     # Data, truth and operator: about eight pictures. The solver's own past goes with the end of the run.
     return round(OVERHEAD * (kept + others + 8 * iterate + 500 * len(snapshot.marks)))
+
+
+def burden(part: object) -> int:
+    """Bytes of the tensors that an operator holds: the sparse matrix of a tomograph takes 200 MB at 256²."""
+    if isinstance(part, torch.Tensor):
+        if part.layout is torch.sparse_csr:
+            return sum(t.nbytes for t in (part.values(), part.col_indices(), part.crow_indices()))
+        return part.nbytes
+    if isinstance(part, dict):
+        return sum(map(burden, part.values()))
+    if isinstance(part, tuple | list):
+        return sum(map(burden, part))
+    is_own = type(part).__module__.startswith("deqviz.") and hasattr(part, "__dict__")
+    return burden(vars(part)) if is_own else 0
 
 
 def look(snapshot: RunSnapshot, before: Look) -> Look:

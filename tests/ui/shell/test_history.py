@@ -10,6 +10,7 @@ import pytest
 from PIL import Image as Picture
 
 from deqviz.core.registry import Choice
+from deqviz.operators.tomography import Tomography
 from deqviz.runtime.job import Job
 from deqviz.scenario import Scenario
 from deqviz.ui.shell import history
@@ -71,7 +72,8 @@ def test_only_so_many_bytes_are_kept(monkeypatch):
     book = History()
     one = ran(book)
     # Room for the two before the current one, and half of the third.
-    monkeypatch.setattr(history, "allowance", lambda: int(2.5 * history.weight(one.snapshot())))
+    size = history.weight(one.snapshot()) + history.burden(one.operator)
+    monkeypatch.setattr(history, "allowance", lambda: int(2.5 * size))
     for seed in range(1, 5):
         ran(book, seed)
     assert [e.job is not None for e in book.entries] == [False, False, True, True, True]
@@ -164,6 +166,18 @@ def test_the_weight_counts_what_is_kept():
     # Beyond the kept iterates: eight pictures for the problem and 500 bytes for each of six lines of numbers.
     counted = kept + 8 * 48 * 48 * 4 + 500 * len(snapshot.marks)
     assert history.weight(snapshot) == round(history.OVERHEAD * counted)
+
+
+def test_the_matrix_of_an_operator_counts_too():
+    job = ended(Job(scenario(operator=Choice("tomography")), is_checked=False))
+    assert isinstance(job.operator, Tomography)
+    matrix = job.operator._system.matrix
+    parts = [t for m in (matrix.forward, matrix.backward) for t in (m.values(), m.col_indices())]
+    assert history.burden(job.operator) > sum(t.nbytes for t in parts) > 10**5
+    book = History()
+    book.add(job)
+    book.refresh(job)
+    assert book.entries[0].weight > history.burden(job.operator)
 
 
 def test_particulars_are_what_differs_from_the_defaults():
