@@ -15,7 +15,7 @@ from deqviz.core.guarantee import Guarantee, Quantity
 from deqviz.experiments._rows import Experiment, Key, Progress, Row, to_text
 from deqviz.runtime.study import VIEWS, Part, Study
 from deqviz.runtime.worker import Worker
-from deqviz.ui.shell.session import Tether
+from deqviz.ui.shell.departure import Tether
 from tests.places import Clock, until
 
 
@@ -274,7 +274,7 @@ def test_a_study_gone_on_with_stands_in_the_round_once(worker):
 
 
 def test_a_closed_tab_ends_it(monkeypatch):
-    monkeypatch.setattr("deqviz.ui.shell.session.GRACE", 0.05)
+    monkeypatch.setattr("deqviz.ui.shell.departure.GRACE", 0.05)
     study = Study(Squares())
     tether = Tether()
     tether.hold(study)

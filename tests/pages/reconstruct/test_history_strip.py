@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
 from deqviz.runtime.job import Job
-from deqviz.ui.shell import address, history_strip, session
+from deqviz.ui.shell import address, departure, history_strip
 from tests.pages.journey import ROOT, STOCK, check_looks, move_away, state
 from tests.pages.reconstruct.test_page import QUICK, opened, scenario, settle
 
@@ -122,7 +122,7 @@ def test_two_runs_are_pinned():
 
 def test_the_history_goes_with_its_session(monkeypatch):
     # The server drops a session's caches, which hold the run that is shown, when its tab is gone.
-    monkeypatch.setattr(session, "_tether", lambda page: session.Tether())
+    monkeypatch.setattr(departure, "tether", lambda page: departure.Tether())
     at = two_runs()
     # The worker may still look at the last run.
     held = [weakref.ref(entries(at)[0].job), weakref.ref(at.session_state.history)]
