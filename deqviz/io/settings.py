@@ -1,7 +1,7 @@
 """Uploaded settings of a run: the JSON of a scenario and nothing else.
 
-Unlike other uploads they are read in the server: Python's own JSON takes 64 kB in some milliseconds, gives up on
-brackets without end and on numbers of thousands of digits, and has no code that damaged bytes could break.
+Unlike other uploads they are read in the server: Python's own JSON takes 64 kB in some milliseconds, gives up
+on brackets without end and on numbers of thousands of digits, and has no code that damaged bytes could break.
 """
 
 import codecs
