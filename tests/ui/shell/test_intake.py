@@ -6,7 +6,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from playwright.sync_api import Request
 from starlette.responses import PlainTextResponse
 from streamlit import config, runtime
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
@@ -131,15 +130,14 @@ def test_the_server_has_it() -> None:
 
 @pytest.mark.browser
 def test_a_visitor_who_sends_by_hand_is_refused_until_something_is_removed(visit) -> None:
-    page, sent = visit("convergence"), list[Request]()
-    page.on("request", lambda request: sent.append(request) if request.method == "PUT" else None)
-    page.get_by_text("Your image", exact=True).first.click()
-    page.locator("input[type=file]").set_input_files(
-        {"name": "a.png", "mimeType": "image/png", "buffer": b"no image"}
-    )
-    page.get_by_test_id("stAlert").first.wait_for()
-    address, _, _ = sent[0].url.rpartition("/")
-    headers = {"X-Xsrftoken": sent[0].headers.get("x-xsrftoken", "")}
+    page = visit("?size=48&method=baseline")
+    page.get_by_text("Use your own image").click()
+    with page.expect_request(lambda request: request.method == "PUT") as sent:
+        page.locator("input[type=file]").first.set_input_files(
+            {"name": "a.png", "mimeType": "image/png", "buffer": b"no image"}
+        )
+    address, _, _ = sent.value.url.rpartition("/")
+    headers = {"X-Xsrftoken": sent.value.headers.get("x-xsrftoken", "")}
     file = {"a": {"name": "a", "mimeType": "a/b", "buffer": b"a"}}
 
     def put(n: int) -> int:
