@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import re
 import signal
@@ -436,6 +437,35 @@ def test_versions_are_not_mixed_and_old_tables_are_taken_apart(small: tuple[Meas
     texts = ("", "[]", "{}", "[" * 9999)
     strange = [replace(row, scenario=text) for row, text in zip(small, texts, strict=False)]
     assert {row.method for row in apart(strange)} == {"Tikhonov", "Projection"}
+
+
+def test_kinds_that_read_alike_are_told_apart_in_one_look_at_each(small: tuple[Measured, ...]):
+    def like(n: int, **settings: object) -> Measured:
+        scenario = json.dumps({**json.loads(small[0].scenario), **settings})
+        return replace(small[0], cell=f"{n:016}", scenario=scenario)
+
+    alike = [like(n, tolerance=1 + n * 1e-9) for n in range(1000)]
+    twice = [like(n, tolerance=1 + n * 1e-9) for n in range(1000, 2000)]
+    names = [row.method for row in apart(alike + twice)]
+    assert names[:2] == ["Tikhonov", "Tikhonov (tolerance 1)"]
+    assert len(set(names)) == 2000
+    assert max(map(len, names)) < 40
+    assert [row.method for row in apart(alike * 2)] == names[:1000] * 2
+    swapped = [like(n, image=f"upload-{n}", tolerance=2 + n % 2) for n in range(8)]
+    assert len({row.method for row in apart(swapped)}) == 8, "no name has two images of one picture"
+
+
+def test_no_scenario_of_a_stranger_fails_where_rows_are_kept_apart(small: tuple[Measured, ...]):
+    plain = json.loads(small[0].scenario)
+    deep = json.loads("[" * 900 + "]" * 900)
+    for value in (deep, {"a": deep}, {"key": deep}, "\ud800\x1b[2J", 10**4000, math.nan, "x" * 20_000):
+        scenario = json.dumps({**plain, "more": value, "method": {"key": "a", "params": {"b": value}}})
+        rows = (small[0], replace(small[0], cell="0" * 16, scenario=scenario).retitled())
+        first, other = (row.method for row in apart(rows))
+        assert first == "Tikhonov"
+        assert other.startswith("Tikhonov (")
+        assert other.isprintable()
+        assert len(other) < 250
 
 
 def test_files_of_one_name_in_two_folders_are_two_images(tmp_path: Path):
