@@ -50,7 +50,7 @@ def opened(data: bytes, name: str = "The file") -> tuple[Measured, ...]:
     """
     name = clipped(printable(name))
     if len(data) > MAX_BYTES:
-        raise ValueError(f"{name} has {len(data) / 1e6:.0f} MB, and {MAX_BYTES // 10**6} MB is the most.")
+        raise ValueError(f"{name} has {len(data) / 1e6:.1f} MB, and {MAX_BYTES // 10**6} MB is the most.")
     told, _ = reader.apart("table", data, name=name)
     rows, damage = _rows(table_formats.lines(told))
     if damage:

@@ -155,6 +155,21 @@ def test_a_table_is_shown_one_degradation_at_a_time(rows: tuple[Measured, ...]):
     assert "nothing is computed here" in (view.explanation.text if view.explanation else "")
 
 
+def test_tables_are_kept_by_what_they_hold(rows: tuple[Measured, ...], monkeypatch: pytest.MonkeyPatch):
+    def keep(n: int, letters: int) -> str:
+        filled = [replace(row, reason=f"{n}{'x' * letters}") for row in rows]
+        return batch_tables.keep(table.to_bytes(filled), f"{n}.parquet", "visitor")
+
+    monkeypatch.setattr(batch_tables._tables, "share", 150_000)
+    small = [keep(n, 0) for n in range(3)]
+    assert all(batch_tables.kept(key) for key in small)
+    large = [keep(n, 3900) for n in range(3, 6)]
+    assert batch_tables.kept(large[-1])
+    for key in (*small, large[0]):
+        with pytest.raises(ValueError, match="open its file again"):
+            batch_tables.kept(key)
+
+
 def test_names_of_a_table_are_text_and_never_markup(rows: tuple[Measured, ...]):
     evil = tuple(replace(row, method="<img src=x onerror=alert(1)>") for row in rows)
     drawn = shown(Setting(), evil)
