@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import expect
 
+from deqviz.core.quoted import clipped
 from deqviz.core.registry import Choice
 from deqviz.runtime.study import Study
 from deqviz.sweep import table
@@ -302,7 +303,7 @@ def test_the_journey(visit, rows: tuple[Measured, ...]):
     )
     said = page.get_by_test_id("stAlert")
     expect(said).to_contain_text("is no Parquet file, or its end is missing")
-    assert f"{bait}.parquet is no" in said.inner_text().replace("\u2060", "")
+    assert f"{clipped(f'{bait}.parquet')} is no" in said.inner_text().replace("\u2060", "")
     upload.set_input_files(
         {"name": f"{bait}.parquet", "mimeType": "application/octet-stream", "buffer": data}
     )
