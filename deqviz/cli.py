@@ -12,6 +12,7 @@ from pathlib import Path
 
 from deqviz import __version__
 from deqviz.core.quoted import quoted
+from deqviz.core.terminal import say
 from deqviz.resources import APP, SETTINGS
 
 USAGE = """\
@@ -78,7 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             command = arguments[0]
             near = difflib.get_close_matches(command, _COMMANDS, n=1)
             hint = f" Did you mean `deqviz {near[0]}`?" if near else ""
-            print(f"deqviz: there is no command {quoted(command)}.{hint}\n\n{USAGE}", end="", file=sys.stderr)
+            say(f"deqviz: there is no command {quoted(command)}.{hint}")
+            print(f"\n{USAGE}", end="", file=sys.stderr)
             return 2
 
 
@@ -87,7 +89,7 @@ def _app(rest: list[str]) -> int:
         print(APP_USAGE, end="")
         return 0
     if not APP.is_file():
-        print(f"deqviz: {APP} is missing: install deqviz again.", file=sys.stderr)
+        say(f"deqviz: {APP} is missing: install deqviz again.")
         return 1
     # The app itself would only say it to its first visitor. Nobody waits for torch where nothing is set.
     if any(name.startswith("DEQVIZ_") for name in os.environ):
@@ -96,7 +98,7 @@ def _app(rest: list[str]) -> int:
         try:
             limits()
         except ValueError as error:
-            print(f"deqviz: {error}", file=sys.stderr)
+            say(f"deqviz: {error}")
             return 2
     from streamlit.web import cli
 
@@ -177,7 +179,7 @@ def _status(run: Callable[[], object]) -> int:
     except KeyboardInterrupt:
         return 130
     if isinstance(code, str):
-        print(code, file=sys.stderr)
+        say(code)
         return 1
     return code if isinstance(code, int) else 0
 

@@ -77,6 +77,16 @@ def test_words_are_handed_on(
     assert seen == [["what", "--data", "here"]]
 
 
+def test_what_is_printed_commands_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand_in(monkeypatch, "deqviz.bench", SystemExit("no \x1b[2J"))
+    assert cli.main(["bench"]) == 1
+    assert cli.main(["\x1b[2J\u202e"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[:2] == [r"no \x1b[2J", r"deqviz: there is no command '\x1b[2J\u202e'."]
+
+
 def test_app_is_streamlit_on_our_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     app = tmp_path / "app.py"
     app.touch()

@@ -116,6 +116,12 @@ def test_damaged_settings_are_told_in_one_sentence(text):
         assert not re.search("Exceeds|recursion|codec|too large to convert", message)
 
 
+def test_a_settings_file_is_measured_before_it_is_parsed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(settings.json, "loads", lambda text: pytest.fail("parsed"))
+    with pytest.raises(ValueError, match="which has some kilobytes"):
+        settings.read(b"[" * (settings.MAX_BYTES + 1))
+
+
 def test_a_settings_file_with_a_byte_order_mark_is_one():
     data = b"\xef\xbb\xbf" + Scenario(size=64).to_json().encode()
     assert settings.is_settings("a", data)

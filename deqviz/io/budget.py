@@ -8,6 +8,8 @@ MAX_BYTES = 10 * 2**20
 MAX_PIXELS = 4096 * 4096
 MAX_UNPACKED = 128 * 2**20
 """Of one image, or one slice of k-space."""
+MAX_LINES = 64 * 2**20
+"""Of a table, as lines of JSON: its file is bounded by less, but may hold a text a thousand times."""
 MIN_SIDE = 32
 _PIECE = 2**18
 

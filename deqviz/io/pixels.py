@@ -18,6 +18,10 @@ Pixels = NDArray[np.uint8]
 _DEEP = "has more than 8 bits: save it with 8."
 
 
+class _Refusal(ValueError):
+    """Ours: libraries raise a ValueError, too, and whatever else they like, on damaged bytes."""
+
+
 def decoded(path: Path, mode: Literal["L", "RGB"] | None = None) -> NDArray[np.uint8]:
     """h × w or h × w × c as stored, or turned to grey or colour; of a file that is ours or trusted."""
     with Pillow.open(path) as file:
@@ -33,11 +37,13 @@ def eight_bit(path: Path, formats: tuple[str, ...], most: int) -> NDArray[np.uin
         _check_tiff(path, most)
         with Pillow.open(path, formats=formats) as file:
             if file.width * file.height > most:
-                raise ValueError(f"has more than {most // 10**6} million pixels.")
+                raise _Refusal(f"has more than {most // 10**6} million pixels.")
             if file.mode in ("I", "F", "I;16", "I;16B"):
-                raise ValueError(_DEEP)
+                raise _Refusal(_DEEP)
             return np.asarray(file.convert("L" if file.mode in ("1", "L", "LA") else "RGB"))
-    except (OSError, SyntaxError, Pillow.DecompressionBombError):
+    except _Refusal:
+        raise
+    except Exception:
         raise ValueError("is no image that can be read.") from None
 
 
@@ -49,13 +55,11 @@ def _check_tiff(path: Path, most: int) -> None:
         try:
             header = tiff.header(file, most)
         except UploadError:
-            raise ValueError(
+            raise _Refusal(
                 "is too large, or packed in a way that is not read here: save it as PNG."
             ) from None
-        except Exception:  # a damaged header
-            raise ValueError("is no image that can be read.") from None
     if header.is_deep and header.samples == 1:
-        raise ValueError(_DEEP)
+        raise _Refusal(_DEEP)
 
 
 def png(pixels: Pixels, *, software: str = "", comment: str = "", side: int | None = None) -> bytes:

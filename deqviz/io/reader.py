@@ -25,24 +25,40 @@ from typing import Any
 import numpy as np
 
 from deqviz.io import image_formats, kspace_formats
-from deqviz.io.budget import MAX_UNPACKED, UploadError
+from deqviz.io.budget import MAX_LINES, MAX_UNPACKED, UploadError
 
 MEMORY = 1024 * 2**20
 """Bytes that a reader may take beyond those of its libraries: a file, a slice, and what unpacking takes."""
 SECONDS = 30.0
-"""Of one file, from its first byte to its last pixel."""
+"""Of one file, from its first byte to its last pixel, also where the machine has other things to do."""
+PROCESSOR = 10
+"""Seconds of computing among them: the largest k-space takes three."""
 MOST = 2
 """Readers at work; whoever comes later waits."""
 LINE = 2**16
+_SPENT = -signal.SIGXCPU if hasattr(signal, "SIGXCPU") else None  # Windows has no such limit
 
 Facts = dict[str, Any]
+
+
+def _table(data: bytes, **options: Any) -> tuple[np.ndarray, Facts]:
+    from deqviz.io import table_formats  # Arrow, for which images need not wait
+
+    return table_formats.unpack(data, **options)
+
+
 READERS: dict[str, Callable[..., tuple[np.ndarray, Facts]]] = {
     "image": image_formats.unpack,
     "kspace": kspace_formats.unpack,
+    "table": _table,
 }
 """What a reader can be told to do with the bytes of a file."""
-KINDS = {"image": "float32", "kspace": "complex64"}
-"""And of what numbers its answer is."""
+KINDS = {
+    "image": ("float32", MAX_UNPACKED),
+    "kspace": ("complex64", MAX_UNPACKED),
+    "table": ("uint8", MAX_LINES),
+}
+"""And of what numbers its answer is, and of how many bytes at most."""
 
 COMMAND = (sys.executable, "-P", "-m", "deqviz.io.reader")
 
@@ -89,7 +105,9 @@ def _taken() -> subprocess.Popen[bytes]:
 def _started() -> subprocess.Popen[bytes]:
     # One thread each: those of linear algebra would take memory for every core and have nothing to do.
     path = os.pathsep.join(os.path.abspath(folder) for folder in sys.path)
+    # Arrow has its memory from where its limit is, and not a gigabyte in advance.
     own = {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    own |= {"ARROW_DEFAULT_MEMORY_POOL": "system", "ARROW_IO_THREADS": "1"}
     pipe, none = subprocess.PIPE, subprocess.DEVNULL
     return subprocess.Popen(COMMAND, stdin=pipe, stdout=pipe, stderr=none, env=os.environ | own)
 
@@ -109,25 +127,29 @@ def _asked(
             process.stdin.write(request.encode() + b"\n")
             process.stdin.write(data)
             process.stdin.flush()
-        answer = _answer(process.stdout, KINDS[kind])
+        answer = _answer(process.stdout, *KINDS[kind])
+        if answer is None:  # give one that ended by itself the time to say how
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(1)
     finally:
         clock.cancel()
         _end(process)
     if answer is not None:
         return answer
-    if late.is_set():
-        raise UploadError(f"Reading the file takes longer than {SECONDS:g} s: make it smaller and try again.")
+    if late.is_set() or process.returncode == _SPENT:
+        spent = SECONDS if late.is_set() else PROCESSOR
+        raise UploadError(f"Reading the file takes longer than {spent:g} s: make it smaller and try again.")
     raise UploadError("The file is damaged, or too much for this server: save it again, or make it smaller.")
 
 
-def _answer(stream: io.BufferedIOBase, kind: str) -> tuple[np.ndarray, Facts] | None:
+def _answer(stream: io.BufferedIOBase, kind: str, most: int) -> tuple[np.ndarray, Facts] | None:
     """What came back, None if that is no whole answer; raises UploadError with the reader's own sentence."""
     try:
         facts = json.loads(stream.readline(LINE))
         if "error" in facts:
             raise UploadError(str(facts["error"]))
         shape = tuple(int(n) for n in facts.pop("shape"))
-        if math.prod(shape) * np.dtype(kind).itemsize > MAX_UNPACKED or min(shape) < 1:
+        if math.prod(shape) * np.dtype(kind).itemsize > most or min(shape) < 1:
             return None
         values = np.empty(shape, kind)
         room, at = values.data.cast("B"), 0
@@ -193,12 +215,12 @@ def bound() -> None:
     except ImportError:  # Windows
         return
 
-    def lower(kind: int, most: int) -> None:
+    def lower(kind: int, most: int, spare: int = 0) -> None:
         # A limit from outside may be lower still; macOS has none for memory.
         hard = resource.getrlimit(kind)[1]
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        top = most + spare if hard == resource.RLIM_INFINITY else min(most + spare, hard)
         with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(kind, (most, most))
+            resource.setrlimit(kind, (min(most, top), top))
 
     with contextlib.suppress(OSError):
         # Where memory runs out all the same, the system ends a reader before the server.
@@ -206,8 +228,7 @@ def bound() -> None:
     with contextlib.suppress(OSError):
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         lower(resource.RLIMIT_AS, pages * resource.getpagesize() + MEMORY)
-    # The server's clock ends it sooner, while there is a server.
-    lower(resource.RLIMIT_CPU, math.ceil(SECONDS))
+    lower(resource.RLIMIT_CPU, PROCESSOR, 1)  # in the last second it is ended in a way that says why
     lower(resource.RLIMIT_CORE, 0)
     lower(resource.RLIMIT_FSIZE, 0)
 

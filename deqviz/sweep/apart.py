@@ -1,10 +1,12 @@
 """Rows of one name that were not measured alike, kept apart: no mean is over two tolerances or versions."""
 
+import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from deqviz.core.quoted import clipped, printable
 from deqviz.sweep.row import Measured
 
 _NAMED = frozenset({"image", "operator", "noise", "seed"})
@@ -17,24 +19,41 @@ def apart(rows: Iterable[Measured]) -> tuple[Measured, ...]:
     The settings are all that decides a number and is in no name: the method's parameters, size, iterations,
     tolerance, the version of DEQViz, and the image, of which a name stands for the first one.
     """
-    before, rows = (), tuple(rows)
-    while rows != before:  # of a third kind the name is told in another pass
-        before, rows = rows, tuple(_renamed(rows))
-    return rows
-
-
-def _renamed(rows: Iterable[Measured]) -> Iterator[Measured]:
-    settings: dict[tuple[str, ...], Mapping[str, Any]] = {}
+    firsts: dict[tuple[str, ...], Mapping[str, Any]] = {}
     images: dict[tuple[str, ...], str] = {}
-    for row in rows:
+
+    def fits(row: Measured, image: str, own: Mapping[str, Any]) -> bool:
+        """Whether the row is of one kind with those of its name before it."""
         group = (row.operator, row.noise, row.method)
-        image, own = _settings(row)
-        first = settings.setdefault(group, own)
-        other = (name for name in {**first, **own} if own.get(name) != first.get(name))
-        differs = [f"{name.removeprefix('method.')} {_text(own.get(name))}" for name in other]
-        if images.setdefault((*group, row.picture), image) != image:
-            differs.append("another image of this name")
-        yield replace(row, method=f"{row.method} ({', '.join(differs)})") if differs else row
+        is_same = firsts.setdefault(group, own) == own
+        return is_same and images.setdefault((*group, row.picture), image) == image
+
+    known = [(row, *_settings(row)) for row in rows]
+    are_first = [fits(*one) for one in known]
+    return tuple(
+        row if is_first else _renamed(row, image, own, firsts[row.operator, row.noise, row.method], fits)
+        for (row, image, own), is_first in zip(known, are_first, strict=True)
+    )
+
+
+def _renamed(
+    row: Measured, image: str, own: Mapping[str, Any], first: Mapping[str, Any], fits: Callable[..., bool]
+) -> Measured:
+    other = [name for name in {**first, **own} if own.get(name) != first.get(name)]
+    differs = [f"{name.removeprefix('method.')} {_text(own.get(name))}" for name in other]
+    if own == first:
+        differs.append("another image of this name")
+    said = clipped(printable(", ".join(differs)), 200)
+    # A third kind that reads like the second has a digest: to look for free names costs its square.
+    for end in ("", f", {_digest(own)}", f", {_digest([own, image])}"):
+        called = replace(row, method=f"{row.method} ({said}{end})")
+        if fits(called, image, own):
+            break
+    return called
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:6]
 
 
 def _settings(row: Measured) -> tuple[str, dict[str, Any]]:
@@ -51,11 +70,16 @@ def _flat(plain: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Every choice under its own name, its parameters under theirs."""
     for name, value in plain.items():
         if isinstance(value, dict) and "key" in value:
-            yield name, value["key"]
+            yield name, _flattened(value["key"])
             yield from ((f"{name}.{inner}", v) for inner, v in _flat(value.get("params", {})))
         else:
-            yield name, value
+            yield name, _flattened(value)
+
+
+def _flattened(value: Any) -> Any:
+    """What is nested as a text: to compare and to write those of a stranger later may go too deep."""
+    return json.dumps(value) if isinstance(value, list | dict) else value
 
 
 def _text(value: Any) -> str:
-    return "default" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "default" if value is None else f"{value:.4g}" if isinstance(value, float) else clipped(str(value))

@@ -1,6 +1,7 @@
 """Image files of a sweep: eight bits as they are, and a sentence for everything else."""
 
 import io
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,17 @@ def test_a_tile_much_larger_than_its_image_is_refused(tmp_path: Path) -> None:
     assert eight_bit(file, ("TIFF",), 4 * 10**6).shape == GREY.shape
 
 
-def test_a_damaged_file_is_no_image(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"II*\0" + b"\xff" * 40,
+        # Of which Pillow raises ValueError: Truncated IHDR chunk.
+        b"\x89PNG\r\n\x1a\n\0\0\0\5IHDR" + bytes(5) + zlib.crc32(b"IHDR" + bytes(5)).to_bytes(4, "big"),
+        b"",
+    ],
+)
+def test_a_damaged_file_is_no_image(data: bytes, tmp_path: Path) -> None:
     file = tmp_path / "a.tif"
-    file.write_bytes(b"II*\0" + b"\xff" * 40)
-    with pytest.raises(ValueError, match="no image that can be read"):
-        eight_bit(file, ("TIFF",), 10**6)
+    file.write_bytes(data)
+    with pytest.raises(ValueError, match=r"^is no image that can be read\.$"):
+        eight_bit(file, ("TIFF", "PNG"), 10**6)

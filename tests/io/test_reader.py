@@ -123,6 +123,14 @@ def test_a_reader_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
         images.read("a", b"x" * 2**20)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows bounds the clock alone")
+def test_a_reader_that_computes_for_ever_is_ended_before_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = "from deqviz.io import reader; reader.PROCESSOR = 1; reader.bound()\nwhile True: pass"
+    instead(monkeypatch, busy)
+    with pytest.raises(UploadError, match=f"takes longer than {reader.PROCESSOR} s"):
+        images.read("a", b"x")
+
+
 def test_whoever_comes_while_all_are_busy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "SECONDS", 0.1)
     monkeypatch.setattr(reader, "_free", threading.BoundedSemaphore(1))
@@ -141,14 +149,15 @@ def test_a_machine_without_processes_says_so(monkeypatch: pytest.MonkeyPatch) ->
 def test_its_limits() -> None:
     code = (
         "import json, resource as r, sys; from deqviz.io import reader; reader.bound();"
-        "print(json.dumps([r.getrlimit(k)[1] for k in (r.RLIMIT_CPU, r.RLIMIT_CORE, r.RLIMIT_FSIZE)]),"
-        "open('/proc/self/oom_score_adj').read().strip(), sorted({'torch', 'streamlit'} & {*sys.modules}));"
+        "print(json.dumps([r.getrlimit(k) for k in (r.RLIMIT_CPU, r.RLIMIT_CORE, r.RLIMIT_FSIZE)]),"
+        "open('/proc/self/oom_score_adj').read().strip(),"
+        "sorted({'torch', 'streamlit', 'pyarrow'} & {*sys.modules}));"
         "block = bytearray(reader.MEMORY // 2); del block\n"
         "try: bytearray(2 * reader.MEMORY)\n"
         "except MemoryError: print('no more')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["[30, 0, 0] 1000 []", "no more"]
+    assert done.stdout.splitlines() == ["[[10, 11], [0, 0], [0, 0]] 1000 []", "no more"]
 
 
 def test_a_reader_ends_with_its_server() -> None:

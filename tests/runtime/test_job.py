@@ -13,6 +13,7 @@ from deqviz import images
 from deqviz.core import machine
 from deqviz.core.records import Iterate, Method
 from deqviz.core.registry import Choice
+from deqviz.networks._weights import WeightsError
 from deqviz.runtime.job import Job
 from deqviz.runtime.logbook import Logbook, kept
 from deqviz.runtime.run_snapshot import OVER
@@ -286,6 +287,7 @@ def test_faults_become_states_with_a_sentence(worker, monkeypatch, fault, state,
         (GeneratorExit(), "The run failed after iteration 2 (GeneratorExit)."),
         (RecursionError("too deep"), "The run failed after iteration 2 (RecursionError: too deep)."),
         (MemoryError(), "The device ran out of memory: choose a smaller image, or close other runs."),
+        (WeightsError("the card a.json is damaged. Restore it"), "The card a.json is damaged. Restore it."),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -19,6 +19,7 @@ import pytest
 from PIL import Image as Pillow
 
 from deqviz import cli
+from deqviz.io import table_formats
 from deqviz.sweep import command, measure, pictures, runner, sweepfile, table
 from deqviz.sweep.journal import Journal
 from deqviz.sweep.row import Cell, Measured
@@ -306,7 +307,7 @@ def poisoned(rows: tuple[Measured, ...], **changes: object) -> pa.Table:
     """A table whose second row is damaged, as a journal with such a line became one in 0.2.0."""
     plain = [row.plain() for row in rows]
     plain[1] |= changes  # pyright: ignore[reportCallIssue, reportArgumentType]
-    return pa.Table.from_pylist(plain, schema=table.SCHEMA)
+    return pa.Table.from_pylist(plain, schema=table_formats.SCHEMA)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import re
 import signal
@@ -22,6 +23,8 @@ from PIL import Image as Pillow
 
 from deqviz import images
 from deqviz.core.registry import Choice
+from deqviz.io import table_formats
+from deqviz.io.budget import UploadError
 from deqviz.scenario import Scenario
 from deqviz.sweep import command, measure, runner, table
 from deqviz.sweep.apart import apart
@@ -283,7 +286,7 @@ def test_a_table_with_a_kernel_of_the_largest_side_opens():
 
 def damaged(rows: tuple[Measured, ...]) -> Iterator[tuple[bytes, str]]:
     whole = table.to_bytes(rows)
-    plain = pa.Table.from_pylist([row.plain() for row in rows], schema=table.SCHEMA)
+    plain = pa.Table.from_pylist([row.plain() for row in rows], schema=table_formats.SCHEMA)
 
     def written(t: pa.Table, **options: str) -> bytes:
         out = pa.BufferOutputStream()
@@ -291,7 +294,7 @@ def damaged(rows: tuple[Measured, ...]) -> Iterator[tuple[bytes, str]]:
         return out.getvalue().to_pybytes()
 
     def changed(name: str, values: list[object], kind: pa.DataType) -> bytes:
-        at = table.SCHEMA.get_field_index(name)
+        at = table_formats.SCHEMA.get_field_index(name)
         return written(plain.set_column(at, pa.field(name, kind), pa.array(values, kind)))
 
     n = len(rows)
@@ -312,8 +315,8 @@ def damaged(rows: tuple[Measured, ...]) -> Iterator[tuple[bytes, str]]:
     yield changed("method", ["x" * 5000] * n, pa.string()), "more than 4000 letters"
     yield changed("cell", ["same"] * n, pa.string()), "a cell twice"
     yield written(plain, compression="zstd"), "is compressed"
-    yield written(pa.concat_tables([plain] * (table.ROWS // n + 1))), "5000 is the most"
-    yield bytes(table.BYTES + 1), "20 MB is the most"
+    yield written(pa.concat_tables([plain] * (table_formats.ROWS // n + 1))), "5000 is the most"
+    yield bytes(table_formats.MAX_BYTES + 1), "20 MB is the most"
 
 
 def test_a_strange_table_is_refused_in_one_sentence(small: tuple[Measured, ...]):
@@ -325,12 +328,16 @@ def test_a_strange_table_is_refused_in_one_sentence(small: tuple[Measured, ...])
 
 def test_no_byte_of_a_table_can_do_more_than_be_refused(small: tuple[Measured, ...]):
     whole, rng = table.to_bytes(small), np.random.default_rng(0)
-    for _ in range(150):
+    for n in range(150):
         data = bytearray(whole)
         for at in rng.integers(4, len(whole) - 4, 3):
             data[at] = int(rng.integers(0, 256))
-        with contextlib.suppress(ValueError):
-            assert all(isinstance(row, Measured) for row in table.opened(bytes(data)))
+        with contextlib.suppress(UploadError):
+            told, _ = table_formats.unpack(bytes(data), "t.parquet")
+            assert all(isinstance(line, dict) for line in table_formats.lines(told))
+        if n < 5:  # with the way to the process and back
+            with contextlib.suppress(ValueError):
+                assert all(isinstance(row, Measured) for row in table.opened(bytes(data)))
 
 
 # ---------------------------------------------------------------- means
@@ -430,6 +437,35 @@ def test_versions_are_not_mixed_and_old_tables_are_taken_apart(small: tuple[Meas
     texts = ("", "[]", "{}", "[" * 9999)
     strange = [replace(row, scenario=text) for row, text in zip(small, texts, strict=False)]
     assert {row.method for row in apart(strange)} == {"Tikhonov", "Projection"}
+
+
+def test_kinds_that_read_alike_are_told_apart_in_one_look_at_each(small: tuple[Measured, ...]):
+    def like(n: int, **settings: object) -> Measured:
+        scenario = json.dumps({**json.loads(small[0].scenario), **settings})
+        return replace(small[0], cell=f"{n:016}", scenario=scenario)
+
+    alike = [like(n, tolerance=1 + n * 1e-9) for n in range(1000)]
+    twice = [like(n, tolerance=1 + n * 1e-9) for n in range(1000, 2000)]
+    names = [row.method for row in apart(alike + twice)]
+    assert names[:2] == ["Tikhonov", "Tikhonov (tolerance 1)"]
+    assert len(set(names)) == 2000
+    assert max(map(len, names)) < 40
+    assert [row.method for row in apart(alike * 2)] == names[:1000] * 2
+    swapped = [like(n, image=f"upload-{n}", tolerance=2 + n % 2) for n in range(8)]
+    assert len({row.method for row in apart(swapped)}) == 8, "no name has two images of one picture"
+
+
+def test_no_scenario_of_a_stranger_fails_where_rows_are_kept_apart(small: tuple[Measured, ...]):
+    plain = json.loads(small[0].scenario)
+    deep = json.loads("[" * 900 + "]" * 900)
+    for value in (deep, {"a": deep}, {"key": deep}, "\ud800\x1b[2J", 10**4000, math.nan, "x" * 20_000):
+        scenario = json.dumps({**plain, "more": value, "method": {"key": "a", "params": {"b": value}}})
+        rows = (small[0], replace(small[0], cell="0" * 16, scenario=scenario).retitled())
+        first, other = (row.method for row in apart(rows))
+        assert first == "Tikhonov"
+        assert other.startswith("Tikhonov (")
+        assert other.isprintable()
+        assert len(other) < 250
 
 
 def test_files_of_one_name_in_two_folders_are_two_images(tmp_path: Path):

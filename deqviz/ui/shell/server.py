@@ -26,6 +26,7 @@ from streamlit.web.server.starlette import starlette_websocket
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from deqviz.ui.shell.health import Health
+from deqviz.ui.shell.intake import Intake
 
 METRICS: Final = "/_stcore/metrics"
 NAME_REFUSED: Final = (
@@ -158,7 +159,7 @@ def _refusal(scope: Scope) -> PlainTextResponse | None:
     return None
 
 
-MIDDLEWARE: Final = (Middleware(Guard), Middleware(Health))
+MIDDLEWARE: Final = (Middleware(Guard), Middleware(Health), Middleware(Intake))
 
 
 def _unknown() -> str | None:

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import expect
 
+from deqviz.core.quoted import clipped
 from deqviz.core.registry import Choice
 from deqviz.runtime.study import Study
 from deqviz.sweep import table
@@ -155,6 +156,21 @@ def test_a_table_is_shown_one_degradation_at_a_time(rows: tuple[Measured, ...]):
     assert "nothing is computed here" in (view.explanation.text if view.explanation else "")
 
 
+def test_tables_are_kept_by_what_they_hold(rows: tuple[Measured, ...], monkeypatch: pytest.MonkeyPatch):
+    def keep(n: int, letters: int) -> str:
+        filled = [replace(row, reason=f"{n}{'x' * letters}") for row in rows]
+        return batch_tables.keep(table.to_bytes(filled), f"{n}.parquet", "visitor")
+
+    monkeypatch.setattr(batch_tables._tables, "share", 150_000)
+    small = [keep(n, 0) for n in range(3)]
+    assert all(batch_tables.kept(key) for key in small)
+    large = [keep(n, 3900) for n in range(3, 6)]
+    assert batch_tables.kept(large[-1])
+    for key in (*small, large[0]):
+        with pytest.raises(ValueError, match="open its file again"):
+            batch_tables.kept(key)
+
+
 def test_names_of_a_table_are_text_and_never_markup(rows: tuple[Measured, ...]):
     evil = tuple(replace(row, method="<img src=x onerror=alert(1)>") for row in rows)
     drawn = shown(Setting(), evil)
@@ -287,7 +303,7 @@ def test_the_journey(visit, rows: tuple[Measured, ...]):
     )
     said = page.get_by_test_id("stAlert")
     expect(said).to_contain_text("is no Parquet file, or its end is missing")
-    assert f"{bait}.parquet is no" in said.inner_text().replace("\u2060", "")
+    assert f"{clipped(f'{bait}.parquet')} is no" in said.inner_text().replace("\u2060", "")
     upload.set_input_files(
         {"name": f"{bait}.parquet", "mimeType": "application/octet-stream", "buffer": data}
     )

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from deqviz.core.catalog import METHODS, OPERATORS
+from deqviz.io.table_formats import MAX_BYTES
 from deqviz.runtime.study import Plan, Study
 from deqviz.sweep import table
 from deqviz.sweep.batch import Batch, Opened
@@ -119,9 +120,7 @@ def _opened(now: Setting) -> Setting:
 def _opener() -> None:
     """Where a table of the command line comes in; a bad one changes nothing."""
     with st.expander("Open a table"):
-        file = st.file_uploader(
-            "Parquet of `deqviz sweep`", key="b.file", max_upload_size=table.BYTES // 10**6
-        )
+        file = st.file_uploader("Parquet of `deqviz sweep`", key="b.file", max_upload_size=MAX_BYTES // 10**6)
         if file is None:
             st.session_state.pop("b.refused", None)
             return

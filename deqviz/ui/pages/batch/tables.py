@@ -7,8 +7,10 @@ from deqviz.core.uploads import Uploads
 from deqviz.sweep import table
 from deqviz.sweep.row import Measured
 
-MOST_ROWS = 30_000
-"""Kept at once, of all tables together: about 60 MB; of one visitor half of them."""
+MOST = 64 * 2**20
+"""Letters kept at once, of all tables together, some 30,000 rows of a sweep; of one visitor half of them."""
+_NUMBERS = 500
+"""Of a row, as much as its numbers take."""
 _LOST = "The table of this link is not kept here: open its file again."
 
 
@@ -20,7 +22,12 @@ class Kept:
     rows: tuple[Measured, ...]
 
 
-_tables: Uploads[Kept] = Uploads(MOST_ROWS, MOST_ROWS / 2, lambda table: len(table.rows))
+def _weight(table: Kept) -> int:
+    texts = (value for row in table.rows for value in row.plain().values() if isinstance(value, str))
+    return sum(map(len, texts)) + _NUMBERS * len(table.rows)
+
+
+_tables: Uploads[Kept] = Uploads(MOST, MOST / 2, _weight)
 
 
 def keep(data: bytes, name: str, holder: str = "") -> str:
