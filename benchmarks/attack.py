@@ -1,0 +1,361 @@
+"""Everything that somebody may send, at a server of its own on this machine: what is refused, and what it costs.
+
+    python benchmarks/attack.py [--quick] [--seed N] [--only GROUP] [--number N] [--json FILE]
+
+Five groups, each made from the seed: addresses, files, what a browser says (states), requests, and damaged
+files of a sweep, settings and cards. A try is refused by a sentence of the page or of the log, by a status
+below 500 or by the end of its connection; or accepted; or it escapes, as an exception on the page, a traceback
+in the log, a status of 500 or more, a file of the machine in an answer, or no answer. After each group a
+bystander reconstructs an image. All the while the server is asked how it is, twenty times a second.
+`--only GROUP --number N` makes one try again; `--quick` makes every tenth.
+"""
+
+import asyncio
+import itertools
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import websockets
+
+from benchmarks import hostile
+from benchmarks.intruder import PATIENCE, Intruder, intruder, token
+from benchmarks.measure import ROOT, free_port, run, serve
+from benchmarks.tour import Stop, megabytes, tourist
+from deqviz.bench.rows import Row
+from deqviz.ui.pages import PAGES
+
+COUNTS = {"addresses": 200, "files": 120, "states": 200, "requests": 400, "damage": 600}
+"""Tries of each group."""
+LIMITS = {"DEQVIZ_SIDE": "128", "DEQVIZ_ITERATIONS": "300", "DEQVIZ_SECONDS": "60"}
+BYSTANDER = Stop("", "size=48&method=tv&iterations=30")
+TRACEBACK = "Traceback (most recent call last)"
+LONGEST = 1000
+"""Letters of a sentence."""
+
+
+class Outcome(NamedTuple):
+    """What became of a try, and in which words."""
+
+    what: Literal["refused", "accepted", "escaped"]
+    text: str = ""
+
+
+# ---------------------------------------------------------------- the server, watched
+
+
+@dataclass
+class Watch:
+    """How long the server takes to say how it is, and what its processes hold."""
+
+    port: int
+    pid: int
+    longest: float = 0.0
+    unanswered: int = 0
+    readers: float = 0.0
+    is_over: threading.Event = field(default_factory=threading.Event)
+
+    def ask(self) -> None:
+        """Every 50 ms, until it is over."""
+        while not self.is_over.wait(0.05):
+            begun = time.perf_counter()
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_stcore/health", timeout=PATIENCE).read()
+            except OSError:
+                self.unanswered += 1
+            self.longest = max(self.longest, time.perf_counter() - begun)
+            self.readers = max(self.readers, sum(map(_held, _children(self.pid))))
+
+
+def _children(pid: int) -> set[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return {int(child) for task in tasks for child in _text(task).split()}
+
+
+def _held(pid: int) -> float:
+    """Megabytes of a process, none once it has ended."""
+    lines = (line.split() for line in _text(Path(f"/proc/{pid}/status")).splitlines())
+    return next((int(words[1]) / 1024 for words in lines if words[0] == "VmRSS:"), 0.0)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+class Log:
+    """What the server printed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._read = path, 0
+
+    def more(self) -> str:
+        """What came since it was last asked."""
+        with self.path.open("rb") as file:
+            file.seek(self._read)
+            data = file.read()
+        self._read += len(data)
+        return data.decode("utf-8", "replace")
+
+
+# ---------------------------------------------------------------- the tries
+
+
+@dataclass(frozen=True)
+class Target:
+    """The server that is attacked."""
+
+    port: int
+    token: str
+    seed: int
+
+
+async def addresses(at: Target, number: int) -> Outcome:
+    """A page is opened from a spoiled address."""
+    async with intruder(at.port) as one:
+        await one.visit(hostile.address(hostile.random_of(at.seed, "addresses", number)))
+        return _told(one)
+
+
+UPLOADERS = ("", "", "compare", "convergence", "batch")
+
+
+async def files(at: Target, number: int) -> Outcome:
+    """A file is put where a page takes one."""
+    draw = hostile.random_of(at.seed, "files", number)
+    file = hostile.file(draw, number)
+    page = draw.choice(UPLOADERS)
+    async with intruder(at.port) as one:
+        await one.visit(Stop(page, "size=48&method=baseline" if page == "" else ""))
+        status = await one.upload(draw.choice(one.uploaders), file)
+        if status >= 400:
+            return Outcome("refused" if status < 500 else "escaped", f"{status} to the put")
+        await one.look()
+        return _told(one)
+
+
+async def states(at: Target, number: int) -> Outcome:
+    """A browser sends states, commands and frames that no page of ours makes."""
+    draw = hostile.random_of(at.seed, "states", number)
+    kind = draw.choice(("states", "commands", "frames"))
+    async with intruder(at.port) as one:
+        await one.visit(Stop(draw.choice(PAGES).address, "size=48" if draw.random() < 0.5 else ""))
+        for _ in range(3):
+            message = one.message(draw.choice(("", *one.fragments)))
+            match kind:
+                case "states":
+                    for widget in draw.sample(sorted(one.kinds), min(len(one.kinds), 8)):
+                        hostile.forge(message.rerun_script.widget_states.widgets.add(id=widget), draw)
+                    await one.send(message)
+                case "commands":
+                    for widget in (id for id, kind in one.kinds.items() if kind == "bidi_component"):
+                        state = message.rerun_script.widget_states.widgets.add()
+                        state.id = f"$$STREAMLIT_INTERNAL_KEY_{widget}__events"
+                        state.json_trigger_value = hostile.triggers(draw)
+                    await one.send(message)
+                case _:
+                    await one.raw(hostile.frame(message, draw))
+                    # Many of these have no answer; that the next question has one is what counts.
+                    await asyncio.sleep(0.1)
+                    if not one.is_closed:
+                        await one.run()
+            if one.is_closed:
+                return Outcome("refused", "the connection was ended")
+        return _told(one)
+
+
+async def requests(at: Target, number: int) -> Outcome:
+    """A request over a socket of its own."""
+    draw = hostile.random_of(at.seed, "requests", number)
+    request = hostile.request(draw, f"127.0.0.1:{at.port}", at.token)
+    answer = await asyncio.to_thread(_answer, at.port, request.data)
+    if not answer:
+        return Outcome("refused", "the connection was ended")
+    head = answer.split(b"\r\n", 1)[0].decode("latin-1")
+    status = int(head.split()[1]) if head.startswith("HTTP/1.1 ") else 999
+    if status not in request.statuses or any(secret in answer for secret in hostile.SECRETS):
+        return Outcome("escaped", f"{head} to {request.data[:200]!r}")
+    return Outcome("refused" if status >= 400 else "accepted", head)
+
+
+def _answer(port: int, data: bytes) -> bytes:
+    """What comes back, up to a megabyte; nothing where the server ends the connection."""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as wire:
+        try:
+            wire.sendall(data)
+        except OSError:
+            pass  # it has heard enough; what it said may be there
+        wire.settimeout(5.0)
+        parts, length = [], 0
+        try:
+            while length < 2**20 and (part := wire.recv(2**16)):
+                parts.append(part)
+                length += len(part)
+                if parts[0].startswith(b"HTTP/1.1 101"):
+                    break
+        except ConnectionError:
+            pass
+        except TimeoutError:
+            # It may wait for the rest of a request, not for itself.
+            pass
+        return b"".join(parts)
+
+
+def _told(one: Intruder) -> Outcome:
+    """What the page made of it."""
+    if one.errors:
+        return Outcome("escaped", one.errors[0])
+    texts = [text.replace("\u2060", "") for text in one.sentences]
+    for text in texts:
+        if not is_sentence(text):
+            return Outcome("escaped", f"no sentence: {text!r:.300}")
+    return Outcome("refused", texts[0]) if texts else Outcome("accepted")
+
+
+def is_sentence(text: str) -> bool:
+    """Whether a person can read it."""
+    lines = text.split("\n")
+    return len(text) <= LONGEST and "Traceback" not in text and all(line.isprintable() for line in lines)
+
+
+Group = Callable[[Target, int], "asyncio.Future[Outcome]"]
+GROUPS = {"addresses": addresses, "files": files, "states": states, "requests": requests}
+
+
+async def _tried(group: str, at: Target, number: int, log: Log) -> Outcome:
+    """One try, and what the log said of it."""
+    try:
+        outcome = await GROUPS[group](at, number)
+    except TimeoutError:
+        outcome = Outcome("escaped", f"no answer within {PATIENCE:g} s")
+    except (OSError, websockets.WebSocketException) as error:
+        outcome = Outcome("escaped", f"{type(error).__name__}: {error}")
+    printed = log.more()
+    if TRACEBACK in printed:
+        return Outcome("escaped", f"a traceback in the log: {printed[printed.index(TRACEBACK) :][-400:]}")
+    if outcome.what == "accepted" and printed.strip():
+        return Outcome("refused", printed.strip().splitlines()[0])
+    return outcome
+
+
+def damage(seed: int, numbers: list[int]) -> Iterator[tuple[int, Outcome] | float]:
+    """What reading damaged files did, in processes that are begun again after one that broke."""
+    rest = list(numbers)
+    while rest:
+        command = [sys.executable, "-m", "benchmarks.damaged", str(seed), *map(str, rest)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        for line in done.stdout.splitlines():
+            found = json.loads(line)
+            if "peak" in found:
+                yield found["peak"]
+                continue
+            rest.remove(found["number"])
+            what, text = found["what"], f"{found['kind']}: {found['text']}"
+            if what == "refused" and not is_sentence(text):
+                what = "escaped, no sentence"
+            short = what if what in ("refused", "accepted") else "escaped"
+            yield found["number"], Outcome(short, text if short == what else f"{what}: {text}")
+        if done.returncode and rest:
+            yield rest.pop(0), Outcome("escaped", f"the process ended: {done.returncode} {done.stderr[-300:]}")
+
+
+async def _bystander(port: int) -> str:
+    """What went wrong with somebody who means well; nothing where all went well."""
+    async with tourist(port) as one:
+        await one.open(BYSTANDER, 120)
+        return "; ".join(one.errors) or ("" if one.state == "done" else f"ended as {one.state!r}")
+
+
+# ---------------------------------------------------------------- the table
+
+
+def rows(quick: bool, seed: int, only: str, number: int) -> Iterator[Row]:
+    """What became of the tries of each group, then what the server went through."""
+    numbers = {
+        group: [number] if number >= 0 else list(range(0, count, 10 if quick else 1))
+        for group, count in COUNTS.items()
+        if only in group
+    }
+    kept = tempfile.NamedTemporaryFile(prefix="deqviz-attack-", suffix=".log", delete=False)  # noqa: SIM115
+    port = free_port()
+    server = serve(port, log=kept, **LIMITS)
+    watch, log, failures = Watch(port, server.pid), Log(Path(kept.name)), list[str]()
+    asking = threading.Thread(target=watch.ask)
+    try:
+        at = Target(port, token(port), seed)
+        hostile.file(hostile.random_of(seed, "files", 0), 0)  # made before anybody looks at the clock
+        failures += [asyncio.run(_bystander(port))]
+        asking.start()
+        for group, tries in numbers.items():
+            found = _damage(seed, tries) if group == "damage" else _group(group, at, tries, log)
+            yield from found
+            failures += [asyncio.run(_bystander(port))]
+        watch.is_over.set()
+        asking.join()
+        for text in filter(None, failures):
+            print(f"bystander: {text}", file=sys.stderr)
+        yield Row("the server's highest memory", megabytes(server.pid, "VmHWM"), "MB", 2000, "at most")
+        yield Row("its readers' highest memory", watch.readers, "MB", 2500, "at most")
+        yield Row("the longest answer of /_stcore/health", watch.longest, "s", 1.0, "at most")
+        yield Row("questions to it without an answer", watch.unanswered, "", 0, "at most")
+        yield Row("a bystander's reconstructions", len(failures), "")
+        yield Row("of them failed", sum(map(bool, failures)), "", 0, "at most")
+        count = log.path.read_text("utf-8", "replace").count(TRACEBACK)
+        yield Row("tracebacks in the log", count, "", 0, "at most")
+        print(f"the log: {log.path}", file=sys.stderr)
+    finally:
+        watch.is_over.set()
+        server.terminate()
+        server.wait(10)
+
+
+def _group(group: str, at: Target, numbers: list[int], log: Log) -> Iterator[Row]:
+    async def all_of_them() -> list[Outcome]:
+        return [_said(group, at.seed, n, await _tried(group, at, n, log)) for n in numbers]
+
+    yield from _counted(group, asyncio.run(all_of_them()))
+
+
+def _damage(seed: int, numbers: list[int]) -> Iterator[Row]:
+    outcomes, peaks = list[Outcome](), [0.0]
+    for found in damage(seed, numbers):
+        if isinstance(found, float):
+            peaks.append(found)
+        else:
+            outcomes.append(_said("damage", seed, *found))
+    yield from _counted("damage", outcomes)
+    yield Row("damage: highest memory of the process that reads", max(peaks), "MB")
+
+
+def _said(group: str, seed: int, number: int, outcome: Outcome) -> Outcome:
+    """Tell of an escape, and how it is made again."""
+    if outcome.what == "escaped":
+        again = f"--seed {seed} --only {group} --number {number}"
+        print(f"{again}\n    {outcome.text}", file=sys.stderr, flush=True)
+    return outcome
+
+
+def _counted(group: str, outcomes: list[Outcome]) -> Iterator[Row]:
+    counts = Counter(outcome.what for outcome in outcomes)
+    yield Row(f"{group}: tried", len(outcomes), "")
+    yield Row(f"{group}: refused", counts["refused"], "")
+    yield Row(f"{group}: accepted", counts["accepted"], "")
+    yield Row(f"{group}: escaped", counts["escaped"], "", 0, "at most")
+
+
+if __name__ == "__main__":
+    sys.exit(run(rows, __doc__, quick=False, seed=1, only="", number=-1))
