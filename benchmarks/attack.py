@@ -2,8 +2,8 @@
 
     python benchmarks/attack.py [--quick] [--seed N] [--only GROUP] [--number N] [--json FILE]
 
-Five groups, each made from the seed: addresses, files, what a browser says (states), requests, and damaged
-files of a sweep, settings and cards. A try is refused by a sentence of the page or of the log, by a status
+Six groups, each made from the seed: addresses, files, more files than fit (hoards), what a browser says
+(states), requests, and damaged files of a sweep, settings and cards. A try is refused by a sentence of the page or of the log, by a status
 below 500 or by the end of its connection; or accepted; or it escapes, as an exception on the page, a traceback
 in the log, a status of 500 or more, a file of the machine in an answer, or no answer. After each group a
 bystander reconstructs an image. All the while the server is asked how it is, twenty times a second.
@@ -11,7 +11,6 @@ bystander reconstructs an image. All the while the server is asked how it is, tw
 """
 
 import asyncio
-import itertools
 import json
 import socket
 import subprocess
@@ -22,6 +21,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -36,8 +36,9 @@ from benchmarks.measure import ROOT, free_port, run, serve
 from benchmarks.tour import Stop, megabytes, tourist
 from deqviz.bench.rows import Row
 from deqviz.ui.pages import PAGES
+from deqviz.ui.shell import raw_files
 
-COUNTS = {"addresses": 200, "files": 120, "states": 200, "requests": 400, "damage": 600}
+COUNTS = {"addresses": 400, "files": 200, "hoards": 3, "states": 300, "requests": 1000, "damage": 1500}
 """Tries of each group."""
 LIMITS = {"DEQVIZ_SIDE": "128", "DEQVIZ_ITERATIONS": "300", "DEQVIZ_SECONDS": "60"}
 BYSTANDER = Stop("", "size=48&method=tv&iterations=30")
@@ -72,7 +73,9 @@ class Watch:
         while not self.is_over.wait(0.05):
             begun = time.perf_counter()
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_stcore/health", timeout=PATIENCE).read()
+                urllib.request.urlopen(
+                    f"http://127.0.0.1:{self.port}/_stcore/health", timeout=PATIENCE
+                ).read()
             except OSError:
                 self.unanswered += 1
             self.longest = max(self.longest, time.perf_counter() - begun)
@@ -131,21 +134,48 @@ async def addresses(at: Target, number: int) -> Outcome:
         return _told(one)
 
 
-UPLOADERS = ("", "", "compare", "convergence", "batch")
-
-
 async def files(at: Target, number: int) -> Outcome:
     """A file is put where a page takes one."""
     draw = hostile.random_of(at.seed, "files", number)
     file = hostile.file(draw, number)
-    page = draw.choice(UPLOADERS)
+    page, number = hostile.box(draw, file)
+    place = Stop(page, "size=48&method=baseline" if page == "" else "")
     async with intruder(at.port) as one:
-        await one.visit(Stop(page, "size=48&method=baseline" if page == "" else ""))
-        status = await one.upload(draw.choice(one.uploaders), file)
+        await one.visit(place)
+        widget = one.uploaders[number]
+        status = await one.put(file)
         if status >= 400:
             return Outcome("refused" if status < 500 else "escaped", f"{status} to the put")
+        await one.pick(widget, file, one.place)
         await one.look()
-        return _told(one)
+        outcome = _told(one)
+        if one.refusals and draw.random() < 0.2:
+            async with intruder(at.port) as other:
+                await other.visit(place)
+                await other.pick(widget, file, one.place)
+                if other.refusals:
+                    return Outcome("escaped", "the file of one visitor was read for another")
+    return outcome
+
+
+async def hoards(at: Target, number: int) -> Outcome:
+    """One tab sends more files than the server keeps of one; the first must be gone, and the last is read."""
+    file = hostile.File("a.png", hostile.random_of(at.seed, "hoards", number).randbytes(hostile.HOARD))
+    async with intruder(at.port) as one:
+        await one.visit(Stop("", "size=48&method=baseline"))
+        places = []
+        for _ in range(2 + raw_files.SHARE // hostile.HOARD):
+            await one.put(file)
+            places.append(one.place)
+        read = []
+        for place in (places[0], places[-1]):
+            await one.pick(one.uploaders[0], file, place)
+            read.append(bool(one.refusals))
+        return (
+            Outcome("refused", "the oldest were forgotten")
+            if read == [False, True]
+            else Outcome("escaped", f"{read}")
+        )
 
 
 async def states(at: Target, number: int) -> Outcome:
@@ -153,7 +183,7 @@ async def states(at: Target, number: int) -> Outcome:
     draw = hostile.random_of(at.seed, "states", number)
     kind = draw.choice(("states", "commands", "frames"))
     async with intruder(at.port) as one:
-        await one.visit(Stop(draw.choice(PAGES).address, "size=48" if draw.random() < 0.5 else ""))
+        await one.visit(Stop(draw.choice(PAGES).address, ""))
         for _ in range(3):
             message = one.message(draw.choice(("", *one.fragments)))
             match kind:
@@ -165,7 +195,7 @@ async def states(at: Target, number: int) -> Outcome:
                     for widget in (id for id, kind in one.kinds.items() if kind == "bidi_component"):
                         state = message.rerun_script.widget_states.widgets.add()
                         state.id = f"$$STREAMLIT_INTERNAL_KEY_{widget}__events"
-                        state.json_trigger_value = hostile.triggers(draw)
+                        state.json_trigger_value = hostile.triggers(draw, one.runs)
                     await one.send(message)
                 case _:
                     await one.raw(hostile.frame(message, draw))
@@ -182,7 +212,9 @@ async def requests(at: Target, number: int) -> Outcome:
     """A request over a socket of its own."""
     draw = hostile.random_of(at.seed, "requests", number)
     request = hostile.request(draw, f"127.0.0.1:{at.port}", at.token)
-    answer = await asyncio.to_thread(_answer, at.port, request.data)
+    answer = await asyncio.to_thread(_answer, at.port, request)
+    if answer is None:
+        return Outcome("escaped" if request.is_whole else "refused", "no answer")
     if not answer:
         return Outcome("refused", "the connection was ended")
     head = answer.split(b"\r\n", 1)[0].decode("latin-1")
@@ -192,48 +224,41 @@ async def requests(at: Target, number: int) -> Outcome:
     return Outcome("refused" if status >= 400 else "accepted", head)
 
 
-def _answer(port: int, data: bytes) -> bytes:
-    """What comes back, up to a megabyte; nothing where the server ends the connection."""
-    with socket.create_connection(("127.0.0.1", port), PATIENCE) as wire:
+def _answer(port: int, request: hostile.Request) -> bytes | None:
+    """What comes back, up to a megabyte; nothing where the server ends the connection, None where it waits."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as wire, suppress(ConnectionError):
+        with suppress(ConnectionError):  # it has heard enough; what it said of it may be there
+            wire.sendall(request.data)
+        wire.settimeout(PATIENCE if request.is_whole else 1.0)
         try:
-            wire.sendall(data)
-        except OSError:
-            pass  # it has heard enough; what it said may be there
-        wire.settimeout(5.0)
-        parts, length = [], 0
-        try:
-            while length < 2**20 and (part := wire.recv(2**16)):
-                parts.append(part)
-                length += len(part)
-                if parts[0].startswith(b"HTTP/1.1 101"):
+            while len(answer) < 2**20 and (part := wire.recv(2**16)):
+                answer += part
+                if answer.startswith(b"HTTP/1.1 101"):
                     break
-        except ConnectionError:
-            pass
         except TimeoutError:
-            # It may wait for the rest of a request, not for itself.
-            pass
-        return b"".join(parts)
+            return answer or None
+    return answer
 
 
 def _told(one: Intruder) -> Outcome:
     """What the page made of it."""
     if one.errors:
         return Outcome("escaped", one.errors[0])
-    texts = [text.replace("\u2060", "") for text in one.sentences]
-    for text in texts:
+    for text in (*one.refusals, *one.notes):
         if not is_sentence(text):
             return Outcome("escaped", f"no sentence: {text!r:.300}")
-    return Outcome("refused", texts[0]) if texts else Outcome("accepted")
+    return Outcome("refused", one.refusals[0]) if one.refusals else Outcome("accepted")
 
 
 def is_sentence(text: str) -> bool:
     """Whether a person can read it."""
-    lines = text.split("\n")
+    lines = text.replace("\u2060", "").split("\n")  # which parts addresses, so that they are no links
     return len(text) <= LONGEST and "Traceback" not in text and all(line.isprintable() for line in lines)
 
 
 Group = Callable[[Target, int], "asyncio.Future[Outcome]"]
-GROUPS = {"addresses": addresses, "files": files, "states": states, "requests": requests}
+GROUPS = {"addresses": addresses, "files": files, "states": states, "requests": requests, "hoards": hoards}
 
 
 async def _tried(group: str, at: Target, number: int, log: Log) -> Outcome:
@@ -270,7 +295,10 @@ def damage(seed: int, numbers: list[int]) -> Iterator[tuple[int, Outcome] | floa
             short = what if what in ("refused", "accepted") else "escaped"
             yield found["number"], Outcome(short, text if short == what else f"{what}: {text}")
         if done.returncode and rest:
-            yield rest.pop(0), Outcome("escaped", f"the process ended: {done.returncode} {done.stderr[-300:]}")
+            yield (
+                rest.pop(0),
+                Outcome("escaped", f"the process ended: {done.returncode} {done.stderr[-300:]}"),
+            )
 
 
 async def _bystander(port: int) -> str:
@@ -299,6 +327,7 @@ def rows(quick: bool, seed: int, only: str, number: int) -> Iterator[Row]:
         at = Target(port, token(port), seed)
         hostile.file(hostile.random_of(seed, "files", 0), 0)  # made before anybody looks at the clock
         failures += [asyncio.run(_bystander(port))]
+        log.more()
         asking.start()
         for group, tries in numbers.items():
             found = _damage(seed, tries) if group == "damage" else _group(group, at, tries, log)

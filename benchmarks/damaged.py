@@ -3,7 +3,6 @@
 `python -m benchmarks.damaged SEED NUMBER …` reads one for each number and prints a line of JSON.
 """
 
-import functools
 import json
 import random
 import resource
@@ -14,15 +13,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.hostile import TEXTS, mutated, random_of
+from benchmarks.hostile import TEXTS, mutated, random_of, rows
 from deqviz.io import settings
 from deqviz.networks import _weights
 from deqviz.networks._weights import PRETRAINED
 from deqviz.scenario import Scenario
 from deqviz.sweep import sweepfile, table
 from deqviz.sweep.journal import Journal
-from deqviz.sweep.measure import measure
-from deqviz.sweep.row import Measured
 
 MEMORY = 2 * 2**30
 """Bytes beyond those of the libraries."""
@@ -43,18 +40,15 @@ methods = ["baseline", { key = "tv", weight = [0.1, 0.2], title = "T" }]
 CARD = "contractive"
 
 
-@functools.cache
-def rows() -> tuple[Measured, ...]:
-    """What a small sweep measured."""
-    text = 'size = 32\niterations = 20\nseeds = [0, 1]\noperators = ["denoising"]\nmethods = ["baseline"]'
-    return tuple(measure(cell) for cell in sweepfile.parse(text).cells())
-
-
 def _sweep(draw: random.Random, folder: Path) -> str:
     path = folder / "s.toml"
     text = SWEEP
-    for value in draw.sample(("32", "20", "1e-6", "[0, 1, 2]", '"denoising"', '"T"', "0.01"), draw.randrange(3)):
-        text = text.replace(value, draw.choice((json.dumps(draw.choice(TEXTS)), "9" * 400, "[[1]]", "nan", "{}")))
+    for value in draw.sample(
+        ("32", "20", "1e-6", "[0, 1, 2]", '"denoising"', '"T"', "0.01"), draw.randrange(3)
+    ):
+        text = text.replace(
+            value, draw.choice((json.dumps(draw.choice(TEXTS)), "9" * 400, "[[1]]", "nan", "{}"))
+        )
     path.write_bytes(mutated(text.encode(), draw) if draw.random() < 0.7 else text.encode())
     sweepfile.read(path).cells()
     return ""
@@ -113,7 +107,7 @@ def outcome(seed: int, number: int) -> dict[str, object]:
         what, text = "refused", str(error)
         if type(error) not in (ValueError, _weights.WeightsError):
             what = f"escaped as {type(error).__name__}"
-    except BaseException as error:  # noqa: BLE001 — whatever escapes is the finding
+    except BaseException as error:
         what, text = f"escaped as {type(error).__name__}", str(error)
     finally:
         signal.alarm(0)

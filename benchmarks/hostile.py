@@ -6,14 +6,19 @@ import random
 import re
 import struct
 import urllib.parse
-from collections.abc import Callable, Collection, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, NamedTuple, get_args
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from benchmarks.tour import Stop, stops
 from deqviz.scenario import Scenario
+from deqviz.sweep import sweepfile, table
+from deqviz.sweep.measure import measure
+from deqviz.sweep.row import Measured
+from deqviz.ui.components import run
+from deqviz.ui.components.board.records import CommandName
 from tests.io import malformed
 
 TEXTS = (
@@ -69,26 +74,31 @@ def _valid() -> tuple[Stop, ...]:
 
 
 def address(draw: random.Random) -> Stop:
-    """A page and an address of one of its presets, or of another's, with up to six things changed."""
+    """A page and an address of one of its presets, or of another's, with up to four things changed."""
     page, query = draw.choice(_valid())
     fields = dict(urllib.parse.parse_qsl(query)) or {"seed": "1"}
-    if draw.random() < 0.5:  # within the limits, so that it is the rest that is looked at
-        fields |= {"size": "48", "iterations": "30"}
-    for _ in range(draw.randint(1, 6)):
+    # Within the limits, so that it is the rest that is looked at.
+    fields |= {name: value for name, value in (("size", "48"), ("iterations", "60")) if name in fields}
+    for _ in range(draw.randint(1, 4)):
         name = draw.choice(sorted(fields))
-        match draw.randrange(8):
+        match draw.randrange(11):
             case 0 | 1:
                 fields[name] = draw.choice(TEXTS)
             case 2:
                 fields[draw.choice((draw.choice(TEXTS), f"{name}.{name}", name.upper()))] = fields[name]
             case 3:
-                fields |= {draw.choice(("size", "side", "shape")): draw.choice(SIZES)}
+                fields |= {draw.choice(("size", "side")): draw.choice(SIZES)}
             case 4:
                 fields |= {draw.choice(("iterations", "steps", "max_steps")): draw.choice(COUNTS)}
             case 5:
                 fields[name] = mutated(fields[name].encode(), draw).decode("latin-1")
             case 6:
                 fields |= dict(urllib.parse.parse_qsl(draw.choice(_valid()).query)[:3])
+            case 7 | 8 | 9:  # each is legal, and together they may contradict each other
+                others = [stop.query for stop in _valid() if stop.page == page]
+                fields |= dict(
+                    draw.sample(some := urllib.parse.parse_qsl(draw.choice(others)), min(2, len(some)))
+                )
             case _:
                 fields[f"{name}.{draw.choice(('solver', 'weight', 'step', 'sigma'))}"] = draw.choice(TEXTS)
     written = urllib.parse.urlencode(fields)
@@ -138,7 +148,19 @@ def _files() -> tuple[File, ...]:
 @functools.cache
 def _good() -> tuple[File, ...]:
     settings = Scenario(size=48, iterations=30).to_json().encode()
-    return (*(File(*one) for one in malformed.GOOD.items()), File("a.json", settings))
+    own = (File("a.json", settings), File("a.parquet", table.to_bytes(rows())))
+    return (*(File(*one) for one in malformed.GOOD.items()), *own * 4)
+
+
+@functools.cache
+def rows() -> tuple[Measured, ...]:
+    """What a small sweep measured."""
+    text = 'size = 32\niterations = 20\nseeds = [0, 1]\noperators = ["denoising"]\nmethods = ["baseline"]'
+    return tuple(measure(cell) for cell in sweepfile.parse(text).cells())
+
+
+HOARD = 40 * 2**20
+"""Bytes of each of many files of one tab."""
 
 
 def file(draw: random.Random, number: int) -> File:
@@ -147,10 +169,18 @@ def file(draw: random.Random, number: int) -> File:
         return _files()[number]
     name, data = draw.choice(_files())
     if draw.random() < 0.5:
-        name, data = draw.choice(_good() + (_good()[-1],) * 5)
+        name, data = draw.choice(_good())
         data = mutated(data, draw)
     suffix = re.sub(r".*(?=\.)", "", name)
-    return File(draw.choice(NAMES).format(suffix) if draw.random() < 0.6 else name, data)
+    return File(draw.choice(NAMES).format(suffix) if draw.random() < 0.5 else name, data)
+
+
+def box(draw: random.Random, file: File) -> tuple[str, int]:
+    """The page and the number of its box where such a file belongs, or any."""
+    images = (("", 0), ("compare", 0), ("convergence", 0))
+    kinds = {".json": (("", 0),), ".parquet": (("batch", 0),), ".h5": (("", 1),)}
+    fitting = next((places for suffix, places in kinds.items() if suffix in file.name), images)
+    return draw.choice(fitting if draw.random() < 0.9 else (*images, ("", 1), ("batch", 0)))
 
 
 def mutated(data: bytes, draw: random.Random) -> bytes:
@@ -186,7 +216,9 @@ _VALUES: dict[str, Callable[[random.Random], Any]] = {
     "double_value": lambda draw: draw.choice((float("nan"), float("inf"), -1.0, 1e308, 0.1, 5.0)),
     "int_value": lambda draw: draw.choice((-(2**52), -1, 0, 1, 7, 2**53 - 1)),
     "string_value": lambda draw: draw.choice(TEXTS),
-    "double_array_value": lambda draw: [draw.choice((float("nan"), -1e308, 1.0)) for _ in range(draw.randrange(5))],
+    "double_array_value": lambda draw: [
+        draw.choice((float("nan"), -1e308, 1.0)) for _ in range(draw.randrange(5))
+    ],
     "int_array_value": lambda draw: [draw.choice((-1, 0, 2**31)) for _ in range(draw.randrange(5))],
     "string_array_value": lambda draw: draw.choices(TEXTS, k=draw.randrange(5)),
     "json_value": lambda draw: json.dumps(_nonsense(draw)) if draw.random() < 0.8 else draw.choice(TEXTS),
@@ -211,9 +243,9 @@ def forge(state: WidgetState, draw: random.Random) -> None:
             case "chat_input_value":
                 state.chat_input_value.data = text
             case "arrow_value":
-                state.arrow_value.data.data = draw.randbytes(99)
+                state.arrow_value.data = draw.randbytes(99)
             case _:
-                state.file_uploader_state_value.uploaded_file_info.add(file_id=text, name=text, size=-1)
+                state.file_uploader_state_value.uploaded_file_info.add(file_id=text, name=text)
     elif isinstance(value, list):
         getattr(state, field).data.extend(value)
     else:
@@ -229,24 +261,26 @@ def _nonsense(draw: random.Random, depth: int = 0) -> Any:
             keys = ("commands", "name", "run", "number", "value", "event", "x", "\0")
             return {draw.choice(keys): _nonsense(draw, depth + 1) for _ in range(draw.randrange(4))}
         case 3:
-            return [{"event": "command", "value": {"commands": list(commands(draw))}}]
+            return [{"event": "command", "value": {"commands": list(commands(draw, ("r",)))}}]
         case _:
             return draw.choice(leaves)
 
 
-def commands(draw: random.Random) -> Iterator[dict[str, Any]]:
-    """What the components send when something is clicked, with numbers, names and runs of nobody."""
-    names = ("play", "pause", "step", "stop", "reset", "speed", "start", "drag", "key", "mask", "undo", "\0", 7)
+def commands(draw: random.Random, runs: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """What the components send when something is clicked, of these runs, with numbers and names of nobody."""
+    names = (*get_args(CommandName), *get_args(run.CommandName), "drag", "key", "\0", 7)
     numbers = (1, 2, 2**53 - 1, 2**53, -1, 0, 1.5, True, None, "1", 10**30)
     for _ in range(draw.randrange(40)):
-        entry = {"name": draw.choice(names), "run": draw.choice(("", "r", "x" * 300, None, 3))}
+        entry = {"name": draw.choice(names), "run": draw.choice((*runs, *runs, "", "x" * 300, None))}
         yield entry | {"number": draw.choice(numbers), "value": draw.choice((*numbers, "4", [1], {}))}
 
 
-def triggers(draw: random.Random) -> str:
+def triggers(draw: random.Random, runs: Sequence[str]) -> str:
     """A message of a component, as Streamlit takes it apart by events."""
     events = draw.choice((("command",), ("command", "drag", "pick", "key", "mask", "sent", "\0")))
-    return json.dumps([{"event": event, "value": {"commands": list(commands(draw))}} for event in events])
+    return json.dumps(
+        [{"event": event, "value": {"commands": list(commands(draw, runs))}} for event in events]
+    )
 
 
 LARGE = 26 * 10**6
@@ -281,7 +315,9 @@ def frame(message: BackMsg, draw: random.Random) -> bytes | str:
             message.rerun_script.context_info.url = draw.choice(TEXTS)
             message.rerun_script.context_info.timezone_offset = draw.choice((-(2**31), 2**31 - 1))
         case 10:
-            name = draw.choice(("load_git_info", "set_run_on_save", "stop_script", "app_heartbeat", "clear_cache"))
+            name = draw.choice(
+                ("load_git_info", "set_run_on_save", "stop_script", "app_heartbeat", "clear_cache")
+            )
             name = draw.choice((name, "debug_shutdown_runtime", "debug_disconnect_websocket"))
             setattr(message, name, True)
         case _:
@@ -295,10 +331,11 @@ def frame(message: BackMsg, draw: random.Random) -> bytes | str:
 
 
 class Request(NamedTuple):
-    """A request as it goes over the wire, and the statuses that its answer may have."""
+    """A request as it goes over the wire, the statuses that its answer may have, and whether it must have one."""
 
     data: bytes
     statuses: Collection[int] = range(100, 500)
+    is_whole: bool = True
 
 
 _PATHS = (
@@ -314,8 +351,28 @@ _PATHS = (
     "/static/js/a.js",
     "/app/static/a",
 )
-_UP = ("../", "..%2f", "%2e%2e/", "%2e%2e%2f", "..\\", "..%5c", "....//", "..;/", "%252e%252e%252f", "..%c0%af", "//")
-_ENDS = ("etc/passwd", "app.py", "deqviz/cli.py", "pyproject.toml", ".streamlit/config.toml", "%00", "C:%5cwindows")
+_UP = (
+    "../",
+    "..%2f",
+    "%2e%2e/",
+    "%2e%2e%2f",
+    "..\\",
+    "..%5c",
+    "....//",
+    "..;/",
+    "%252e%252e%252f",
+    "..%c0%af",
+    "//",
+)
+_ENDS = (
+    "etc/passwd",
+    "app.py",
+    "deqviz/cli.py",
+    "pyproject.toml",
+    ".streamlit/config.toml",
+    "%00",
+    "C:%5cwindows",
+)
 SECRETS = (b"root:x:0", b"import streamlit", b"[project]", b"maxUploadSize", b"USAGE = ")
 """What stands in the files of the machine, and in no answer."""
 
@@ -331,7 +388,9 @@ def request(draw: random.Random, own: str, token: str) -> Request:
     cookie = f"Cookie: _streamlit_xsrf={token}\r\nX-Xsrftoken: {token}"
     match draw.randrange(6):
         case 0:
-            foreign = draw.choice(("evil.example", f"{own}.evil.example", "[::1", "a@127.0.0.1", "\u00e9", "*"))
+            foreign = draw.choice(
+                ("evil.example", f"{own}.evil.example", "[::1", "a@127.0.0.1", "\u00e9", "*")
+            )
             lines = draw.choice(
                 ((f"Host: {foreign}",), (host, f"Origin: http://{foreign}"), (host, f"Host: {foreign}"))
             )
@@ -351,17 +410,21 @@ def request(draw: random.Random, own: str, token: str) -> Request:
             lines = (host, cookie) if draw.random() < 0.7 else (host,)
             body = b'--b\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\nx\r\n--b--\r\n'
             length = draw.choice((str(len(body)), "-1", "9" * 400, "1e3", "999999999"))
-            kind = draw.choice(("multipart/form-data; boundary=b", "multipart/form-data", "text/plain", "\x01"))
+            kind = draw.choice(
+                ("multipart/form-data; boundary=b", "multipart/form-data", "text/plain", "\x01")
+            )
             return Request(
                 _written("PUT", place, *lines, f"Content-Length: {length}", f"Content-Type: {kind}") + body
             )
         case 4:
-            name = draw.choice(("X-A", "Cookie", "Sec-WebSocket-Protocol", "Range", "Accept-Encoding", "Referer"))
+            name = draw.choice(
+                ("X-A", "Cookie", "Sec-WebSocket-Protocol", "Range", "Accept-Encoding", "Referer")
+            )
             lines = tuple(f"{name}{n}: a" for n in range(2000)) if draw.random() < 0.3 else ()
             return Request(_written("GET", path, host, f"{name}: {'a' * draw.choice((100, 70_000))}", *lines))
         case _:
             good = _written(method, path, host, _UPGRADE if draw.random() < 0.3 else cookie)
-            return Request(mutated(good, draw) + b"\r\n\r\n")
+            return Request(mutated(good, draw) + b"\r\n\r\n", is_whole=False)
 
 
 _UPGRADE = "\r\n".join(

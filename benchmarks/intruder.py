@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 from http.client import HTTPConnection
 
 import websockets
+from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.Common_pb2 import FileURLs
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from benchmarks.hostile import File
 from benchmarks.tour import Stop, Tourist
+from deqviz.ui.components.packets import unpack
 
 PATIENCE = 60.0
 """Seconds after which an answer has not come."""
@@ -26,8 +28,11 @@ class Intruder(Tourist):
         self.port = port
         self.kinds: dict[str, str] = {}
         self.uploaders: list[str] = []
-        self.sentences: list[str] = []
+        self.runs: list[str] = []
+        self.refusals: list[str] = []
+        self.notes: list[str] = []
         self.is_closed = False
+        self.place = FileURLs()
         self._places: asyncio.Queue[FileURLs] = asyncio.Queue()
 
     async def read(self) -> None:
@@ -41,11 +46,14 @@ class Intruder(Tourist):
             self._finished.set()
 
     def take(self, message: ForwardMsg) -> None:
-        """Also where a file may be put."""
+        """Also where a file may be put, and what no visitor should be told."""
         super().take(message)
-        if message.WhichOneof("type") == "file_urls_response":
-            for place in message.file_urls_response.file_urls:
-                self._places.put_nowait(place)
+        match message.WhichOneof("type"):
+            case "file_urls_response":
+                for place in message.file_urls_response.file_urls:
+                    self._places.put_nowait(place)
+            case "git_info_changed":
+                self.errors.append(f"told of the repository {message.git_info_changed.repository!r}")
 
     def element(self, element: object) -> None:
         """Also every widget there is, and what the page says."""
@@ -58,15 +66,22 @@ class Intruder(Tourist):
             self.kinds[widget.id] = kind
         if kind == "file_uploader" and widget.id not in self.uploaders:
             self.uploaders.append(widget.id)
+        elif kind == "bidi_component" and widget.bytes and widget.bytes[:4] != b"\0\0\0\0":
+            head, _ = unpack(widget.bytes)
+            self.runs += [run] if isinstance(run := head.get("run"), str) and run not in self.runs else []
         elif kind == "alert":
-            self.sentences.append(widget.body)
+            is_note = widget.format in (Alert.INFO, Alert.SUCCESS)
+            (self.notes if is_note else self.refusals).append(widget.body)
 
     async def visit(self, stop: Stop) -> None:
         """Open a place and look at it twice, as the first look begins what it asks for."""
         if not self.pages:
             await self.run()
         self.page, self.query = self.pages.get(stop.page) or self.pages[""], stop.query
-        for kept in (self.widgets, self.kinds, self.uploaders, self.sentences, self.fragments):
+        for kept in (
+            *(self.widgets, self.kinds, self.fragments),
+            *(self.uploaders, self.runs, self.refusals, self.notes),
+        ):
             kept.clear()
         await self.run()
         await self.look()
@@ -91,21 +106,24 @@ class Intruder(Tourist):
         if self.is_closed:
             self._finished.set()
 
-    async def upload(self, widget: str, file: File) -> int:
-        """Put a file where the page takes it and let the script run; the status of the put."""
+    async def put(self, file: File) -> int:
+        """Put a file where the server takes it; the status of its answer."""
         message = BackMsg()
         message.file_urls_request.file_names.append(file.name)
         await self.raw(message.SerializeToString())
-        place = await asyncio.wait_for(self._places.get(), PATIENCE)
-        status = await asyncio.to_thread(_put, self.port, place.upload_url, file)
+        self.place = await asyncio.wait_for(self._places.get(), PATIENCE)
+        return await asyncio.to_thread(_put, self.port, self.place.upload_url, file)
+
+    async def pick(self, widget: str, file: File, place: FileURLs) -> None:
+        """Say that a file lies there, and let the script run."""
         message = self.message()
         state = message.rerun_script.widget_states.widgets.add(id=widget).file_uploader_state_value
         state.uploaded_file_info.add(
             name=file.name, size=len(file.data), file_id=place.file_id, file_urls=place
         )
-        self.sentences.clear()
+        self.refusals.clear()
+        self.notes.clear()
         await self.send(message)
-        return status
 
 
 @asynccontextmanager

@@ -16,9 +16,7 @@ from deqviz.bench.rows import Row, report
 ROOT = Path(__file__).parents[1]
 
 
-def run(
-    rows: Callable[..., Iterator[Row]], description: str | None, **defaults: float | str | bool
-) -> int:
+def run(rows: Callable[..., Iterator[Row]], description: str | None, **defaults: float | str | bool) -> int:
     """Print the rows as they come, write them where `--json` says; 1 when a target is missed.
 
     `defaults` are options with their defaults, which `rows` is called with; False is one of a switch.
