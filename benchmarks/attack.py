@@ -1,13 +1,15 @@
-"""Everything that somebody may send, at a server of its own on this machine: what is refused, and what it costs.
+"""Everything that somebody may send, at a server of its own on this machine: what is refused, what it costs.
 
     python benchmarks/attack.py [--quick] [--seed N] [--only GROUP] [--number N] [--json FILE]
 
 Six groups, each made from the seed: addresses, files, more files than fit (hoards), what a browser says
-(states), requests, and damaged files of a sweep, settings and cards. A try is refused by a sentence of the page or of the log, by a status
-below 500 or by the end of its connection; or accepted; or it escapes, as an exception on the page, a traceback
-in the log, a status of 500 or more, a file of the machine in an answer, or no answer. After each group a
-bystander reconstructs an image. All the while the server is asked how it is, twenty times a second.
-`--only GROUP --number N` makes one try again; `--quick` makes every tenth.
+(states), requests, and damaged files of a sweep, settings and cards (damage).
+
+A try is refused, by a sentence of the page or the log, by a status below 500 or by the end of its connection;
+or accepted; or it escapes: an exception on the page, a traceback in the log, a status of 500 or more, what is
+no sentence, a file of the machine or of another visitor, or no answer. `--only GROUP --number N` makes one
+again; `--quick` makes every tenth. After each group a bystander reconstructs an image, and all the while the
+server is asked how it is, twenty times a second.
 """
 
 import asyncio
@@ -63,7 +65,7 @@ class Watch:
 
     port: int
     pid: int
-    longest: float = 0.0
+    waits: list[float] = field(default_factory=list[float])
     unanswered: int = 0
     readers: float = 0.0
     is_over: threading.Event = field(default_factory=threading.Event)
@@ -78,7 +80,7 @@ class Watch:
                 ).read()
             except OSError:
                 self.unanswered += 1
-            self.longest = max(self.longest, time.perf_counter() - begun)
+            self.waits.append(time.perf_counter() - begun)
             self.readers = max(self.readers, sum(map(_held, _children(self.pid))))
 
 
@@ -225,7 +227,7 @@ async def requests(at: Target, number: int) -> Outcome:
 
 
 def _answer(port: int, request: hostile.Request) -> bytes | None:
-    """What comes back, up to a megabyte; nothing where the server ends the connection, None where it waits."""
+    """What comes back, up to a megabyte; nothing where the server hangs up, None where it waits."""
     answer = b""
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as wire, suppress(ConnectionError):
         with suppress(ConnectionError):  # it has heard enough; what it said of it may be there
@@ -331,7 +333,9 @@ def rows(quick: bool, seed: int, only: str, number: int) -> Iterator[Row]:
         asking.start()
         for group, tries in numbers.items():
             found = _damage(seed, tries) if group == "damage" else _group(group, at, tries, log)
+            start = len(watch.waits)
             yield from found
+            yield Row(f"{group}: longest answer of health", max(watch.waits[start:], default=0.0), "s")
             failures += [asyncio.run(_bystander(port))]
         watch.is_over.set()
         asking.join()
@@ -339,7 +343,7 @@ def rows(quick: bool, seed: int, only: str, number: int) -> Iterator[Row]:
             print(f"bystander: {text}", file=sys.stderr)
         yield Row("the server's highest memory", megabytes(server.pid, "VmHWM"), "MB", 2000, "at most")
         yield Row("its readers' highest memory", watch.readers, "MB", 2500, "at most")
-        yield Row("the longest answer of /_stcore/health", watch.longest, "s", 1.0, "at most")
+        yield Row("the longest answer of /_stcore/health", max(watch.waits), "s", 1.0, "at most")
         yield Row("questions to it without an answer", watch.unanswered, "", 0, "at most")
         yield Row("a bystander's reconstructions", len(failures), "")
         yield Row("of them failed", sum(map(bool, failures)), "", 0, "at most")

@@ -1,4 +1,4 @@
-"""Files of a sweep, settings and cards with some of their bytes changed, read in a process with little memory.
+"""Files of a sweep, settings and cards with some bytes changed, read in a process with little memory.
 
 `python -m benchmarks.damaged SEED NUMBER …` reads one for each number and prints a line of JSON.
 """

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import random
 import re
 import struct
@@ -9,7 +10,15 @@ import urllib.parse
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple, get_args
 
+from google.protobuf.message import Message
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.Common_pb2 import (
+    ChatInputValue,
+    FileUploaderState,
+    StringTriggerValue,
+    UploadedFileInfo,
+)
+from streamlit.proto.Components_pb2 import ArrowTable
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from benchmarks.tour import Stop, stops
@@ -164,7 +173,7 @@ HOARD = 40 * 2**20
 
 
 def file(draw: random.Random, number: int) -> File:
-    """A bomb, one of the six hundred files, or a good one with some bytes changed; often with a hostile name."""
+    """A bomb, one of the six hundred files, or a good one with changed bytes; often with a hostile name."""
     if number < len(malformed.BOTTOMLESS):
         return _files()[number]
     name, data = draw.choice(_files())
@@ -211,49 +220,40 @@ def mutated(data: bytes, draw: random.Random) -> bytes:
 # ---------------------------------------------------------------- what a browser says
 
 _VALUES: dict[str, Callable[[random.Random], Any]] = {
-    "trigger_value": lambda draw: True,
     "bool_value": lambda draw: draw.random() < 0.5,
-    "double_value": lambda draw: draw.choice((float("nan"), float("inf"), -1.0, 1e308, 0.1, 5.0)),
+    "trigger_value": lambda draw: draw.random() < 0.9,
+    "double_value": lambda draw: draw.choice((math.nan, math.inf, -1.0, 1e308, 0.1, 5.0)),
     "int_value": lambda draw: draw.choice((-(2**52), -1, 0, 1, 7, 2**53 - 1)),
     "string_value": lambda draw: draw.choice(TEXTS),
-    "double_array_value": lambda draw: [
-        draw.choice((float("nan"), -1e308, 1.0)) for _ in range(draw.randrange(5))
-    ],
-    "int_array_value": lambda draw: [draw.choice((-1, 0, 2**31)) for _ in range(draw.randrange(5))],
+    "double_array_value": lambda draw: draw.choices((math.nan, -1e308, 1.0), k=draw.randrange(5)),
+    "int_array_value": lambda draw: draw.choices((-1, 0, 2**31), k=draw.randrange(5)),
     "string_array_value": lambda draw: draw.choices(TEXTS, k=draw.randrange(5)),
     "json_value": lambda draw: json.dumps(_nonsense(draw)) if draw.random() < 0.8 else draw.choice(TEXTS),
     "json_trigger_value": lambda draw: json.dumps(_nonsense(draw)),
     "bytes_value": lambda draw: draw.randbytes(draw.choice((0, 1, 4, 400, 40_000))),
-    "string_trigger_value": lambda draw: None,
-    "file_uploader_state_value": lambda draw: None,
-    "chat_input_value": lambda draw: None,
-    "arrow_value": lambda draw: None,
+    "arrow_value": lambda draw: ArrowTable(data=draw.randbytes(99)),
+    "string_trigger_value": lambda draw: StringTriggerValue(data=draw.choice(TEXTS)),
+    "chat_input_value": lambda draw: ChatInputValue(data=draw.choice(TEXTS)),
+    "file_uploader_state_value": lambda draw: FileUploaderState(
+        uploaded_file_info=[UploadedFileInfo(file_id=draw.choice(TEXTS), name=draw.choice(TEXTS))]
+    ),
 }
 
 
 def forge(state: WidgetState, draw: random.Random) -> None:
     """Give a widget a value of a kind that need not be its own."""
     field = draw.choice(sorted(_VALUES))
-    value = _VALUES[field](draw)
-    if value is None:
-        text = draw.choice(TEXTS)
-        match field:
-            case "string_trigger_value":
-                state.string_trigger_value.data = text
-            case "chat_input_value":
-                state.chat_input_value.data = text
-            case "arrow_value":
-                state.arrow_value.data = draw.randbytes(99)
-            case _:
-                state.file_uploader_state_value.uploaded_file_info.add(file_id=text, name=text)
-    elif isinstance(value, list):
-        getattr(state, field).data.extend(value)
-    else:
-        setattr(state, field, value)
+    match value := _VALUES[field](draw):
+        case list():
+            getattr(state, field).data.extend(value)
+        case Message():
+            getattr(state, field).CopyFrom(value)
+        case _:
+            setattr(state, field, value)
 
 
 def _nonsense(draw: random.Random, depth: int = 0) -> Any:
-    leaves = (None, True, -1, 1.5, 2**53 - 1, 10**400, float("nan"), "", "play", "../x", "x" * 2000)
+    leaves = (None, True, -1, 1.5, 2**53 - 1, 10**400, math.nan, "", "play", "../x", "x" * 2000)
     match draw.randrange(5 if depth < 4 else 1):
         case 1:
             return [_nonsense(draw, depth + 1) for _ in range(draw.randrange(4))]
@@ -331,7 +331,7 @@ def frame(message: BackMsg, draw: random.Random) -> bytes | str:
 
 
 class Request(NamedTuple):
-    """A request as it goes over the wire, the statuses that its answer may have, and whether it must have one."""
+    """A request as it is sent, the statuses that its answer may have, and whether it must have one."""
 
     data: bytes
     statuses: Collection[int] = range(100, 500)

@@ -77,8 +77,8 @@ HEADERS: Final = {
 SPOKEN: Final = frozenset(
     {"rerun_script", "stop_script", "app_heartbeat", "file_urls_request", "backend_operation_request"}
 )
-"""What a page says to the app. The rest is of a developer's menu, which no page has: it would empty the caches
-of all visitors, tell of the repository, or change settings."""
+"""What a page says to the app. The rest is of a developer's menu, which no page has: it would empty the
+caches of all visitors, tell of the repository, or change settings."""
 
 
 def is_own_host(host: str | None) -> bool:
