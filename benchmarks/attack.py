@@ -327,7 +327,8 @@ def rows(quick: bool, seed: int, only: str, number: int) -> Iterator[Row]:
     asking = threading.Thread(target=watch.ask)
     try:
         at = Target(port, token(port), seed)
-        hostile.file(hostile.random_of(seed, "files", 0), 0)  # made before anybody looks at the clock
+        for n in numbers.get("files", ()):  # made before anybody looks at the clock
+            hostile.file(hostile.random_of(seed, "files", n), n)
         failures += [asyncio.run(_bystander(port))]
         log.more()
         asking.start()
@@ -345,8 +346,8 @@ def rows(quick: bool, seed: int, only: str, number: int) -> Iterator[Row]:
         yield Row("its readers' highest memory", watch.readers, "MB", 2500, "at most")
         yield Row("the longest answer of /_stcore/health", max(watch.waits), "s", 1.0, "at most")
         yield Row("questions to it without an answer", watch.unanswered, "", 0, "at most")
-        yield Row("a bystander's reconstructions", len(failures), "")
-        yield Row("of them failed", sum(map(bool, failures)), "", 0, "at most")
+        yield Row("reconstructions of a bystander", len(failures), "")
+        yield Row("reconstructions of a bystander that failed", sum(map(bool, failures)), "", 0, "at most")
         count = log.path.read_text("utf-8", "replace").count(TRACEBACK)
         yield Row("tracebacks in the log", count, "", 0, "at most")
         print(f"the log: {log.path}", file=sys.stderr)

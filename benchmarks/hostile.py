@@ -147,11 +147,17 @@ NAMES = (
 )
 
 
+_BOMBS = sorted(malformed.BOTTOMLESS)
+
+
+@functools.cache
+def _bomb(name: str) -> File:
+    return File(name, malformed.BOTTOMLESS[name]())
+
+
 @functools.cache
 def _files() -> tuple[File, ...]:
-    """Those that unpack to gigabytes first, so that none is left out."""
-    bombs = set(malformed.BOTTOMLESS)
-    return tuple(File(*one) for one in sorted(malformed.files(), key=lambda one: one[0] not in bombs))
+    return tuple(File(*one) for one in malformed.files())
 
 
 @functools.cache
@@ -174,8 +180,8 @@ HOARD = 40 * 2**20
 
 def file(draw: random.Random, number: int) -> File:
     """A bomb, one of the six hundred files, or a good one with changed bytes; often with a hostile name."""
-    if number < len(malformed.BOTTOMLESS):
-        return _files()[number]
+    if number < len(_BOMBS):
+        return _bomb(_BOMBS[number])
     name, data = draw.choice(_files())
     if draw.random() < 0.5:
         name, data = draw.choice(_good())
