@@ -22,7 +22,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -140,11 +140,11 @@ async def files(at: Target, number: int) -> Outcome:
     """A file is put where a page takes one."""
     draw = hostile.random_of(at.seed, "files", number)
     file = hostile.file(draw, number)
-    page, number = hostile.box(draw, file)
+    page, box = hostile.box(draw, file)
     place = Stop(page, "size=48&method=baseline" if page == "" else "")
     async with intruder(at.port) as one:
         await one.visit(place)
-        widget = one.uploaders[number]
+        widget = one.uploaders[box]
         status = await one.put(file)
         if status >= 400:
             return Outcome("refused" if status < 500 else "escaped", f"{status} to the put")
@@ -173,11 +173,10 @@ async def hoards(at: Target, number: int) -> Outcome:
         for place in (places[0], places[-1]):
             await one.pick(one.uploaders[0], file, place)
             read.append(bool(one.refusals))
-        return (
-            Outcome("refused", "the oldest were forgotten")
-            if read == [False, True]
-            else Outcome("escaped", f"{read}")
-        )
+    is_bounded = read == [False, True]
+    return (
+        Outcome("refused") if is_bounded else Outcome("escaped", f"the first and the last are read: {read}")
+    )
 
 
 async def states(at: Target, number: int) -> Outcome:
@@ -255,12 +254,13 @@ def _told(one: Intruder) -> Outcome:
 
 def is_sentence(text: str) -> bool:
     """Whether a person can read it."""
-    lines = text.replace("\u2060", "").split("\n")  # which parts addresses, so that they are no links
-    return len(text) <= LONGEST and "Traceback" not in text and all(line.isprintable() for line in lines)
+    plain = text.replace("\u2060", "")  # which parts addresses, so that they are no links
+    lines = plain.split("\n")
+    is_short = len(text) <= LONGEST and "Traceback" not in text
+    return is_short and plain.endswith((".", ".)")) and all(map(str.isprintable, lines))
 
 
-Group = Callable[[Target, int], "asyncio.Future[Outcome]"]
-GROUPS = {"addresses": addresses, "files": files, "states": states, "requests": requests, "hoards": hoards}
+GROUPS = {one.__name__: one for one in (addresses, files, hoards, states, requests)}
 
 
 async def _tried(group: str, at: Target, number: int, log: Log) -> Outcome:
@@ -297,10 +297,8 @@ def damage(seed: int, numbers: list[int]) -> Iterator[tuple[int, Outcome] | floa
             short = what if what in ("refused", "accepted") else "escaped"
             yield found["number"], Outcome(short, text if short == what else f"{what}: {text}")
         if done.returncode and rest:
-            yield (
-                rest.pop(0),
-                Outcome("escaped", f"the process ended: {done.returncode} {done.stderr[-300:]}"),
-            )
+            broken = f"the process ended: {done.returncode} {done.stderr[-300:]}"
+            yield rest.pop(0), Outcome("escaped", broken)
 
 
 async def _bystander(port: int) -> str:
@@ -372,7 +370,7 @@ def _damage(seed: int, numbers: list[int]) -> Iterator[Row]:
         else:
             outcomes.append(_said("damage", seed, *found))
     yield from _counted("damage", outcomes)
-    yield Row("damage: highest memory of the process that reads", max(peaks), "MB")
+    yield Row("highest memory of the process that reads the damaged ones", max(peaks), "MB")
 
 
 def _said(group: str, seed: int, number: int, outcome: Outcome) -> Outcome:

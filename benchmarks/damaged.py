@@ -65,7 +65,9 @@ def _journal(draw: random.Random, folder: Path) -> str:
 def _settings(draw: random.Random, _: Path) -> str:
     plain = json.loads(Scenario().to_json())
     for name in draw.sample(sorted(plain), draw.randrange(4)):
-        plain[name] = draw.choice((*TEXTS, None, [], {}, -1, 10**400, float("nan"), {"key": "tv"}, True))
+        plain[name] = draw.choice(
+            (*TEXTS, None, [], {}, -1, 10**400, float("nan"), {"key": "tv"}, True, {"key": "tv", "params": 3})
+        )
     data = json.dumps(plain).encode()
     Scenario.from_settings(settings.read(mutated(data, draw) if draw.random() < 0.7 else data))
     return ""

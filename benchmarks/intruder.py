@@ -68,7 +68,9 @@ class Intruder(Tourist):
             self.uploaders.append(widget.id)
         elif kind == "bidi_component" and widget.bytes and widget.bytes[:4] != b"\0\0\0\0":
             head, _ = unpack(widget.bytes)
-            self.runs += [run] if isinstance(run := head.get("run"), str) and run not in self.runs else []
+            self.runs += [run for run in (head.get("run"),) if isinstance(run, str) and run not in self.runs]
+            if head.get("state") == "error":
+                self.refusals.append(head.get("message") or "")
         elif kind == "alert":
             is_note = widget.format in (Alert.INFO, Alert.SUCCESS)
             (self.notes if is_note else self.refusals).append(widget.body)

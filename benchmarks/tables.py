@@ -26,7 +26,9 @@ def table(name: str) -> str:
     parts = [provenance(result)]
     if special is not None:
         parts.append(special(rows))
-    if special is not None or len(rows) > LONG:
+    if name == "attack":
+        rows = [row for row in rows if ": " not in row["name"]]
+    elif special is not None or len(rows) > LONG:
         rows = [row for row in rows if row.get("target") is not None]
     return "\n\n".join([*parts, listed(rows)])
 
