@@ -9,22 +9,26 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 from deqviz.bench.rows import Row, report
 
 ROOT = Path(__file__).parents[1]
 
 
-def run(rows: Callable[..., Iterator[Row]], description: str | None, **numbers: float) -> int:
+def run(rows: Callable[..., Iterator[Row]], description: str | None, **defaults: float | str | bool) -> int:
     """Print the rows as they come, write them where `--json` says; 1 when a target is missed.
 
-    `numbers` are options with their defaults, which `rows` is called with.
+    `defaults` are options with their defaults, which `rows` is called with; False is one of a switch.
     """
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=description, formatter_class=formatter)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
-    for name, value in numbers.items():
-        parser.add_argument(f"--{name}", type=type(value), default=value, metavar="N", help=f"({value:g})")
+    for name, value in defaults.items():
+        if value is False:
+            parser.add_argument(f"--{name}", action="store_true")
+        else:
+            parser.add_argument(f"--{name}", type=type(value), default=value, help=f"({value})")
     options = vars(parser.parse_args())
     file = options.pop("json")
     return report(rows(**options), file)
@@ -37,15 +41,17 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
-def serve(port: int, *options: str) -> subprocess.Popen[bytes]:
+def serve(
+    port: int, *options: str, log: IO[bytes] | int = subprocess.DEVNULL, **environment: str
+) -> subprocess.Popen[bytes]:
     """`deqviz app` on a port, with further options of Streamlit's, once it answers."""
     command = [sys.executable, "-c", "import sys, deqviz.cli; sys.exit(deqviz.cli.main())", "app"]
     process = subprocess.Popen(
         [*command, "--server.port", str(port), "--server.address", "127.0.0.1", *options],
         cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=dict(os.environ),
+        stdout=log,
+        stderr=log,
+        env=os.environ | environment,
     )
     for _ in range(600):
         try:

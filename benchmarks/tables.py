@@ -22,11 +22,13 @@ def table(name: str) -> str:
     """When and where a result was measured, and its rows as Markdown tables."""
     result = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     rows = result["rows"]
-    special = {"mri": by_method, "unrolled": by_network, "dip": by_activation}.get(name)
+    special = {"mri": by_method, "unrolled": by_network, "dip": by_activation, "attack": by_group}.get(name)
     parts = [provenance(result)]
     if special is not None:
         parts.append(special(rows))
-    if special is not None or len(rows) > LONG:
+    if name == "attack":
+        rows = [row for row in rows if ": " not in row["name"]]
+    elif special is not None or len(rows) > LONG:
         rows = [row for row in rows if row.get("target") is not None]
     return "\n\n".join([*parts, listed(rows)])
 
@@ -79,6 +81,21 @@ def by_activation(rows: list[dict]) -> str:
     lines = [f"| half-success width over m | {heads} |", "|---|" + "---:|" * len(columns)]
     for name, cells in scores.items():
         lines.append(f"| {name} | {' | '.join(f'{cells[m]:.2f}' for m in columns)} |")
+    return "\n".join(lines)
+
+
+def by_group(rows: list[dict]) -> str:
+    """A line per group of tries: "addresses: refused" and its companions."""
+    cells: dict[str, dict[str, str]] = {}
+    for row in rows:
+        group, colon, what = row["name"].partition(": ")
+        if colon:
+            cells.setdefault(group, {})[what] = f"{number(row['value'])} {row['unit']}".rstrip()
+    columns = list(dict.fromkeys(what for line in cells.values() for what in line))
+    lines = [f"| tries | {' | '.join(columns)} |", "|---|" + "---:|" * len(columns)]
+    lines += [
+        f"| {group} | {' | '.join(line.get(c, '') for c in columns)} |" for group, line in cells.items()
+    ]
     return "\n".join(lines)
 
 

@@ -96,21 +96,25 @@ class Tourist:
         async for raw in self.socket:
             message = ForwardMsg()
             message.ParseFromString(raw)
-            match message.WhichOneof("type"):
-                case "navigation":
-                    self.pages = {p.url_pathname: p.page_script_hash for p in message.navigation.app_pages}
-                case "new_session":
-                    self.page = message.new_session.page_script_hash
-                case "auto_rerun":
-                    self.fragments[message.auto_rerun.fragment_id] = message.auto_rerun.interval
-                case "script_finished":
-                    self._finished.set()
-                case "page_info_changed":
-                    self.query = message.page_info_changed.query_string
-                case "delta":
-                    self._element(message.delta.new_element)
+            self.take(message)
 
-    def _element(self, element: object) -> None:
+    def take(self, message: ForwardMsg) -> None:
+        """Take in one message of the server."""
+        match message.WhichOneof("type"):
+            case "navigation":
+                self.pages = {p.url_pathname: p.page_script_hash for p in message.navigation.app_pages}
+            case "new_session":
+                self.page = message.new_session.page_script_hash
+            case "auto_rerun":
+                self.fragments[message.auto_rerun.fragment_id] = message.auto_rerun.interval
+            case "script_finished" if message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+                self._finished.set()
+            case "page_info_changed":
+                self.query = message.page_info_changed.query_string
+            case "delta":
+                self.element(message.delta.new_element)
+
+    def element(self, element: object) -> None:
         kind = element.WhichOneof("type")  # type: ignore[attr-defined]
         widget = getattr(element, kind) if kind else None
         if widget is None:
@@ -123,7 +127,8 @@ class Tourist:
             head, _ = unpack(widget.bytes)
             self.state = head.get("state", self.state)
 
-    async def _run(self, fragment: str = "") -> None:
+    def message(self, fragment: str = "") -> BackMsg:
+        """What a browser sends so that the script runs, or a fragment of it."""
         message = BackMsg()
         asked = message.rerun_script
         asked.query_string, asked.page_script_hash = self.query, self.page
@@ -131,6 +136,14 @@ class Tourist:
             json_format.ParseDict({"id": key, **value}, asked.widget_states.widgets.add())
         if fragment:
             asked.fragment_id, asked.is_auto_rerun = fragment, True
+        return message
+
+    async def run(self, fragment: str = "") -> None:
+        """One run of the script, or of its fragment, to its end."""
+        await self.send(self.message(fragment))
+
+    async def send(self, message: BackMsg) -> None:
+        """Send it, and wait until the script has run."""
         self._finished.clear()
         await self.socket.send(message.SerializeToString())
         await asyncio.wait_for(self._finished.wait(), 120)
@@ -138,23 +151,23 @@ class Tourist:
     async def open(self, stop: Stop, stay: float) -> None:
         """Go to a place and look on until all is over there, at most `stay` seconds."""
         if not self.pages:
-            await self._run()
+            await self.run()
         self.page = self.pages.get(stop.page) or self.pages[""]
         self.query, self.state = stop.query, ""
         self.widgets.clear()
         end = time.monotonic() + stay
         while True:
             self.fragments.clear()
-            await self._run()
+            await self.run()
             while self.fragments and self.state in MOVING and time.monotonic() < end:
                 due = time.monotonic() + min(self.fragments.values())
                 for fragment in tuple(self.fragments):
-                    await self._run(fragment)
+                    await self.run(fragment)
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
             if self.state not in MOVING or time.monotonic() >= end:
                 break
             await asyncio.sleep(0.2)
-        await self._run()  # the whole page at the end, with what it offers then
+        await self.run()  # the whole page at the end, with what it offers then
 
 
 @asynccontextmanager

@@ -36,10 +36,10 @@ def _choice(value: Any) -> Choice:
         or value.keys() - {"key", "params"}
         or not isinstance(value.get("key"), str)
     ):
-        raise ValueError(f'expected {{"key": …, "params": {{…}}}}, not {quoted(value)}')
+        raise ValueError(f'A part is {{"key": …, "params": {{…}}}}, not {quoted(value)}.')
     params = value.get("params", {})
     if not isinstance(params, dict):
-        raise ValueError(f"the parameters of {quoted(value['key'])} must be an object, not {quoted(params)}")
+        raise ValueError(f"The parameters of {quoted(value['key'])} must be an object, not {quoted(params)}.")
     return Choice(value["key"], {k: _choice(v) if isinstance(v, dict) else v for k, v in params.items()})
 
 

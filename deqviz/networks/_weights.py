@@ -297,11 +297,11 @@ def _tried(path: Path) -> Card | str:
         return read_card(path)
     except WeightsError as error:
         text = str(error)
-        return f"{text[:1].upper()}{text[1:]}."
+        return f"{text[:1].upper()}{text[1:]}"
 
 
 def _advice(problem: str, key: str) -> str:
     return (
         f"{problem}. Restore the file (install deqviz again, or in a clone git checkout -- pretrained), or "
-        f"train it anew: python -m deqviz.training {key} --data FOLDER --out {PRETRAINED}"
+        f"train it anew with `python -m deqviz.training {key} --data FOLDER --out {PRETRAINED}`."
     )

@@ -9,18 +9,21 @@ import re
 import socket
 from base64 import b64encode
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import streamlit as st
+from google.protobuf.message import DecodeError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config, file_util, net_util, url_util
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.runtime.runtime_util import get_max_widget_state_size_bytes
 from streamlit.web.server.server_util import get_display_address, get_url, is_url_from_allowed_origins
 from streamlit.web.server.starlette import starlette_websocket
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
@@ -72,6 +75,12 @@ HEADERS: Final = {
 }
 """What every answer says to a browser."""
 
+SPOKEN: Final = frozenset(
+    {"rerun_script", "stop_script", "app_heartbeat", "file_urls_request", "backend_operation_request"}
+)
+"""What a page says to the app. The rest is of a developer's menu, which no page has: it would empty the
+caches of all visitors, tell of the repository, or change settings."""
+
 
 def is_own_host(host: str | None) -> bool:
     """Whether a Host header names this machine: by an address, or by a name that is its own or was allowed.
@@ -88,7 +97,9 @@ def is_own_host(host: str | None) -> bool:
 def is_own_page(origin: str, host: str) -> bool:
     """Whether an Origin header is that of a page from `host`, of this machine or of an allowed place."""
     try:
-        return urlsplit(origin).netloc.lower() == host.lower() or is_url_from_allowed_origins(origin)
+        place = urlsplit(origin).netloc.lower()
+        # Streamlit looks at the name alone, also in what has no port or a user before it.
+        return _name(place) is not None and (place == host.lower() or is_url_from_allowed_origins(origin))
     except ValueError:
         return False
 
@@ -129,7 +140,10 @@ def _own_names() -> set[str]:
 
 
 class Guard:
-    """Refuses foreign names and pages, requests and websockets alike, and adds `HEADERS` to every answer."""
+    """Refuses foreign names and pages, requests and websockets alike, and adds `HEADERS` to every answer.
+
+    Of a websocket the app hears what a page says, and nothing else.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -143,7 +157,28 @@ class Guard:
             await send(message)
 
         app = (_refusal(scope) if scope["type"] in ("http", "websocket") else None) or self._app
-        await app(scope, receive, answer)
+        await app(scope, _heard(receive) if scope["type"] == "websocket" else receive, answer)
+
+
+def _heard(receive: Receive) -> Receive:
+    """What comes, but for messages that are not in `SPOKEN`; whatever is no message ends the connection."""
+
+    async def hear() -> Message:
+        while True:
+            message = await receive()
+            if message["type"] != "websocket.receive":
+                return message
+            data, kind = message.get("bytes"), None
+            if data is not None and len(data) > get_max_widget_state_size_bytes():
+                return message  # Streamlit ends the connection
+            with suppress(DecodeError):  # for which it would write a traceback
+                kind = None if data is None else BackMsg.FromString(data).WhichOneof("type")
+            if kind is None:
+                return {"type": "websocket.disconnect", "code": 1002}
+            if kind in SPOKEN:
+                return message
+
+    return hear
 
 
 def _refusal(scope: Scope) -> PlainTextResponse | None:

@@ -31,9 +31,13 @@ def _careful(states: WStates, widget: str) -> Any:
     kind = state.value.WhichOneof("value")
     if kind in (None, metadata.value_type) or {kind, metadata.value_type} == _NUMBERS:
         try:
-            return _read(states, widget)
+            value = _read(states, widget)
         except Exception as error:  # whatever a deserializer makes of nonsense
             reason = f"no {kind} that it can be: {type(error).__name__}"
+        else:
+            # By the message Streamlit learns the kind of the widget, which an empty one does not have.
+            states.set_widget_metadata(metadata)
+            return value
     else:
         reason = f"a {kind} and no {metadata.value_type}"
     _LOG.warning("A browser sent the widget %s %s; its default is used.", quoted(widget), reason)

@@ -1,5 +1,6 @@
 """The server as `make app`, the image and `streamlit run` start it: whom it answers; and it asks nobody."""
 
+import asyncio
 import json
 import os
 import re
@@ -13,7 +14,10 @@ from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
 
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 from streamlit import config, net_util
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
 
 from deqviz.ui.shell import server
 from tests.browser import Server, offline
@@ -132,7 +136,8 @@ def test_a_name_that_is_not_ours_is_refused_on_every_way_in(running: Server) -> 
 
 def test_a_page_that_is_not_ours_is_refused_under_our_name(running: Server) -> None:
     for host in (f"127.0.0.1:{running.port}", f"localhost:{running.port}", f"192.168.1.5:{running.port}"):
-        for origin in (f"http://{FOREIGN}", f"http://{FOREIGN}:{running.port}", "null", "http://["):
+        foreign = (f"http://{FOREIGN}", f"http://{FOREIGN}:{running.port}", "null", "http://[")
+        for origin in (*foreign, f"http://{host}.{FOREIGN}", "http://a@127.0.0.1"):
             assert {status(running, path, Host=host, Origin=origin) for path in PATHS} == {403}
             assert not is_open(running, host, origin)
     assert server.PAGE_REFUSED.encode() == answer(running, Origin=f"http://{FOREIGN}").body
@@ -272,3 +277,49 @@ def test_who_reaches_an_address(address: str | None, is_public: bool) -> None:
 def test_nobody_is_asked_for_the_address_of_this_machine() -> None:
     assert net_util.get_external_ip() is None
     assert net_util.get_internal_ip() is None
+
+
+def heard(*frames: bytes | str) -> list[str | None]:
+    """The kind of each message that the app hears of these frames, None for the end of the connection."""
+    kinds: list[str | None] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        while (message := await receive())["type"] != "websocket.disconnect":
+            kinds.append(BackMsg.FromString(message["bytes"]).WhichOneof("type"))
+        kinds.append(None)
+
+    async def receive() -> Message:
+        frame = next(coming, None)
+        if frame is None:
+            return {"type": "websocket.disconnect"}
+        return {"type": "websocket.receive", "text" if isinstance(frame, str) else "bytes": frame}
+
+    async def send(message: Message) -> None:
+        pass
+
+    coming = iter(frames)
+    scope = {"type": "websocket", "path": "/", "headers": [(b"host", b"localhost")]}
+    asyncio.run(server.Guard(app)(scope, receive, send))
+    return kinds
+
+
+def said(**fields: object) -> bytes:
+    return BackMsg(**fields).SerializeToString()  # pyright: ignore[reportArgumentType]
+
+
+def test_what_a_page_says_is_heard_and_a_developer_s_menu_is_not() -> None:
+    run, stop = said(rerun_script=ClientState(query_string="a=1")), said(stop_script=True)
+    assert heard(run, stop, said(app_heartbeat=True)) == [
+        "rerun_script",
+        "stop_script",
+        "app_heartbeat",
+        None,
+    ]
+    menu = ("clear_cache", "load_git_info", "set_run_on_save", "debug_shutdown_runtime")
+    assert heard(*(said(**{name: True}) for name in menu), run) == ["rerun_script", None]
+
+
+@pytest.mark.parametrize("frame", ["text", "", b"", b"\xff" * 40, b"\x22\x05\x0a\x03\xff\xff\xff"], ids=repr)
+def test_a_frame_that_is_no_message_ends_the_connection(frame: bytes | str) -> None:
+    run = said(rerun_script=ClientState())
+    assert heard(run, frame, run) == ["rerun_script", None]

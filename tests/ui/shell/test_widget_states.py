@@ -5,7 +5,8 @@ import math
 from typing import Any
 
 import pytest
-from streamlit.proto.WidgetStates_pb2 import WidgetStates
+from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
+from streamlit.runtime.state.common import WidgetMetadata
 from streamlit.runtime.state.session_state import WStates
 from streamlit.testing.v1 import AppTest
 
@@ -134,3 +135,15 @@ def test_without_the_guard_the_script_ends_in_a_traceback(monkeypatch):
     monkeypatch.setattr(WStates, "__getitem__", widget_states._read)  # another test may have drawn the app
     at = AppTest.from_function(script).run()
     assert at._run(forged(at, string_value="abc")).exception
+
+
+def test_a_widget_keeps_its_kind_after_an_empty_message(page, caplog):
+    assert page
+    states = WStates()
+    metadata = WidgetMetadata("box", lambda value: value, lambda value: value, "string_value")
+    states.set_widget_metadata(metadata)
+    for message, value in ((WidgetState(id="box"), None), (WidgetState(id="box", string_value="b"), "b")):
+        states.set_widget_from_proto(message)
+        assert states["box"] == value
+        assert states.widget_metadata["box"] == metadata
+    assert not caplog.records
