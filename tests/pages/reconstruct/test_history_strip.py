@@ -127,6 +127,7 @@ def test_the_history_goes_with_its_session(monkeypatch):
     # The worker may still look at the last run.
     held = [weakref.ref(entries(at)[0].job), weakref.ref(at.session_state.history)]
     del at
+    gc.unfreeze()  # the app froze what was there when it was first drawn, as `upkeep` undoes
     gc.collect()
     assert [ref() for ref in held] == [None, None]
 

@@ -46,14 +46,13 @@ def test_a_session_that_moved_on_does_not_hold_the_old_run(job):
 
 
 @pytest.fixture
-def picture(monkeypatch):
-    monkeypatch.setattr(departure, "KEPT", 0.1)
+def picture():
     return images.keep(torch.rand(1, 1, 32, 32), "5e55" * 4, "a visitor")
 
 
-def test_uploads_go_with_their_visitor(picture):
+def test_uploads_go_with_their_visitor(picture, monkeypatch):
+    monkeypatch.setattr(departure, "KEPT", 0.1)
     departure.Stay("a visitor").release()
-    images.check(picture)
     until(lambda: picture not in images._uploads, "the end of the upload")
     assert not departure._left
 
@@ -63,9 +62,10 @@ def test_a_visitor_who_comes_back_keeps_the_uploads(picture):
     at.session_state.visitor = "a visitor"
     at.run()
     departure.Stay("a visitor").release()
-    (timer,) = departure._forgetting
+    assert "a visitor" in departure._left
+    images.check(picture)
     at.run()
-    timer.join()
+    assert not departure._left
     images.check(picture)
     # Of another visitor's upload whoever opened its link is a holder as well.
     at.session_state.visitor = "another one"
