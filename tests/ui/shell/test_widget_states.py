@@ -2,11 +2,13 @@
 
 import logging
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from streamlit.proto.WidgetStates_pb2 import WidgetStates
-from streamlit.runtime.state.session_state import WStates
+from streamlit.components.v2 import bidi_component
+from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
+from streamlit.runtime.state.session_state import Serialized, WStates
 from streamlit.testing.v1 import AppTest
 
 from deqviz.ui.shell import widget_states
@@ -133,3 +135,15 @@ def test_without_the_guard_the_script_ends_in_a_traceback():
     """Or Streamlit looks for itself, and the guard can go."""
     at = AppTest.from_function(script).run()
     assert at._run(forged(at, string_value="abc")).exception
+
+
+def test_a_component_s_state_that_is_no_json_gives_its_default_without_a_traceback(caplog):
+    read = bidi_component.serialization.BidiComponentSerde(default={"a": 1}).deserialize
+    for text, kind in (("abc", "JSONDecodeError"), ("[" * 10**5, "RecursionError")):
+        states = WStates()
+        states.widget_metadata["one"] = SimpleNamespace(value_type="json_value", deserializer=read)
+        states.states["one"] = Serialized(WidgetState(id="one", json_value=text))
+        with caplog.at_level(logging.WARNING):
+            assert widget_states._careful(states, "one") == read(None)
+        assert caplog.records.pop().getMessage().endswith(f"can be: {kind}; its default is used.")
+        assert not caplog.records
