@@ -1,13 +1,14 @@
 """Widget states that no browser of ours sends: the default counts, and the log has one sentence."""
 
+import json
 import logging
 import math
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from streamlit.components.v2 import bidi_component
+from streamlit.components.v2.bidi_component.serialization import BidiComponentSerde
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
+from streamlit.runtime.state.common import WidgetMetadata
 from streamlit.runtime.state.session_state import Serialized, WStates
 from streamlit.testing.v1 import AppTest
 
@@ -138,10 +139,10 @@ def test_without_the_guard_the_script_ends_in_a_traceback():
 
 
 def test_a_component_s_state_that_is_no_json_gives_its_default_without_a_traceback(caplog):
-    read = bidi_component.serialization.BidiComponentSerde(default={"a": 1}).deserialize
+    read = BidiComponentSerde(default={"a": 1}).deserialize
     for text, kind in (("abc", "JSONDecodeError"), ("[" * 10**5, "RecursionError")):
         states = WStates()
-        states.widget_metadata["one"] = SimpleNamespace(value_type="json_value", deserializer=read)
+        states.set_widget_metadata(WidgetMetadata("one", read, json.dumps, "json_value"))
         states.states["one"] = Serialized(WidgetState(id="one", json_value=text))
         with caplog.at_level(logging.WARNING):
             assert widget_states._careful(states, "one") == read(None)
