@@ -40,7 +40,7 @@ from deqviz.bench.rows import Row
 from deqviz.ui.pages import PAGES
 from deqviz.ui.shell import intake
 
-COUNTS = {"addresses": 400, "files": 200, "hoards": 3, "states": 300, "requests": 1000, "damage": 1500}
+COUNTS = {"addresses": 300, "files": 150, "hoards": 3, "states": 300, "requests": 800, "damage": 1000}
 """Tries of each group."""
 LIMITS = {"DEQVIZ_SIDE": "128", "DEQVIZ_ITERATIONS": "300", "DEQVIZ_SECONDS": "60"}
 BYSTANDER = Stop("", "size=48&method=tv&iterations=30")

@@ -5,6 +5,7 @@ widget's kind: a text for a slider ends the script, with a traceback in the log.
 to look before it does; a test holds the private one to the pinned version.
 """
 
+import json
 import logging
 from copy import deepcopy
 from typing import Any
@@ -17,6 +18,9 @@ _LOG = logging.getLogger(__name__)
 _read = WStates.__getitem__
 _NUMBERS = {"int_value", "double_value"}
 """A field of whole numbers sends the one and is registered with the other."""
+
+_JSON = {"json_value", "json_trigger_value"}
+"""What components send."""
 
 
 def guard() -> None:
@@ -31,6 +35,8 @@ def _careful(states: WStates, widget: str) -> Any:
     kind = state.value.WhichOneof("value")
     if kind in (None, metadata.value_type) or {kind, metadata.value_type} == _NUMBERS:
         try:
+            if kind in _JSON:
+                json.loads(getattr(state.value, kind))  # Streamlit would log a traceback and go on
             value = _read(states, widget)
         except Exception as error:  # whatever a deserializer makes of nonsense
             reason = f"no {kind} that it can be: {type(error).__name__}"

@@ -1,13 +1,15 @@
 """Widget states that no browser of ours sends: the default counts, and the log has one sentence."""
 
+import json
 import logging
 import math
 from typing import Any
 
 import pytest
+from streamlit.components.v2.bidi_component.serialization import BidiComponentSerde
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.runtime.state.common import WidgetMetadata
-from streamlit.runtime.state.session_state import WStates
+from streamlit.runtime.state.session_state import Serialized, WStates
 from streamlit.testing.v1 import AppTest
 
 from deqviz.ui.shell import widget_states
@@ -147,3 +149,15 @@ def test_a_widget_keeps_its_kind_after_an_empty_message(page, caplog):
         assert states["box"] == value
         assert states.widget_metadata["box"] == metadata
     assert not caplog.records
+
+
+def test_a_component_s_state_that_is_no_json_gives_its_default_without_a_traceback(caplog):
+    read = BidiComponentSerde(default={"a": 1}).deserialize
+    for text, kind in (("abc", "JSONDecodeError"), ("[" * 10**5, "RecursionError")):
+        states = WStates()
+        states.set_widget_metadata(WidgetMetadata("one", read, json.dumps, "json_value"))
+        states.states["one"] = Serialized(WidgetState(id="one", json_value=text))
+        with caplog.at_level(logging.WARNING):
+            assert widget_states._careful(states, "one") == read(None)
+        assert caplog.records.pop().getMessage().endswith(f"can be: {kind}; its default is used.")
+        assert not caplog.records
