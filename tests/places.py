@@ -1,8 +1,13 @@
 """Where the tests find what they test, and how long they wait for it."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).parents[1]
 """The top of the repository."""
@@ -21,6 +26,12 @@ def until(condition: Callable[[], object], state: str = "it") -> None:
     while not condition():
         assert time.monotonic() < end, f"{state} did not happen"
         time.sleep(0.01)
+
+
+def awaited(work: Coroutine[Any, Any, T]) -> T:
+    """What it returns; in a thread, for a test with a browser leaves an event loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, asyncio.wait_for(work, PATIENCE)).result()
 
 
 class Clock:

@@ -1,12 +1,11 @@
 """Many visitors at once: everybody's run arrives."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from urllib.parse import urlparse
 
 from benchmarks.crowd import Seen, scenario, visit
-from tests.places import PATIENCE
+from tests.places import awaited
 
 SMALL = {"size": 48}
 
@@ -19,9 +18,7 @@ def test_ten_visitors_share_one_slot_and_each_run_arrives(serve):
         runs = [replace(scenario(number, 60), **SMALL) for number in range(10)]
         await asyncio.gather(*(visit(port, run, seen) for run in runs))
 
-    # In a thread: a test with a browser leaves an event loop running in this one.
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(lambda: asyncio.run(asyncio.wait_for(all_of_them(), PATIENCE))).result()
+    awaited(all_of_them())
     assert not seen.errors
     assert len(seen.waits) == 10
     assert seen.queued > 0, "one slot and ten visitors: somebody must have waited"

@@ -1,14 +1,12 @@
 """The health check of the server, which asks the worker."""
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 from starlette.responses import PlainTextResponse
 
 from deqviz.runtime import watchdog
 from deqviz.ui.shell.health import Health
 from deqviz.ui.shell.server import MIDDLEWARE
+from tests.places import awaited
 
 
 class Stub:
@@ -38,9 +36,7 @@ def answer(path: str) -> tuple[int, str]:
         scope = {"type": "http", "path": path, "method": "GET", "headers": []}
         await Health(PlainTextResponse("ok"))(scope, receive, send)
 
-    # In a thread: a test with a browser leaves an event loop running in this one.
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(lambda: asyncio.run(ask())).result()
+    awaited(ask())
     return sent[0]["status"], b"".join(part.get("body", b"") for part in sent[1:]).decode()
 
 

@@ -1,7 +1,6 @@
 """What visitors may leave at Streamlit's upload address: so much each, so much together, and no more."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +13,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from deqviz.ui.shell import intake
 from deqviz.ui.shell.intake import Intake
 from deqviz.ui.shell.server import MIDDLEWARE
+from tests.places import awaited
 
 MB = 2**20
 
@@ -71,9 +71,7 @@ def answers(*scopes: dict[str, Any]) -> list[tuple[int, str]]:
         await asyncio.gather(*tasks)
         assert not door._coming
 
-    # In a thread: a test with a browser leaves an event loop running in this one.
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(lambda: asyncio.run(ask())).result()
+    awaited(ask())
     return [(first["status"], last.get("body", b"").decode()) for first, *_, last in sent]
 
 

@@ -1,6 +1,5 @@
 """The server as `make app`, the image and `streamlit run` start it: whom it answers; and it asks nobody."""
 
-import asyncio
 import json
 import os
 import re
@@ -21,7 +20,7 @@ from streamlit.proto.ClientState_pb2 import ClientState
 
 from deqviz.ui.shell import server
 from tests.browser import Server, offline
-from tests.places import PATIENCE, ROOT
+from tests.places import PATIENCE, ROOT, awaited
 
 DEQVIZ = [sys.executable, "-c", "import sys, deqviz.cli; sys.exit(deqviz.cli.main())"]
 FOREIGN = "rebound.example"
@@ -299,7 +298,7 @@ def heard(*frames: bytes | str) -> list[str | None]:
 
     coming = iter(frames)
     scope = {"type": "websocket", "path": "/", "headers": [(b"host", b"localhost")]}
-    asyncio.run(server.Guard(app)(scope, receive, send))
+    awaited(server.Guard(app)(scope, receive, send))
     return kinds
 
 
