@@ -36,7 +36,10 @@ def _careful(states: WStates, widget: str) -> Any:
     if kind in (None, metadata.value_type) or {kind, metadata.value_type} == _NUMBERS:
         try:
             if kind in _JSON:
-                json.loads(getattr(state.value, kind))  # Streamlit would log a traceback and go on
+                # Streamlit reads a text within once more, would log a traceback and go on.
+                text = json.loads(getattr(state.value, kind))
+                if isinstance(text, str):
+                    json.loads(text)
             value = _read(states, widget)
         except Exception as error:  # whatever a deserializer makes of nonsense
             reason = f"no {kind} that it can be: {type(error).__name__}"

@@ -153,7 +153,8 @@ def test_a_widget_keeps_its_kind_after_an_empty_message(page, caplog):
 
 def test_a_component_s_state_that_is_no_json_gives_its_default_without_a_traceback(caplog):
     read = BidiComponentSerde(default={"a": 1}).deserialize
-    for text, kind in (("abc", "JSONDecodeError"), ("[" * 10**5, "RecursionError")):
+    cases = (("abc", "JSONDecodeError"), ('""', "JSONDecodeError"), ("[" * 10**5, "RecursionError"))
+    for text, kind in cases:
         states = WStates()
         states.set_widget_metadata(WidgetMetadata("one", read, json.dumps, "json_value"))
         states.states["one"] = Serialized(WidgetState(id="one", json_value=text))
