@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 
@@ -39,6 +39,7 @@ class Job:
     device: str = "cpu"
     is_checked: bool = True
     id: str = field(default_factory=lambda: f"run-{next(_ids)}")
+    _room: ClassVar[float] = ROOM
 
     def __post_init__(self) -> None:
         """Nothing is computed here: the worker does that."""
@@ -56,6 +57,7 @@ class Job:
         self._stream: Iterator[Iterate] | None = None
         self._checks: Iterator[Probe] | None = None
         self._current: Iterate | None = None
+        self._is_advanced = False  # whether the worker is at it just now
         self._chart: Chart | None = None
         self._panel: GuaranteeTable | None = None
 
@@ -129,9 +131,9 @@ class Job:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing on the page will change by itself: over or held, with the newest image shown."""
-        is_still = self._state in OVER or (self._state == "paused" and not self._credit)
-        return is_still and self._is_shown
+        """Whether nothing will change by itself: over or held, and the iterate on its way has been shown."""
+        is_held = self._state == "paused" and not self._credit and self._setup is not None
+        return (self._state in OVER or is_held) and not self._is_advanced and self._is_shown
 
     def is_over(self) -> bool:
         """Whether nothing is left to do."""
@@ -154,6 +156,7 @@ class Job:
 
     def advance(self, deadline: float) -> None:
         """Pull the generator until `deadline`, a pause or the end; every failure becomes a state."""
+        self._is_advanced = True
         try:
             if self._setup is None and self._state not in OVER:
                 self._prepare()
@@ -171,6 +174,7 @@ class Job:
         except BaseException as error:  # the page must tell any failure, and the worker must survive it
             self._fail(error)
         finally:
+            self._is_advanced = False
             self.ready.set()
 
     def _fail(self, error: BaseException) -> None:
@@ -181,8 +185,6 @@ class Job:
         with self._lock:
             self._state = "failed"
             self._message = faults.sentence(error, f"The run failed after iteration {k}")
-
-    _room = ROOM
 
     def _prepare(self) -> None:
         with torch.no_grad():

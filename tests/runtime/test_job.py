@@ -179,6 +179,30 @@ class Watched(Method):
         return ()
 
 
+def test_a_held_run_is_at_rest_only_once_the_iterate_on_its_way_has_come(clock, monkeypatch):
+    """A page that took the state for all went on showing the iterate before."""
+    rests = []
+
+    def look():
+        job.pause()
+        rests.append(job.is_settled)
+
+    method = ENDLESS.build_method()
+    monkeypatch.setattr(Scenario, "build_method", lambda _: Watched(method, clock, look))
+    job = Job(ENDLESS.validated(), is_checked=False)
+    job.pause()
+    assert not job.is_settled  # its data are still to come
+    job.advance(-math.inf)
+    assert job.is_settled
+    job.play()
+    job.snapshot()
+    job.advance(-math.inf)
+    assert (job.state, rests, job.is_settled) == ("paused", [False], True)
+    latest = job.snapshot().latest
+    assert latest is not None
+    assert latest.k == 0
+
+
 def test_a_slice_on_a_gpu_shows_several_pictures(clock, monkeypatch):
     # The device is pretended: what differs there is that a picture is not made after every iteration.
     truth, build = Scenario.truth, Scenario.build_method

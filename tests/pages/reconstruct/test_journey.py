@@ -24,16 +24,9 @@ ENDLESS = (
 def settled(page: Page) -> int:
     """The newest iterate of a run that is held, once no other is on its way: then it can be taken home."""
     state(page, "paused")
+    expect(page.locator(ROOT)).to_have_attribute("data-moving", "false")
     expect(page.get_by_role("button", name="NPZ")).to_be_enabled()
-    # That row may still be of the run before: at rest is what three looks of the page leave as it is.
-    until(lambda: _at_rest(page), "a run at rest")
     return int(data(page, "newest"))
-
-
-def _at_rest(page: Page) -> bool:
-    newest = data(page, "newest")
-    page.wait_for_timeout(500)
-    return data(page, "newest") == newest
 
 
 def test_a_run_is_held_stepped_scrubbed_and_changed(visit):

@@ -112,6 +112,7 @@ def _view(v: View) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "kind": "view",
         "run": v.run,
         "state": v.state,
+        "is_moving": v.is_moving,
         "k": v.k,
         "k_max": v.k_max,
         "message": v.message,

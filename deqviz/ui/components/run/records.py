@@ -141,11 +141,13 @@ class View:
     Known columns, sent as float32 and as long as "k" unless a Curve names another x: residual, psnr,
     error_max, evaluations fill the numbers of a scrubbed iterate; "predicted" against "predicted_k" is
     the dashed bound in the residual chart; every other column is drawn when a Curve of `quality` names it.
-    `k_max` is None for a run without a planned end. `iterate` is None until there is one.
+    `k_max` is None for a run without a planned end. `iterate` is None until there is one. `is_moving` says
+    that more will come: of a run that is held, the iterate that was on its way.
     """
 
     run: str
     state: State
+    is_moving: bool = False
     k: int = 0
     k_max: int | None = None
     message: str = ""

@@ -113,6 +113,7 @@ class LiveView extends Commander {
       replaying: Boolean(this.replayTimer),
     });
     mark(this.root, "data-state", head.state);
+    mark(this.root, "data-moving", head.is_moving);
     mark(this.root, "data-run", head.run);
     mark(this.root, "data-k", k);
     mark(this.root, "data-newest", head.k);

@@ -144,7 +144,8 @@ def _screen(job: Job) -> None:
         speed = st.session_state.get("speed", 0)
         name = session.device_name(now.scenario.size)
         waiting = session.waiting(now)
-        live.show(screen.view(now, snapshot, name, now.guarantees(), speed, waiting), on_command=_act)
+        shown = screen.view(now, snapshot, name, now.guarantees(), speed, waiting, is_moving=moves)
+        live.show(shown, on_command=_act)
         # A new run, its pictures, or its end concern what stands outside the fragment.
         if now is not job or moves != is_moving or (snapshot.setup is None) != (pictures is None):
             st.rerun()

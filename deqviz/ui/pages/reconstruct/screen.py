@@ -71,6 +71,8 @@ def view(
     guarantees: Sequence[Guarantee],
     speed: int,
     waiting: str = "",
+    *,
+    is_moving: bool = False,
 ) -> View:
     """The run as it is now; `waiting` says where it stands in the line, if it does."""
     last = snapshot.marks[-1] if snapshot.marks else None
@@ -78,6 +80,7 @@ def view(
     return View(
         run=job.id,
         state=_STATES[snapshot.state],
+        is_moving=is_moving,
         k=snapshot.latest.k if snapshot.latest else 0,
         k_max=job.scenario.iterations,
         message=waiting or _message(job, snapshot),
