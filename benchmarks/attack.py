@@ -18,13 +18,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
-import time
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -33,9 +30,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import websockets
 
 from benchmarks import hostile
-from benchmarks.intruder import PATIENCE, Intruder, intruder, token
-from benchmarks.measure import ROOT, free_port, run, serve
-from benchmarks.tour import Stop, megabytes, tourist
+from benchmarks.intruder import Intruder, intruder, token
+from benchmarks.measure import ROOT, run, serving
+from benchmarks.tour import Stop, tourist
+from benchmarks.watch import PATIENCE, megabytes, watched
 from deqviz.bench.rows import Row
 from deqviz.ui.pages import PAGES
 from deqviz.ui.shell import intake
@@ -58,50 +56,7 @@ class Outcome(NamedTuple):
     text: str = ""
 
 
-# ---------------------------------------------------------------- the server, watched
-
-
-@dataclass
-class Watch:
-    """How long the server takes to say how it is, and what its processes hold."""
-
-    port: int
-    pid: int
-    waits: list[float] = field(default_factory=list[float])
-    unanswered: int = 0
-    readers: float = 0.0
-    is_over: threading.Event = field(default_factory=threading.Event)
-
-    def ask(self) -> None:
-        """Every 50 ms, until it is over."""
-        while not self.is_over.wait(0.05):
-            begun = time.perf_counter()
-            try:
-                urllib.request.urlopen(
-                    f"http://127.0.0.1:{self.port}/_stcore/health", timeout=PATIENCE
-                ).read()
-            except OSError:
-                self.unanswered += 1
-            self.waits.append(time.perf_counter() - begun)
-            self.readers = max(self.readers, sum(map(_held, _children(self.pid))))
-
-
-def _children(pid: int) -> set[int]:
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return {int(child) for task in tasks for child in _text(task).split()}
-
-
-def _held(pid: int) -> float:
-    """Megabytes of a process, none once it has ended."""
-    lines = (line.split() for line in _text(Path(f"/proc/{pid}/status")).splitlines())
-    return next((int(words[1]) / 1024 for words in lines if words[0] == "VmRSS:"), 0.0)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
+# ---------------------------------------------------------------- the server's log
 
 
 class Log:
@@ -135,7 +90,7 @@ async def addresses(at: Target, number: int) -> Outcome:
     """A page is opened from a spoiled address."""
     async with intruder(at.port) as one:
         await one.visit(hostile.address(hostile.random_of(at.seed, "addresses", number)))
-        return _told(one)
+        return _answer_of(one)
 
 
 async def files(at: Target, number: int) -> Outcome:
@@ -152,7 +107,7 @@ async def files(at: Target, number: int) -> Outcome:
             return Outcome("refused" if status < 500 else "escaped", f"{status} to the put")
         await one.pick(widget, file, one.place)
         await one.look()
-        outcome = _told(one)
+        outcome = _answer_of(one)
         if one.refusals and draw.random() < 0.2:
             async with intruder(at.port) as other:
                 await other.visit(place)
@@ -200,7 +155,7 @@ async def states(at: Target, number: int) -> Outcome:
                         await one.run()
             if one.is_closed:
                 return Outcome("refused", "the connection was ended")
-        return _told(one)
+        return _answer_of(one)
 
 
 async def requests(at: Target, number: int) -> Outcome:
@@ -236,7 +191,7 @@ def _answer(port: int, request: hostile.Request) -> bytes | None:
     return answer
 
 
-def _told(one: Intruder) -> Outcome:
+def _answer_of(one: Intruder) -> Outcome:
     """What the page made of it."""
     if one.errors:
         return Outcome("escaped", one.errors[0])
@@ -313,28 +268,23 @@ def rows(quick: bool, seed: int, only: str, number: int) -> Iterator[Row]:
         if only in group
     }
     kept = tempfile.NamedTemporaryFile(prefix="deqviz-attack-", suffix=".log", delete=False)  # noqa: SIM115
-    port = free_port()
-    server = serve(port, log=kept, **LIMITS)
-    watch, log, failures = Watch(port, server.pid), Log(Path(kept.name)), list[str]()
-    asking = threading.Thread(target=watch.ask)
-    try:
+    log, failures = Log(Path(kept.name)), list[str]()
+    with serving(log=kept, **LIMITS) as (port, pid):
         at = Target(port, token(port), seed)
         for n in numbers.get("files", ()):  # made before anybody looks at the clock
             hostile.file(hostile.random_of(seed, "files", n), n)
         failures += [asyncio.run(_bystander(port))]
         log.more()
-        asking.start()
-        for group, tries in numbers.items():
-            found = _damage(seed, tries) if group == "damage" else _group(group, at, tries, log)
-            start = len(watch.waits)
-            yield from found
-            yield Row(f"{group}: longest answer of health", max(watch.waits[start:], default=0.0), "s")
-            failures += [asyncio.run(_bystander(port))]
-        watch.is_over.set()
-        asking.join()
+        with watched(port, pid) as watch:
+            for group, tries in numbers.items():
+                found = _damage(seed, tries) if group == "damage" else _group(group, at, tries, log)
+                start = len(watch.waits)
+                yield from found
+                yield Row(f"{group}: longest answer of health", max(watch.waits[start:], default=0.0), "s")
+                failures += [asyncio.run(_bystander(port))]
         for text in filter(None, failures):
             print(f"bystander: {text}", file=sys.stderr)
-        yield Row("the server's highest memory", megabytes(server.pid, "VmHWM"), "MB", 2000, "at most")
+        yield Row("the server's highest memory", megabytes(pid, "VmHWM"), "MB", 2000, "at most")
         yield Row("its readers' highest memory", watch.readers, "MB", 2500, "at most")
         yield Row("the longest answer of /_stcore/health", max(watch.waits), "s", 1.0, "at most")
         yield Row("questions to it without an answer", watch.unanswered, "", 0, "at most")
@@ -343,15 +293,11 @@ def rows(quick: bool, seed: int, only: str, number: int) -> Iterator[Row]:
         count = log.path.read_text("utf-8", "replace").count(TRACEBACK)
         yield Row("tracebacks in the log", count, "", 0, "at most")
         print(f"the log: {log.path}", file=sys.stderr)
-    finally:
-        watch.is_over.set()
-        server.terminate()
-        server.wait(10)
 
 
 def _group(group: str, at: Target, numbers: list[int], log: Log) -> Iterator[Row]:
     async def all_of_them() -> list[Outcome]:
-        return [_said(group, at.seed, n, await _tried(group, at, n, log)) for n in numbers]
+        return [_reported(group, at.seed, n, await _tried(group, at, n, log)) for n in numbers]
 
     yield from _counted(group, asyncio.run(all_of_them()))
 
@@ -362,12 +308,12 @@ def _damage(seed: int, numbers: list[int]) -> Iterator[Row]:
         if isinstance(found, float):
             peaks.append(found)
         else:
-            outcomes.append(_said("damage", seed, *found))
+            outcomes.append(_reported("damage", seed, *found))
     yield from _counted("damage", outcomes)
     yield Row("highest memory of the process that reads the damaged ones", max(peaks), "MB")
 
 
-def _said(group: str, seed: int, number: int, outcome: Outcome) -> Outcome:
+def _reported(group: str, seed: int, number: int, outcome: Outcome) -> Outcome:
     """Tell of an escape, and how it is made again."""
     if outcome.what == "escaped":
         again = f"--seed {seed} --only {group} --number {number}"

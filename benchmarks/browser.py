@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from playwright.sync_api import Browser, CDPSession, Page, ViewportSize, sync_playwright
 
-from benchmarks.measure import DRAWN, PAINTED, PAUSE, SCRUB, WATCH, free_port, run, serve
+from benchmarks.measure import DRAWN, PAINTED, PAUSE, SCRUB, WATCH, run, serving
 from deqviz.bench.rows import Row
 
 CHROMIUM = os.environ.get("DEQVIZ_CHROMIUM", "/usr/bin/chromium")
@@ -53,17 +53,10 @@ def thread_time(meter: CDPSession) -> float:
 
 
 def rows() -> Iterator[Row]:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    server = serve(port)
-    try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            yield from _seen(browser, url)
-            browser.close()
-    finally:
-        server.terminate()
-        server.wait(10)
+    with serving() as (port, _), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield from _seen(browser, f"http://127.0.0.1:{port}")
+        browser.close()
 
 
 def _seen(browser: Browser, url: str) -> Iterator[Row]:

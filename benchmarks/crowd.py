@@ -9,7 +9,6 @@ run is over. After one such round come nine shorter ones.
 
 import asyncio
 import itertools
-import re
 import statistics
 import sys
 import time
@@ -23,12 +22,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 import websockets
-from google.protobuf import json_format
-from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from benchmarks.measure import free_port, run, serve
+from benchmarks.measure import met, run, serving
 from benchmarks.serving import Client
+from benchmarks.visitor import connected, rerun, spoken
+from benchmarks.watch import FORGET, rested
 from deqviz.bench.rows import Row
 from deqviz.core.registry import Choice
 from deqviz.scenario import Scenario
@@ -38,9 +37,6 @@ VISITORS = 20
 ROUNDS = 10
 PATIENCE = 300.0
 """Seconds after which a run that is not over counts as lost."""
-FORGET = 5
-"""Seconds for which the server keeps the session of a closed tab; 60 when nobody says otherwise."""
-
 METHODS = (
     Choice("tv"),
     Choice("iterated_tikhonov", {"weight": 1.0}),
@@ -67,30 +63,6 @@ class Seen:
     queued: int = 0
 
 
-def said(kind: str, widget: Any) -> dict[str, Any] | None:
-    """What a browser sends of a widget that nobody has touched: the value that the server gave it."""
-    is_set = getattr(widget, "set_value", False)
-    match kind:
-        case "slider" if widget.options:
-            picked = list(widget.raw_value) if is_set else [widget.options[int(i)] for i in widget.default]
-            return {"string_array_value": {"data": picked}}
-        case "slider":
-            return {"double_array_value": {"data": list(widget.value if is_set else widget.default)}}
-        case "selectbox":
-            return {"string_value": widget.raw_value if is_set else widget.options[widget.default]}
-        case "number_input":
-            return {"double_value": widget.value if is_set else widget.default}
-        case "button_group":
-            options = [option.content for option in widget.options]
-            picked = list(widget.raw_values) if is_set else [options[i] for i in widget.default]
-            return {"string_array_value": {"data": picked}}
-        case "text_input":
-            return {"string_value": widget.value if is_set else widget.default}
-        case "checkbox":
-            return {"bool_value": widget.value if is_set else widget.default}
-    return None
-
-
 class Visitor(Client):
     """A client that also notes errors, the state of its run, and whether it stood in the line.
 
@@ -104,13 +76,7 @@ class Visitor(Client):
 
     async def run(self, is_fragment: bool) -> None:
         """One run of the script, or of its fragment, to its end."""
-        message = BackMsg()
-        asked = message.rerun_script
-        asked.query_string, asked.page_script_hash = self.query, self.page
-        for key, value in self.widgets.items():
-            json_format.ParseDict({"id": key, **value}, asked.widget_states.widgets.add())
-        if is_fragment:
-            asked.fragment_id, asked.is_auto_rerun = self.fragment, True
+        message = rerun(self.page, self.query, self.widgets, self.fragment if is_fragment else "")
         self.finished.clear()
         await self.socket.send(message.SerializeToString())
         await asyncio.wait_for(self.finished.wait(), 60)
@@ -132,7 +98,7 @@ class Visitor(Client):
                 case "delta":
                     element = message.delta.new_element
                     kind = element.WhichOneof("type")
-                    if kind and (value := said(kind, getattr(element, kind))) is not None:
+                    if kind and (value := spoken(kind, getattr(element, kind))) is not None:
                         self.widgets[getattr(element, kind).id] = value
                     match element.WhichOneof("type"):
                         case "exception":
@@ -153,14 +119,7 @@ async def visit(port: int, asked_for: Scenario, seen: Seen) -> None:
     """One visitor, from the opening of the page to the end of its run."""
     query = urllib.parse.urlencode(asked_for.to_query())
     begun = time.perf_counter()
-    async with websockets.connect(
-        f"ws://127.0.0.1:{port}/_stcore/stream",
-        subprotocols=["streamlit"],
-        max_size=None,
-        origin=f"http://127.0.0.1:{port}",
-    ) as socket:
-        visitor = Visitor(socket, query)
-        reader = asyncio.create_task(visitor.read())
+    async with connected(port, lambda socket: Visitor(socket, query)) as visitor:
         await visitor.run(is_fragment=False)
         seen.openings.append(time.perf_counter() - begun)
         looks = itertools.count(1)
@@ -178,7 +137,6 @@ async def visit(port: int, asked_for: Scenario, seen: Seen) -> None:
         seen.errors += visitor.errors
         seen.queued += visitor.was_queued
         seen.waits.append(time.perf_counter() - begun)
-        reader.cancel()
 
 
 async def round_of(port: int, iterations: int) -> Seen:
@@ -194,35 +152,15 @@ async def round_of(port: int, iterations: int) -> Seen:
     return seen
 
 
-def resident(pid: int) -> float:
-    """Megabytes that a process holds."""
-    text = Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+) kB", text)[1]) / 1024  # type: ignore[index]
-
-
-def rested(pid: int) -> float:
-    """The same once the sessions have been forgotten and nothing changes any more."""
-    time.sleep(FORGET + 3)
-    values = [resident(pid)]
-    for _ in range(20):
-        time.sleep(1)
-        values.append(resident(pid))
-        if abs(values[-1] - values[-2]) < 0.5:
-            break
-    return values[-1]
-
-
 def p95(values: list[float]) -> float:
     """The 95th percentile."""
     return float(np.percentile(values, 95)) if values else float("nan")
 
 
 def rows() -> Iterator[Row]:
-    port = free_port()
-    server = serve(port, "--server.disconnectedSessionTTL", str(FORGET))
-    try:
+    with serving("--server.disconnectedSessionTTL", str(FORGET)) as (port, pid):
         asyncio.run(_warm_up(port))
-        start = rested(server.pid)
+        start = rested(pid)
         yield Row("memory after the first visitor", start, "MB")
         seen = asyncio.run(round_of(port, 300))
         yield Row(
@@ -241,18 +179,11 @@ def rows() -> Iterator[Row]:
         yield Row("the last one after", max(seen.waits), "s")
         yield Row("stood in the line", seen.queued, "visitors")
         errors = list(seen.errors)
-        yield Row("memory after they left, over the start", rested(server.pid) / start, "×", 1.15, "at most")
+        yield Row("memory after they left, over the start", rested(pid) / start, "×", 1.15, "at most")
         for _ in range(ROUNDS - 1):
             errors += asyncio.run(round_of(port, 60)).errors
-        yield Row(
-            f"memory after {ROUNDS} rounds, over the start", rested(server.pid) / start, "×", 1.15, "at most"
-        )
-        for text in errors[:10]:
-            print(text, file=sys.stderr)
-        yield Row("errors", len(errors), "", 0, "at most")
-    finally:
-        server.terminate()
-        server.wait(10)
+        yield Row(f"memory after {ROUNDS} rounds, over the start", rested(pid) / start, "×", 1.15, "at most")
+        yield met(errors)
 
 
 async def _warm_up(port: int) -> None:

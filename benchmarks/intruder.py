@@ -2,8 +2,7 @@
 
 import asyncio
 import urllib.request
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from http.client import HTTPConnection
 
 import websockets
@@ -14,10 +13,9 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from benchmarks.hostile import File
 from benchmarks.tour import Stop, Tourist
+from benchmarks.visitor import connected
+from benchmarks.watch import PATIENCE
 from deqviz.ui.components.packets import unpack
-
-PATIENCE = 60.0
-"""Seconds after which an answer has not come."""
 
 
 class Intruder(Tourist):
@@ -128,22 +126,9 @@ class Intruder(Tourist):
         await self.send(message)
 
 
-@asynccontextmanager
-async def intruder(port: int) -> AsyncIterator[Intruder]:
+def intruder(port: int) -> AbstractAsyncContextManager[Intruder]:
     """An intruder, who leaves at the end."""
-    async with websockets.connect(
-        f"ws://127.0.0.1:{port}/_stcore/stream",
-        subprotocols=["streamlit"],  # type: ignore[list-item]
-        max_size=None,
-        origin=f"http://127.0.0.1:{port}",  # type: ignore[arg-type]
-        compression=None,
-    ) as socket:
-        one = Intruder(socket, port)
-        reader = asyncio.create_task(one.read())
-        try:
-            yield one
-        finally:
-            reader.cancel()
+    return connected(port, lambda socket: Intruder(socket, port), compression=None)
 
 
 def token(port: int) -> str:

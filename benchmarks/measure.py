@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -34,24 +35,45 @@ def run(rows: Callable[..., Iterator[Row]], description: str | None, **defaults:
     return report(rows(**options), file)
 
 
-def free_port() -> int:
+def _free_port() -> int:
     """A port that nobody listens on."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
 
 
-def serve(
-    port: int, *options: str, log: IO[bytes] | int = subprocess.DEVNULL, **environment: str
+@contextmanager
+def serving(
+    *options: str, log: IO[bytes] | int = subprocess.DEVNULL, **environment: str
+) -> Iterator[tuple[int, int]]:
+    """The port and the process of a `deqviz app` with these options of Streamlit's."""
+    port = _free_port()
+    server = _started(port, options, log, environment)
+    try:
+        yield port, server.pid
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def met(errors: Sequence[str]) -> Row:
+    """How many errors visitors met, of which there should be none; the first are printed."""
+    for text in errors[:10]:
+        print(text, file=sys.stderr)
+    return Row("errors", len(errors), "", 0, "at most")
+
+
+def _started(
+    port: int, options: Sequence[str], log: IO[bytes] | int, environment: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
-    """`deqviz app` on a port, with further options of Streamlit's, once it answers."""
+    """The server, once it answers."""
     command = [sys.executable, "-c", "import sys, deqviz.cli; sys.exit(deqviz.cli.main())", "app"]
     process = subprocess.Popen(
         [*command, "--server.port", str(port), "--server.address", "127.0.0.1", *options],
         cwd=ROOT,
         stdout=log,
         stderr=log,
-        env=os.environ | environment,
+        env={**os.environ, **environment},
     )
     for _ in range(600):
         try:

@@ -21,10 +21,10 @@ sys.path.insert(0, str(File(__file__).parents[1]))
 
 import numpy as np
 import websockets
-from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from benchmarks.measure import free_port, run, serve
+from benchmarks.measure import run, serving
+from benchmarks.visitor import connected, rerun
 from deqviz.bench.rows import Row
 from deqviz.core.registry import Choice
 from deqviz.scenario import Scenario
@@ -109,12 +109,7 @@ class Client:
 
     async def run(self, is_fragment: bool) -> None:
         """One run of the script, or of its fragment, to its end."""
-        message = BackMsg()
-        message.rerun_script.query_string = self.query
-        message.rerun_script.page_script_hash = self.page
-        if is_fragment:
-            message.rerun_script.fragment_id = self.fragment
-            message.rerun_script.is_auto_rerun = True
+        message = rerun(self.page, self.query, {}, self.fragment if is_fragment else "")
         self.finished.clear()
         await self.socket.send(message.SerializeToString())
         await asyncio.wait_for(self.finished.wait(), 60)
@@ -123,19 +118,13 @@ class Client:
 async def watch(port: int, scenario: Scenario, seconds: float) -> tuple[float, float, float]:
     """Iterations per second while watched, updates per second, seconds to the first picture."""
     query = urllib.parse.urlencode(scenario.to_query())
-    origin = f"http://127.0.0.1:{port}"
-    async with websockets.connect(
-        f"ws://127.0.0.1:{port}/_stcore/stream", subprotocols=["streamlit"], max_size=None, origin=origin
-    ) as socket_:
-        client = Client(socket_, query)
-        reader = asyncio.create_task(client.read())
+    async with connected(port, lambda socket: Client(socket, query)) as client:
         begun = time.perf_counter()
         await client.run(is_fragment=False)
         while time.perf_counter() - begun < seconds:
             due = time.perf_counter() + client.interval
             await client.run(is_fragment=bool(client.fragment))
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        reader.cancel()
     # The first second builds the problem and warms up.
     steady = [(t, k) for t, k in client.seen if t > begun + 1.5]
     (t0, k0), (t1, k1) = steady[0], steady[-1]
@@ -150,7 +139,7 @@ def packing() -> float:
     columns |= {"k": ks, "predicted_k": ks[:2], "predicted": np.ones(2, np.float32)}
     path = Trajectory(tuple(Path(name, ks, -ks, ks) for name in ("from A*y", "from zero")), (0.0, 0.0))
     quality = (Curve("psnr", "iterate", "PSNR (dB)"),)
-    now = View("r", "running", 999, columns=columns, quality=quality, trajectory=path)
+    now = View("r", "running", k=999, columns=columns, quality=quality, trajectory=path)
     taken = []
     for _ in range(21):
         begun = time.process_time()
@@ -161,17 +150,12 @@ def packing() -> float:
 
 def rows() -> Iterator[Row]:
     yield Row("packing a thousand marks", packing(), "ms", 2.0, "at most")
-    port = free_port()
     begun = time.perf_counter()
-    server = serve(port)
-    try:
+    with serving() as (port, _):
         yield Row("server answers after", time.perf_counter() - begun, "s", 10.0, "at most")
         asyncio.run(watch(port, SCENARIOS["iterated Tikhonov"], 3))
         for name, scenario in SCENARIOS.items():
             yield from _served(name, scenario, port)
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 def _served(name: str, scenario: Scenario, port: int) -> Iterator[Row]:

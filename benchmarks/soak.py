@@ -17,9 +17,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.crowd import FORGET, rested
-from benchmarks.measure import free_port, run, serve
-from benchmarks.tour import megabytes, shuffled, tourist
+from benchmarks.measure import met, run, serving
+from benchmarks.tour import shuffled, tourist
+from benchmarks.watch import FORGET, megabytes, rested
 from deqviz.bench.rows import Row
 
 PLACES = 12
@@ -54,10 +54,8 @@ async def _soaked(
 
 def rows(minutes: float, visitors: float, stay: float) -> Iterator[Row]:
     """The memory in thirds of the time."""
-    port = free_port()
-    server = serve(port, "--server.disconnectedSessionTTL", str(FORGET))
-    try:
-        sizes, count, errors = asyncio.run(_soaked(port, server.pid, 60 * minutes, int(visitors), stay))
+    with serving("--server.disconnectedSessionTTL", str(FORGET)) as (port, pid):
+        sizes, count, errors = asyncio.run(_soaked(port, pid, 60 * minutes, int(visitors), stay))
         third = len(sizes) // 3
         middle, last = sizes[third : 2 * third], sizes[2 * third :]
         yield Row("visitors who came and left", count, "")
@@ -71,14 +69,9 @@ def rows(minutes: float, visitors: float, stay: float) -> Iterator[Row]:
             "at most",
         )
         yield Row("least memory of the last over the middle", min(last) / min(middle), "×", 1.1, "at most")
-        yield Row("most memory at any moment", megabytes(server.pid, "VmHWM"), "MB")
-        yield Row("memory after all have left", rested(server.pid), "MB")
-        for text in errors[:10]:
-            print(text, file=sys.stderr)
-        yield Row("errors", len(errors), "", 0, "at most")
-    finally:
-        server.terminate()
-        server.wait(10)
+        yield Row("most memory at any moment", megabytes(pid, "VmHWM"), "MB")
+        yield Row("memory after all have left", rested(pid), "MB")
+        yield met(errors)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,11 @@ until the minutes are over. The server is then as large as it is with the visito
 import asyncio
 import itertools
 import random
-import re
 import sys
 import time
 import urllib.parse
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,12 +24,12 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import websockets
-from google.protobuf import json_format
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from benchmarks.crowd import FORGET, rested, said
-from benchmarks.measure import free_port, run, serve
+from benchmarks.measure import met, run, serving
+from benchmarks.visitor import connected, rerun, spoken
+from benchmarks.watch import FORGET, megabytes, rested
 from deqviz.bench.rows import Row
 from deqviz.ui.components.packets import unpack
 from deqviz.ui.pages import PAGES
@@ -119,7 +118,7 @@ class Tourist:
         widget = getattr(element, kind) if kind else None
         if widget is None:
             return
-        if (value := said(kind, widget)) is not None:
+        if (value := spoken(kind, widget)) is not None:
             self.widgets[widget.id] = value
         elif kind == "exception":
             self.errors.append(f"{self.query}: {widget.message or widget.type}")
@@ -129,14 +128,7 @@ class Tourist:
 
     def message(self, fragment: str = "") -> BackMsg:
         """What a browser sends so that the script runs, or a fragment of it."""
-        message = BackMsg()
-        asked = message.rerun_script
-        asked.query_string, asked.page_script_hash = self.query, self.page
-        for key, value in self.widgets.items():
-            json_format.ParseDict({"id": key, **value}, asked.widget_states.widgets.add())
-        if fragment:
-            asked.fragment_id, asked.is_auto_rerun = fragment, True
-        return message
+        return rerun(self.page, self.query, self.widgets, fragment)
 
     async def run(self, fragment: str = "") -> None:
         """One run of the script, or of its fragment, to its end."""
@@ -170,27 +162,9 @@ class Tourist:
         await self.run()  # the whole page at the end, with what it offers then
 
 
-@asynccontextmanager
-async def tourist(port: int) -> AsyncIterator[Tourist]:
+def tourist(port: int) -> AbstractAsyncContextManager[Tourist]:
     """A visitor, who leaves at the end."""
-    async with websockets.connect(
-        f"ws://127.0.0.1:{port}/_stcore/stream",
-        subprotocols=["streamlit"],  # type: ignore[list-item]
-        max_size=None,
-        origin=f"http://127.0.0.1:{port}",  # type: ignore[arg-type]
-    ) as socket:
-        visitor = Tourist(socket)
-        reader = asyncio.create_task(visitor.read())
-        try:
-            yield visitor
-        finally:
-            reader.cancel()
-
-
-def megabytes(pid: int, name: str = "VmRSS") -> float:
-    """What a process holds now, or as "VmHWM" what it has held at most."""
-    text = Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(rf"{name}:\s+(\d+) kB", text)[1]) / 1024  # type: ignore[index]
+    return connected(port, Tourist)
 
 
 async def travel(
@@ -216,25 +190,19 @@ async def travel(
 
 def rows(minutes: float, stay: float) -> Iterator[Row]:
     """The tour of one visitor."""
-    port, seen = free_port(), list[tuple[Stop, float]]()
-    server = serve(port, "--server.disconnectedSessionTTL", str(FORGET))
-    try:
-        errors = asyncio.run(travel(port, stops()[:1], 0.0, stay, [], server.pid))
-        yield Row("memory after one page", rested(server.pid), "MB")
-        errors += asyncio.run(travel(port, stops(), 60 * minutes, stay, seen, server.pid))
+    seen = list[tuple[Stop, float]]()
+    with serving("--server.disconnectedSessionTTL", str(FORGET)) as (port, pid):
+        errors = asyncio.run(travel(port, stops()[:1], 0.0, stay, [], pid))
+        yield Row("memory after one page", rested(pid), "MB")
+        errors += asyncio.run(travel(port, stops(), 60 * minutes, stay, seen, pid))
         for stop, size in seen:
             print(f"{size:7.0f} MB  {stop.page} {stop.query[:90]}", file=sys.stderr)
         yield Row("places seen", len(seen), "")
         yield Row("memory at the end of the tour", seen[-1][1], "MB", 900, "at most")
         yield Row("most memory at the end of a place", max(size for _, size in seen), "MB")
-        yield Row("most memory at any moment", megabytes(server.pid, "VmHWM"), "MB")
-        yield Row("memory after the visitor has left", rested(server.pid), "MB")
-        for text in errors[:10]:
-            print(text, file=sys.stderr)
-        yield Row("errors", len(errors), "", 0, "at most")
-    finally:
-        server.terminate()
-        server.wait(10)
+        yield Row("most memory at any moment", megabytes(pid, "VmHWM"), "MB")
+        yield Row("memory after the visitor has left", rested(pid), "MB")
+        yield met(errors)
 
 
 def shuffled(seed: int) -> list[Stop]:

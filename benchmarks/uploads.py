@@ -7,13 +7,10 @@ unpack to gigabytes given to the page by a browser, while somebody else asks the
 """
 
 import json
-import re
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,8 +19,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from playwright.sync_api import sync_playwright
 
 from benchmarks.browser import CHROMIUM, FLAGS, opened
-from benchmarks.measure import ROOT, free_port, run, serve
+from benchmarks.measure import ROOT, run, serving
+from benchmarks.watch import megabytes, watched
 from deqviz.bench.rows import Row
+from deqviz.io.image_formats import SUFFIXES
 from tests.io.malformed import BOTTOMLESS, files
 
 
@@ -46,46 +45,23 @@ def rows() -> Iterator[Row]:
 
 def _served(bombs: Sequence[Path]) -> Iterator[Row]:
     """What a server that has them read by processes of their own lets others notice."""
-    port = free_port()
-    server, is_over = serve(port), threading.Event()
-    waits: list[float] = []
-
-    def ask() -> None:
-        while not is_over.wait(0.05):
-            begun = time.perf_counter()
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=60).read()
-            waits.append(time.perf_counter() - begun)
-
-    asking = threading.Thread(target=ask)
-    try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            page = browser.new_page()
-            opened(page, f"http://127.0.0.1:{port}/?size=48&method=baseline")
-            page.get_by_text("Use your own image").click()
-            before, refusal = _peak(server.pid), page.get_by_test_id("stAlert").first
-            asking.start()
+    with serving() as (port, pid), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page()
+        opened(page, f"http://127.0.0.1:{port}/?size=48&method=baseline")
+        page.get_by_text("Use your own image").click()
+        before, refusal = megabytes(pid, "VmHWM"), page.get_by_test_id("stAlert").first
+        with watched(port, pid) as watch:
             for bomb in bombs:
-                page.locator("input[type=file]").first.set_input_files(bomb)
+                box = int(bomb.suffix[1:] not in SUFFIXES)  # images have the first, k-space the second
+                page.locator("input[type=file]").nth(box).set_input_files(bomb)
                 refusal.wait_for(timeout=60_000)
                 page.get_by_role("button", name=f"Remove {bomb.name}").click()
                 refusal.wait_for(state="detached")
-            browser.close()
-        what = f"{len(bombs)} bombs through the page"
-        yield Row(
-            f"{what}: the server's memory above before", _peak(server.pid) - before, "MB", 500.0, "at most"
-        )
-        yield Row(f"{what}: the longest wait for /_stcore/health", max(waits), "s", 1.0, "at most")
-    finally:
-        is_over.set()
-        server.terminate()
-        server.wait(10)
-
-
-def _peak(process: int) -> float:
-    """The most memory that a process ever held, in MB."""
-    found = re.search(r"VmHWM:\s*(\d+)", Path(f"/proc/{process}/status").read_text())
-    return int(found[1]) / 1024 if found else 0.0
+        browser.close()
+        what, grown = f"{len(bombs)} bombs through the page", megabytes(pid, "VmHWM") - before
+        yield Row(f"{what}: the server's memory above before", grown, "MB", 500.0, "at most")
+        yield Row(f"{what}: the longest wait for /_stcore/health", max(watch.waits), "s", 1.0, "at most")
 
 
 if __name__ == "__main__":
