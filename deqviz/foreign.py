@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from deqviz.core.denoiser import Denoiser
 from deqviz.core.estimate import Estimate
 from deqviz.core.operator import ForwardModel
+from deqviz.core.quoted import brief
 from deqviz.core.space import Data, Image, Result, Space, inner, norm, scale
 
 TensorMap = Callable[[Tensor], Tensor]
@@ -145,7 +146,7 @@ def _tried(image: Space, forward: TensorMap, backward: TensorMap, bound: float |
     try:
         y, combined = forward(two), forward(two[:1] + 3 * two[1:])
     except Exception as error:  # of somebody else's code
-        message = " ".join(str(error).split())[:160]
+        message = brief(error, 160)
         size = " × ".join(map(str, image.shape))
         raise ValueError(
             f"The operator fails on two images of {size} {_kind(image.dtype)}: {message}"

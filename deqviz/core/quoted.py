@@ -28,6 +28,16 @@ def clipped(text: str, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[: 2 * most // 3]} … {text[-(most // 3) :]}"
 
 
+def brief(error: BaseException, most: int = 200) -> str:
+    """What an error says on one line, of much both ends; the name of its kind where it says nothing."""
+    return clipped(" ".join(str(error).split()), most) or type(error).__name__
+
+
+def capitalised(text: str) -> str:
+    """The text as the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
+
+
 def quoted(value: object) -> str:
     """Its `repr`, of a long one both ends: a link, a file or a field may hold a page of text."""
     return _SHORT.repr(value)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from deqviz.core.quoted import clipped, printable, quoted
+from deqviz.core.quoted import brief, clipped, printable, quoted
 
 
 class Parser(argparse.ArgumentParser):
@@ -38,7 +38,7 @@ def unheard(error: OSError) -> str:
 
 def because(error: OSError) -> str:
     """What the system says of a file, without the number and the name that Python adds."""
-    return error.strerror or " ".join(str(error).split()) or type(error).__name__
+    return error.strerror or brief(error)
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

@@ -7,15 +7,12 @@ import torch
 
 from deqviz.core.space import Image
 from deqviz.io import reader
-from deqviz.io.budget import MAX_BYTES, MAX_PIXELS, MAX_UNPACKED, MIN_SIDE, UploadError
+from deqviz.io.budget import MAX_BYTES, UploadError
 from deqviz.io.image_formats import FORMATS, NAMES, SUFFIXES
 
 __all__ = [
     "FORMATS",
     "MAX_BYTES",
-    "MAX_PIXELS",
-    "MAX_UNPACKED",
-    "MIN_SIDE",
     "NAMES",
     "SUFFIXES",
     "Upload",

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from deqviz.core.quoted import clipped
+from deqviz.core.quoted import brief
 from deqviz.io.budget import MAX_LINES, UploadError
 
 FORMAT: Final = "1"
@@ -78,7 +78,7 @@ def read(path: Path) -> list[Line]:
     except UploadError:
         raise
     except (pa.ArrowException, OSError) as error:
-        reason = _short(error)
+        reason = brief(error).rstrip(".")
     except Exception:  # whatever the library makes of foreign bytes, as below
         reason = "it is damaged"
     raise ValueError(f"{path} cannot be read as a table: {reason}.")
@@ -183,7 +183,3 @@ def _check_texts(columns: pa.Table, name: str) -> None:
                 raise UploadError(
                     f"{name} holds a text of more than {longest} letters: that is no table of ours."
                 )
-
-
-def _short(error: BaseException) -> str:
-    return clipped(" ".join(str(error).split()), 200).rstrip(".") or type(error).__name__

@@ -19,7 +19,7 @@ from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from deqviz.core.estimate import Estimate
-from deqviz.core.quoted import clipped, quoted
+from deqviz.core.quoted import brief, capitalised, clipped, quoted
 from deqviz.core.replacement import replacement
 from deqviz.core.terminal import because
 from deqviz.networks._domain import Domain
@@ -188,7 +188,7 @@ def read(key: str, folder: Path) -> nn.Module:
     try:
         net = _network(card, parse(blob))
     except Exception as error:  # whatever a network or the library makes of them
-        problem = f"{weights} does not fit its card: {clipped(' '.join(str(error).split()), 200)}"
+        problem = f"{weights} does not fit its card: {brief(error)}"
         raise WeightsError(_advice(problem, key)) from None
     bounds = certified(net) if card.constants else {}
     for name, stated in card.constants.items():
@@ -296,8 +296,7 @@ def _tried(path: Path) -> Card | str:
     try:
         return read_card(path)
     except WeightsError as error:
-        text = str(error)
-        return f"{text[:1].upper()}{text[1:]}"
+        return capitalised(str(error))
 
 
 def _advice(problem: str, key: str) -> str:

@@ -2,7 +2,7 @@
 
 import torch
 
-from deqviz.core.quoted import clipped
+from deqviz.core.quoted import capitalised, clipped
 from deqviz.networks._weights import WeightsError
 
 
@@ -16,7 +16,7 @@ def sentence(error: BaseException, where: str, *, own: tuple[type[Exception], ..
         return "The device ran out of memory: choose a smaller image, or close other runs."
     text = _text(error)
     if isinstance(error, (WeightsError, *own)) and text:
-        return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+        return f"{capitalised(text)}{'' if text.endswith('.') else '.'}"
     name = type(error).__name__
     return f"{where} ({name}: {clipped(text, 400)})." if text else f"{where} ({name})."
 

@@ -10,7 +10,7 @@ import torch
 from deqviz import __version__
 from deqviz.core.guarantee import Guarantee
 from deqviz.core.metrics import no_ssim, psnr, ssim
-from deqviz.core.quoted import clipped
+from deqviz.core.quoted import brief, capitalised
 from deqviz.core.records import Evidence, Iterate, Method, Problem, Scalars
 from deqviz.core.space import Image
 from deqviz.core.stopping_rule import StoppingRule, exhausted
@@ -143,8 +143,8 @@ def _row(cell: Cell, state: State, reason: str, **results: object) -> Measured:
 
 
 def _sentence(error: BaseException, kind: str = "") -> str:
-    text = clipped(" ".join(str(error).split()), 400) or type(error).__name__
-    text = f"{kind}: {text}" if kind else text[:1].upper() + text[1:]
+    text = brief(error, 400)
+    text = f"{kind}: {text}" if kind else capitalised(text)
     return text if text.endswith(".") else f"{text}."
 
 

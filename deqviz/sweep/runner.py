@@ -9,7 +9,7 @@ from typing import Any
 import joblib
 
 from deqviz.core.machine import cores
-from deqviz.core.quoted import clipped
+from deqviz.core.quoted import brief
 from deqviz.sweep.journal import Journal
 from deqviz.sweep.measure import measure
 from deqviz.sweep.row import Cell, Measured
@@ -52,10 +52,6 @@ def run(sweep: Sweep, cells: Sequence[Cell], journal: Journal) -> Iterator[Measu
             raise
 
 
-def _short(error: Exception) -> str:
-    return clipped(" ".join(str(error).split()), 200)
-
-
 def _close(rows: Any) -> None:
     if hasattr(rows, "close"):
         rows.close()
@@ -96,7 +92,7 @@ def _dask(sweep: Sweep) -> Iterator[None]:
         client = Client(sweep.address, timeout=10, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"There is no Dask scheduler at {sweep.address}: start one ({_short(error)})."
+            f"There is no Dask scheduler at {sweep.address}: start one ({brief(error)})."
         ) from None
     with client, joblib.parallel_config("deqviz dask", client=client):
         yield
@@ -113,7 +109,7 @@ def _ray(sweep: Sweep) -> Iterator[None]:
         ray.init(address=sweep.address or "auto", ignore_reinit_error=True)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise ValueError(
-            f"There is no Ray cluster at {sweep.address or 'auto'}: start one ({_short(error)})."
+            f"There is no Ray cluster at {sweep.address or 'auto'}: start one ({brief(error)})."
         ) from None
     register_ray()
     with joblib.parallel_config("ray"):

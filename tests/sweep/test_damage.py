@@ -20,9 +20,9 @@ from PIL import Image as Pillow
 
 from deqviz import cli
 from deqviz.io import table_formats
-from deqviz.sweep import command, measure, pictures, runner, sweepfile, table
+from deqviz.sweep import command, measure, pictures, sweepfile, table
 from deqviz.sweep.journal import Journal
-from deqviz.sweep.row import Cell, Measured
+from deqviz.sweep.row import Measured
 from deqviz.sweep.sweepfile import parse, read
 from tests.places import ROOT
 
@@ -42,20 +42,6 @@ DEEP = 5000
 @pytest.fixture(scope="module")
 def rows() -> tuple[Measured, ...]:
     return tuple(measure.measure(cell) for cell in parse(SMALL).cells())
-
-
-@pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The cells that were run."""
-    seen: list[str] = []
-    real = measure.measure
-
-    def counted(asked: Cell) -> Measured:
-        seen.append(asked.id)
-        return real(asked)
-
-    monkeypatch.setattr(runner, "measure", counted)
-    return seen
 
 
 def swept(folder: Path, text: str = SMALL, *options: str) -> int:

@@ -65,20 +65,6 @@ def small() -> tuple[Measured, ...]:
     return tuple(measure.measure(c) for c in parse(SMALL).cells())
 
 
-@pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The cells that were run, in the order in which they were begun."""
-    seen: list[str] = []
-    real = measure.measure
-
-    def counted(asked: Cell) -> Measured:
-        seen.append(asked.id)
-        return real(asked)
-
-    monkeypatch.setattr(runner, "measure", counted)
-    return seen
-
-
 def swept(tmp_path: Path, text: str = SMALL, *options: str) -> int:
     file = tmp_path / "batch.toml"
     file.write_text(text)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from deqviz.core.numbers import decibels, number, pretty
+from deqviz.core.quoted import capitalised
 from deqviz.experiments.deep_prior.image_prior import TARGETS, Hump, HumpRow, Impedance, ImpedanceRow
 from deqviz.experiments.deep_prior.momentum import MomentumRow, PriorMomentum
 from deqviz.experiments.deep_prior.recovery import GapRow, LandweberGap, RecoveryRow
@@ -547,8 +548,7 @@ def _caption(rows: Sequence[HumpRow]) -> str:
         lost = _signed(by_k[last.discrepancy].psnr - best)
         parts.append(f"the discrepancy principle stops at {last.discrepancy}: {lost} dB")
     parts.append(f"iterate {last.k}: {decibels(last.psnr, 1)}")
-    text = "; ".join(parts)
-    return f"{text[:1].upper()}{text[1:]}."
+    return f"{capitalised('; '.join(parts))}."
 
 
 def _signed(value: float) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from deqviz.core.quoted import capitalised
 from deqviz.core.registry import Choice
 from deqviz.ui.components.text import heading
 from deqviz.ui.inputs.image_box import picture_box
@@ -85,12 +86,8 @@ def _titled(name: str) -> str:
         index,
         key=key,
         label_visibility="collapsed",
-        format_func=lambda o: _capital(parameter.text(o)),
+        format_func=lambda o: capitalised(parameter.text(o)),
     )
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _choice(name: str, is_model: bool, label: str, *, is_titled: bool = False) -> Choice:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
-from deqviz.core.quoted import quoted
+from deqviz.core.quoted import capitalised, quoted
 from deqviz.core.registry import Entry, Options, Param, Range, params_of
 from deqviz.experiments.plane.axes import Axes
 from deqviz.experiments.plane.planar import PLANAR, Bistable, Planar, Quadratic, Residual, Rotating, Skew
@@ -143,8 +143,7 @@ def _read(params: tuple[Param, ...], query: Mapping[str, str], warnings: list[st
         except ValueError:
             allowed = " or ".join(p.domain) if isinstance(p.domain, tuple) else str(p.domain)
             label = p.label or getattr(p.domain, "label", "") or p.name
-            label = label[:1].upper() + label[1:]
-            warnings.append(f"{label} is {quoted(text)}; allowed is {allowed}.")
+            warnings.append(f"{capitalised(label)} is {quoted(text)}; allowed is {allowed}.")
     return values
 
 
