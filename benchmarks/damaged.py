@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.hostile import TEXTS, mutated, random_of, rows
 from deqviz.io import settings
-from deqviz.io.budget import UploadError
+from deqviz.io.budget import FileError
 from deqviz.networks import _weights
 from deqviz.networks._weights import PRETRAINED
 from deqviz.scenario import Scenario
@@ -108,7 +108,7 @@ def outcome(seed: int, number: int) -> dict[str, object]:
         what = "refused" if text else "accepted"
     except (ValueError, _weights.WeightsError) as error:
         what, text = "refused", str(error)
-        if type(error) not in (ValueError, UploadError, _weights.WeightsError):
+        if type(error) not in (ValueError, FileError, _weights.WeightsError):
             what = f"escaped as {type(error).__name__}"
     except BaseException as error:
         what, text = f"escaped as {type(error).__name__}", str(error)

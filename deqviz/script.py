@@ -4,8 +4,8 @@ The script stops as the app does and ends with the image in `x`. An uploaded ima
 lies beside it in a file of `upload_file`.
 """
 
-import hashlib
 import io
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from deqviz import images, kspace
+from deqviz import io as files
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS
 from deqviz.core.registry import REGISTRIES, Choice, Param, Pick
 from deqviz.scenario import Scenario
@@ -88,24 +89,23 @@ def upload_file(image: str) -> bytes:
 
 
 def read_upload(path: str | Path) -> str:
-    """Keep the image or k-space of a file of `upload_file`, and return the key that a scenario names it by.
+    """Keep the image or k-space of a file, and return the key that a scenario names it by.
 
-    Raises FileNotFoundError or ValueError with a sentence that says what to do.
+    Those of `upload_file` are taken exactly as they are; of others the app's own reading holds.
+    Raises FileNotFoundError or io.FileError with a sentence that says what to do.
     """
     file = Path(path)
     if not file.exists():
         raise FileNotFoundError(
             f"{file} is not here: export it from the app and put it where the script runs."
         )
-    data = file.read_bytes()
-    try:
-        values = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError):
-        raise ValueError(f"{file} is no NumPy array: export it from the app once more.") from None
-    digest = hashlib.sha256(data).hexdigest()
-    if np.iscomplexobj(values):
-        return kspace.keep(torch.from_numpy(values), digest)
-    return images.keep(images.from_array(values), digest)
+    is_own = re.fullmatch(r"(upload|kspace)-[0-9a-f]{16}\.npy", file.name) is not None
+    found = files.open(file, is_scaled=not is_own)
+    if isinstance(found, files.KSpace):
+        return kspace.keep(torch.from_numpy(found.samples), found.digest)
+    if isinstance(found, files.Image):
+        return images.keep(torch.from_numpy(found.pixels)[None], found.digest)
+    raise files.FileError(f"{file} holds the settings of a run, and no image: open it in the app.")
 
 
 def _settings(scenario: Scenario, image: str, lines: int) -> list[str]:

@@ -19,6 +19,7 @@ from deqviz.core.catalog import METHODS, NOISES, OPERATORS, REGULARIZERS, SOLVER
 from deqviz.core.machine import thread_count
 from deqviz.core.metrics import psnr
 from deqviz.core.registry import Choice
+from deqviz.io import FileError
 from deqviz.operators._multicoil import fourier, ring_maps, to_complex
 from deqviz.runtime.export_record import Record
 from deqviz.runtime.job import Job
@@ -321,12 +322,12 @@ def test_a_script_without_its_file_says_what_to_do(tmp_path):
     with pytest.raises(FileNotFoundError, match="export it from the app"):
         read_upload(tmp_path / "gone.npy")
     (tmp_path / "text.npy").write_text("no array")
-    with pytest.raises(ValueError, match=r"no NumPy array: export it"):
+    with pytest.raises(FileError, match="is not an image that can be read here"):
         read_upload(tmp_path / "text.npy")
     file = io.BytesIO()
     np.save(file, np.zeros((4, 4), np.int64))
     (tmp_path / "numbers.npy").write_bytes(file.getvalue())
-    with pytest.raises(ValueError, match="uint8 or floating point"):
+    with pytest.raises(FileError, match="at least 32 × 32"):
         read_upload(tmp_path / "numbers.npy")
 
 

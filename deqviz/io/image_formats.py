@@ -7,7 +7,8 @@ import io
 import math
 import zipfile
 from collections.abc import Callable
-from pathlib import PurePath
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,7 +19,7 @@ from PIL import Image as Pillow
 
 from deqviz.core.size import fitted
 from deqviz.io import tiff
-from deqviz.io.budget import MAX_PIXELS, MAX_UNPACKED, MIN_SIDE, UploadError, written
+from deqviz.io.budget import MAX_PIXELS, MAX_UNPACKED, MIN_SIDE, FileError, too_many, written
 
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")
 NAMES = f"{', '.join(FORMATS)}, NPY or NPZ"
@@ -50,59 +51,65 @@ _Read: TypeAlias = tuple[np.ndarray, tuple[int, int], list[str]]
 """h × w × c float32 in [0, 1], c being 1 or 3; the width and height that the file had; the notes."""
 
 
-def unpack(data: bytes, name: str, side: int) -> tuple[Float32[np.ndarray, "c h w"], Facts]:
-    """The image of a file in [0, 1], with neither side above `side`, and its facts: size and note.
+@dataclass(frozen=True)
+class Asked:
+    """Sides of at most `side` in the end, at most `pixels` before, and what is black and white."""
 
-    The kind is told by the content, not by the name; c is 3 where the image has colour, else 1.
-    Raises UploadError, and nothing else, whatever the bytes are.
+    side: int
+    pixels: int = MAX_PIXELS
+    window: tuple[float, float] | None = None
+
+
+def unpack(
+    data: bytes, side: int, pixels: int = MAX_PIXELS, window: tuple[float, float] | None = None
+) -> tuple[Float32[np.ndarray, "c h w"], Facts]:
+    """The image of a file in [0, 1], with neither side above `side`, and its facts: size and notes.
+
+    The kind is told by the content; c is 3 where the image has colour, else 1. `window` are the numbers of
+    an array or a deep image that become 0 and 1; without one the file's type and its numbers say which.
+    Raises FileError, and nothing else, whatever the bytes are.
     """
     try:
-        pixels, size, notes = _pixels(name, data, side)
-    except UploadError:
+        picture, size, notes = _pixels(data, Asked(side, pixels, window))
+    except FileError:
         raise
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
-        raise UploadError(
+        raise FileError(
             "The image claims far more pixels than the limit of 4096 × 4096: make it smaller and try again."
         ) from None
     except MemoryError:
-        raise UploadError("The image is too large to unpack here: make it smaller and try again.") from None
+        raise FileError("The image is too large to unpack here: make it smaller and try again.") from None
     except Exception as error:  # decoders of six formats raise whatever they like on damaged bytes
-        raise UploadError(
+        raise FileError(
             "The file is damaged or cut off: save or download it again, best as PNG, and try once more."
         ) from error
-    if pixels.min() == pixels.max():
+    if picture.min() == picture.max():
         notes.append("the image is constant, so there is nothing to reconstruct")
-    about = {"size": size, "note": "; ".join(notes) or None}
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1)), about
+    return np.ascontiguousarray(picture.transpose(2, 0, 1)), {"size": size, "notes": notes}
 
 
-def _pixels(name: str, data: bytes, side: int) -> _Read:
+def _pixels(data: bytes, asked: Asked) -> _Read:
     """What the content says it is, read in its own way."""
-    suffix = PurePath(name).suffix.lower()
     if data.startswith(npy.MAGIC_PREFIX):
-        return _from_array(_read_npy(io.BytesIO(data)), side)
+        return _from_array(_read_npy(io.BytesIO(data)), asked)
     if data.startswith(b"PK"):
-        return _from_array(_read_npz(data), side)
-    if suffix in (".npy", ".npz"):
-        raise UploadError(
-            f"The file is called {suffix} but is none: write it again with numpy.save or savez."
-        )
+        return _from_array(_read_npz(data), asked)
     if tiff.is_tiff(data):
-        return _from_tiff(data, side)
+        return _from_tiff(data, asked)
     try:
         picture = Pillow.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
-        raise UploadError(f"The file is not an image that can be read here: upload {NAMES}.") from None
+        raise FileError(f"The file is not an image that can be read here: upload {NAMES}.") from None
     with picture:
         depth = 8
         if picture.format == "JPEG" and data.count(_SCAN) > _MAX_SCANS:
-            raise UploadError("The JPEG is sent in too many scans to be read here: save it again.")
+            raise FileError("The JPEG is sent in too many scans to be read here: save it again.")
         if len(picture.info.get("exif", b"")) > _MAX_EXIF:
             del picture.info["exif"]  # a list of millions of orientations
         if picture.format == "PNG":
             depth = data[24]
             _count_in_eight_bits(picture, depth)
-        pixels, size, notes = _from_picture(picture, side)
+        pixels, size, notes = _from_picture(picture, asked)
     if depth == 16 and picture.mode not in _DEEP:
         notes.append(_EIGHT_BITS)
     return pixels, size, notes
@@ -121,9 +128,9 @@ def _count_in_eight_bits(picture: Pillow.Image, depth: int) -> None:
     picture.info["transparency"] = tuple(map(scaled, key)) if isinstance(key, tuple) else scaled(key)
 
 
-def _from_tiff(data: bytes, side: int) -> _Read:
+def _from_tiff(data: bytes, asked: Asked) -> _Read:
     """Through Pillow, which knows colours and packings, wherever it keeps the numbers as they are."""
-    header = tiff.header(io.BytesIO(data))
+    header = tiff.header(io.BytesIO(data), asked.pixels)
     notes = [_FIRST] if header.is_one_of_many else []
     try:
         picture = (
@@ -133,22 +140,24 @@ def _from_tiff(data: bytes, side: int) -> _Read:
         picture = None
     if picture is None:
         values = tiff.numbers(data)
-        pixels, size, more = _from_array(tiff.dark_first(values) if header.is_inverted else values, side)
+        pixels, size, more = _from_array(tiff.dark_first(values) if header.is_inverted else values, asked)
         return pixels, size, notes + more
     with picture:
         if picture.mode not in _DEEP and header.kind == np.uint16:
             notes.append(_EIGHT_BITS)
-        pixels, size, more = _from_picture(picture, side, header)
+        pixels, size, more = _from_picture(picture, asked, header)
     return pixels, size, notes + [note for note in more if note != _FIRST]
 
 
-def _from_picture(picture: Pillow.Image, side: int, header: tiff.Header | None = None) -> _Read:
-    size, target = picture.size, _fit(picture.width, picture.height, side)
+def _from_picture(picture: Pillow.Image, asked: Asked, header: tiff.Header | None = None) -> _Read:
+    size, target = picture.size, _fit(picture.width, picture.height, asked)
     # Asked after the check of the size, because a PNG decodes itself to answer; a TIFF has turned already.
     if header is None and picture.getexif().get(ExifTags.Base.Orientation, 1) in _LYING:
         size, target = (size[1], size[0]), (target[1], target[0])
     notes = [_FIRST] if getattr(picture, "is_animated", False) else []
-    picture.draft(None, (2 * side, 2 * side))  # JPEG only: decoded at a half, a quarter or an eighth
+    picture.draft(
+        None, (2 * asked.side, 2 * asked.side)
+    )  # JPEG only: decoded at a half, a quarter or an eighth
     upright = ImageOps.exif_transpose(picture)
     if upright.mode in _DEEP or (header is not None and header.kind == np.int8):
         values = np.asarray(upright)
@@ -158,10 +167,10 @@ def _from_picture(picture: Pillow.Image, side: int, header: tiff.Header | None =
         if key is not None and (values == key).any():
             notes.append(_ON_WHITE)
             values = np.where(values == key, _white_of(values), values)
-        pixels, size, more = _from_array(values, side)
+        pixels, size, more = _from_array(values, asked)
         return pixels, size, notes + more
     if upright.mode in ("LAB", "HSV"):
-        raise UploadError(f"The image has its colours in {upright.mode}: save it as RGB.")
+        raise FileError(f"The image has its colours in {upright.mode}: save it as RGB.")
 
     is_grey = upright.mode in ("1", "L", "LA")
     if upright.has_transparency_data:
@@ -190,12 +199,12 @@ def _white_of(values: np.ndarray) -> int:
     return next(top for top in (1, _TWELVE_BIT_WHITE, 65535) if values.max() <= top)
 
 
-def _from_array(values: np.ndarray, side: int) -> _Read:
+def _from_array(values: np.ndarray, asked: Asked) -> _Read:
     """Numbers of any kind and layout; the range is kept when it is [0, 1] or that of the integer type."""
     planes = _channels_last(values)
     height, width, _ = planes.shape
-    target = _fit(width, height, side)
-    to_unit, notes = _to_unit_range(planes)
+    target = _fit(width, height, asked)
+    to_unit, notes = _to_unit_range(planes, asked.window)
     layers = [_shrunk(_converted(plane, to_unit), target) for plane in np.moveaxis(planes, 2, 0)]
     return _grey_if_grey(np.stack(layers, axis=2)), (width, height), notes
 
@@ -216,11 +225,11 @@ def _shrunk(plane: np.ndarray, target: tuple[int, int]) -> np.ndarray:
 
 def _channels_last(values: np.ndarray) -> np.ndarray:
     if values.size == 0:
-        raise UploadError("The array holds no numbers: save an image of h × w or h × w × 3.")
+        raise FileError("The array holds no numbers: save an image of h × w or h × w × 3.")
     if np.iscomplexobj(values):
-        raise UploadError("The array is complex: save its magnitude, numpy.abs(x), instead.")
+        raise FileError("The array is complex: save its magnitude, numpy.abs(x), instead.")
     if values.dtype.kind not in "buif":
-        raise UploadError("The array holds something other than numbers: save it as float32 or uint8.")
+        raise FileError("The array holds something other than numbers: save it as float32 or uint8.")
     shape = values.shape
     planes = values.squeeze()
     if planes.ndim == 2:
@@ -229,15 +238,19 @@ def _channels_last(values: np.ndarray) -> np.ndarray:
         return planes
     if planes.ndim == 3 and planes.shape[0] == 3:
         return np.moveaxis(planes, 0, 2)
-    raise UploadError(f"The array has the shape {written(shape)}: save one image of h × w or h × w × 3.")
+    raise FileError(f"The array has the shape {written(shape)}: save one image of h × w or h × w × 3.")
 
 
-def _to_unit_range(planes: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], list[str]]:
+def _to_unit_range(
+    planes: np.ndarray, window: tuple[float, float] | None
+) -> tuple[Callable[[np.ndarray], np.ndarray], list[str]]:
     """How numbers become those from 0 to 1, and what to say about it."""
     low, high = float(planes.min()), float(planes.max())
     # Not a number or infinite wherever one value is.
     if not math.isfinite(low) or not math.isfinite(high):
-        raise UploadError("The image has NaN or infinite values: replace them, then save it again.")
+        raise FileError("The image has NaN or infinite values: replace them, then save it again.")
+    if window is not None:
+        return partial(_windowed, low=window[0], high=window[1]), []
     bits = 8 * planes.dtype.itemsize if planes.dtype.kind == "u" else 0
     if bits == 8:
         return lambda part: part.astype(np.float32) / 255, []
@@ -252,27 +265,28 @@ def _to_unit_range(planes: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarra
     if low == high:
         return lambda part: np.full(part.shape, 0.5, np.float32), note
 
+    return partial(_windowed, low=low, high=high), note
+
+
+def _windowed(part: np.ndarray, low: float, high: float) -> np.ndarray:
+    """`low` as 0 and `high` as 1, and nothing beyond."""
     # The range of huge float64 values may overflow, and half of the smallest is zero. Float32 comes last.
     half = 1 if math.isfinite(high - low) else 2
-
-    def stretched(part: np.ndarray) -> np.ndarray:
-        unit = (part.astype(np.float64) / half - low / half) / (high / half - low / half)
-        return unit.astype(np.float32).clip(0, 1)
-
-    return stretched, note
+    unit = (part.astype(np.float64) / half - low / half) / (high / half - low / half)
+    return unit.astype(np.float32).clip(0, 1)
 
 
-def _fit(width: int, height: int, side: int) -> tuple[int, int]:
+def _fit(width: int, height: int, asked: Asked) -> tuple[int, int]:
     """Width and height after shrinking, from the header alone; refuses what is too large, small or thin."""
     size = f"{width} × {height}"
-    if width * height > MAX_PIXELS:
-        raise UploadError(f"The image has {size} pixels and the limit is 4096 × 4096: make it smaller first.")
+    if width * height > asked.pixels:
+        raise too_many(width, height, asked.pixels)
     if min(width, height) < MIN_SIDE:
-        raise UploadError(f"The image has {size} pixels: choose one of at least {MIN_SIDE} × {MIN_SIDE}.")
-    high, wide = fitted(height, width, side)
+        raise FileError(f"The image has {size} pixels: choose one of at least {MIN_SIDE} × {MIN_SIDE}.")
+    high, wide = fitted(height, width, asked.side)
     target = wide, high
     if min(target) < MIN_SIDE:
-        raise UploadError(f"The image is too thin with {size} pixels: crop it nearer to a square.")
+        raise FileError(f"The image is too thin with {size} pixels: crop it nearer to a square.")
     return target
 
 
@@ -288,14 +302,12 @@ def _read_npy(file: io.BufferedIOBase) -> np.ndarray:
     head = io.BytesIO(start)
     version = npy.read_magic(head)
     if version not in _HEADERS:
-        raise UploadError("The file is of a later version of NPY: save it again with numpy.save.")
+        raise FileError("The file is of a later version of NPY: save it again with numpy.save.")
     shape, is_column_major, kind = _HEADERS[version](head)
     if kind.hasobject:
-        raise UploadError(
-            "The file holds Python objects, which are not opened: save a plain array of numbers."
-        )
+        raise FileError("The file holds Python objects, which are not opened: save a plain array of numbers.")
     if math.prod(shape) * kind.itemsize > MAX_UNPACKED:
-        raise UploadError("The array takes more than 128 MB: save a smaller image.")
+        raise FileError("The array takes more than 128 MB: save a smaller image.")
     if kind.itemsize == 0 or min(shape, default=1) < 1:
         return np.empty(shape, kind)  # which says by its shape or kind what is wrong with it
     values = np.empty(math.prod(shape), kind)
@@ -305,7 +317,7 @@ def _read_npy(file: io.BufferedIOBase) -> np.ndarray:
         room[at : at + len(piece)] = np.frombuffer(piece, np.uint8)
         at += len(piece)
     if at < len(room):
-        raise UploadError("The array is damaged or cut off: save or download it again.")
+        raise FileError("The array is damaged or cut off: save or download it again.")
     return values.reshape(shape, order="F" if is_column_major else "C")
 
 
@@ -314,15 +326,15 @@ def _read_npz(data: bytes) -> np.ndarray:
         arrays = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
         arrays = {key: entry for key, entry in arrays.items() if entry.filename.endswith(".npy")}
         if not arrays:
-            raise UploadError("The archive holds no NumPy array: write it with numpy.savez(file, image=x).")
+            raise FileError("The archive holds no NumPy array: write it with numpy.savez(file, image=x).")
         named = [key for key in ("image", "x", *arrays) if key in arrays]
         if len(arrays) > 1 and named[0] not in ("image", "x"):
-            raise UploadError(
+            raise FileError(
                 f"The archive holds {len(arrays)} arrays: name the one to use, numpy.savez(file, image=x)."
             )
         entry = arrays[named[0]]
         if entry.compress_type not in _PACKED:
-            raise UploadError(
+            raise FileError(
                 "The archive is packed in a way that is not read here: write it with numpy.savez."
             )
         # What the directory says of its length may be a lie: the array's own header says how much is read.

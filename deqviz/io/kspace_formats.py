@@ -15,7 +15,7 @@ from h5py import h5z  # type: ignore[attr-defined]
 from jaxtyping import Complex64
 from numpy.lib import format as npy
 
-from deqviz.io.budget import MAX_UNPACKED, MIN_SIDE, UploadError, unpacks_within, written
+from deqviz.io.budget import MAX_UNPACKED, MIN_SIDE, FileError, unpacks_within, written
 
 SUFFIXES = ("h5", "hdf5")
 """What a file picker should offer beside the images, NPY being among them already."""
@@ -41,29 +41,35 @@ def is_kspace(data: bytes) -> bool:
     )
 
 
-def unpack(data: bytes, number: int | None) -> tuple[Complex64[np.ndarray, "coils h w"], dict[str, Any]]:
-    """One slice, its largest sample being 1, and what is told about it: its number and how many there are.
+def unpack(
+    data: bytes, number: int | None, *, is_scaled: bool = True
+) -> tuple[Complex64[np.ndarray, "coils h w"], dict[str, Any]]:
+    """One slice, its largest part being 1, and what is told about it: its number and how many there are.
 
-    Raises UploadError, and nothing else, whatever the bytes are.
+    Without `is_scaled` the samples stay as they are.
+
+    Raises FileError, and nothing else, whatever the bytes are.
     """
     try:
         array, shape, at = _read_hdf5(data, number) if data.startswith(_HDF5) else _read_npy(data, number)
-        return _checked(array.reshape(shape[1:])), {"number": at + 1, "slices": shape[0]}
-    except UploadError:
+        samples = _checked(array.reshape(shape[1:]), is_scaled=is_scaled)
+        return samples, {"number": at + 1, "slices": shape[0]}
+    except FileError:
         raise
     except MemoryError:
-        raise UploadError("The k-space is too large to unpack here: save one slice of it.") from None
+        raise FileError("The k-space is too large to unpack here: save one slice of it.") from None
     except Exception as error:  # h5py raises whatever it likes on damaged bytes
-        raise UploadError("The file is damaged or cut off: save or download it again.") from error
+        raise FileError("The file is damaged or cut off: save or download it again.") from error
 
 
-def _checked(values: np.ndarray) -> np.ndarray:
+def _checked(values: np.ndarray, *, is_scaled: bool) -> np.ndarray:
     # Coil by coil: each copy of a whole slice at the limit takes as much again.
     size = max(float(np.abs(part).max()) for coil in values for part in (coil.real, coil.imag))
     if not all(np.isfinite(coil).all() for coil in values):
-        raise UploadError("The k-space has NaN or infinite values: replace them, then save it again.")
+        raise FileError("The k-space has NaN or infinite values: replace them, then save it again.")
     if size == 0:
-        raise UploadError("The k-space holds only zeros: save the measured samples.")
+        raise FileError("The k-space holds only zeros: save the measured samples.")
+    size = size if is_scaled else 1.0
     samples = np.empty(values.shape, np.complex64)
     power = np.zeros(values.shape[1:], np.float32)
     for kept, coil in zip(samples, values, strict=True):
@@ -74,7 +80,7 @@ def _checked(values: np.ndarray) -> np.ndarray:
     tall, wide = h // 8, w // 8
     corners = power[np.ix_(np.r_[-tall:tall], np.r_[-wide:wide])].sum()
     if corners > power[h // 2 - tall : h // 2 + tall, w // 2 - wide : w // 2 + wide].sum():
-        raise UploadError(
+        raise FileError(
             "Zero frequency stands in the corner: save numpy.fft.fftshift(kspace, axes=(-2, -1)) instead."
         )
     return samples
@@ -84,29 +90,27 @@ def _slices(shape: tuple[int, ...], kind: np.dtype, *, is_single: bool = False) 
     """Slices, coils, height and width from a header; refuses what is no k-space, or too much of it."""
     size = written(shape)
     if kind.kind != "c":
-        raise UploadError("The k-space holds no complex numbers: save it as complex64.")
+        raise FileError("The k-space holds no complex numbers: save it as complex64.")
     if len(shape) not in (2, 3, 4):
-        raise UploadError(f"The k-space has the shape {size}: {_AXES}, or slice × coil × ky × kx.")
+        raise FileError(f"The k-space has the shape {size}: {_AXES}, or slice × coil × ky × kx.")
     if is_single and len(shape) == 3:
         shape = (shape[0], 1, *shape[1:])
     slices, coils, height, width = (1,) * (4 - len(shape)) + shape
     if min(shape) == 0:
-        raise UploadError("The k-space holds no numbers: save the measured samples.")
+        raise FileError("The k-space holds no numbers: save the measured samples.")
     if min(height, width) < MIN_SIDE:
         turned = "the coils come first: " if len(shape) > 2 and coils >= MIN_SIDE else ""
-        raise UploadError(
+        raise FileError(
             f"The k-space has the shape {size}, below {MIN_SIDE} × {MIN_SIDE} samples: {turned}{_AXES}."
         )
     if coils > MAX_COILS:
-        raise UploadError(
+        raise FileError(
             f"The k-space has {coils} coils and the limit is {MAX_COILS}: {_AXES}, or fewer coils."
         )
     if slices > MAX_SLICES:
-        raise UploadError(
-            f"The k-space has {slices} slices and the limit is {MAX_SLICES}: save some of them."
-        )
+        raise FileError(f"The k-space has {slices} slices and the limit is {MAX_SLICES}: save some of them.")
     if max(height, width) > MAX_SIDE or coils * height * width * kind.itemsize > MAX_UNPACKED:
-        raise UploadError(f"The k-space is too large with {size} samples: crop it, or save fewer coils.")
+        raise FileError(f"The k-space is too large with {size} samples: crop it, or save fewer coils.")
     return slices, coils, height, width
 
 
@@ -123,7 +127,7 @@ def _read_npy(data: bytes, number: int | None) -> tuple[np.ndarray, tuple[int, i
     whole = _slices(shape, kind)
     count = math.prod(whole)
     if len(data) - file.tell() < count * kind.itemsize:
-        raise UploadError("The file is damaged or cut off: save or download it again.")
+        raise FileError("The file is damaged or cut off: save or download it again.")
     flat = np.frombuffer(data, kind, count, file.tell())
     values = flat.reshape(shape, order="F" if is_column_major else "C").reshape(whole)
     at = _place(number, whole[0])
@@ -136,11 +140,11 @@ def _read_hdf5(data: bytes, number: int | None) -> tuple[np.ndarray, tuple[int, 
         if link is None:
             # As they would be typed: a name may hold anything, also the end of a line.
             names = ", ".join(repr(name)[1:-1][:20] for name in _names(file, 3)) or "nothing"
-            raise UploadError(f"The file has no data set named kspace but {names}: store the samples there.")
+            raise FileError(f"The file has no data set named kspace but {names}: store the samples there.")
         # Links, external and virtual storage name other files, which would be this machine's.
         dataset = file["kspace"] if isinstance(link, h5py.HardLink) else None
         if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
-            raise UploadError("kspace is no plain data set of this file: store the samples themselves there.")
+            raise FileError("kspace is no plain data set of this file: store the samples themselves there.")
         # fastMRI's files of one coil leave its axis out, and have a reconstruction of this name.
         whole = _slices(dataset.shape, dataset.dtype, is_single="reconstruction_esc" in file)
         at = _place(number, whole[0])
@@ -173,13 +177,13 @@ def _check_chunks(dataset: h5py.Dataset, chunk: tuple[int, ...], at: int | None)
     starts = [range(low - low % step, high, step) for (low, high), step in zip(spans, chunk, strict=True)]
     count = math.prod(map(len, starts))
     if size > MAX_UNPACKED or count > MAX_CHUNKS or count * size > MAX_WORK:
-        raise UploadError(
+        raise FileError(
             "The chunks of kspace are too large or too many to unpack here: store it slice by slice."
         )
     plan = dataset.id.get_create_plist()
     filters = [plan.get_filter(n)[0] for n in range(plan.get_nfilters())]
     if len(set(filters)) < len(filters) or not set(filters) <= _FILTERS:
-        raise UploadError("kspace is packed in a way that is not read here: store it with gzip, or as it is.")
+        raise FileError("kspace is packed in a way that is not read here: store it with gzip, or as it is.")
     if h5z.FILTER_DEFLATE not in filters:
         return
     for start in itertools.product(*starts):
@@ -189,4 +193,4 @@ def _check_chunks(dataset: h5py.Dataset, chunk: tuple[int, ...], at: int | None)
             continue
         is_packed = not skipped & 1 << filters.index(h5z.FILTER_DEFLATE)
         if is_packed and not unpacks_within(packed, size + _CHECKSUM):
-            raise UploadError("A chunk of kspace unpacks to more than its size: store it again.")
+            raise FileError("A chunk of kspace unpacks to more than its size: store it again.")

@@ -10,56 +10,14 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 
-from deqviz.io import tiff
-from deqviz.io.budget import UploadError
-
 Pixels = NDArray[np.uint8]
 """c × h × w with one or three channels."""
-_DEEP = "has more than 8 bits: save it with 8."
-
-
-class _Refusal(ValueError):
-    """Ours: libraries raise a ValueError, too, and whatever else they like, on damaged bytes."""
 
 
 def decoded(path: Path, mode: Literal["L", "RGB"] | None = None) -> NDArray[np.uint8]:
     """h × w or h × w × c as stored, or turned to grey or colour; of a file that is ours or trusted."""
     with Pillow.open(path) as file:
         return np.array(file if mode is None else file.convert(mode))
-
-
-def eight_bit(path: Path, formats: tuple[str, ...], most: int) -> NDArray[np.uint8]:
-    """h × w or h × w × 3 of a file with 8 bits; raises ValueError with the end of a sentence about it.
-
-    More than `most` pixels are refused before anything is decoded.
-    """
-    try:
-        _check_tiff(path, most)
-        with Pillow.open(path, formats=formats) as file:
-            if file.width * file.height > most:
-                raise _Refusal(f"has more than {most // 10**6} million pixels.")
-            if file.mode in ("I", "F", "I;16", "I;16B"):
-                raise _Refusal(_DEEP)
-            return np.asarray(file.convert("L" if file.mode in ("1", "L", "LA") else "RGB"))
-    except _Refusal:
-        raise
-    except Exception:
-        raise ValueError("is no image that can be read.") from None
-
-
-def _check_tiff(path: Path, most: int) -> None:
-    """Refuse greys that Pillow would take for others, and tiles much larger than the image."""
-    with path.open("rb") as file:
-        if not tiff.is_tiff(file.read(4)):
-            return
-        try:
-            header = tiff.header(file, most)
-        except UploadError:
-            raise _Refusal(
-                "is too large, or packed in a way that is not read here: save it as PNG."
-            ) from None
-    if header.is_deep and header.samples == 1:
-        raise _Refusal(_DEEP)
 
 
 def png(pixels: Pixels, *, software: str = "", comment: str = "", side: int | None = None) -> bytes:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from deqviz.io import image_formats, kspace_formats
-from deqviz.io.budget import MAX_LINES, MAX_UNPACKED, UploadError
+from deqviz.io.budget import MAX_LINES, MAX_UNPACKED, FileError
 
 MEMORY = 1024 * 2**20
 """Bytes that a reader may take beyond those of its libraries: a file, a slice, and what unpacking takes."""
@@ -60,7 +60,7 @@ KINDS = {
 }
 """And of what numbers its answer is, and of how many bytes at most."""
 
-COMMAND = (sys.executable, "-P", "-m", "deqviz.io.reader")
+COMMAND = (sys.executable, "-P", "-c", "from deqviz.io.reader import main; main()")
 
 _lock = threading.Lock()
 _free = threading.BoundedSemaphore(MOST)
@@ -73,14 +73,14 @@ _waiting: list[subprocess.Popen[bytes]] = []
 def apart(kind: str, data: bytes, **options: object) -> tuple[np.ndarray, Facts]:
     """What READERS[kind] makes of the bytes, in a process of its own.
 
-    Raises UploadError, and nothing else, whatever the bytes do there.
+    Raises FileError, and nothing else, whatever the bytes do there.
     """
     if not _free.acquire(timeout=SECONDS):
-        raise UploadError("Other files are being read here: try again in a minute.")
+        raise FileError("Other files are being read here: try again in a minute.")
     try:
         return _asked(_taken(), kind, data, options)
     except (OSError, MemoryError):  # no process to be had, or no memory
-        raise UploadError("The server cannot read files now: try again in a minute.") from None
+        raise FileError("The server cannot read files now: try again in a minute.") from None
     finally:
         _free.release()
         warm()
@@ -138,16 +138,16 @@ def _asked(
         return answer
     if late.is_set() or process.returncode == _SPENT:
         spent = SECONDS if late.is_set() else PROCESSOR
-        raise UploadError(f"Reading the file takes longer than {spent:g} s: make it smaller and try again.")
-    raise UploadError("The file is damaged, or too much for this server: save it again, or make it smaller.")
+        raise FileError(f"Reading the file takes longer than {spent:g} s: make it smaller and try again.")
+    raise FileError("The file is damaged, or too much for this server: save it again, or make it smaller.")
 
 
 def _answer(stream: io.BufferedIOBase, kind: str, most: int) -> tuple[np.ndarray, Facts] | None:
-    """What came back, None if that is no whole answer; raises UploadError with the reader's own sentence."""
+    """What came back, None if that is no whole answer; raises FileError with the reader's own sentence."""
     try:
         facts = json.loads(stream.readline(LINE))
         if "error" in facts:
-            raise UploadError(str(facts["error"]))
+            raise FileError(str(facts["error"]))
         shape = tuple(int(n) for n in facts.pop("shape"))
         if math.prod(shape) * np.dtype(kind).itemsize > most or min(shape) < 1:
             return None
@@ -155,7 +155,7 @@ def _answer(stream: io.BufferedIOBase, kind: str, most: int) -> tuple[np.ndarray
         room, at = values.data.cast("B"), 0
         while at < len(room) and (count := stream.readinto(room[at:])):
             at += count
-    except UploadError:
+    except FileError:
         raise
     except (ValueError, TypeError, KeyError):  # the line of a reader that broke
         return None
@@ -196,7 +196,7 @@ def main() -> None:
     try:
         data = sys.stdin.buffer.read(request["length"])
         values, facts = READERS[request["kind"]](data, **request["options"])
-    except UploadError as error:
+    except FileError as error:
         facts = {"error": str(error)}
     except MemoryError:
         facts = {"error": "The file is too large to unpack here: make it smaller and try again."}
@@ -231,7 +231,3 @@ def bound() -> None:
     lower(resource.RLIMIT_CPU, PROCESSOR, 1)  # in the last second it is ended in a way that says why
     lower(resource.RLIMIT_CORE, 0)
     lower(resource.RLIMIT_FSIZE, 0)
-
-
-if __name__ == "__main__":
-    main()

@@ -9,30 +9,36 @@ import json
 from pathlib import PurePath
 from typing import Any
 
+from deqviz.io.budget import FileError
+
 SUFFIX = "json"
 MAX_BYTES = 64 * 2**10
 """Looked at before anything is parsed; a scenario has one or two kilobytes."""
 
 
 def is_settings(name: str, data: bytes) -> bool:
-    """Whether a file wants to be settings: by its name, or because it begins as a JSON object does."""
+    """Whether a file wants to be settings: it begins as a JSON object does, or as a text and is called so.
+
+    A name alone makes no settings of an image.
+    """
     begin = data[:64].removeprefix(codecs.BOM_UTF8).lstrip()
-    return PurePath(name).suffix.lower() == f".{SUFFIX}" or begin.startswith(b"{")
+    is_text = not begin or (begin.isascii() and b"\0" not in begin)
+    return begin.startswith(b"{") or (is_text and PurePath(name).suffix.lower() == f".{SUFFIX}")
 
 
 def read(data: bytes) -> dict[str, Any]:
-    """The fields of a scenario, not yet checked; raises ValueError, and nothing else, with one sentence."""
+    """The fields of a scenario, not yet checked; raises FileError, and nothing else, with one sentence."""
     if len(data) > MAX_BYTES:
-        raise ValueError("This is no settings file, which has some kilobytes: choose one saved by Settings.")
+        raise FileError("This is no settings file, which has some kilobytes: choose one saved by Settings.")
     try:
         settings: Any = json.loads(data.decode("utf-8-sig"))
     except json.JSONDecodeError as error:
-        raise ValueError(
+        raise FileError(
             f"This settings file is damaged in line {error.lineno}, character {error.colno}: save it again."
         ) from None
     except (ValueError, RecursionError):  # no text, a number of thousands of digits, brackets without end
-        raise ValueError("This is no settings file: choose one saved by Settings.") from None
+        raise FileError("This is no settings file: choose one saved by Settings.") from None
     if not isinstance(settings, dict):
-        raise ValueError("These are not the settings of a run: choose a file saved by Settings.")
+        raise FileError("These are not the settings of a run: choose a file saved by Settings.")
     settings.pop("deqviz", None)  # the version that wrote it
     return settings

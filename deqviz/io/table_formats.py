@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from deqviz.core.quoted import brief
-from deqviz.io.budget import MAX_LINES, UploadError
+from deqviz.io.budget import MAX_LINES, FileError
 
 FORMAT: Final = "1"
 """Written into every file; raised when a column changes its meaning."""
@@ -75,7 +75,7 @@ def read(path: Path) -> list[Line]:
         file = pq.ParquetFile(path)
         _check_known(file, path.name)
         return file.read().to_pylist()
-    except UploadError:
+    except FileError:
         raise
     except (pa.ArrowException, OSError) as error:
         reason = brief(error).rstrip(".")
@@ -88,10 +88,10 @@ def unpack(data: bytes, name: str) -> tuple[np.ndarray, dict[str, Any]]:
     """The lines of a file that somebody gave, as bytes for `lines`; its `name` begins the sentences.
 
     Rows, columns and compression are read from the file's foot before anything is unpacked.
-    Raises UploadError or MemoryError, and nothing else, whatever the bytes are.
+    Raises FileError or MemoryError, and nothing else, whatever the bytes are.
     """
     if data[:4] != b"PAR1" or data[-4:] != b"PAR1":
-        raise UploadError(f"{name} is no Parquet file, or its end is missing: save it again.")
+        raise FileError(f"{name} is no Parquet file, or its end is missing: save it again.")
     try:
         # Texts stay codes of a dictionary: a long one a thousand times over takes no more room than once.
         texts = [f.name for f in SCHEMA if f.type == _TEXT]
@@ -102,10 +102,10 @@ def unpack(data: bytes, name: str) -> tuple[np.ndarray, dict[str, Any]]:
         _check_rows(len(columns), name)  # the foot may have said less
         _check_texts(columns, name)
         return np.frombuffer(_told(columns, name), np.uint8), {}
-    except (UploadError, MemoryError):
+    except (FileError, MemoryError):
         raise
     except Exception:  # e.g. KeyError for a name that was changed in one place
-        raise UploadError(f"{name} is damaged: write it again with `deqviz sweep`.") from None
+        raise FileError(f"{name} is damaged: write it again with `deqviz sweep`.") from None
 
 
 def _told(columns: pa.Table, name: str) -> bytes:
@@ -115,16 +115,14 @@ def _told(columns: pa.Table, name: str) -> bytes:
         for line in batch.to_pylist():
             told += json.dumps(line, ensure_ascii=False).encode() + b"\n"
         if len(told) > MAX_LINES:
-            raise UploadError(
-                f"{name} holds more than {MAX_LINES >> 20} MB of text: open a part of the table."
-            )
+            raise FileError(f"{name} holds more than {MAX_LINES >> 20} MB of text: open a part of the table.")
     return bytes(told)
 
 
 def lines(told: np.ndarray) -> Iterator[Any]:
     """What `unpack` gave, line by line and not checked: the reader may have been taken over by its file.
 
-    Raises UploadError for what is no line, and for more of them than a table has rows.
+    Raises FileError for what is no line, and for more of them than a table has rows.
     """
     for number, line in enumerate(io.BytesIO(told.tobytes())):
         try:
@@ -133,16 +131,16 @@ def lines(told: np.ndarray) -> Iterator[Any]:
             if line != b"\n":
                 yield json.loads(line)
         except (ValueError, RecursionError):
-            raise UploadError("The table cannot be read: write it again with `deqviz sweep`.") from None
+            raise FileError("The table cannot be read: write it again with `deqviz sweep`.") from None
 
 
 def _check_known(file: pq.ParquetFile, name: str) -> None:
-    """Raise UploadError unless it is marked as ours and has our columns."""
+    """Raise FileError unless it is marked as ours and has our columns."""
     marked = (file.metadata.metadata or {}).get(_MARK)
     if marked is None:
-        raise UploadError(f"{name} was not written by `deqviz sweep`: open a table that was.")
+        raise FileError(f"{name} was not written by `deqviz sweep`: open a table that was.")
     if marked != FORMAT.encode():
-        raise UploadError(f"{name} has another version of the table than {FORMAT}: write it again.")
+        raise FileError(f"{name} has another version of the table than {FORMAT}: write it again.")
     _check_columns(file, name)
 
 
@@ -151,12 +149,12 @@ def _check_columns(file: pq.ParquetFile, name: str) -> None:
     for field in SCHEMA:
         kind = columns.get(field.name)
         if kind is None:
-            raise UploadError(f"{name} has no column {field.name!r}: write it again with `deqviz sweep`.")
+            raise FileError(f"{name} has no column {field.name!r}: write it again with `deqviz sweep`.")
         plain = kind.value_type if isinstance(kind, pa.DictionaryType) else kind
         if plain != field.type:
-            raise UploadError(f"{name}: the column {field.name!r} holds {plain}, not {field.type}.")
+            raise FileError(f"{name}: the column {field.name!r} holds {plain}, not {field.type}.")
     if len(columns) > len(SCHEMA) or file.metadata.num_columns > len(SCHEMA):
-        raise UploadError(f"{name} has columns that no sweep writes: write it again with `deqviz sweep`.")
+        raise FileError(f"{name} has columns that no sweep writes: write it again with `deqviz sweep`.")
 
 
 def _check_foot(about: pq.FileMetaData, name: str) -> None:
@@ -166,12 +164,12 @@ def _check_foot(about: pq.FileMetaData, name: str) -> None:
         for c in range(group.num_columns):
             # Unpacked, a file could be a thousand times as large as it is.
             if group.column(c).compression != "UNCOMPRESSED":
-                raise UploadError(f"{name} is compressed, as `deqviz sweep` writes no table: write it again.")
+                raise FileError(f"{name} is compressed, as `deqviz sweep` writes no table: write it again.")
 
 
 def _check_rows(count: int, name: str) -> None:
     if count > ROWS:
-        raise UploadError(f"{name} has {count} rows, and {ROWS} is the most: open a part of it.")
+        raise FileError(f"{name} has {count} rows, and {ROWS} is the most: open a part of it.")
 
 
 def _check_texts(columns: pa.Table, name: str) -> None:
@@ -180,6 +178,6 @@ def _check_texts(columns: pa.Table, name: str) -> None:
         for chunk in column.chunks:
             texts = chunk.dictionary if isinstance(chunk, pa.DictionaryArray) else None
             if texts is not None and any(len(t) > longest for t in texts.to_pylist() if t is not None):
-                raise UploadError(
+                raise FileError(
                     f"{name} holds a text of more than {longest} letters: that is no table of ours."
                 )

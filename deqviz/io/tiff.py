@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import tifffile
 
-from deqviz.io.budget import MAX_PIXELS, UploadError, unpacks_within
+from deqviz.io.budget import MAX_PIXELS, FileError, too_many, unpacks_within
 
 MAX_SEGMENTS = 65536
 """Tiles or strips of one image."""
@@ -61,7 +61,7 @@ def is_tiff(start: bytes) -> bool:
 
 
 def header(file: io.BytesIO | io.BufferedReader, most: int = MAX_PIXELS) -> Header:
-    """The header of the first image; raises UploadError where reading it costs more than `most` pixels do."""
+    """The header of the first image; raises FileError where reading it costs more than `most` pixels do."""
     file.seek(0)
     with tifffile.TiffFile(file) as tiff:
         page = tiff.pages.first
@@ -78,22 +78,22 @@ def header(file: io.BytesIO | io.BufferedReader, most: int = MAX_PIXELS) -> Head
 
 
 def numbers(data: bytes) -> np.ndarray:
-    """The pixels of the first image as stored, upright; raises UploadError where they mean something else."""
+    """The pixels of the first image as stored, upright; raises FileError where they mean something else."""
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
         page = tiff.pages.first
         if page.photometric not in (_INVERTED, _GREY, _RGB):
-            raise UploadError(
+            raise FileError(
                 "The TIFF stores its colours in a way that is not read here: save it as RGB or grey."
             )
         if page.compression not in (*_NONE, *_DEFLATE):
-            raise UploadError(
+            raise FileError(
                 "The TIFF is compressed in a way that is not read here: save it without compression."
             )
         if page.compression in _DEFLATE:
             one = math.prod(page.chunks) * page.bitspersample // 8
             for at, count in zip(page.dataoffsets, page.databytecounts, strict=False):
                 if not unpacks_within(memoryview(data)[at : at + count], one):
-                    raise UploadError("The TIFF unpacks to more than its header says: save it again.")
+                    raise FileError("The TIFF unpacks to more than its header says: save it again.")
         values = page.asarray(maxworkers=1)
         return _upright(values, page.tags.valueof(274, 1))
 
@@ -107,7 +107,7 @@ def _check(page: tifffile.TiffPage, most: int) -> None:
     """Refuse what is large when its pieces are unpacked, and what two readers may read differently."""
     codes = [tag.code for tag in page.tags]
     if len(set(codes)) < len(codes):
-        raise UploadError("The TIFF says the same thing twice: save it again.")
+        raise FileError("The TIFF says the same thing twice: save it again.")
     lengths = (
         page.imagewidth,
         page.imagelength,
@@ -117,14 +117,11 @@ def _check(page: tifffile.TiffPage, most: int) -> None:
     )
     tile = (page.tilewidth, page.tilelength, page.tiledepth)
     if not all(isinstance(n, int) and n >= 0 for n in (*lengths, *tile)):  # a tag may be a list of millions
-        raise UploadError("The TIFF has no size: save it again.")
+        raise FileError("The TIFF has no size: save it again.")
     if page.imagewidth * page.imagelength > most:
-        size = f"{page.imagewidth} × {page.imagelength}"
-        raise UploadError(f"The image has {size} pixels and the limit is 4096 × 4096: make it smaller first.")
+        raise too_many(page.imagewidth, page.imagelength, most)
     if page.compression not in _KNOWN:
-        raise UploadError(
-            "The TIFF is compressed in a way that is not read here: save it without compression."
-        )
+        raise FileError("The TIFF is compressed in a way that is not read here: save it without compression.")
     wide, high, deep = page.imagewidth, min(page.rowsperstrip or page.imagelength, page.imagelength), 1
     if page.is_tiled:
         wide, high, deep = page.tilewidth, page.tilelength, page.tiledepth
@@ -134,10 +131,10 @@ def _check(page: tifffile.TiffPage, most: int) -> None:
     pixel = sum(bits) if isinstance(bits, tuple) else bits * page.samplesperpixel
     # Eight bytes for each pixel, as of float64.
     if count * wide * high * deep * pixel > 64 * most:
-        raise UploadError("The image takes more than 128 MB when unpacked: make it smaller first.")
+        raise FileError("The image takes more than 128 MB when unpacked: make it smaller first.")
     longest = max(tag.count for tag in page.tags if tag.code in _SEGMENTS or tag.dtype not in _TEXTS)
     if max(count, longest) > MAX_SEGMENTS:
-        raise UploadError("The TIFF lies in too many pieces to be read here: save it again, without tiles.")
+        raise FileError("The TIFF lies in too many pieces to be read here: save it again, without tiles.")
 
 
 def _upright(values: np.ndarray, orientation: int) -> np.ndarray:

@@ -7,15 +7,8 @@ from pathlib import Path
 
 import torch
 
-from deqviz import images
+from deqviz import images, io
 from deqviz.core.quoted import clipped, printable, quoted
-from deqviz.io.pixels import eight_bit
-
-SIDE = 512
-"""Larger images are brought down to it, as those that are given to the app."""
-PIXELS = 64_000_000
-"""A file with more is refused before it is decoded."""
-FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 
 
 @dataclass(frozen=True)
@@ -55,10 +48,12 @@ def read(file: Path) -> Shown:
     """The image in a file; raises ValueError for one that is none."""
     name = clipped(printable(file.name))
     try:
-        pixels = eight_bit(file, FORMATS, PIXELS)
-    except ValueError as error:
-        raise ValueError(f"pictures: {name} {error}") from None
-    x = images.scaled(images.from_array(pixels), SIDE).contiguous()
+        found = io.open(file)
+    except io.FileError as error:
+        raise ValueError(f"pictures: {name}: {error}") from None
+    if not isinstance(found, io.Image):
+        raise ValueError(f"pictures: {name} is no image: a sweep takes images only.")
+    x = torch.from_numpy(found.pixels)[None]
     # Of the pixels, not of the file: the same image saved anew is the same cell.
     key = images.keep(x, hashlib.sha256(x.numpy().tobytes()).hexdigest())
     return Shown(key, printable(file.stem), x)

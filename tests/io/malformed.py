@@ -527,7 +527,7 @@ def _outcome(call: Callable[[], object]) -> tuple[str, str]:
     try:
         call()
     except ValueError as error:
-        return "refused" if type(error).__name__ == "UploadError" else "ValueError", str(error)
+        return "refused" if type(error).__name__ == "FileError" else "ValueError", str(error)
     except BaseException as error:
         return "escaped", f"{type(error).__name__}: {error}"
     return "read", ""
@@ -542,13 +542,13 @@ def main(folder: Path) -> None:
     # As the app runs: a warning is one, and not an error that hides what happens after it.
     warnings.simplefilter("ignore")
     for data in GOOD.values():
-        read_kspace(data, None) if is_kspace(data) else read_image(data, "good", 256)
+        read_kspace(data, None) if is_kspace(data) else read_image(data, 256)
     reader.bound()
     before = peak()
     for path in sorted(folder.iterdir()):
         data = path.read_bytes()
         for how, call in {
-            "picture": lambda: read_image(data, path.name, 512),  # noqa: B023 - called at once
+            "picture": lambda: read_image(data, 512),  # noqa: B023 - called at once
             "k-space": lambda: read_kspace(data, None),  # noqa: B023
             "kind": lambda: is_kspace(data),  # noqa: B023
         }.items():

@@ -1,4 +1,4 @@
-"""Uploads: every good file becomes a picture, every bad one a sentence, and nothing else ever escapes."""
+"""Images: every good file becomes a picture, every bad one a sentence, and nothing else ever escapes."""
 
 import contextlib
 import hashlib
@@ -14,14 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from deqviz.io.images import FORMATS, MAX_BYTES, NAMES, SUFFIXES, Upload, UploadError, read
+from deqviz.io import FileError, Image
+from deqviz.io.budget import MAX_BYTES
+from deqviz.io.image_formats import FORMATS, NAMES, SUFFIXES
 from deqviz.io.tiff import Header
 from tests.io.here import here
+from tests.io.here import image as read
 
 here = pytest.fixture(autouse=True)(here)
 
@@ -93,13 +95,12 @@ def frames(kind: str) -> bytes:
     return encoded(Pillow.fromarray(BYTES), kind, save_all=True, append_images=[other])
 
 
-def pixels(upload: Upload) -> np.ndarray:
-    x = upload.image
-    assert x.dtype == torch.float32
-    assert x.shape[0] == 1
-    assert x.shape[1] in (1, 3)
+def pixels(upload: Image) -> np.ndarray:
+    x = upload.pixels
+    assert x.dtype == np.float32
+    assert x.shape[0] in (1, 3)
     assert 0 <= x.min() <= x.max() <= 1
-    return x[0].permute(1, 2, 0).numpy()
+    return x.transpose(1, 2, 0)
 
 
 # ---------------------------------------------------------------- good files
@@ -128,8 +129,8 @@ LOSSLESS = {
 def test_eight_bits_arrive_exactly(data: bytes) -> None:
     upload = read("picture", data)
     np.testing.assert_array_equal(pixels(upload)[:, :, 0], BYTES.astype(np.float32) / 255)
-    assert upload.image.shape[1] == 1
-    assert upload.note is None
+    assert upload.pixels.shape[0] == 1
+    assert not upload.notes
     assert upload.digest == hashlib.sha256(data).hexdigest()
 
 
@@ -163,10 +164,10 @@ def test_sixteen_bits(make: Callable[[np.ndarray], bytes]) -> None:
     deep = (GREY * 65535).round().astype(np.uint16)
     upload = read("deep", make(deep))
     np.testing.assert_allclose(pixels(upload)[:, :, 0], deep / 65535, atol=1e-7)
-    assert upload.note is None
+    assert not upload.notes
     dim = read("dim", make(deep // 16))
     np.testing.assert_allclose(pixels(dim)[:, :, 0], (deep // 16) / 4095, atol=1e-7)
-    assert dim.note == "12-bit values divided by 4095"
+    assert dim.notes == ("12-bit values divided by 4095",)
 
 
 def test_big_endian_numbers() -> None:
@@ -179,7 +180,7 @@ def test_float_in_range_is_untouched(kind: type) -> None:
     for data in (npy(GREY.astype(kind)), tiff(GREY.astype(kind))):
         upload = read("float", data)
         np.testing.assert_array_equal(pixels(upload)[:, :, 0], GREY.astype(kind).astype(np.float32))
-        assert upload.note is None
+        assert not upload.notes
 
 
 @pytest.mark.parametrize("make", [tiff, npy], ids=["tiff", "npy"])
@@ -187,8 +188,7 @@ def test_float_outside_is_scaled_and_says_so(make: Callable[[np.ndarray], bytes]
     wide = 300 * GREY - 50
     upload = read("wide", make(wide))
     np.testing.assert_allclose(pixels(upload)[:, :, 0], (wide - wide.min()) / np.ptp(wide), atol=1e-6)
-    assert upload.note is not None
-    assert "were scaled to [0, 1]" in upload.note
+    assert "were scaled to [0, 1]" in upload.notes[0]
 
 
 def test_huge_range_does_not_overflow() -> None:
@@ -209,19 +209,18 @@ def test_bool_and_signed() -> None:
     one_bit = encoded(Pillow.fromarray(mask), "PNG")
     np.testing.assert_array_equal(pixels(read("m.png", one_bit))[:, :, 0], mask)
     upload = read("s.npy", npy((GREY * 100).astype(np.int32) - 20))
-    assert upload.note is not None
-    assert upload.note.startswith("values from -20 to")
+    assert upload.notes[0].startswith("values from -20 to")
 
 
 def test_transparency_lies_on_white() -> None:
     layer = np.zeros((40, 40, 4), np.uint8)
     layer[:20] = (255, 0, 0, 255)
     upload = read("a.png", encoded(Pillow.fromarray(layer), "PNG"))
-    assert upload.note == "transparent parts laid on white"
+    assert upload.notes == ("transparent parts laid on white",)
     np.testing.assert_array_equal(pixels(upload)[0, 0], (1, 0, 0))
     np.testing.assert_array_equal(pixels(upload)[-1, -1], (1, 1, 1))
     grey = encoded(Pillow.merge("LA", [Pillow.new("L", (40, 40), 0), Pillow.new("L", (40, 40), 0)]), "PNG")
-    assert read("a.png", grey).image.shape == (1, 1, 40, 40)
+    assert read("a.png", grey).pixels.shape == (1, 40, 40)
 
 
 def test_transparency_of_a_deep_png_lies_on_white() -> None:
@@ -229,12 +228,12 @@ def test_transparency_of_a_deep_png_lies_on_white() -> None:
     deep[:20] = 1234
     keyed = png_of(16, 0, deep.astype(">u2").tobytes(), chunk(b"tRNS", struct.pack(">H", 1234)))
     upload = read("a.png", keyed)
-    assert upload.note == "transparent parts laid on white"
+    assert upload.notes == ("transparent parts laid on white",)
     np.testing.assert_allclose(pixels(upload)[:, 0, 0], [1] * 20 + [30000 / 65535] * 20, atol=1e-6)
     dim = read("a.png", png_of(16, 0, (deep // 10).astype(">u2").tobytes(), chunk(b"tRNS", b"\0\x7b")))
     np.testing.assert_allclose(pixels(dim)[:, 0, 0], [1] * 20 + [3000 / 4095] * 20, atol=1e-6)
     opaque = read("a.png", png_of(16, 0, deep.astype(">u2").tobytes(), chunk(b"tRNS", b"\0\0")))
-    assert opaque.note is None
+    assert not opaque.notes
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4, 8])
@@ -247,8 +246,7 @@ def test_transparency_counts_in_the_depth_of_the_file(depth: int) -> None:
     for key, values in ((most, [1, 0]), (0, [1, 1])):
         upload = read("a.png", png_of(depth, 0, data, chunk(b"tRNS", struct.pack(">H", key))))
         np.testing.assert_array_equal(pixels(upload)[[0, -1], 0, 0], values)
-        assert upload.note is not None
-        assert upload.note.startswith("transparent parts laid on white")
+        assert upload.notes[0].startswith("transparent parts laid on white")
 
 
 def test_deep_colours_say_that_they_lose_bits() -> None:
@@ -257,11 +255,14 @@ def test_deep_colours_say_that_they_lose_bits() -> None:
     rows = deep.astype(">u2").tobytes()
     upload = read("a.png", png_of(16, 2, rows))
     np.testing.assert_allclose(pixels(upload), deep / 65535, atol=1 / 255)
-    assert upload.note == "of 16 bits for each colour 8 are used"
+    assert upload.notes == ("of 16 bits for each colour 8 are used",)
     keyed = read("a.png", png_of(16, 2, rows, chunk(b"tRNS", struct.pack(">HHH", 65535, 0, 4000))))
     np.testing.assert_array_equal(pixels(keyed)[0, 0], (1, 1, 1))
     np.testing.assert_allclose(pixels(keyed)[-1, 0], deep[-1, 0] / 65535, atol=1 / 255)
-    assert keyed.note == "transparent parts laid on white; of 16 bits for each colour 8 are used"
+    assert keyed.notes == (
+        "transparent parts laid on white",
+        "of 16 bits for each colour 8 are used",
+    )
 
 
 WHOLE = ["i1", "u2", "i2", "u4", "i4", "u8", "i8"]
@@ -308,7 +309,7 @@ def test_deep_colours_of_a_tiff_are_exact() -> None:
         values = np.moveaxis(deep, 2, 0) if "planarconfig" in options else deep
         upload = read("a.tif", tiff(values, photometric="rgb", **options))
         np.testing.assert_allclose(pixels(upload), deep / 65535, atol=1e-7)
-        assert upload.note is None
+        assert not upload.notes
     dim = read("a.tif", tiff(deep // 16, photometric="rgb"))
     np.testing.assert_allclose(pixels(dim), (deep // 16) / 4095, atol=1e-7)
 
@@ -330,9 +331,8 @@ def test_what_would_be_black_is_scaled_and_says_so(scale: float) -> None:
     for data in (npy(values), tiff(values)):
         upload = read("a", data)
         np.testing.assert_allclose(pixels(upload)[:, :, 0], ramp, atol=1e-6)
-        assert upload.note is not None
-        assert "were scaled to [0, 1]" in upload.note
-    assert read("a.npy", npy(ramp / 100)).note is None, "dark, and still to be seen"
+        assert "were scaled to [0, 1]" in upload.notes[0]
+    assert not read("a.npy", npy(ramp / 100)).notes, "dark, and still to be seen"
 
 
 def test_every_version_of_npy() -> None:
@@ -346,7 +346,7 @@ def test_every_version_of_npy() -> None:
 
 def test_palette_with_colour() -> None:
     upload = read("a.png", encoded(Pillow.fromarray(COLOUR).quantize(32), "PNG"))
-    assert upload.image.shape == (1, 3, 48, 64)
+    assert upload.pixels.shape == (3, 48, 64)
 
 
 def test_exif_orientation_is_obeyed() -> None:
@@ -357,7 +357,7 @@ def test_exif_orientation_is_obeyed() -> None:
         np.testing.assert_array_equal(pixels(upload)[:, :, 0], np.rot90(BYTES, -1).astype(np.float32) / 255)
     tall = Pillow.new("RGB", (1200, 600), "red")
     upload = read("a.jpg", encoded(tall, "JPEG", exif=exif), side=128)
-    assert upload.image.shape == (1, 3, 128, 64)
+    assert upload.pixels.shape == (3, 128, 64)
     assert upload.size == (600, 1200)
 
 
@@ -365,7 +365,7 @@ def test_exif_orientation_is_obeyed() -> None:
 def test_animation_gives_its_first_frame(kind: str) -> None:
     upload = read("a", frames(kind))
     assert np.abs(pixels(upload)[:, :, 0] - BYTES / 255).mean() < 0.1
-    assert upload.note == "only the first frame is used"
+    assert upload.notes == ("only the first frame is used",)
 
 
 @pytest.mark.parametrize("options", [{}, {"bigtiff": True}], ids=["float64", "BigTIFF"])
@@ -373,8 +373,8 @@ def test_a_tiff_that_pillow_cannot_read_gives_its_first_page(options: dict[str, 
     pages = np.stack([GREY, 1 - GREY]).astype(np.float64)
     upload = read("a.tif", tiff(pages, photometric="minisblack", **options))
     np.testing.assert_allclose(pixels(upload)[:, :, 0], GREY, atol=1e-7)
-    assert upload.note == "only the first frame is used"
-    assert read("a.tif", tiff(pages[0], **options)).note is None
+    assert upload.notes == ("only the first frame is used",)
+    assert not read("a.tif", tiff(pages[0], **options)).notes
 
 
 @pytest.mark.parametrize(
@@ -383,21 +383,20 @@ def test_a_tiff_that_pillow_cannot_read_gives_its_first_page(options: dict[str, 
 def test_large_is_resized_and_its_size_is_told(make: Callable[[np.ndarray], bytes]) -> None:
     ramp = np.tile(np.linspace(0, 255, 4000), (3000, 1)).astype(np.uint8)
     upload = read("large", make(ramp[::2, ::2]))
-    assert upload.image.shape == (1, 1, 192, 256)
+    assert upload.pixels.shape == (1, 192, 256)
     assert upload.size == (2000, 1500)
-    assert upload.note is None  # the run may use a smaller one: the form says which
+    assert not upload.notes  # the run may use a smaller one: the form says which
     np.testing.assert_allclose(pixels(upload)[96, :, 0], np.linspace(0, 1, 256), atol=0.02)
 
 
 def test_odd_sizes_stay_odd() -> None:
-    assert read("a.npy", npy(GREY[:47, :63])).image.shape == (1, 1, 47, 63)
+    assert read("a.npy", npy(GREY[:47, :63])).pixels.shape == (1, 47, 63)
 
 
 def test_constant_is_accepted_with_a_word() -> None:
     for array in (np.full((40, 40), 7.0), np.zeros((40, 40), np.uint8), np.full((40, 40), -1e300)):
-        note = read("a.npy", npy(array)).note
-        assert note is not None
-        assert note.endswith("the image is constant, so there is nothing to reconstruct")
+        notes = read("a.npy", npy(array)).notes
+        assert notes[-1] == "the image is constant, so there is nothing to reconstruct"
 
 
 def test_uploads_are_told_apart_by_their_bytes() -> None:
@@ -437,7 +436,7 @@ BAD: dict[str, tuple[bytes | Callable[[], bytes], str]] = {
     "nan": (npy(np.where(GREY > 0.9, np.nan, GREY)), "NaN or infinite values"),
     "nan in tiff": (tiff(np.where(GREY > 0.9, np.nan, GREY).astype(np.float32)), "NaN or infinite"),
     "inf": (npy(np.where(GREY > 0.9, np.inf, GREY)), "NaN or infinite values"),
-    "complex": (npy(GREY + 1j * GREY), "complex: save its magnitude"),
+    "complex": (npz(x=GREY + 1j * GREY), "complex: save its magnitude"),
     "objects": (npy(np.array([[{}] * 40] * 40, dtype=object)), "Python objects, which are not opened"),
     "strings": (npy(np.array([["a"] * 40] * 40)), "something other than numbers"),
     "dates": (npy(np.zeros((40, 40), "M8[s]")), "something other than numbers"),
@@ -461,7 +460,7 @@ def made(data: bytes | Callable[[], bytes]) -> bytes:
 # Pillow's own warning about a large header is what one of the bombs is about.
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_bad_file_gets_its_sentence(data: bytes | Callable[[], bytes], sentence: str) -> None:
-    with pytest.raises(UploadError, match=sentence) as refusal:
+    with pytest.raises(FileError, match=sentence) as refusal:
         read("file", made(data))
     text = str(refusal.value)
     assert text.endswith(".")
@@ -473,22 +472,15 @@ def test_a_zip_of_something_else() -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("word/document.xml", "<w/>")
-    with pytest.raises(UploadError, match="holds no NumPy array"):
+    with pytest.raises(FileError, match="holds no NumPy array"):
         read("a.docx", file.getvalue())
-
-
-@pytest.mark.parametrize("suffix", ["npy", "npz"])
-def test_name_that_lies(suffix: str) -> None:
-    with pytest.raises(UploadError, match=f"called .{suffix} but is none"):
-        read(f"A.{suffix.upper()}", b"not an array at all")
-    assert read("picture.exe", LOSSLESS["png"]).image.shape == (1, 1, 48, 64), "the content decides"
 
 
 @pytest.mark.parametrize("name", ["png bomb", "png bomb that Pillow refuses", "npy bomb", "npz bomb"])
 def test_bombs_are_not_unpacked(name: str) -> None:
     data = made(BAD[name][0])
     tracemalloc.start()
-    with pytest.raises(UploadError):
+    with pytest.raises(FileError):
         read("bomb", data)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -503,7 +495,7 @@ def test_pickles_are_not_run() -> None:
     array = np.empty((40, 40), dtype=object)
     array[0, 0] = Trap()
     for data in (npy(array), npz(x=array)):
-        with pytest.raises(UploadError, match="Python objects"):
+        with pytest.raises(FileError, match="Python objects"):
             read("a.npy", data)
 
 
@@ -524,7 +516,7 @@ def test_damage_never_raises_anything_else(
     for where, patch in edits:
         at = int(where * (len(data) - 1))
         data[at : at + len(patch)] = patch
-    with contextlib.suppress(UploadError):
+    with contextlib.suppress(FileError):
         pixels(read("a", bytes(data)))
 
 
@@ -535,5 +527,5 @@ def test_suffixes_are_for_a_file_picker() -> None:
 def test_everything_that_is_read_is_named() -> None:
     assert {kind.lower() for kind in NAMES.replace(" or", ",").split(", ")} <= set(SUFFIXES)
     assert all(kind in NAMES for kind in (*FORMATS, "NPY", "NPZ"))
-    with pytest.raises(UploadError, match=f"upload {NAMES}"):
+    with pytest.raises(FileError, match=f"upload {NAMES}"):
         read("a", b"hello, I am no picture")

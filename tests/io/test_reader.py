@@ -9,11 +9,11 @@ import threading
 import h5py
 import numpy as np
 import pytest
-import torch
 from PIL import Image as Pillow
 
-from deqviz.io import image_formats, images, kspace, kspace_formats, reader
-from deqviz.io.budget import UploadError
+from deqviz.io import image_formats, kspace_formats, reader
+from deqviz.io.budget import FileError
+from tests.io.here import image, scan
 from tests.io.malformed import BOTTOMLESS, GREY, KSPACE, dataset, encoded, npy
 from tests.places import until
 
@@ -32,51 +32,51 @@ def none_waits_afterwards():
 
 def test_it_gives_what_reading_here_gives() -> None:
     data = encoded(Pillow.fromarray(GREY), "PNG")
-    pixels, about = image_formats.unpack(data, "a.png", 256)
-    upload = images.read("a.png", data)
-    assert torch.equal(upload.image[0], torch.from_numpy(pixels))
-    assert (upload.size, upload.note) == (about["size"], None)
+    pixels, about = image_formats.unpack(data, 256)
+    upload = image("a.png", data)
+    np.testing.assert_array_equal(upload.pixels, pixels)
+    assert (upload.size, upload.notes) == (about["size"], ())
     scans = np.stack([KSPACE, 2 * KSPACE])
     samples, _ = kspace_formats.unpack(npy(scans), 2)
-    found = kspace.read_kspace(npy(scans), 2)
-    assert torch.equal(found.samples, torch.from_numpy(samples))
+    found = scan(npy(scans), 2)
+    np.testing.assert_array_equal(found.samples, samples)
     assert (found.number, found.slices, found.size) == (2, 2, (40, 48))
 
 
 def test_what_a_reader_refuses_is_its_own_sentence() -> None:
-    with pytest.raises(UploadError, match="not an image that can be read here"):
-        images.read("a", b"hello, I am no picture")
-    with pytest.raises(UploadError, match="no data set named kspace but signal"):
-        kspace.read_kspace(dataset(KSPACE).replace(b"kspace", b"signal"))
+    with pytest.raises(FileError, match="not an image that can be read here"):
+        image("a", b"hello, I am no picture")
+    with pytest.raises(FileError, match="no data set named kspace but signal"):
+        scan(dataset(KSPACE).replace(b"kspace", b"signal"))
 
 
 def test_one_is_always_waiting_and_none_reads_twice() -> None:
     reader.warm()
     (first,) = reader._waiting
-    images.read("a", npy(GREY))
+    image("a", npy(GREY))
     assert first.returncode is not None
     (second,) = reader._waiting
     assert second is not first
     second.kill()
     second.wait()
-    images.read("a", npy(GREY))  # with a third one
+    image("a", npy(GREY))  # with a third one
 
 
 def test_bombs_are_one_sentence_and_the_server_stays_small() -> None:
     names = ("bomb-tile.tif", "bomb-header.npz", "bomb-chunks.h5", "bomb-long-chunk.h5")
     files = {name: BOTTOMLESS[name]() for name in names}
-    images.read("a", npy(GREY))
+    image("a", npy(GREY))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for name, data in files.items():
-        with pytest.raises(UploadError):
-            kspace.read_kspace(data) if kspace.is_kspace(data) else images.read(name, data)
+        with pytest.raises(FileError):
+            scan(data) if kspace_formats.is_kspace(data) else image(name, data)
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < 100
 
 
 def test_the_largest_that_is_allowed_fits() -> None:
     white = np.full((4096, 4096, 4), 255, np.uint8)
     white[:100] = 0
-    assert images.read("a", encoded(Pillow.fromarray(white), "PNG", compress_level=1), 512).size == (
+    assert image("a", encoded(Pillow.fromarray(white), "PNG", compress_level=1), 512).size == (
         4096,
         4096,
     )
@@ -90,7 +90,7 @@ def test_the_largest_that_is_allowed_fits() -> None:
     file = io.BytesIO()
     with h5py.File(file, "w") as archive:
         fill(archive)
-    assert kspace.read_kspace(file.getvalue()).samples.shape == (8, 1024, 1024)
+    assert scan(file.getvalue()).samples.shape == (8, 1024, 1024)
 
 
 BREAKS = {
@@ -108,41 +108,41 @@ BREAKS = {
 @pytest.mark.parametrize("code", BREAKS.values(), ids=BREAKS)
 def test_a_reader_that_breaks_is_one_sentence(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     instead(monkeypatch, code)
-    with pytest.raises(UploadError, match="damaged, or too much for this server"):
-        images.read("a", b"x" * 2**20)
+    with pytest.raises(FileError, match="damaged, or too much for this server"):
+        image("a", b"x" * 2**20)
     monkeypatch.undo()
     reader._end_waiting()
-    assert images.read("a", npy(GREY)).size == (64, 48), "the next one is read"
+    assert image("a", npy(GREY)).size == (64, 48), "the next one is read"
 
 
 def test_a_reader_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     # Deaf to everything but the clock: it ignores SIGTERM and takes nothing in.
     instead(monkeypatch, "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)")
     monkeypatch.setattr(reader, "SECONDS", 0.5)
-    with pytest.raises(UploadError, match="takes longer than"):
-        images.read("a", b"x" * 2**20)
+    with pytest.raises(FileError, match="takes longer than"):
+        image("a", b"x" * 2**20)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows bounds the clock alone")
 def test_a_reader_that_computes_for_ever_is_ended_before_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     busy = "from deqviz.io import reader; reader.PROCESSOR = 1; reader.bound()\nwhile True: pass"
     instead(monkeypatch, busy)
-    with pytest.raises(UploadError, match=f"takes longer than {reader.PROCESSOR} s"):
-        images.read("a", b"x")
+    with pytest.raises(FileError, match=f"takes longer than {reader.PROCESSOR} s"):
+        image("a", b"x")
 
 
 def test_whoever_comes_while_all_are_busy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "SECONDS", 0.1)
     monkeypatch.setattr(reader, "_free", threading.BoundedSemaphore(1))
-    with reader._free, pytest.raises(UploadError, match="try again in a minute"):
-        images.read("a", npy(GREY))
+    with reader._free, pytest.raises(FileError, match="try again in a minute"):
+        image("a", npy(GREY))
 
 
 def test_a_machine_without_processes_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     reader._end_waiting()
     monkeypatch.setattr(reader, "COMMAND", ("/nowhere/python",))
-    with pytest.raises(UploadError, match="cannot read files now"):
-        images.read("a", npy(GREY))
+    with pytest.raises(FileError, match="cannot read files now"):
+        image("a", npy(GREY))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems bound less")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from deqviz.io import reader, table_formats
-from deqviz.io.budget import MAX_LINES, UploadError
+from deqviz.io.budget import MAX_LINES, FileError
 from tests.io.bad_tables import BOMBS, columns, mutations, written
 
 
@@ -42,19 +42,19 @@ def test_a_bomb_is_refused_or_holds_little(make) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     data = make()
     made = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with contextlib.suppress(UploadError):
+    with contextlib.suppress(FileError):
         assert len(lines(data)) <= table_formats.ROWS
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - max(before, made)) / 1024 < 20
 
 
 def test_one_text_in_every_cell_is_too_much() -> None:
-    with pytest.raises(UploadError, match="more than 64 MB of text"):
+    with pytest.raises(FileError, match="more than 64 MB of text"):
         lines(BOMBS["one text in every cell"]())
 
 
 def test_no_byte_of_the_foot_can_do_more_than_be_refused() -> None:
     for data in mutations(written(columns(5)), 4):
-        with contextlib.suppress(UploadError):
+        with contextlib.suppress(FileError):
             assert all(isinstance(line, dict) for line in lines(data))
 
 
@@ -70,7 +70,7 @@ TOLD = {
 
 @pytest.mark.parametrize("told", TOLD.values(), ids=TOLD)
 def test_a_reader_that_was_taken_over_is_not_believed(told: bytes) -> None:
-    with pytest.raises(UploadError, match="cannot be read"):
+    with pytest.raises(FileError, match="cannot be read"):
         list(table_formats.lines(np.frombuffer(told, np.uint8)))
 
 
@@ -78,7 +78,7 @@ def test_an_answer_longer_than_a_table_is_not_taken(monkeypatch: pytest.MonkeyPa
     reader._end_waiting()
     code = f"""print('{{"shape": [{MAX_LINES + 1}]}}')"""
     monkeypatch.setattr(reader, "COMMAND", (sys.executable, "-P", "-c", code))
-    with pytest.raises(UploadError, match="too much for this server"):
+    with pytest.raises(FileError, match="too much for this server"):
         lines(written(columns(1)))
 
 

@@ -19,12 +19,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from PIL import ExifTags
 from PIL import Image as Pillow
 
 from deqviz import images
 from deqviz.core.registry import Choice
 from deqviz.io import table_formats
-from deqviz.io.budget import UploadError
+from deqviz.io.budget import FileError
 from deqviz.scenario import Scenario
 from deqviz.sweep import command, measure, runner, table
 from deqviz.sweep.apart import apart
@@ -155,11 +156,30 @@ def test_files_are_pictures_known_by_their_pixels(tmp_path: Path):
     assert again.cells()[0].id == sweep.cells()[0].id
     row = measure.measure(sweep.cells()[0])
     assert (row.state, row.picture) == ("arrived", "a")
-    with pytest.raises(ValueError, match=r"c\.txt is no image"):
+    with pytest.raises(ValueError, match=r"c\.txt: The file is not an image"):
         parse(f'{methods}pictures = ["c.txt"]', tmp_path)
-    Pillow.fromarray(np.zeros((40, 40), np.uint16)).save(tmp_path / "d.tiff")
-    with pytest.raises(ValueError, match="more than 8 bits"):
-        parse(f'{methods}pictures = ["d.tiff"]', tmp_path)
+    np.save(tmp_path / "d.npy", np.ones((40, 40), np.complex64))
+    with pytest.raises(ValueError, match=r"d\.npy"):
+        parse(f'{methods}pictures = ["d.npy"]', tmp_path)
+
+
+def test_an_image_of_a_sweep_is_read_as_one_of_the_app(tmp_path: Path):
+    wide = np.random.default_rng(0).integers(0, 256, (40, 64, 3), np.uint8)
+    exif = Pillow.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Pillow.fromarray(wide).save(tmp_path / "photo.tiff", exif=exif)
+    Pillow.fromarray(np.full((40, 40, 4), (200, 30, 30, 0), np.uint8)).save(tmp_path / "logo.png")
+    deep = np.linspace(0, 65535, 1600).astype(np.uint16).reshape(40, 40)
+    Pillow.fromarray(deep).save(tmp_path / "deep.png")
+    np.save(tmp_path / "array.npy", deep / np.float32(65535))
+    text = 'methods = ["baseline"]\nsize = 32\npictures = ["photo.tiff", "logo.png", "deep.png", "array.npy"]'
+    photo, logo, png, array = (p.pixels for p in parse(text, tmp_path).pictures)
+    assert photo is not None
+    assert photo.shape == (1, 3, 64, 40)
+    assert bool((logo == 1).all())
+    assert png is not None
+    assert array is not None
+    assert torch.equal(png, array)
 
 
 def test_the_example_of_the_repository_is_a_sweep():
@@ -318,7 +338,7 @@ def test_no_byte_of_a_table_can_do_more_than_be_refused(small: tuple[Measured, .
         data = bytearray(whole)
         for at in rng.integers(4, len(whole) - 4, 3):
             data[at] = int(rng.integers(0, 256))
-        with contextlib.suppress(UploadError):
+        with contextlib.suppress(FileError):
             told, _ = table_formats.unpack(bytes(data), "t.parquet")
             assert all(isinstance(line, dict) for line in table_formats.lines(told))
         if n < 5:  # with the way to the process and back

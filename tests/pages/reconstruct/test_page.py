@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from deqviz import foreign, images
 from deqviz.core.catalog import METHODS
 from deqviz.core.registry import Choice
-from deqviz.io import images as loader
+from deqviz.io.image_formats import FORMATS
 from deqviz.runtime.run_snapshot import OVER
 from deqviz.scenario import Scenario
 from deqviz.ui.pages.reconstruct import form, page
@@ -187,7 +187,7 @@ def test_an_upload_that_was_dropped_is_replaced_and_the_page_lives_on():
 
 def test_the_uploader_names_every_kind_that_is_read():
     label = opened().file_uploader(key="upload").label
-    assert all(kind in label for kind in (*loader.FORMATS, "NPY", "NPZ"))
+    assert all(kind in label for kind in (*FORMATS, "NPY", "NPZ"))
 
 
 def test_the_last_file_counts_whichever_box_it_came_through():

@@ -4,18 +4,16 @@ from typing import Any
 
 import streamlit as st
 
-from deqviz import domain, images, kspace
+from deqviz import domain, kspace
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS
 from deqviz.core.registry import Choice
-from deqviz.io import images as loader
-from deqviz.io import kspace as kspace_loader
 from deqviz.scenario import check_picture
 from deqviz.ui.components.text import heading, plain
 from deqviz.ui.inputs.gallery import gallery
 from deqviz.ui.inputs.image_box import picture_title
 from deqviz.ui.inputs.widgets import choose, prefill, prefill_choice, widget
 from deqviz.ui.pages.compare.setting import LEAST, MOST, PARAMS, Setting
-from deqviz.ui.shell import address, session
+from deqviz.ui.shell import address, own_image
 
 PAGE = "compare"
 _OWN = {p.name: p for p in PARAMS}
@@ -103,30 +101,10 @@ def _picture() -> str:
         st.session_state["cmp.image"] = picked
         st.rerun()
     with st.expander("Use your own image"):
-        file = st.file_uploader(
-            loader.NAMES, key="cmp.upload", type=list(loader.SUFFIXES), max_upload_size=loader.MAX_BYTES >> 20
-        )
-        if file is not None and st.session_state.get("cmp.uploaded") != file.file_id:
-            st.session_state["cmp.uploaded"] = file.file_id
-            st.session_state["cmp.refused"] = _receive(file.name, file.getvalue())
+        if picked := own_image.pick("cmp.upload"):
+            st.session_state["cmp.image"] = picked
             st.rerun()
-        if file is None:
-            st.session_state.pop("cmp.refused", None)
-        if message := st.session_state.get("cmp.refused"):
-            st.error(plain(message))
     return st.session_state["cmp.image"]
-
-
-def _receive(name: str, data: bytes) -> str:
-    """Make an upload the picture; the sentence why not, where it cannot be."""
-    if kspace_loader.is_kspace(data):
-        return "This is k-space: open it on the Reconstruct page, which asks for its slice and coils."
-    try:
-        upload = loader.read(name, data, side=512)
-    except loader.UploadError as error:
-        return str(error)
-    st.session_state["cmp.image"] = images.keep(upload.image, upload.digest, session.visitor())
-    return ""
 
 
 def describe(setting: Setting) -> str:

@@ -5,14 +5,12 @@ from typing import Any
 
 import streamlit as st
 
-from deqviz import images
 from deqviz.core.registry import Choice
-from deqviz.io import images as loader
-from deqviz.ui.components.text import heading, plain
+from deqviz.ui.components.text import heading
 from deqviz.ui.inputs.image_box import picture_box, picture_title
 from deqviz.ui.inputs.widgets import SettingWidgets, choose, prefill_choice, several
 from deqviz.ui.pages.convergence.setting import CHOICES, ROUTES, STARTS, Setting
-from deqviz.ui.shell import session
+from deqviz.ui.shell import own_image
 
 _own = SettingWidgets("c", Setting)
 _TITLES: Mapping[str, Mapping[str, str]] = {
@@ -72,20 +70,9 @@ def _several(name: str, label: str) -> tuple[str, ...]:
 def _mine() -> str:
     """A picture of the user's to start from: its key, empty while there is none."""
     with st.expander("Your image"):
-        file = st.file_uploader(
-            loader.NAMES, key="c.upload", type=list(loader.SUFFIXES), max_upload_size=loader.MAX_BYTES >> 20
-        )
-        if file is not None and st.session_state.get("c.uploaded") != file.file_id:
-            st.session_state["c.uploaded"] = file.file_id
-            try:
-                upload = loader.read(file.name, file.getvalue(), side=256)
-                st.session_state["c.mine"] = images.keep(upload.image, upload.digest, session.visitor())
-                st.session_state["c.upload_error"] = ""
-            except loader.UploadError as error:
-                st.session_state["c.upload_error"] = str(error)
-        if error := st.session_state.get("c.upload_error"):
-            st.error(plain(error))
-        elif st.session_state.get("c.mine"):
+        if picked := own_image.pick("c.upload", side=256):
+            st.session_state["c.mine"] = picked
+        if st.session_state.get("c.mine"):
             st.caption("Choose “Your image” among the starts above.")
     return st.session_state.get("c.mine", "")
 

@@ -5,18 +5,18 @@ from dataclasses import replace
 from typing import Any
 
 import streamlit as st
+import torch
 
-from deqviz import images, kspace
+from deqviz import images, io, kspace
 from deqviz.core.registry import Choice, Registry, params_of
 from deqviz.core.size import fitted
-from deqviz.io import images as loader
-from deqviz.io import kspace as kspace_loader
-from deqviz.io import settings as settings_file
+from deqviz.io import image_formats, kspace_formats, settings
+from deqviz.io.budget import MAX_BYTES
 from deqviz.scenario import METHODS, NOISES, OPERATORS, Scenario, check_picture
 from deqviz.ui.components.text import heading, plain
 from deqviz.ui.inputs.gallery import gallery
 from deqviz.ui.inputs.widgets import choose, entry_form, merge, pick, prefill_choice, widget
-from deqviz.ui.shell import address, session
+from deqviz.ui.shell import address, own_image, session
 
 _PARTS: Mapping[str, Registry[Any]] = {"operator": OPERATORS, "noise": NOISES, "method": METHODS}
 _OWN = {p.name: p for p in params_of(Scenario)}
@@ -123,15 +123,15 @@ def _picture() -> None:
         # Two, for each shows one limit: that of the server is for k-space.
         offered = (
             st.file_uploader(
-                f"{loader.NAMES}; or the settings of a run as JSON",
+                f"{image_formats.NAMES}; or the settings of a run as JSON",
                 key="upload",
-                type=[*loader.SUFFIXES, settings_file.SUFFIX],
-                max_upload_size=loader.MAX_BYTES >> 20,
+                type=[*image_formats.SUFFIXES, settings.SUFFIX],
+                max_upload_size=MAX_BYTES >> 20,
             ),
             st.file_uploader(
                 "Complex k-space, coil × ky × kx, as NPY or HDF5",
                 key="scan",
-                type=["npy", *kspace_loader.SUFFIXES],
+                type=["npy", *kspace_formats.SUFFIXES],
             ),
         )
         files = {file.file_id: file for file in offered if file is not None}
@@ -179,61 +179,44 @@ def _take(name: str, data: bytes, file_id: str) -> None:
     if last_id == file_id:
         chosen = st.slider("Slice", 1, slices, number, key="w.slice") if slices > 1 else number
         if chosen != number:
-            _receive_kspace(data, file_id, chosen)
+            _receive(name, data, file_id, chosen)
         return
     st.session_state.uploaded = (file_id, 1, 1)
     st.session_state.pop("w.slice", None)
+    _receive(name, data, file_id, None)
+
+
+def _receive(name: str, data: bytes, file_id: str, number: int | None) -> None:
     _forget()
-    if settings_file.is_settings(name, data):
-        _restore(data)
-    elif kspace_loader.is_kspace(data):
-        _receive_kspace(data, file_id, None)
+    try:
+        match io.open(data, name, number=number):
+            case io.Settings(fields):
+                address.ask("reconstruct", Scenario.from_settings(fields).to_query())
+            case io.Image() as found:
+                _choose(own_image.keep(found))
+                height, width = found.pixels.shape[1:]
+                st.session_state.received = (found.size, (height, width), "; ".join(found.notes))
+            case io.KSpace() as found:
+                _show_scan(found, file_id)
+    except ValueError as error:
+        st.session_state.upload_error = str(error)
     else:
-        _receive(name, data)
+        st.rerun()
 
 
-def _restore(data: bytes) -> None:
-    """Open the page again as the settings of a file say."""
-    try:
-        scenario = Scenario.from_settings(settings_file.read(data))
-    except ValueError as error:
-        st.session_state.upload_error = str(error)
-        return
-    address.ask("reconstruct", scenario.to_query())
-    st.rerun()
-
-
-def _receive(name: str, data: bytes) -> None:
-    try:
-        upload = loader.read(name, data, side=512)
-    except loader.UploadError as error:
-        st.session_state.upload_error = str(error)
-        return
-    _choose(images.keep(upload.image, upload.digest, session.visitor()))
-    st.session_state.received = (upload.size, (upload.image.shape[-2], upload.image.shape[-1]), upload.note)
-    st.rerun()
-
-
-def _receive_kspace(data: bytes, file_id: str, number: int | None) -> None:
-    """Read a slice of k-space; the first one sets parallel MRI and no noise but the scanner's."""
-    try:
-        upload = kspace_loader.read_kspace(data, number)
-        key = kspace.keep(upload.samples, upload.digest, session.visitor())
-    except ValueError as error:
-        _forget()
-        st.session_state.upload_error = str(error)
-        return
+def _show_scan(found: io.KSpace, file_id: str) -> None:
+    """Make a slice of k-space the picture; the first one sets parallel MRI and no noise but the scanner's."""
+    key = kspace.keep(torch.from_numpy(found.samples), found.digest, session.visitor())
     st.session_state["is_first_scan"] = not kspace.is_key(st.session_state["w.image"])
     _choose(key)
-    st.session_state.uploaded = (file_id, upload.number, upload.slices)
-    parts = [f"{len(upload.samples)} coils" if len(upload.samples) > 1 else "one coil"]
-    if upload.slices > 1:
-        parts.insert(0, f"slice {upload.number} of {upload.slices}")
+    st.session_state.uploaded = (file_id, found.number, found.slices)
+    parts = [f"{len(found.samples)} coils" if len(found.samples) > 1 else "one coil"]
+    if found.slices > 1:
+        parts.insert(0, f"slice {found.number} of {found.slices}")
     scan = kspace.scan(key)
     gaps = "undersampled: there is no ground truth, and its own sampling pattern is used"
     parts.append("fully sampled" if scan.is_full else gaps)
-    st.session_state.received = (upload.size, tuple(scan.mask.shape), "; ".join(parts))
-    st.rerun()
+    st.session_state.received = (found.size, tuple(scan.mask.shape), "; ".join(parts))
 
 
 def _changes(received: tuple[tuple[int, int], tuple[int, int], str | None] | None) -> str:
