@@ -38,7 +38,8 @@ def python_of(scenario: Scenario, *, k: int | None = None, device: str = "cpu") 
     scenario = scenario.validated()
     stop, stream = "from deqviz.core.stop import settle", "scenario.build_method().iterates(problem)"
     if k is None:
-        limits = f"tolerance={scenario.tolerance!r}, max_steps={scenario.iterations}"
+        tolerance = METHODS[scenario.method.key].cls.arrival(scenario.tolerance)
+        limits = f"tolerance={tolerance!r}, max_steps={scenario.iterations}"
         last = f"last = settle({stream}, {limits})"
     else:
         last = f"last = next(i for i in {stream} if i.k == {k})"

@@ -10,8 +10,8 @@ import pytest
 
 from deqviz.core.catalog import METHODS
 from deqviz.core.records import Evidence
-from deqviz.core.registry import Choice
-from deqviz.glossary import address, symbols_in, terms, tokens, value
+from deqviz.core.registry import REGISTRIES, Choice
+from deqviz.glossary import INDEX, address, symbols_in, terms, tokens, value
 from deqviz.scenario import Scenario
 from tests.places import ROOT
 
@@ -64,6 +64,15 @@ def _texts(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
             yield node.value
+
+
+def test_no_operator_is_swallowed_by_an_index():
+    """Without braces an index is one word or one number: of μ_ℓA* it would be ℓA."""
+    entries = [entry for registry in REGISTRIES.values() for entry in registry]
+    texts = [text for entry in entries if (text := str(getattr(entry.cls, "equation", "") or ""))]
+    indices = [found[4] for text in texts for found in INDEX.finditer(text) if found[4]]
+    assert len(indices) > 5
+    assert [i for i in indices if not re.fullmatch(r"−?\d+|[a-zα-ωℓ]|[a-z]{3,}|[A-ZΑ-Ω]", i)] == []
 
 
 def test_the_longest_symbol_wins_and_words_are_none():

@@ -1,5 +1,6 @@
 """The records that travel: a Problem goes down to a method, Steps and Iterates come back up."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -131,6 +132,18 @@ class Method(ABC):
     """One thing to try, for the card beside the images, e.g. "Raise L past 1 and watch the lamps"."""
     ending: ClassVar[str] = "Done: this method has no further iterations."
     """What is said of a run that ends by itself; {k} is the last iteration."""
+    has_limit: ClassVar[bool] = True
+    """Whether its images approach one. Layers and formulas end: a residual of 0 there is no arrival."""
+
+    @classmethod
+    def arrival(cls, tolerance: float) -> float:
+        """The residual at which a run is over before the method ends it."""
+        return tolerance if cls.has_limit else 0.0
+
+    @classmethod
+    def residual(cls, mark: Scalars) -> float:
+        """That of one iterate as it is shown: the last layer is compared with nothing."""
+        return mark.residual if cls.has_limit or mark.residual > 0 else math.nan
 
     def __init_subclass__(cls) -> None:
         """Whatever a method states, an operator with a `doubt` makes it at most estimated."""

@@ -28,6 +28,7 @@ class UnrolledMethod(Method):
         "the weights were trained for what 8 iterations return: nothing bounds the map, it need not settle"
     )
     ending: ClassVar[str] = "All {k} layers done."
+    has_limit: ClassVar[bool] = False
 
     depth: Annotated[
         int,

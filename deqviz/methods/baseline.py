@@ -21,6 +21,7 @@ class Baseline(Method):
 
     equation: ClassVar[str] = "x = baseline(y), e.g. A*y"
     hint: ClassVar[str] = "Try: pick another degradation; every other method has to beat this image."
+    has_limit: ClassVar[bool] = False
 
     def guarantees(self, problem: Problem, evidence: Evidence) -> tuple[Guarantee, ...]:
         """None: one formula, which solves no equation."""

@@ -55,12 +55,13 @@ class GlowProxMethod(Method):
     constraints of Hadou, NaderiAlizadeh and Ribeiro, 2024.
     """
 
-    equation: ClassVar[str] = "x_{ℓ+1} = f_ℓ⁻¹(f_ℓ(x_ℓ + μ_ℓA*(y − Ax_ℓ))/(1 + λ_ℓ)), ℓ < 5"
+    equation: ClassVar[str] = "x_{ℓ+1} = f_ℓ⁻¹(f_ℓ(x_ℓ + μ_{ℓ}A*(y − Ax_ℓ))/(1 + λ_ℓ)), ℓ < 5"
     hint: ClassVar[str] = (
         "Try: a missing block on an image of 64 px, and the training without constraints, whose latent norm "
         "need not decrease from layer to layer."
     )
     ending: ClassVar[str] = "All {k} layers done."
+    has_limit: ClassVar[bool] = False
 
     training: Annotated[
         Training,

@@ -26,6 +26,7 @@ class UNet(Method):
 
     equation: ClassVar[str] = "x = U((A*A + 1/λ)⁻¹A*y)"
     hint: ClassVar[str] = "Try: another pattern or acceleration than it was trained for."
+    has_limit: ClassVar[bool] = False
 
     def advice(self, operator: type[ForwardModel]) -> str:
         """Patterns and accelerations are those of MRI."""

@@ -196,7 +196,7 @@ class Job:
         self._log = Logbook(truth, measured.device.type, self._room)
         self._panel = GuaranteeTable(method, problem, self._log)
         self._stream = method.iterates(problem)
-        self._referee = StoppingRule(self.scenario.tolerance, problem.operator.image.size)
+        self._referee = StoppingRule(method.arrival(self.scenario.tolerance), problem.operator.image.size)
         setup = Setup.of(measured, truth)
         with self._lock:
             self._setup = setup
@@ -213,8 +213,7 @@ class Job:
             self._credit -= 1
         if iterate is None:
             self._look()
-            assert self._panel is not None
-            self._finish("done", self._panel.method.ending.format(k=self._current.k if self._current else 0))
+            self._finish("done", self._ending())
             return
         self._current = iterate
         self._log.write(iterate, begun, self._running)
@@ -235,7 +234,17 @@ class Job:
             return
         for mark in self._log.flush():
             if (verdict := self._referee.judge(mark)) is not None:
-                self._finish(*verdict)
+                state, message = verdict
+                is_end = state == "done" and not self._has_limit
+                self._finish(state, self._ending() if is_end else message)
+
+    @property
+    def _has_limit(self) -> bool:
+        return self._panel is None or self._panel.method.has_limit
+
+    def _ending(self) -> str:
+        assert self._panel is not None
+        return self._panel.method.ending.format(k=self._current.k if self._current else 0)
 
     def _finish(self, state: Literal["done", "diverged"], message: str) -> None:
         """End the iteration; a run that arrived goes on to be checked."""
@@ -294,7 +303,7 @@ class Job:
         now = time.monotonic()
         if now < self._chart_due or self._log is None:
             return
-        is_final = self._state in ("checking", "done")
+        is_final = self._has_limit and self._state in ("checking", "done")
         self._chart = draw(self._log.path, tuple(self._probes), is_final=is_final)
         self._chart_due = now + max(0.5, 40 * (time.monotonic() - now))
 

@@ -47,7 +47,7 @@ def measuring(cell: Cell) -> Generator[int, None, Measured]:
         method = cell.scenario.build_method()
         stream = method.iterates(problem)
         data = problem.operator.baseline(problem.data)
-        last, state, reason, seconds = yield from _settling(cell, stream, problem.operator.image.size)
+        last, state, reason, seconds = yield from _settling(cell, method, stream, problem.operator.image.size)
         row = _judged(cell, problem, truth, data, method, last, state, reason, seconds)
         # A method of a package may count in anything: no table could hold it, nor any other row then.
         return Measured.of(row.plain())
@@ -61,11 +61,11 @@ def measuring(cell: Cell) -> Generator[int, None, Measured]:
 
 
 def _settling(
-    cell: Cell, stream: Iterator[Iterate], entries: int
+    cell: Cell, method: Method, stream: Iterator[Iterate], entries: int
 ) -> Generator[int, None, tuple[Iterate, State, str, float]]:
     """The last iterate, how it ended, and the seconds that the iterates took."""
     scenario, seconds = cell.scenario, 0.0
-    referee = StoppingRule(scenario.tolerance, entries)
+    referee = StoppingRule(method.arrival(scenario.tolerance), entries)
     last: Iterate | None = None
     while True:
         begun = time.perf_counter()
@@ -78,8 +78,9 @@ def _settling(
         seconds += time.perf_counter() - begun
         last = iterate
         if (verdict := referee.judge(mark)) is not None:
-            has_arrived, reason = verdict[0] == "done", verdict[1]
-            return last, "arrived" if has_arrived else "diverged", "" if has_arrived else reason, seconds
+            if verdict[0] == "diverged":
+                return last, "diverged", verdict[1], seconds
+            return last, "arrived" if method.has_limit else "ended", "", seconds
         if last.k >= scenario.iterations:
             return last, "limit", exhausted(scenario.iterations, mark.residual), seconds
         yield last.k

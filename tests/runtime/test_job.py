@@ -11,6 +11,7 @@ import torch
 
 from deqviz import images
 from deqviz.core import machine
+from deqviz.core.catalog import METHODS
 from deqviz.core.records import Iterate, Method
 from deqviz.core.registry import Choice
 from deqviz.networks._weights import WeightsError
@@ -236,6 +237,24 @@ def test_checks_can_be_stopped():
     assert job.is_over()
     assert job.state == "done"
     assert job.snapshot().message.endswith("The checks were stopped.")
+
+
+@pytest.mark.parametrize("key", [entry.key for entry in METHODS if not entry.cls.has_limit])
+def test_layers_and_formulas_end_and_do_not_converge(worker, key: str):
+    """Whatever the tolerance: the last of five layers is no limit, and nothing is drawn as one."""
+    operator = Choice("parallel_mri" if key in ("admm_net", "modl", "unet") else "inpainting")
+    image = "brain" if operator.key == "parallel_mri" else "camera"
+    asked = Scenario(image, 48, operator, method=Choice(key), tolerance=1e-1)
+    job = start(worker, asked, is_checked=True)
+    until(lambda: job.is_settled)
+    snapshot = job.snapshot()
+    assert snapshot.state == "done", snapshot.message
+    assert "onverged" not in snapshot.message
+    assert snapshot.message.startswith(("All ", "Done: "))
+    chart = job.chart()
+    assert chart is None or not chart.is_final
+    last = snapshot.marks[-1]
+    assert math.isnan(METHODS[key].cls.residual(last)) == (last.residual == 0)
 
 
 def test_two_runs_share_the_worker(worker):

@@ -155,7 +155,7 @@ def test_files_are_pictures_known_by_their_pixels(tmp_path: Path):
     again = parse(f'{methods}pictures = ["b.bmp"]', tmp_path)
     assert again.cells()[0].id == sweep.cells()[0].id
     row = measure.measure(sweep.cells()[0])
-    assert (row.state, row.picture) == ("arrived", "a")
+    assert (row.state, row.picture) == ("ended", "a")
     with pytest.raises(ValueError, match=r"c\.txt: The file is not an image"):
         parse(f'{methods}pictures = ["c.txt"]', tmp_path)
     np.save(tmp_path / "d.npy", np.ones((40, 40), np.complex64))

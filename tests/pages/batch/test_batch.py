@@ -206,7 +206,8 @@ def test_a_star_needs_more_than_the_spread_of_finished_pairs(
     drawn = drawn_of(row, First=first, Second=second)
     assert ("★" in means(drawn)) == is_clear
     sentence = next(iter(charts(drawn))).sentence
-    assert ("within the spread" in sentence) == (first != [27.2, 30.2, 24.2])
+    assert ("within the spread" in sentence) == (len(second) > 2 and not is_clear)
+    assert ("no spread is known" in sentence) == (len(first) == 1)
 
 
 def test_what_has_converged_is_counted_and_not_taken_for_granted(rows: tuple[Measured, ...]):

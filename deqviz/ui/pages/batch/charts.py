@@ -110,7 +110,7 @@ def charts(drawn: Sequence[Line]) -> Iterator[Chart]:
         "iterations",
         "Iterations",
         axis,
-        Axis("to the tolerance", log=True),
+        Axis("iterations", log=True),
         tuple(_drawn(drawn, lambda row: row.iterations or None, is_plain=True)),
         note="mean",
         sentence=_unfinished(drawn),
@@ -196,9 +196,12 @@ def _ahead(drawn: Sequence[Line], level: float) -> str:
         first, second, ahead = second, first, _differences(b, a)
         lead = replace(lead, value=-lead.value)
     wins = sum(d > 0 for d in ahead)
+    cells = (
+        f"in {wins} of {lead.count} cells" if lead.count > 1 else "in one cell, of which no spread is known"
+    )
     return (
         f"At {pretty(level)}: {first} is {mean_text(lead, 2)} dB ahead of {second}, "
-        f"in {wins} of {lead.count} cells{'' if _is_clear(lead) else ': within the spread'}."
+        f"{cells}{'' if lead.spread is None or _is_clear(lead) else ': within the spread'}."
     )
 
 

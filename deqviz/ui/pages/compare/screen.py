@@ -9,8 +9,9 @@ from dataclasses import asdict
 import numpy as np
 
 from deqviz import domain
-from deqviz.core.catalog import OPERATORS
+from deqviz.core.catalog import METHODS, OPERATORS
 from deqviz.core.guarantee import Guarantee
+from deqviz.core.records import Method
 from deqviz.runtime.run_snapshot import OVER, RunSnapshot
 from deqviz.ui.components.compare.records import Frames, Lane, LaneState, View
 from deqviz.ui.components.guarantees import row
@@ -89,7 +90,7 @@ def _lane(comparison: Comparison, run: Runner, name: str) -> Lane:
     last = marks[-1] if marks else None
     similar = {**comparison.judge.similarities(run), **snapshot.ssim}
     stated, trained = comparison.guarantees(run), domain.use(run.scenario)
-    headline = _headline(stated)
+    headline, method = _headline(stated), METHODS[run.scenario.method.key].cls
     return Lane(
         run=run.id,
         name=name,
@@ -98,11 +99,11 @@ def _lane(comparison: Comparison, run: Runner, name: str) -> Lane:
         k=snapshot.latest.k if snapshot.latest else 0,
         evaluations=last.evaluations if last else None,
         seconds=clock[len(marks) - 1] if marks else None,
-        residual=last.residual if last else None,
+        residual=method.residual(last) if last else None,
         psnr=snapshot.latest.psnr if snapshot.latest else None,
         ssim=similar.get(snapshot.latest.k) if snapshot.latest else None,
         iterate=snapshot.latest.pixels if snapshot.latest else None,
-        columns=_columns(snapshot, clock[: len(marks)], similar),
+        columns=_columns(snapshot, clock[: len(marks)], similar, method),
         status=headline.status if headline else None,
         headline=headline.name if headline else "",
         guarantees=tuple(row(g) for g in stated),
@@ -119,13 +120,13 @@ def _headline(stated: tuple[Guarantee, ...]) -> Guarantee | None:
 
 
 def _columns(
-    snapshot: RunSnapshot, clock: tuple[float, ...], similar: dict[int, float]
+    snapshot: RunSnapshot, clock: tuple[float, ...], similar: dict[int, float], method: type[Method]
 ) -> dict[str, np.ndarray]:
     marks = snapshot.marks[: len(clock)]
     ks = sorted(similar)
     columns = {
         "k": [m.k for m in marks],
-        "residual": [m.residual for m in marks],
+        "residual": [method.residual(m) for m in marks],
         "psnr": snapshot.psnr[: len(marks)],
         "seconds": clock,
         "evaluations": [m.evaluations for m in marks],

@@ -9,7 +9,7 @@ from deqviz import domain, kspace
 from deqviz.core.catalog import METHODS, OPERATORS, REGULARIZERS
 from deqviz.core.guarantee import Curve as Line
 from deqviz.core.guarantee import Guarantee, is_void
-from deqviz.core.records import Scalars
+from deqviz.core.records import Method, Scalars
 from deqviz.methods._base import DISTANCE, REACH, SLIP
 from deqviz.operators.parallel_mri import ParallelMri
 from deqviz.runtime.job import Job
@@ -86,14 +86,14 @@ def view(
         message=waiting or _message(job, snapshot),
         evaluations=last.evaluations if last else None,
         rate=snapshot.rate or None,
-        residual=last.residual if last else None,
+        residual=entry.cls.residual(last) if last else None,
         psnr=snapshot.latest.psnr if snapshot.latest else None,
         error_max=snapshot.latest.error_max if snapshot.latest else None,
         speed=speed,
         device=device,
         method=entry.title,
         iterate=snapshot.latest.pixels if snapshot.latest else None,
-        columns=_columns(snapshot, guarantees),
+        columns=_columns(snapshot, guarantees, entry.cls),
         quality=_quality(snapshot),
         trajectory=_trajectory(job.chart()),
         guarantees=tuple(row(g) for g in guarantees),
@@ -197,12 +197,14 @@ def _array(values: Sequence[float]) -> np.ndarray:
     return np.asarray(values, np.float32)
 
 
-def _columns(snapshot: RunSnapshot, guarantees: Sequence[Guarantee]) -> dict[str, np.ndarray]:
+def _columns(
+    snapshot: RunSnapshot, guarantees: Sequence[Guarantee], method: type[Method]
+) -> dict[str, np.ndarray]:
     marks: Sequence[Scalars] = snapshot.marks
     largest = {f.k: f.error_max for f in snapshot.frames}
     columns = {
         "k": _array([m.k for m in marks]),
-        "residual": _array([m.residual for m in marks]),
+        "residual": _array([method.residual(m) for m in marks]),
         "psnr": _array(snapshot.psnr),
         "error_max": _array([largest.get(m.k, math.nan) for m in marks]),
         "error": _array(

@@ -21,7 +21,7 @@ from deqviz.experiments.unrolled.training_run import Taught
 from deqviz.learning.descent import envelope, stationarity, steepest
 from deqviz.runtime.logbook import to_bytes
 from deqviz.runtime.study import StudySnapshot
-from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Role, Series, Tile, gaps
+from deqviz.ui.components.board.records import COLOURS, Axis, Chart, Role, Series, Style, Tile, gaps
 from deqviz.ui.pages.unrolled.setting import LAYERS, SHORT, Setting
 
 FAR = 40
@@ -129,12 +129,13 @@ def _risen(title: str, own: Sequence[LayerRow]) -> str:
 
 def _objectives(rows: Sequence[LayerRow]) -> Chart:
     drawn = list(_lines(rows, _layer, lambda row: row.objective - row.optimum))
-    for title in ("ISTA", "FISTA"):
+    styles: dict[str, Style] = {"ISTA": "dotted", "FISTA": "dashed"}
+    for title, style in styles.items():
         own = [row for row in rows if row.rival == title and row.sublinear is not None]
         name = f"bound of {title}"
         if own:
             y = [row.sublinear or math.nan for row in own]
-            drawn.append(Series(name, [row.layer for row in own], y, "predicted", "dotted"))
+            drawn.append(Series(name, [row.layer for row in own], y, "predicted", style))
     return Chart(
         "objective",
         "Objective above its minimum",
@@ -143,7 +144,7 @@ def _objectives(rows: Sequence[LayerRow]) -> Chart:
         tuple(drawn),
         note="bounds: ISTA and FISTA",
         formula="f(y) = ½‖x − Dy‖² + α‖y‖₁",
-        sentence="The dotted bounds are proved for ISTA and FISTA, not for trained networks.",
+        sentence="The bounds are proved for ISTA and FISTA, not for trained networks.",
     )
 
 
