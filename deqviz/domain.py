@@ -112,7 +112,7 @@ def _of_operator(domain: Domain, operator: Choice) -> Iterator[str]:
     entry = OPERATORS[operator.key]
     if not domain.operators:
         if entry.cls.complex_pictures:
-            yield "the image is complex"
+            yield "this operator has complex images"
         return
     if operator.key not in domain.operators:
         yield f"the operator is {entry.title}"

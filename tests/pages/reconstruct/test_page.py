@@ -133,6 +133,7 @@ def test_a_bad_upload_says_what_is_wrong_and_changes_nothing():
         assert not at.exception, at.exception
         assert len(at.error) == 1
         assert part in at.error[0].value.lower()
+        assert at.error[0].value.startswith(f"{name}: ")
         assert at.session_state.job.id == before
 
 
@@ -195,10 +196,13 @@ def test_the_last_file_counts_whichever_box_it_came_through():
     drawing, scan = io.BytesIO(), io.BytesIO()
     np.save(drawing, np.tile(np.linspace(0, 1, 64), (64, 1)))
     np.save(scan, np.fft.fftshift(np.fft.fft2(np.random.default_rng(0).random((64, 64)))).astype("c8"))
+    before = scenario(at)
     at.file_uploader(key="scan").upload("scan.npy", scan.getvalue()).run()
     assert scenario(at).image.startswith("kspace-")
+    assert scenario(at).operator.key == "parallel_mri"
     arrive(at.file_uploader(key="upload").upload("mine.npy", drawing.getvalue()).run())
     assert scenario(at).image.startswith("upload-")
+    assert (scenario(at).operator, scenario(at).noise) == (before.operator, before.noise)
     at.file_uploader(key="scan").set_value(None).run()
     assert scenario(at).image.startswith("upload-")
     at.file_uploader(key="upload").set_value(None).run()

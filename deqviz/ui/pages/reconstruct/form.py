@@ -8,6 +8,7 @@ import streamlit as st
 import torch
 
 from deqviz import images, io, kspace
+from deqviz.core.quoted import clipped
 from deqviz.core.registry import Choice, Registry, params_of
 from deqviz.core.size import fitted
 from deqviz.io import image_formats, kspace_formats, settings
@@ -61,6 +62,7 @@ def fill(scenario: Scenario) -> None:
     """Write a scenario into the widgets; before any of them is drawn in this run of the script."""
     if scenario.image != st.session_state.get("w.image"):
         _choose(scenario.image)
+    st.session_state.pop("problem", None)  # the scenario says it
     for name in _OWN:
         st.session_state[f"w.{name}"] = getattr(scenario, name)
     for name, registry in _PARTS.items():
@@ -95,11 +97,10 @@ def form() -> Scenario:
         iterations=iterations,
         tolerance=tolerance,
     )
-    if st.session_state.pop("is_first_scan", False):
+    if (asked := st.session_state.pop("problem", None)) is not None:
         # As an address that is opened: a browser that is behind may send the widgets of before once more.
-        if operator.key != "parallel_mri":
-            scenario = replace(scenario, operator=Choice("parallel_mri"))
-        scenario = replace(scenario, noise=Choice("gaussian", {"std": 0.0}))
+        wanted, noise = asked
+        scenario = replace(scenario, operator=operator if wanted.key == operator.key else wanted, noise=noise)
         address.ask("reconstruct", scenario.to_query())
         st.rerun()
     return scenario
@@ -149,7 +150,9 @@ def _picture() -> None:
 
 
 def _choose(image: str) -> None:
-    """Make `image` the picture; what was said about the one before goes."""
+    """Make `image` the picture; what was said about the one before goes, and after k-space its problem."""
+    if not kspace.is_key(image) and (before := st.session_state.pop("before_scan", None)) is not None:
+        st.session_state.problem = before
     st.session_state["w.image"] = image
     st.session_state.pop("lost", None)
     _forget()
@@ -199,7 +202,7 @@ def _receive(name: str, data: bytes, file_id: str, number: int | None) -> None:
             case io.KSpace() as found:
                 _show_scan(found, file_id)
     except ValueError as error:
-        st.session_state.upload_error = str(error)
+        st.session_state.upload_error = f"{clipped(name)}: {error}"
     else:
         st.rerun()
 
@@ -207,7 +210,11 @@ def _receive(name: str, data: bytes, file_id: str, number: int | None) -> None:
 def _show_scan(found: io.KSpace, file_id: str) -> None:
     """Make a slice of k-space the picture; the first one sets parallel MRI and no noise but the scanner's."""
     key = kspace.keep(torch.from_numpy(found.samples), found.digest, session.visitor())
-    st.session_state["is_first_scan"] = not kspace.is_key(st.session_state["w.image"])
+    if not kspace.is_key(st.session_state["w.image"]):
+        job = session.current()
+        now = Scenario() if job is None else job.scenario
+        st.session_state.before_scan = now.operator, now.noise
+        st.session_state.problem = Choice("parallel_mri"), Choice("gaussian", {"std": 0.0})
     _choose(key)
     st.session_state.uploaded = (file_id, found.number, found.slices)
     parts = [f"{len(found.samples)} coils" if len(found.samples) > 1 else "one coil"]
