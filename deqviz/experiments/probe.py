@@ -53,8 +53,8 @@ def _gap_from_above(method: Method, problem: Problem, end: Iterate | None) -> fl
     """‖T(x) − x‖ at the end of a run, with its rounding where that is proved; infinite without an end."""
     if end is None:
         return math.inf
-    known = enclosed_gap(method, problem, end.x)
-    return largest_gap(end) if known is None else sum(known)
+    enclosed = enclosed_gap(method, problem, end.x)
+    return largest_gap(end) if enclosed is None else sum(enclosed)
 
 
 def _or_infinite(value: float) -> float:
@@ -100,10 +100,10 @@ def probes(
     paths: list[Path] = [main] if main else []
     spread = gaps = sizes = 0.0
     own = max([size, *(float(norm(x).max()) for _, x in main[:1])])
-    known = enclosed_gap(method, problem, limit)
-    if known is not None:
-        yield Probe("slip", "rounding of the last gap", _or_infinite(abs(known[0] - gap) + known[1]))
-        gap, own = sum(known), 0.0
+    enclosed = enclosed_gap(method, problem, limit)
+    if enclosed is not None:
+        yield Probe("slip", "rounding of the last gap", _or_infinite(abs(enclosed[0] - gap) + enclosed[1]))
+        gap = sum(enclosed)
     for key, title, start in _starts(problem, rng):
         path: list[tuple[int, Image]] = []
         x, end, stop = start, None, Stop(tolerance, max_steps, every)
@@ -120,7 +120,7 @@ def probes(
         distance = _or_infinite(float(norm(x - limit).max()) / max(size, 1e-12))
         # What was lost while a run was far out does not come back: the start counts where it is the larger.
         reach = max(float(norm(start).max()), _or_infinite(float(norm(x).max())))
-        spread, sizes = max(spread, distance), max(sizes, own + reach) if known is None else 0.0
+        spread, sizes = max(spread, distance), max(sizes, own + reach) if enclosed is None else 0.0
         paths.append(tuple(path))
         yield Probe(f"start-{key}", title, distance, tuple(path))
     yield Probe("spread_gap", "gaps at which the runs stopped", gaps / max(size, 1e-12))
@@ -145,7 +145,7 @@ def probes(
     # Two unfinished runs differ by more than the data.
     gaps = gap + _gap_from_above(method, changed, end)
     yield Probe("gain_gap", "gaps at which both runs stopped", gaps / by)
-    sizes = size + float(norm(x).max()) if known is None else 0.0
+    sizes = size + float(norm(x).max()) if enclosed is None else 0.0
     yield Probe("gain_size", "size of both limits", sizes / by)
     fit = norm(problem.operator(x - limit)).max()
     yield Probe("fit_gain", "gain of a perturbation on the fit", float(fit) / by)

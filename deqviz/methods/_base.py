@@ -99,10 +99,9 @@ def largest_gap(iterate: Iterate) -> float:
 def enclosed_gap(method: Method, problem: Problem, x: Image) -> tuple[float, float] | None:
     """‖T(x) − x‖ in double precision, the largest of the batch, and the proved `SLIP` of it.
 
-    None where nothing is proved of the rounding of T, or there is no double precision to be had.
+    None where nothing is proved of the rounding of T, or the operator computes in single precision only.
     """
-    is_double = problem.operator.takes_double and x.device.type != "mps"
-    if not (is_double and isinstance(method, FixedPointMethod)):
+    if not (isinstance(method, FixedPointMethod) and problem.operator.takes_double):
         return None
     z = Ball.around(x)
     fz = method.enclosure(problem, z)
