@@ -11,6 +11,7 @@ import torch
 
 from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Problem
+from deqviz.core.regularizer import Regularizer
 from deqviz.core.rounding import RoundingBound
 from deqviz.core.space import Batch, Image, norm, wide
 from deqviz.methods import _theory
@@ -49,6 +50,14 @@ class Ball:
     def mapped(self, value: Image, lipschitz: float, rounding: RoundingBound) -> "Ball":
         """f of the ball, from the computed f(centre), Lip(f), and what f loses."""
         return Ball(value, lipschitz * self.radius + rounding.at(self.centre))
+
+
+def regularised(R: Regularizer, x: Ball) -> Ball | None:
+    """R(x), where what R loses is proved."""
+    rounding = R.rounding()
+    if rounding is None:
+        return None
+    return x.mapped(R(x.centre), R.constants().lipschitz.value, rounding)
 
 
 def _gram(A: ForwardModel, x: Ball) -> Ball:

@@ -95,10 +95,9 @@ class Equilibrium(FixedPointMethod):
 
     def enclosure(self, problem: Problem, x: Ball) -> Ball | None:
         """T(x), where what R loses is proved."""
-        constants, rounding, alpha = self.regularizer.constants(), self.regularizer.rounding(), self.weight
-        if rounding is None:
+        R, alpha = _ball.regularised(self.regularizer, x), self.weight
+        if R is None:
             return None
-        R = x.mapped(self.regularizer(x.centre), constants.lipschitz.value, rounding)
         if self.splitting == "explicit":
             tau = self._step(_theory.bounds(problem.operator))
             return x - tau * (_ball.gradient(problem, x) + alpha * R)

@@ -94,10 +94,11 @@ class Mol(FixedPointMethod):
         solve = tikhonov_step(problem, 1 / (alpha * self.weight(problem)))
         return lambda x: solve(torch.sub(x, R(x), alpha=alpha), x)
 
-    def enclosure(self, problem: Problem, x: Ball) -> Ball:
-        """T(x)."""
-        R, alpha = self.regularizer(problem), self.step
-        F = x.mapped(R(x.centre), R.constants().lipschitz.value, R.rounding())
+    def enclosure(self, problem: Problem, x: Ball) -> Ball | None:
+        """T(x), where what F loses is proved."""
+        F, alpha = _ball.regularised(self.regularizer(problem), x), self.step
+        if F is None:
+            return None
         return _ball.tikhonov(problem, 1 / (alpha * self.weight(problem)), x - alpha * F)
 
     def start(self, problem: Problem) -> Image:
