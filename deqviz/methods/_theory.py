@@ -17,7 +17,7 @@ ROUNDING = 1e-12
 
 
 OF_A_NETWORK = "two epsilons a step of what rounding may do are the network's: measured, not proved"
-AT_THE_END = ", but at the last iterate, where a bound in double precision is"
+AT_THE_END = ", except at the last iterate, where double precision proves it"
 BY_CONTRACTION = "‖T(x_k) − x_k‖/(1 − κ)"
 
 

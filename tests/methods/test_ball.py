@@ -159,10 +159,10 @@ def test_rows_of_limits_are_proved_after_the_checks_and_those_of_the_run_are_not
     assert {rows[key].status for key in ("uniqueness", "error", "stability")} == {"certified"}
     open_rows = {g.key for g in rows.values() if "measured, not proved" in g.reason}
     assert open_rows == {"contraction", "expansion", "rate", "error"}
-    assert "but at the last iterate" in rows["error"].reason
+    assert "except at the last iterate" in rows["error"].reason
     # Before the checks nothing of the end is known.
     before = {g.key: g for g in method(LEARNED[name]).guarantees(p, Evidence(marks))}
-    assert "but at the last iterate" not in before["error"].reason
+    assert "except at the last iterate" not in before["error"].reason
     assert _last_allowance(rows["error"]) < _last_allowance(before["error"])
 
 

@@ -15,6 +15,7 @@ from deqviz.networks._conv import sandwich_rounding
 from deqviz.networks.contractive import ContractiveDenoiser
 from deqviz.networks.convex_ridge import ConvexRidge, ridge_gradient
 from deqviz.networks.monotone import MonotoneCNN
+from deqviz.regularizers.contractive import Contractive
 
 SIGMA = 10 / 255
 EXTENDED = np.finfo(np.longdouble).eps < 1e-18
@@ -102,6 +103,16 @@ def test_shipped_networks_lose_no_more_than_their_bound_and_in_single_precision_
     lost, lost_single = (float(np.linalg.norm((_digits(v) - exact).ravel())) for v in values)
     assert 0 < lost <= bound < 1e-2 * lost_single
     assert bound < 1e-9 * float(norm(x))
+
+
+@needs_digits
+@pytest.mark.parametrize("limit", [0.1, 0.95, 1.5])
+def test_the_contractive_residual_loses_no_more_than_its_bound(limit: float):
+    R, x = Contractive(contraction=limit, sigma=SIGMA), _picture(1, 1, 16, 14)
+    net = _weights.load("contractive", torch.float64)
+    exact = _digits(x) - (limit * _denoised(net, x) + np.longdouble(0.5 * (1 - limit)))
+    lost, lost_single = (float(np.linalg.norm((_digits(R(u)) - exact).ravel())) for u in (x.double(), x))
+    assert 0 < lost <= float(R.rounding().at(x.double())) < lost_single
 
 
 @needs_digits

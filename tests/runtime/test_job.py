@@ -415,7 +415,7 @@ def test_after_the_run_of_a_network_its_end_is_certified_in_double_precision(wor
         "rate",
         "error",
     }
-    assert "but at the last iterate" in rows["error"].reason
+    assert "except at the last iterate" in rows["error"].reason
 
 
 def test_of_large_images_fewer_iterates_are_kept_the_first_and_the_newest_always():
