@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from deqviz.core.estimate import Estimate
+from deqviz.core.rounding import RoundingBound
 from deqviz.core.space import Batch, Image
 
 
@@ -36,6 +37,10 @@ class Regularizer(ABC):
     @abstractmethod
     def constants(self) -> Constants:
         """The constants of R for every image size."""
+
+    def rounding(self) -> RoundingBound | None:
+        """What R loses in double precision, where that is proved: what certifies the end of a run."""
+        return None
 
     @property
     def weights(self) -> str:

@@ -1,8 +1,11 @@
 """A-priori bounds of what rounding does, counted in roundings one after the other."""
 
 import math
+from dataclasses import dataclass
 
 import torch
+
+from deqviz.core.space import Batch, Image, norm
 
 
 def accumulated(roundings: float, dtype: torch.dtype) -> float:
@@ -13,6 +16,22 @@ def accumulated(roundings: float, dtype: torch.dtype) -> float:
     """
     lost = roundings * torch.finfo(dtype).eps / 2
     return lost / (1 - lost) if lost < 1 else math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class RoundingBound:
+    """What a map f of images loses in double precision: ‖fl(f(x)) − f(x)‖ ≤ `relative` ‖x‖ + `offset` √n.
+
+    n counts the entries of x. The numbers that f is made of, weights and thresholds, are exact as they stand
+    in double precision.
+    """
+
+    relative: float
+    offset: float = 0.0
+
+    def at(self, x: Image) -> Batch:
+        """The bound for each item of a batch."""
+        return self.relative * norm(x) + self.offset * math.sqrt(x[0].numel())
 
 
 def transform(*sides: int) -> float:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import torch
 
-from deqviz.core.records import Map, Method, Problem, Subject
+from deqviz.core.records import Iterate, Map, Method, Problem, Subject
 from deqviz.core.space import Image, norm, random_picture, scale
 from deqviz.core.stop import Stop
 from deqviz.diagnostics.lipschitz import Lipschitz
 from deqviz.diagnostics.trajectory import Plane, plane
-from deqviz.methods._base import largest_gap
+from deqviz.methods._base import enclosed_gap, largest_gap
 
 Path = tuple[tuple[int, Image], ...]
 
@@ -49,6 +49,14 @@ def _starts(problem: Problem, rng: torch.Generator) -> tuple[tuple[str, str, Ima
     return (("zero", "from zero", space.zeros()), ("noise", "from noise", noise))
 
 
+def _gap_from_above(method: Method, problem: Problem, end: Iterate | None) -> float:
+    """‖T(x) − x‖ at the end of a run, with its rounding where that is proved; infinite without an end."""
+    if end is None:
+        return math.inf
+    enclosed = enclosed_gap(method, problem, end.x)
+    return largest_gap(end) if enclosed is None else sum(enclosed)
+
+
 def _or_infinite(value: float) -> float:
     """No number is no agreement, and `max` would overlook it."""
     return value if math.isfinite(value) else math.inf
@@ -72,7 +80,9 @@ def probes(
 ) -> Iterator[Probe]:
     """Ask a method, whose run ended at `limit`, what its theorems speak of; yields after every iteration.
 
-    `gap` is ‖T(x) − x‖ at the limit.
+    `gap` is ‖T(x) − x‖ at the limit, as the run had it. Where a method bounds what double precision loses of
+    T, every gap is that of such an evaluation, with its rounding, and "slip" is what `gap` is off by at most;
+    the sizes that rounding is relative to are 0 then.
     "start-zero" and "start-noise": ‖x − limit‖/‖limit‖ of runs from there; "spread": the larger of both, with
     "spread_gap", the largest sum of both ‖T(x) − x‖ over ‖limit‖, and "spread_size", that of both ‖x‖, or of
     the starts where they are larger;
@@ -90,6 +100,10 @@ def probes(
     paths: list[Path] = [main] if main else []
     spread = gaps = sizes = 0.0
     own = max([size, *(float(norm(x).max()) for _, x in main[:1])])
+    enclosed = enclosed_gap(method, problem, limit)
+    if enclosed is not None:
+        yield Probe("slip", "rounding of the last gap", _or_infinite(abs(enclosed[0] - gap) + enclosed[1]))
+        gap = sum(enclosed)
     for key, title, start in _starts(problem, rng):
         path: list[tuple[int, Image]] = []
         x, end, stop = start, None, Stop(tolerance, max_steps, every)
@@ -102,11 +116,11 @@ def probes(
                 break
             yield Probe(f"start-{key}", title, None, tuple(path))
         # A run that ends by itself, as exact as rounding allows, has a gap too, whatever was asked for.
-        gaps = max(gaps, _or_infinite(gap + largest_gap(end)) if end else math.inf)
+        gaps = max(gaps, _or_infinite(gap + _gap_from_above(method, problem, end)))
         distance = _or_infinite(float(norm(x - limit).max()) / max(size, 1e-12))
         # What was lost while a run was far out does not come back: the start counts where it is the larger.
         reach = max(float(norm(start).max()), _or_infinite(float(norm(x).max())))
-        spread, sizes = max(spread, distance), max(sizes, own + reach)
+        spread, sizes = max(spread, distance), max(sizes, own + reach) if enclosed is None else 0.0
         paths.append(tuple(path))
         yield Probe(f"start-{key}", title, distance, tuple(path))
     yield Probe("spread_gap", "gaps at which the runs stopped", gaps / max(size, 1e-12))
@@ -122,16 +136,17 @@ def probes(
     change = scale(share, change)
     x, end, by = limit, None, float(norm(change).max())
     stop = Stop(tolerance, max_steps, every)
-    for end in method.iterates(Problem(problem.operator, problem.data + change, problem.noise), limit):
+    changed = Problem(problem.operator, problem.data + change, problem.noise)
+    for end in method.iterates(changed, limit):
         x = end.x
         yield Probe("gain", "gain of a perturbation")
         if stop.is_last(end):
             break
     # Two unfinished runs differ by more than the data.
-    yield Probe(
-        "gain_gap", "gaps at which both runs stopped", (gap + largest_gap(end) if end else math.inf) / by
-    )
-    yield Probe("gain_size", "size of both limits", (size + float(norm(x).max())) / by)
+    gaps = gap + _gap_from_above(method, changed, end)
+    yield Probe("gain_gap", "gaps at which both runs stopped", gaps / by)
+    sizes = size + float(norm(x).max()) if enclosed is None else 0.0
+    yield Probe("gain_size", "size of both limits", sizes / by)
     fit = norm(problem.operator(x - limit)).max()
     yield Probe("fit_gain", "gain of a perturbation on the fit", float(fit) / by)
     yield Probe("gain", "gain of a perturbation", float((norm(x - limit) / norm(change)).max()))

@@ -14,6 +14,7 @@ from torch import Tensor
 from deqviz.core.records import Iterate, Map, Method, Problem, Scalar, Solver, relative
 from deqviz.core.registry import Pick
 from deqviz.core.space import Batch, Data, Image, norm
+from deqviz.methods._ball import Ball
 from deqviz.solvers.anderson import Anderson
 
 DISTANCE = "distance from start"
@@ -46,6 +47,11 @@ class FixedPointMethod(Method):
     def readout(self, z: Data) -> Image:
         """The image in a state."""
         return z
+
+    def enclosure(self, problem: Problem, x: Ball) -> Ball | None:
+        """T(x) in double precision, with a proved bound of its rounding; None where none is proved."""
+        del problem, x
+        return None
 
     def objective(self, problem: Problem, x: Image) -> Batch | None:
         """The function that equilibria minimise; None where there is none. Too dear for every iterate."""
@@ -87,6 +93,22 @@ def largest_gap(iterate: Iterate) -> float:
     if REACH in iterate.scalars:
         return float(iterate.scalars[REACH])
     return float(iterate.gap) + float(iterate.scalars.get(SLIP, 0.0))
+
+
+@torch.no_grad()
+def enclosed_gap(method: Method, problem: Problem, x: Image) -> tuple[float, float] | None:
+    """‖T(x) − x‖ in double precision, the largest of the batch, and the proved `SLIP` of it.
+
+    None where nothing is proved of the rounding of T, or the operator computes in single precision only.
+    """
+    if not (isinstance(method, FixedPointMethod) and problem.operator.takes_double):
+        return None
+    z = Ball.around(x)
+    fz = method.enclosure(problem, z)
+    if fz is None:
+        return None
+    difference = fz - z
+    return float(norm(difference.centre).max()), float(difference.radius.max())
 
 
 def worst(u: Data) -> Tensor:

@@ -7,10 +7,12 @@ import torch
 
 from deqviz.core.denoiser import Denoiser
 from deqviz.core.guarantee import Claim
+from deqviz.core.rounding import RoundingBound
 from deqviz.core.space import Image
+from deqviz.methods._ball import Ball
 from deqviz.networks import _weights
 from deqviz.networks._channels import per_channel
-from deqviz.regularizers.contractive import denoiser_lipschitz
+from deqviz.regularizers.contractive import denoiser_lipschitz, denoiser_rounding
 
 Name = Literal["contractive", "unconstrained"]
 
@@ -47,6 +49,19 @@ def relaxed(
         return denoised if relaxation == 1 else torch.lerp(x, denoised, relaxation)
 
     return f
+
+
+def is_certified(name: Name, plugged: Denoiser | None) -> bool:
+    """Whether it is ours, and nonexpansive by construction."""
+    return plugged is None and name == "contractive"
+
+
+def enclosed(sigma: float, relaxation: float, x: Ball) -> Ball:
+    """(1 − λ)x + λD_σ(x) with the contractive denoiser."""
+    denoise = _named("contractive", x.centre.dtype, str(x.centre.device))
+    rounding = RoundingBound(denoiser_rounding())
+    denoised = x.mapped(denoise(x.centre, sigma), denoiser_lipschitz(), rounding)
+    return (1 - relaxation) * x + relaxation * denoised
 
 
 def _named(name: Name, dtype: torch.dtype, device: str) -> Callable[[Image, float], Image]:

@@ -4,14 +4,14 @@ Arithmetic on a few floats and on the marks of the run: ten calls a second must 
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from deqviz.core.guarantee import Claim, Curve, Guarantee, Quantity, quantity
 from deqviz.core.records import Evidence, Scalars, Solver
 from deqviz.methods._base import DISTANCE, SIZE, SLIP
-from deqviz.methods._theory import Theory
+from deqviz.methods._theory import AT_THE_END, Theory
 from deqviz.solvers._accelerated import FAILURES, LEAST, SHARE, Accelerated
 
 LIMIT, IMAGE, CHANGE = "‖x*‖", "‖T(x_k)‖", "‖y₁ − y₂‖"
@@ -20,7 +20,7 @@ LIMIT, IMAGE, CHANGE = "‖x*‖", "‖T(x_k)‖", "‖y₁ − y₂‖"
 
 def table(theory: Theory, solver: Solver, evidence: Evidence) -> tuple[Guarantee, ...]:
     """All rows that every fixed-point method has, in the order of the panel."""
-    evidence = in_one_norm(evidence)
+    evidence = with_slip(in_one_norm(evidence))
     rows = (
         uniqueness(theory, evidence),
         _contraction(theory, solver, evidence),
@@ -32,16 +32,30 @@ def table(theory: Theory, solver: Solver, evidence: Evidence) -> tuple[Guarantee
         stability(theory, evidence),
     )
     claimed = (
-        replace(row, claim=_in(theory, row.claim), reason=_because(theory, row), paper=theory.paper)
+        replace(
+            row,
+            claim=_in(theory, row.claim),
+            reason=because(theory, row, evidence.probes),
+            paper=theory.paper,
+        )
         for row in rows
     )
     return at_end(claimed, evidence)
 
 
-def _because(theory: Theory, row: Guarantee) -> str:
-    """The reason of a row, and where its allowance rests on what nobody proved, that it does."""
-    is_open = theory.unproved and row.claim == "certified" and row.allowance != 0
-    return f"{row.reason}; {theory.unproved}" if is_open else row.reason
+def because(theory: Theory, row: Guarantee, probes: Mapping[str, float]) -> str:
+    """The reason of a row, and where what it leaves to rounding is not proved, that it is not.
+
+    Limits are judged by the ends of runs, where T was evaluated in double precision: of such ends no size is
+    given. κ takes what rounding may do off the value.
+    """
+    is_rounded = row.allowance != 0 or (row.key in ("contraction", "expansion") and row.value is not None)
+    if row.key == "stability":
+        is_rounded = is_rounded and probes.get("gain_size") != 0
+    if not (theory.unproved and row.claim == "certified" and is_rounded):
+        return row.reason
+    end = AT_THE_END if row.key == "error" and "slip" in probes else ""
+    return f"{row.reason}; {theory.unproved}{end}"
 
 
 def at_end(rows: Iterable[Guarantee], evidence: Evidence) -> tuple[Guarantee, ...]:
@@ -70,6 +84,15 @@ def in_one_norm(evidence: Evidence) -> Evidence:
         for m in evidence.marks
     ]
     return replace(evidence, marks=marks)
+
+
+def with_slip(evidence: Evidence) -> Evidence:
+    """The evidence with what the last gap is off by at most, where that was found after the run."""
+    if "slip" not in evidence.probes or not evidence.marks:
+        return evidence
+    *before, last = evidence.marks
+    scalars = {**last.scalars, SLIP: evidence.probes["slip"]}
+    return replace(evidence, marks=[*before, replace(last, scalars=scalars)])
 
 
 def uniqueness(theory: Theory, evidence: Evidence) -> Guarantee:
@@ -365,8 +388,8 @@ def a_posteriori(theory: Theory, marks: Sequence[Scalars]) -> Guarantee:
     if not finite:
         return Guarantee("error", name, statement, "certified", reason)
     room = [
-        m.scalars[SLIP] * m.residual / m.gap
-        if SLIP in m.scalars and m.gap > 0
+        m.scalars[SLIP] / size
+        if SLIP in m.scalars and size > 0
         else ((theory.floor + theory.bias) * most + theory.offset) / size
         if size > 0
         else theory.floor + theory.bias

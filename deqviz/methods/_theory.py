@@ -16,7 +16,8 @@ ROUNDING = 1e-12
 """What the few operations that make a margin may lose: a margin above −10⁻¹² counts as 0."""
 
 
-OF_A_NETWORK = "of the allowance, two epsilons a step are the network's rounding: measured, not proved"
+OF_A_NETWORK = "two epsilons a step of what rounding may do are the network's: measured, not proved"
+AT_THE_END = ", except at the last iterate, where double precision proves it"
 BY_CONTRACTION = "‖T(x_k) − x_k‖/(1 − κ)"
 
 

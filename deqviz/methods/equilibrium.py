@@ -12,7 +12,8 @@ from deqviz.core.records import Evidence, Map, Problem
 from deqviz.core.registry import Options, Pick, Range
 from deqviz.core.regularizer import Constants, Regularizer
 from deqviz.core.space import Batch, Image, norm
-from deqviz.methods import _guarantees, _theory
+from deqviz.methods import _ball, _guarantees, _theory
+from deqviz.methods._ball import Ball
 from deqviz.methods._base import FixedPointMethod
 from deqviz.methods._resolvent import tikhonov_step
 from deqviz.regularizers.contractive import Contractive
@@ -91,6 +92,17 @@ class Equilibrium(FixedPointMethod):
             return solve(torch.sub(x, R(x), alpha=1 / beta), x)
 
         return implicit
+
+    def enclosure(self, problem: Problem, x: Ball) -> Ball | None:
+        """T(x), where what R loses is proved."""
+        R, alpha = _ball.regularised(self.regularizer, x), self.weight
+        if R is None:
+            return None
+        if self.splitting == "explicit":
+            tau = self._step(_theory.bounds(problem.operator))
+            return x - tau * (_ball.gradient(problem, x) + alpha * R)
+        beta, _ = self._center()
+        return _ball.tikhonov(problem, alpha * beta, x - (1 / beta) * R)
 
     def objective(self, problem: Problem, x: Image) -> Batch | None:
         """½‖Ax − y‖² + α·potential where R is a gradient."""

@@ -13,7 +13,8 @@ from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Evidence, Map, Problem, Scalars
 from deqviz.core.registry import Options, Range
 from deqviz.core.space import Image, norm
-from deqviz.methods import _guarantees, _theory
+from deqviz.methods import _ball, _guarantees, _theory
+from deqviz.methods._ball import Ball
 from deqviz.methods._base import FixedPointMethod
 from deqviz.methods._resolvent import tikhonov_step
 from deqviz.methods._tasks import automatic
@@ -93,6 +94,13 @@ class Mol(FixedPointMethod):
         solve = tikhonov_step(problem, 1 / (alpha * self.weight(problem)))
         return lambda x: solve(torch.sub(x, R(x), alpha=alpha), x)
 
+    def enclosure(self, problem: Problem, x: Ball) -> Ball | None:
+        """T(x), where what F loses is proved."""
+        F, alpha = _ball.regularised(self.regularizer(problem), x), self.step
+        if F is None:
+            return None
+        return _ball.tikhonov(problem, 1 / (alpha * self.weight(problem)), x - alpha * F)
+
     def start(self, problem: Problem) -> Image:
         """SENSE, (A*A + 1/λ)⁻¹A*y: the equilibrium of H = 0."""
         A = problem.operator
@@ -155,7 +163,7 @@ class Mol(FixedPointMethod):
         return (
             *_guarantees.table(theory, self.solver, evidence),
             *self._trained_rate(problem, theory, evidence.marks),
-            self._paper_rate(problem, theory, evidence.marks),
+            self._paper_rate(problem, theory, evidence),
         )
 
     def _trained_rate(
@@ -179,7 +187,7 @@ class Mol(FixedPointMethod):
         row = Guarantee("rate", name, statement, "estimated", reason, paper=PAPER)
         return (_guarantees.on_line(row, rate.line(marks, theory.floor)),)
 
-    def _paper_rate(self, problem: Problem, theory: _theory.Theory, marks: Sequence[Scalars]) -> Guarantee:
+    def _paper_rate(self, problem: Problem, theory: _theory.Theory, evidence: Evidence) -> Guarantee:
         """κ₁ = √(1 − 2αm + α²(2 − m)²)/(1 + αλσ_min²), all that follows from m and Lip(F) ≤ 2 − m."""
         row = Guarantee(
             "paper_rate",
@@ -210,4 +218,5 @@ class Mol(FixedPointMethod):
         rate = _guarantees.plain(kappa, "κ₁", self.solver)
         reason = f"{reason}; weaker than the row above"
         row = replace(row, statement=rate.statement, claim="certified", reason=reason)
-        return _guarantees.on_line(row, rate.line(marks, theory.floor))
+        row = _guarantees.on_line(row, rate.line(evidence.marks, theory.floor))
+        return replace(row, reason=_guarantees.because(theory, row, evidence.probes))

@@ -12,7 +12,8 @@ from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Evidence, Map, Problem, Solver
 from deqviz.core.registry import Options, Pick, Range
 from deqviz.core.space import Image, norm
-from deqviz.methods import _denoisers, _guarantees, _theory
+from deqviz.methods import _ball, _denoisers, _guarantees, _theory
+from deqviz.methods._ball import Ball
 from deqviz.methods._base import FixedPointMethod
 from deqviz.solvers.picard import Picard
 
@@ -83,6 +84,14 @@ class PnpFbs(FixedPointMethod):
             return D(torch.sub(x, A.gram(x) - back, alpha=tau))
 
         return f
+
+    def enclosure(self, problem: Problem, x: Ball) -> Ball | None:
+        """T(x), with the denoiser that is certified."""
+        if not _denoisers.is_certified(self.denoiser, self.plugged):
+            return None
+        tau = self.step * 2 / _theory.bounds(problem.operator).top
+        z = x - tau * _ball.gradient(problem, x)
+        return _denoisers.enclosed(self.sigma, self.relaxation, z)
 
     def theory(self, problem: Problem) -> _theory.Theory:
         """κ = Lip(D_σ) max|1 − τλ| over the spectrum of A*A."""

@@ -9,7 +9,8 @@ from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Evidence, Map, Problem, Solver
 from deqviz.core.registry import Options, Pick, Range
 from deqviz.core.space import norm
-from deqviz.methods import _denoisers, _guarantees, _theory
+from deqviz.methods import _ball, _denoisers, _guarantees, _theory
+from deqviz.methods._ball import Ball
 from deqviz.methods._base import FixedPointMethod
 from deqviz.methods._resolvent import tikhonov_step
 from deqviz.solvers.picard import Picard
@@ -77,6 +78,12 @@ class PnpHqs(FixedPointMethod):
         )
 
         return lambda x: D(solve(x, x))
+
+    def enclosure(self, problem: Problem, x: Ball) -> Ball | None:
+        """T(x), with the denoiser that is certified."""
+        if not _denoisers.is_certified(self.denoiser, self.plugged):
+            return None
+        return _denoisers.enclosed(self.sigma, self.relaxation, _ball.tikhonov(problem, self.penalty, x))
 
     def theory(self, problem: Problem) -> _theory.Theory:
         """κ = Lip(D_σ) ρ/(σ_min² + ρ)."""

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from deqviz.core.rounding import accumulated
 from deqviz.core.space import Image
 
 Bank = Float[Tensor, "n 1 k k"]
@@ -191,3 +192,16 @@ def certified_norm_squared(filters: Bank) -> float:
     energy, *others = (bank.flatten(1).T @ bank.flatten(1) for bank in mirrored)
     asymmetry = torch.linalg.eigvalsh(energy - (energy + sum(others)) / 4)[-1].clamp_min(0)
     return float(symbol_bound(w) + 4 * w.shape[-1] ** 2 * asymmetry)
+
+
+def sandwich_rounding(filters: Bank) -> float:
+    """ε with ‖fl(V(x)) − V(x)‖ ≤ ε‖x‖ in double precision, for V = W*φW, φ 1-Lipschitz, exact and 0 at 0.
+
+    A response is a sum of k² products. A pixel of the result gathers sums of n products: k along rows, k
+    along columns from each of k strips at most, and four at a mirrored corner, so that none meets more than
+    n + (k + 1)² roundings. Both are off by γ‖|W|‖ times what they sum, and γ_a + γ_b(1 + γ_a) ≤ γ_{a+b}
+    (Higham, 2002, lemma 3.3).
+    """
+    count, size = len(filters), filters.shape[-1]
+    roundings = size**2 + count + (size + 1) ** 2
+    return accumulated(roundings, torch.float64) * certified_norm_squared(filters.abs())

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from deqviz.core.space import Image
-from deqviz.networks._conv import analysis, certified_norm_squared, sandwich
+from deqviz.networks._conv import analysis, certified_norm_squared, sandwich, sandwich_rounding
 from deqviz.networks._threshold import Thresholds
 
 
@@ -35,6 +35,10 @@ class ConvexRidge(nn.Module):
     def lipschitz(self) -> float:
         """‖W‖² from above, for images of every size: clip has slopes in [0, 1] whatever σ is."""
         return certified_norm_squared(self.filters)
+
+    def rounding(self) -> float:
+        """ε with ‖fl(R_σ(x)) − R_σ(x)‖ ≤ ε‖x‖ in double precision, whatever σ is."""
+        return sandwich_rounding(self.filters)
 
 
 def ridge_gradient(x: Image, filters: Tensor, tau: Tensor) -> Image:

@@ -10,10 +10,13 @@ import torch.nn.functional as F
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
+from deqviz.core.rounding import RoundingBound, accumulated
 from deqviz.networks._spectrum import grid_norm, norm_everywhere
 
 Pixels = Shaped[Tensor, "b c *s"]
 _CONVOLUTIONS = {2: F.conv2d, 3: F.conv3d}
+_STRIP = 32
+"""Rows at a time where patches are copied."""
 
 
 def sorted_pairs(x: Pixels) -> Pixels:
@@ -40,7 +43,11 @@ class Convolution(nn.Module):
         filters = self.filters
         axes, half = filters.ndim - 2, filters.shape[-1] // 2
         padded = F.pad(x, [half] * (2 * axes), mode="circular")
-        return _CONVOLUTIONS[axes](padded, filters, self.offset)
+        if x.dtype != torch.float64 or x.device.type != "cpu" or torch.is_grad_enabled():
+            return _CONVOLUTIONS[axes](padded, filters, self.offset)
+        # In double precision a CPU copies every patch: strip by strip, or 512² take 600 MB.
+        strips = (padded[:, :, top : top + _STRIP + 2 * half] for top in range(0, x.shape[2], _STRIP))
+        return torch.cat([_CONVOLUTIONS[axes](strip, filters, self.offset) for strip in strips], 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +130,36 @@ class MonotoneCNN(nn.Module):
         product, t = math.prod(norms), float(self.share.detach().double())
         return LayerNorms(norms, product, (1 - self.margin) * (1 - t + t * product))
 
+    def rounding(self) -> RoundingBound:
+        """What F(x) = x − H(x) loses, on every grid.
+
+        A layer is as long as ‖W‖ allows, and its offset on every pixel; a sum of n products and the offset
+        loses γ_{n+1}(‖|W|‖‖x‖ + ‖b‖). Sorting loses nothing. The end is a mixing, a multiple and a difference
+        of x and N(x): eight roundings.
+        """
+        # Both are (relative, offset), a multiple of ‖x‖ and one of √n.
+        size, lost = torch.tensor([1.0, 0.0]).double(), torch.zeros(2).double()
+        whole = size
+        for layer, norm in zip(self.layers, self.norms().layers, strict=True):
+            assert isinstance(layer, Convolution)
+            filters = layer.filters.detach().cpu().double()
+            offset = torch.tensor([0.0, float(layer.offset.detach().double().norm())]).double()
+            own = accumulated(filters[0].numel() + 1, torch.float64)
+            lost = norm * lost + own * (_absolute_norm(filters) * (size + lost) + offset)
+            size = norm * size + offset
+        lost = lost + accumulated(8, torch.float64) * (whole + size + lost)
+        return RoundingBound(float(lost[0]), float(lost[1]))
+
     @staticmethod
     def _norm(filters: Tensor | nn.Module, grid: Sequence[int] | None) -> float:
         assert isinstance(filters, Tensor)
         return norm_everywhere(filters) if grid is None else grid_norm(filters, grid)
+
+
+def _absolute_norm(filters: Tensor) -> float:
+    """‖|W|‖ on every periodic grid from above, |W| having the absolute values of the filters.
+
+    Of them |Ŵ(ω)| ≤ Ŵ(0) in every entry, and a matrix's norm is at most √(‖·‖₁‖·‖_∞).
+    """
+    sums = filters.abs().flatten(2).sum(2)
+    return math.sqrt(float(sums.sum(0).max()) * float(sums.sum(1).max()))

@@ -3,10 +3,13 @@
 from functools import cache
 from typing import Annotated, Literal
 
+import torch
+
 from deqviz.core.catalog import REGULARIZERS
 from deqviz.core.estimate import Estimate
 from deqviz.core.registry import Options, Range
 from deqviz.core.regularizer import Constants, Regularizer
+from deqviz.core.rounding import RoundingBound, accumulated
 from deqviz.core.space import Image, extent
 from deqviz.networks import _weights
 from deqviz.networks._channels import per_channel
@@ -23,6 +26,12 @@ _KEYS: dict[Training, Literal["contractive", "contractive_range", "contractive_d
 def denoiser_lipschitz(training: Training = "denoising") -> float:
     """The certified Lipschitz constant of D, computed once."""
     return _weights.load(_KEYS[training]).lipschitz()
+
+
+@cache
+def denoiser_rounding(training: Training = "denoising") -> float:
+    """What D loses in double precision, relative to the image; computed once."""
+    return _weights.load(_KEYS[training]).rounding()
 
 
 @REGULARIZERS.register("contractive", title="Contractive residual (learned)", family="Learned")
@@ -81,3 +90,11 @@ class Contractive(Regularizer):
             Estimate("L", limit, "upper bound"),
             f"Lip(N) ≤ {limit:.4g} by construction, for every image size",
         )
+
+    def rounding(self) -> RoundingBound:
+        """L times that of D, and of a multiple, the sum with a constant c, and the difference from x.
+
+        They are at most (1 + 3L)‖x‖ + 2|c|√n together, and |c| ≤ |1 − L|/2.
+        """
+        L, own = self.contraction, accumulated(4, torch.float64)
+        return RoundingBound(L * denoiser_rounding(self.training) + own * (1 + L), own * abs(1 - L) / 2)

@@ -9,6 +9,7 @@ from deqviz.core.catalog import REGULARIZERS
 from deqviz.core.estimate import Estimate
 from deqviz.core.registry import Options, Range
 from deqviz.core.regularizer import Constants, Regularizer
+from deqviz.core.rounding import RoundingBound
 from deqviz.core.space import Batch, Image
 from deqviz.networks import _weights
 from deqviz.networks._channels import per_channel, sum_over_channels
@@ -30,6 +31,11 @@ def _network(training: Training, dtype: torch.dtype, device: str) -> Network:
 @cache
 def _lipschitz(training: Training) -> float:
     return _network(training, torch.float32, "cpu").lipschitz()
+
+
+@cache
+def _rounding(training: Training) -> float:
+    return _network(training, torch.float32, "cpu").rounding()
 
 
 @REGULARIZERS.register("convex_ridge", title="Convex ridge (learned)", family="Learned")
@@ -76,6 +82,10 @@ class ConvexRidge(Regularizer):
             Estimate("L", limit / 2, "upper bound"),
             f"R is the gradient of a convex function with ‖W‖² ≤ {limit:.4g} for every image size",
         )
+
+    def rounding(self) -> RoundingBound:
+        """That of the network, every channel by itself."""
+        return RoundingBound(_rounding(self.training))
 
     @property
     def is_gradient(self) -> bool:

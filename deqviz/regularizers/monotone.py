@@ -10,6 +10,7 @@ from deqviz.core.catalog import REGULARIZERS
 from deqviz.core.estimate import Estimate
 from deqviz.core.registry import Options
 from deqviz.core.regularizer import Constants, Regularizer
+from deqviz.core.rounding import RoundingBound
 from deqviz.core.space import Image, on_complex
 from deqviz.networks import _weights
 from deqviz.networks.monotone import MonotoneCNN
@@ -106,6 +107,15 @@ class Monotone(Regularizer):
             Estimate("L", limit, "upper bound"),
             reason,
         )
+
+    def rounding(self) -> RoundingBound:
+        """That of F, every channel by itself; an imaginary part of 0 adds nothing."""
+        return _rounding(self.key)
+
+
+@cache
+def _rounding(key: str) -> RoundingBound:
+    return network(key).rounding()
 
 
 @cache

@@ -266,6 +266,20 @@ def test_rounding_stays_within_its_bound(entry: Entry[ForwardModel], shape: tupl
         assert off(single.solve(y, weight), exact) <= 1e-5 * float(norm(exact))
 
 
+def test_those_that_take_double_precision_compute_in_it(entry: Entry[ForwardModel]):
+    """Whatever their images are: the ends of runs are judged so."""
+    A = entry.build({}, image=Space((1, 20, 24)))
+    if not A.takes_double:
+        pytest.skip("single precision only")
+    rng = _rng()
+    x, y = wide(A.domain.random(rng)), wide(A.codomain.random(rng))
+    forth, back, solved = A.apply(x), A.adjoint(y), A.resolvent(x, 0.1)
+    assert {u.dtype for u in (back, A.gram(x), solved)} == {torch.float64}
+    room = 1e-13 * float(norm(x)) * float(norm(y))
+    assert abs(float(inner(forth, y)) - float(inner(x, back))) <= room
+    assert float(norm(A.gram(x) - A.adjoint(forth))) <= 1e-13 * float(norm(x))
+
+
 def test_seeds_repeat_and_the_global_generator_is_not_used(entry: Entry[ForwardModel]):
     state = torch.get_rng_state()
     results = []

@@ -422,6 +422,21 @@ def test_after_the_run_the_theorems_are_put_to_the_test(worker):
     assert chart.is_final
 
 
+def test_after_the_run_of_a_network_its_end_is_certified_in_double_precision(worker):
+    job = start(worker, Scenario(size=32, operator=Choice("denoising")), is_checked=True)
+    until(lambda: job.state in OVER)
+    assert "slip" in {p.key for p in job.snapshot().probes}
+    rows = {g.key: g for g in job.guarantees()}
+    assert {rows[key].status for key in ("uniqueness", "error", "stability")} == {"certified"}
+    assert {g.key for g in rows.values() if "measured, not proved" in g.reason} == {
+        "contraction",
+        "expansion",
+        "rate",
+        "error",
+    }
+    assert "except at the last iterate" in rows["error"].reason
+
+
 def test_of_large_images_fewer_iterates_are_kept_the_first_and_the_newest_always():
     x = torch.zeros(1, 1, 8, 8)
     book = Logbook(x, room=20 * x.nbytes)

@@ -8,6 +8,7 @@ from deqviz.core.space import Image, norm
 from deqviz.diagnostics.lipschitz import Lipschitz
 from deqviz.experiments.robustness._solution_map import Reached
 from deqviz.experiments.robustness._solutions import monotonicity
+from deqviz.methods._base import enclosed_gap
 from deqviz.methods.mol import Mol
 
 PRODUCTS = 12
@@ -35,12 +36,16 @@ class Certified:
         """λ/m: what follows from ‖Δx‖ ≤ (λ/m)‖A*Δy‖ and ‖A‖ ≤ 1."""
         return None if self.strength is None else 1 / self.strength
 
-    def distance(self, reached: Reached) -> list[float | None]:
-        """How far each image may be from the exact one."""
+    def distance(self, method: Method, problem: Problem, reached: Reached) -> float | None:
+        """How far the one image that was reached on this problem may be from the exact one.
+
+        By the gap in double precision where what that loses is proved, else by that of the run and `floor`.
+        """
         if self.error is None or self.floor is None:
-            return [None] * len(reached.x)
-        far = self.error * reached.gap.double() + self.floor * norm(reached.x).double()
-        return [float(d) for d in far.cpu()]
+            return None
+        if (enclosed := enclosed_gap(method, problem, reached.x)) is not None:
+            return self.error * sum(enclosed)
+        return self.error * float(reached.gap) + self.floor * float(norm(reached.x))
 
 
 def certified(method: Method, problem: Problem, clean: Image) -> Certified:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -141,12 +141,12 @@ class _Attack:
         data = y + torch.cat([random, ascent.change])
         guess = _joined(clean, len(random), ascent.reached)
         reached = yield from _counted(self.solution.reach(data, guess, e.tolerance), self.evaluations)
-        self._write(level, data - y, clean, reached)
+        self._write(level, data, clean, reached)
 
-    def _write(self, level: float, change: Data, clean: Reached, reached: Reached) -> None:
+    def _write(self, level: float, data: Data, clean: Reached, reached: Reached) -> None:
         """Of all images the one that moved furthest, per unit of its own change."""
-        e, A = self.experiment, self.experiment.problem.operator
-        delta = reached.x - clean.x
+        e, A, method = self.experiment, self.experiment.problem.operator, self.contestant.method
+        delta, change = reached.x - clean.x, data - e.problem.data
         gains = [float(g) for g in (norm(delta).double() / norm(change).double()).cpu()]
         if not all(map(math.isfinite, gains)):
             raise ArithmeticError("a disturbed image is no longer finite")
@@ -155,9 +155,10 @@ class _Attack:
         drawn = max(range(n), key=gains.__getitem__)
         delta, change = delta[worst : worst + 1], change[worst : worst + 1]
         back = A.adjoint(change)
+        attacked = replace(e.problem, data=data[worst : worst + 1])
         clean_distance, attacked_distance = (
-            self.certificate.distance(clean)[0],
-            self.certificate.distance(reached)[worst],
+            self.certificate.distance(method, e.problem, clean),
+            self.certificate.distance(method, attacked, reached.item(worst)),
         )
         self.row = RobustnessRow(
             self.contestant.key,
