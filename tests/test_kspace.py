@@ -254,6 +254,26 @@ def test_one_coil_and_slices(samples):
     assert scan(hdf5(stack), 99).number == 4
 
 
+def test_an_archive_of_arrays_is_k_space_where_its_array_is_complex(samples):
+    def npz(**arrays):
+        file = io.BytesIO()
+        np.savez_compressed(file, **arrays)
+        return file.getvalue()
+
+    plain = scan(npy(samples)).samples
+    for data in (
+        npz(kspace=samples, mask=np.ones(W)),
+        npz(anything=samples),
+        npz(image=np.ones((40, 40)), kspace=samples),
+    ):
+        assert is_kspace(data)
+        np.testing.assert_array_equal(scan(data).samples, plain)
+    assert scan(npz(kspace=np.stack([samples] * 3)), 3).number == 3
+    assert not is_kspace(npz(image=np.ones((40, 40)), other=samples))
+    assert not is_kspace(npz(a=samples, b=samples))
+    assert not is_kspace(b"PK damaged")
+
+
 def test_single_coil_files_of_fastmri_have_slices_in_front(samples):
     file = io.BytesIO()
     with h5py.File(file, "w") as archive:

@@ -28,8 +28,8 @@ def open(
 
     `source` is a path, or the bytes of a file that somebody sent, of which less is accepted; whatever they
     are, a process of its own reads them. Of an image neither side is above `side`, and `window` are the
-    numbers that become 0 and 1 where the type of the numbers does not say it. Of k-space, NPY of
-    coil × ky × kx or HDF5 with a data set `kspace` of that shape, as fastMRI publishes it, the slice of this
+    numbers that become 0 and 1 where the type of the numbers does not say it. Of k-space, NPY or NPZ of
+    coil × ky × kx, or HDF5 with a data set `kspace` of that shape, as fastMRI publishes it, the slice of this
     `number` is read, the middle one without; zero frequency stands in the middle. Without `is_scaled` all
     numbers stay as they are: those of images in [0, 1], and those of k-space.
     Raises FileError, and nothing else, with one sentence for the person whose file it is.
@@ -44,27 +44,18 @@ def open(
         raise FileError("The file is empty: choose another one.")
     if settings.is_settings(name or "", data):
         return Settings(settings.read(data))
-    if kspace_formats.is_kspace(data):
-        return _kspace(data, number, is_scaled=is_scaled)
-    if len(data) > most:
-        raise FileError(
-            f"The file has {len(data) / 2**20:.1f} MB and the limit is {most >> 20} MB: "
-            "make it smaller or compress it."
-        )
-    window = window if is_scaled else (0.0, 1.0)
-    values, facts = reader.apart("image", data, side=side, pixels=pixels, window=window)
-    width, height = facts["size"]
-    return Image(hashlib.sha256(data).hexdigest(), values, (width, height), tuple(facts["notes"]))
-
-
-def _kspace(data: bytes, number: int | None, *, is_scaled: bool) -> KSpace:
     if len(data) > kspace_formats.MAX_BYTES:
         raise _too_large(len(data))
-    samples, facts = reader.apart("kspace", data, number=number, is_scaled=is_scaled)
+    asked = {"side": side, "pixels": pixels, "most": most, "window": window}
+    values, facts = reader.apart("file", data, **asked, number=number, is_scaled=is_scaled)
+    digest = hashlib.sha256(data)
+    if facts["what"] == "image":
+        width, height = facts["size"]
+        return Image(digest.hexdigest(), values, (width, height), tuple(facts["notes"]))
     place = (facts["number"] - 1).to_bytes(4, "little")
-    digest = hashlib.sha256(hashlib.sha256(data).digest() + place).hexdigest()
-    height, width = samples.shape[1:]
-    return KSpace(digest, samples, (width, height), facts["number"], facts["slices"])
+    height, width = values.shape[1:]
+    slices = facts["number"], facts["slices"]
+    return KSpace(hashlib.sha256(digest.digest() + place).hexdigest(), values, (width, height), *slices)
 
 
 def _local(path: Path) -> bytes:

@@ -5,7 +5,6 @@ Imports no torch: a reader (deqviz/io/reader.py) must start quickly.
 
 import io
 import math
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,32 +12,22 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float32
-from numpy.lib import format as npy
 from PIL import ExifTags, ImageOps, UnidentifiedImageError
 from PIL import Image as Pillow
 
 from deqviz.core.size import fitted
-from deqviz.io import tiff
-from deqviz.io.budget import MAX_PIXELS, MAX_UNPACKED, MIN_SIDE, FileError, too_many, written
+from deqviz.io import numpy_formats, tiff
+from deqviz.io.budget import MAX_PIXELS, MIN_SIDE, FileError, too_many, written
 
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")
 NAMES = f"{', '.join(FORMATS)}, NPY or NPZ"
 SUFFIXES = ("png", "jpg", "jpeg", "tif", "tiff", "webp", "bmp", "gif", "npy", "npz")
 """What a file picker should offer; `unpack` trusts the content alone."""
 
-_HEADERS = {
-    (1, 0): npy.read_array_header_1_0,
-    (2, 0): npy.read_array_header_2_0,
-    (3, 0): npy.read_array_header_2_0,  # differs in the letters of names, which plain numbers do not have
-}
-_HEADER = 2**17
-"""Bytes that a header of NPY is looked for in; NumPy itself reads none of more than 10,000."""
-_PIECE = 2**20
-_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""The only ones of ZIP that stop where they are told to; the others unpack a piece to its end."""
 _DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 _LYING = (5, 6, 7, 8)  # EXIF orientations that swap width and height
-_TWELVE_BIT_WHITE = 4095
+_WHITES = {1023: 10, 4095: 12, 16383: 14, 65535: 16}
+"""What cameras and scanners keep in 16 bits, and how many of them they use."""
 _ROWS = 256
 _MAX_EXIF = 2**20
 _SCAN, _MAX_SCANS = b"\xff\xda", 64
@@ -90,10 +79,10 @@ def unpack(
 
 def _pixels(data: bytes, asked: Asked) -> _Read:
     """What the content says it is, read in its own way."""
-    if data.startswith(npy.MAGIC_PREFIX):
-        return _from_array(_read_npy(io.BytesIO(data)), asked)
-    if data.startswith(b"PK"):
-        return _from_array(_read_npz(data), asked)
+    if numpy_formats.is_npy(data):
+        return _from_array(numpy_formats.npy(io.BytesIO(data)), asked)
+    if numpy_formats.is_npz(data):
+        return _from_array(numpy_formats.npz(data, ("image", "x")), asked)
     if tiff.is_tiff(data):
         return _from_tiff(data, asked)
     try:
@@ -196,7 +185,7 @@ def _as_in(header: tiff.Header, values: np.ndarray) -> np.ndarray:
 
 def _white_of(values: np.ndarray) -> int:
     """White as `_to_unit_range` will take it."""
-    return next(top for top in (1, _TWELVE_BIT_WHITE, 65535) if values.max() <= top)
+    return next(top for top in (1, *_WHITES) if values.max() <= top)
 
 
 def _from_array(values: np.ndarray, asked: Asked) -> _Read:
@@ -254,10 +243,10 @@ def _to_unit_range(
     bits = 8 * planes.dtype.itemsize if planes.dtype.kind == "u" else 0
     if bits == 8:
         return lambda part: part.astype(np.float32) / 255, []
-    if bits == 16 and high > _TWELVE_BIT_WHITE:
-        return lambda part: part.astype(np.float32) / 65535, []
     if bits == 16 and high > 1:
-        return lambda part: part.astype(np.float32) / _TWELVE_BIT_WHITE, ["12-bit values divided by 4095"]
+        white = next(top for top in _WHITES if high <= top)
+        note = [] if white == 65535 else [f"{_WHITES[white]}-bit values divided by {white}"]
+        return lambda part: part.astype(np.float32) / white, note
     # What is darker than the first grey of 8 bits is no picture in [0, 1]: the range is another.
     if low >= 0 and high <= 1 and not 0 < high < 1 / 255:
         return lambda part: part.astype(np.float32), []
@@ -294,50 +283,3 @@ def _grey_if_grey(pixels: np.ndarray) -> np.ndarray:
     """One channel where three say the same: a grey image saved as colour is still grey."""
     is_grey = pixels.shape[2] == 3 and (pixels == pixels[:, :, :1]).all()
     return pixels[:, :, :1] if is_grey else pixels
-
-
-def _read_npy(file: io.BufferedIOBase) -> np.ndarray:
-    """An array of NPY, as many bytes as its header says and no more; what comes after them is left."""
-    start = file.read(_HEADER)
-    head = io.BytesIO(start)
-    version = npy.read_magic(head)
-    if version not in _HEADERS:
-        raise FileError("The file is of a later version of NPY: save it again with numpy.save.")
-    shape, is_column_major, kind = _HEADERS[version](head)
-    if kind.hasobject:
-        raise FileError("The file holds Python objects, which are not opened: save a plain array of numbers.")
-    if math.prod(shape) * kind.itemsize > MAX_UNPACKED:
-        raise FileError("The array takes more than 128 MB: save a smaller image.")
-    if kind.itemsize == 0 or min(shape, default=1) < 1:
-        return np.empty(shape, kind)  # which says by its shape or kind what is wrong with it
-    values = np.empty(math.prod(shape), kind)
-    room = values.view(np.uint8)
-    at = head.readinto(room.data)
-    while at < len(room) and (piece := file.read(min(_PIECE, len(room) - at))):
-        room[at : at + len(piece)] = np.frombuffer(piece, np.uint8)
-        at += len(piece)
-    if at < len(room):
-        raise FileError("The array is damaged or cut off: save or download it again.")
-    return values.reshape(shape, order="F" if is_column_major else "C")
-
-
-def _read_npz(data: bytes) -> np.ndarray:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        arrays = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
-        arrays = {key: entry for key, entry in arrays.items() if entry.filename.endswith(".npy")}
-        if not arrays:
-            raise FileError("The archive holds no NumPy array: write it with numpy.savez(file, image=x).")
-        named = [key for key in ("image", "x", *arrays) if key in arrays]
-        if len(arrays) > 1 and named[0] not in ("image", "x"):
-            raise FileError(
-                f"The archive holds {len(arrays)} arrays: name the one to use, numpy.savez(file, image=x)."
-            )
-        entry = arrays[named[0]]
-        if entry.compress_type not in _PACKED:
-            raise FileError(
-                "The archive is packed in a way that is not read here: write it with numpy.savez."
-            )
-        # What the directory says of its length may be a lie: the array's own header says how much is read.
-        with archive.open(entry) as file:
-            assert isinstance(file, io.BufferedIOBase)
-            return _read_npy(file)

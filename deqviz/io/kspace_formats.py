@@ -1,4 +1,4 @@
-"""Formats of k-space, NPY and HDF5, from bytes to numbers: checked before a sample is unpacked.
+"""Formats of k-space, NPY, NPZ and HDF5, from bytes to numbers: checked before a sample is unpacked.
 
 Imports no torch: a reader (deqviz/io/reader.py) must start quickly.
 """
@@ -13,12 +13,14 @@ import h5py
 import numpy as np
 from h5py import h5z  # type: ignore[attr-defined]
 from jaxtyping import Complex64
-from numpy.lib import format as npy
 
+from deqviz.io import numpy_formats
 from deqviz.io.budget import MAX_UNPACKED, MIN_SIDE, FileError, unpacks_within, written
 
 SUFFIXES = ("h5", "hdf5")
-"""What a file picker should offer beside the images, NPY being among them already."""
+"""What a file picker should offer beside the images, NPY and NPZ being among them already."""
+NAMES = ("kspace", "image", "x")
+"""Of the array to take from an archive, the first that is there."""
 MAX_BYTES = 200 * 2**20
 """Of a file; as much as `server.maxUploadSize`."""
 MAX_SIDE, MAX_COILS, MAX_SLICES = 4096, 64, 65536
@@ -34,10 +36,11 @@ _AXES = "save it as coil × ky × kx"
 
 
 def is_kspace(data: bytes) -> bool:
-    """Whether the content is HDF5 or a complex NPY: everything else is left to the reader of images."""
-    # Only looked at: the server itself asks, and parses nothing that somebody sent.
+    """Whether the content is HDF5, or complex NPY or NPZ: everything else is left to the reader of images."""
+    if numpy_formats.is_npz(data):
+        return numpy_formats.is_complex(data, NAMES)
     return data.startswith(_HDF5) or (
-        data.startswith(npy.MAGIC_PREFIX) and _COMPLEX.search(data, 0, 512) is not None
+        numpy_formats.is_npy(data) and _COMPLEX.search(data, 0, 512) is not None
     )
 
 
@@ -51,7 +54,10 @@ def unpack(
     Raises FileError, and nothing else, whatever the bytes are.
     """
     try:
-        array, shape, at = _read_hdf5(data, number) if data.startswith(_HDF5) else _read_npy(data, number)
+        if data.startswith(_HDF5):
+            array, shape, at = _read_hdf5(data, number)
+        else:
+            array, shape, at = (_read_npz if numpy_formats.is_npz(data) else _read_npy)(data, number)
         samples = _checked(array.reshape(shape[1:]), is_scaled=is_scaled)
         return samples, {"number": at + 1, "slices": shape[0]}
     except FileError:
@@ -119,11 +125,16 @@ def _place(number: int | None, slices: int) -> int:
     return slices // 2 if number is None else min(max(number, 1), slices) - 1
 
 
+def _read_npz(data: bytes, number: int | None) -> tuple[np.ndarray, tuple[int, int, int, int], int]:
+    values = numpy_formats.npz(data, NAMES)
+    whole = _slices(values.shape, values.dtype)
+    at = _place(number, whole[0])
+    return values.reshape(whole)[at], whole, at
+
+
 def _read_npy(data: bytes, number: int | None) -> tuple[np.ndarray, tuple[int, int, int, int], int]:
     file = io.BytesIO(data[: 2**17])
-    is_first = npy.read_magic(file) == (1, 0)
-    read = npy.read_array_header_1_0 if is_first else npy.read_array_header_2_0
-    shape, is_column_major, kind = read(file)
+    shape, is_column_major, kind = numpy_formats.header(file)
     whole = _slices(shape, kind)
     count = math.prod(whole)
     if len(data) - file.tell() < count * kind.itemsize:

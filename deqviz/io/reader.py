@@ -41,6 +41,22 @@ _SPENT = -signal.SIGXCPU if hasattr(signal, "SIGXCPU") else None  # Windows has 
 Facts = dict[str, Any]
 
 
+def _file(
+    data: bytes, *, side: int, pixels: int, most: int, window: Any, number: int | None, is_scaled: bool
+) -> tuple[np.ndarray, Facts]:
+    """An image or k-space, told by the content; an image's file may have `most` bytes."""
+    if kspace_formats.is_kspace(data):
+        values, facts = kspace_formats.unpack(data, number, is_scaled=is_scaled)
+        return values, {"what": "kspace", **facts}
+    if len(data) > most:
+        raise FileError(
+            f"The file has {len(data) / 2**20:.1f} MB and the limit is {most >> 20} MB: "
+            "make it smaller or compress it."
+        )
+    values, facts = image_formats.unpack(data, side, pixels, window if is_scaled else (0.0, 1.0))
+    return values, {"what": "image", **facts}
+
+
 def _table(data: bytes, **options: Any) -> tuple[np.ndarray, Facts]:
     from deqviz.io import table_formats  # Arrow, for which images need not wait
 
@@ -48,16 +64,11 @@ def _table(data: bytes, **options: Any) -> tuple[np.ndarray, Facts]:
 
 
 READERS: dict[str, Callable[..., tuple[np.ndarray, Facts]]] = {
-    "image": image_formats.unpack,
-    "kspace": kspace_formats.unpack,
+    "file": _file,
     "table": _table,
 }
 """What a reader can be told to do with the bytes of a file."""
-KINDS = {
-    "image": ("float32", MAX_UNPACKED),
-    "kspace": ("complex64", MAX_UNPACKED),
-    "table": ("uint8", MAX_LINES),
-}
+KINDS = {"file": (("float32", "complex64"), MAX_UNPACKED), "table": (("uint8",), MAX_LINES)}
 """And of what numbers its answer is, and of how many bytes at most."""
 
 COMMAND = (sys.executable, "-P", "-c", "from deqviz.io.reader import main; main()")
@@ -142,14 +153,14 @@ def _asked(
     raise FileError("The file is damaged, or too much for this server: save it again, or make it smaller.")
 
 
-def _answer(stream: io.BufferedIOBase, kind: str, most: int) -> tuple[np.ndarray, Facts] | None:
+def _answer(stream: io.BufferedIOBase, kinds: tuple[str, ...], most: int) -> tuple[np.ndarray, Facts] | None:
     """What came back, None if that is no whole answer; raises FileError with the reader's own sentence."""
     try:
         facts = json.loads(stream.readline(LINE))
         if "error" in facts:
             raise FileError(str(facts["error"]))
-        shape = tuple(int(n) for n in facts.pop("shape"))
-        if math.prod(shape) * np.dtype(kind).itemsize > most or min(shape) < 1:
+        shape, kind = tuple(int(n) for n in facts.pop("shape")), facts.pop("kind")
+        if kind not in kinds or math.prod(shape) * np.dtype(kind).itemsize > most or min(shape) < 1:
             return None
         values = np.empty(shape, kind)
         room, at = values.data.cast("B"), 0
@@ -201,7 +212,7 @@ def main() -> None:
     except MemoryError:
         facts = {"error": "The file is too large to unpack here: make it smaller and try again."}
     else:
-        facts |= {"shape": values.shape}
+        facts |= {"shape": values.shape, "kind": str(values.dtype)}
     answer.write(json.dumps(facts).encode() + b"\n")
     if values is not None:
         answer.write(values.data.cast("B"))

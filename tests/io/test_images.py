@@ -170,6 +170,16 @@ def test_sixteen_bits(make: Callable[[np.ndarray], bytes]) -> None:
     assert dim.notes == ("12-bit values divided by 4095",)
 
 
+@pytest.mark.parametrize(("bits", "kind"), [(10, "<u2"), (12, ">u2"), (14, "<u2"), (16, ">u2")])
+@pytest.mark.parametrize("make", [npy, tiff, lambda a: encoded(Pillow.fromarray(a.astype("<u2")), "PNG")])
+def test_sixteen_bits_hold_as_many_as_were_used(bits: int, kind: str, make: Callable[..., bytes]) -> None:
+    white = 2**bits - 1
+    values = np.linspace(0, white, 48 * 64).round().reshape(48, 64)
+    found = read("", make(values.astype(kind)))
+    np.testing.assert_allclose(pixels(found)[:, :, 0], values / white, atol=1e-6)
+    assert found.notes == (() if bits == 16 else (f"{bits}-bit values divided by {white}",))
+
+
 def test_big_endian_numbers() -> None:
     deep = (GREY * 65535).round().astype(">u2")
     np.testing.assert_allclose(pixels(read("a.npy", npy(deep)))[:, :, 0], deep / 65535, atol=1e-7)
@@ -436,7 +446,7 @@ BAD: dict[str, tuple[bytes | Callable[[], bytes], str]] = {
     "nan": (npy(np.where(GREY > 0.9, np.nan, GREY)), "NaN or infinite values"),
     "nan in tiff": (tiff(np.where(GREY > 0.9, np.nan, GREY).astype(np.float32)), "NaN or infinite"),
     "inf": (npy(np.where(GREY > 0.9, np.inf, GREY)), "NaN or infinite values"),
-    "complex": (npz(x=GREY + 1j * GREY), "complex: save its magnitude"),
+    "complex": (tiff((GREY + 1j * GREY).astype(np.complex64)), "complex: save its magnitude"),
     "objects": (npy(np.array([[{}] * 40] * 40, dtype=object)), "Python objects, which are not opened"),
     "strings": (npy(np.array([["a"] * 40] * 40)), "something other than numbers"),
     "dates": (npy(np.zeros((40, 40), "M8[s]")), "something other than numbers"),

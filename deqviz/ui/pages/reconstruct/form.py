@@ -130,9 +130,9 @@ def _picture() -> None:
                 max_upload_size=MAX_BYTES >> 20,
             ),
             st.file_uploader(
-                "Complex k-space, coil × ky × kx, as NPY or HDF5",
+                "Complex k-space, coil × ky × kx, as NPY, NPZ or HDF5",
                 key="scan",
-                type=["npy", *kspace_formats.SUFFIXES],
+                type=["npy", "npz", *kspace_formats.SUFFIXES],
             ),
         )
         files = {file.file_id: file for file in offered if file is not None}
