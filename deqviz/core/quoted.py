@@ -48,3 +48,8 @@ def printable(text: str) -> str:
     return "".join(
         c.encode("unicode_escape").decode() if unicodedata.category(c) in _OBEYED else c for c in text
     )
+
+
+def named(file: str) -> str:
+    """The name of a file in a message: on one line, and of a long one both ends."""
+    return clipped(printable(file))

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from deqviz import images, io
-from deqviz.core.quoted import clipped, printable, quoted
+from deqviz.core.quoted import named, printable, quoted
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def files_of(folder: Path, pattern: str) -> Sequence[Path]:
 
 def read(file: Path) -> Shown:
     """The image in a file; raises ValueError for one that is none."""
-    name = clipped(printable(file.name))
+    name = named(file.name)
     try:
         found = io.open(file)
     except io.FileError as error:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from deqviz.core.quoted import clipped, printable
+from deqviz.core.quoted import named
 from deqviz.core.replacement import replacement
 from deqviz.io import reader, table_formats
 from deqviz.io.table_formats import MAX_BYTES
@@ -48,7 +48,7 @@ def opened(data: bytes, name: str = "The file") -> tuple[Measured, ...]:
 
     Raises ValueError, and nothing else, with one sentence for whatever is wrong.
     """
-    name = clipped(printable(name))
+    name = named(name)
     if len(data) > MAX_BYTES:
         raise ValueError(f"{name} has {len(data) / 1e6:.1f} MB, and {MAX_BYTES // 10**6} MB is the most.")
     told, _ = reader.apart("table", data, name=name)

@@ -4,7 +4,7 @@ import streamlit as st
 import torch
 
 from deqviz import images, io
-from deqviz.core.quoted import clipped
+from deqviz.core.quoted import named
 from deqviz.io.budget import MAX_BYTES
 from deqviz.io.image_formats import NAMES, SUFFIXES
 from deqviz.ui.components.text import plain
@@ -25,7 +25,7 @@ def pick(key: str, side: int = io.SIDE) -> str:
             try:
                 picked = _kept(io.open(file.getvalue(), file.name, side=side))
             except io.FileError as error:
-                refusal = f"{clipped(file.name)}: {error}"
+                refusal = f"{named(file.name)}: {error}"
         st.session_state[f"_{key}"] = (now, refusal)
     if refusal:
         st.error(plain(refusal))

@@ -137,6 +137,12 @@ def test_a_bad_upload_says_what_is_wrong_and_changes_nothing():
         assert at.session_state.job.id == before
 
 
+def test_a_name_of_a_file_is_one_line_in_a_message():
+    at = settle(opened())
+    at.file_uploader(key="upload").upload("\x1b[2J\n.png", b"no picture", "image/png").run()
+    assert at.error[0].value.isprintable()
+
+
 def test_the_uploads_note_says_the_size_that_is_used():
     at = arrive(opened())
     at.file_uploader(key="upload").upload("mine.png", png(LARGE), "image/png").run()

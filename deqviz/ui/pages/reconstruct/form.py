@@ -8,7 +8,7 @@ import streamlit as st
 import torch
 
 from deqviz import images, io, kspace
-from deqviz.core.quoted import clipped
+from deqviz.core.quoted import named
 from deqviz.core.registry import Choice, Registry, params_of
 from deqviz.core.size import fitted
 from deqviz.io import image_formats, kspace_formats, settings
@@ -202,7 +202,7 @@ def _receive(name: str, data: bytes, file_id: str, number: int | None) -> None:
             case io.KSpace() as found:
                 _show_scan(found, file_id)
     except ValueError as error:
-        st.session_state.upload_error = f"{clipped(name)}: {error}"
+        st.session_state.upload_error = f"{named(name)}: {error}"
     else:
         st.rerun()
 
