@@ -88,7 +88,7 @@ def _pixels(data: bytes, asked: Asked) -> _Read:
     try:
         picture = Pillow.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
-        raise FileError(f"The file is not an image that can be read here: upload {NAMES}.") from None
+        raise FileError(f"The file is not an image that can be read here: choose {NAMES}.") from None
     with picture:
         depth = 8
         if picture.format == "JPEG" and data.count(_SCAN) > _MAX_SCANS:

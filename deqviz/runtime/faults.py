@@ -2,7 +2,7 @@
 
 import torch
 
-from deqviz.core.quoted import capitalised, clipped
+from deqviz.core.quoted import capitalised, clipped, said
 from deqviz.networks._weights import WeightsError
 
 
@@ -14,15 +14,8 @@ def sentence(error: BaseException, where: str, *, own: tuple[type[Exception], ..
     """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return "The device ran out of memory: choose a smaller image, or close other runs."
-    text = _text(error)
+    text = said(error)
     if isinstance(error, (WeightsError, *own)) and text:
         return f"{capitalised(text)}{'' if text.endswith('.') else '.'}"
     name = type(error).__name__
     return f"{where} ({name}: {clipped(text, 400)})." if text else f"{where} ({name})."
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except BaseException:  # its own __str__ failed
-        return ""

@@ -164,13 +164,21 @@ def _write_csv(rows: "Sequence[Measured]", path: Path) -> None:
     table.writerows(plain)
     try:
         if path.exists():
+            if not path.is_file():
+                raise ValueError(f"{path} is no file: move it away, then give --csv again.")
             with path.open("rb") as file:
-                if file.read(5) not in (b"cell,", b"cell\n", b""):
+                if not _is_ours(file.readline(2**16)):
                     raise ValueError(f"{path} is no table of a sweep: move it away, then give --csv again.")
         with replacement(path) as file:
             file.write(text.getvalue().encode())
     except OSError as error:
         raise ValueError(f"{path} cannot be written: {because(error)}. The table is there.") from None
+
+
+def _is_ours(header: bytes) -> bool:
+    """Whether a CSV begins as those of this command do, today's and earlier ones, or is empty."""
+    names = header.decode(errors="replace").strip().split(",")
+    return names in ([""], ["cell"]) or (names[0] == "cell" and {"picture", "method", "seed"} <= set(names))
 
 
 def _left_out(count: int, what: str) -> str:

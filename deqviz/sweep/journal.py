@@ -39,7 +39,8 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         """Of the table at `path`; nothing is read yet."""
-        self.path = path
+        # A link is a place of the table's, on another disk maybe: not to be replaced by a file.
+        self.path = path = path.resolve() if path.is_symlink() else path
         self.file = path.with_name(f"{path.name}.journal")
         self.torn = 0
         self.damage: tuple[str, ...] = ()
@@ -62,11 +63,11 @@ class Journal:
             raise
         try:
             left_over = self._left_over()
-            old_rows, self.damage = table.salvaged(self.path) if self.path.exists() else ((), ())
+            old_rows, self.damage = self._table()
             self.rows = table.merged(old_rows, left_over)
             if self.damage:
                 self._keep_table()
-            if self.damage or len(self.rows) > len(old_rows):
+            if self.damage or left_over:
                 self._fold(self.rows.values())
             self._empty()
         except BaseException:
@@ -101,12 +102,25 @@ class Journal:
         if not is_own:
             raise ValueError(f"Another sweep is writing {self.path}: wait for it, or choose another --out.")
 
+    def _table(self) -> tuple[tuple[Measured, ...], tuple[str, ...]]:
+        if not self.path.exists():
+            return (), ()
+        if not self.path.is_file():  # a pipe would be waited for
+            raise ValueError(f"{self.path} is no file: choose another --out.")
+        return table.salvaged(self.path)
+
     def _keep_table(self) -> None:
         """The table as it is, under another name beside the one that will be written."""
-        aside = self.path.with_name(f"{self.path.name}.damaged")
-        with contextlib.suppress(OSError):  # there is one already, or the disk knows no links
-            os.link(self.path, aside)
+        for number in ("", *range(2, 1000)):
+            aside = self.path.with_name(f"{self.path.name}.damaged{number}")
+            try:
+                os.link(self.path, aside)
+            except FileExistsError:
+                continue
+            except OSError:  # the disk knows no links
+                return
             self.kept = aside
+            return
 
     def _left_over(self) -> list[Measured]:
         """The rows of a sweep that was killed; lines that are none are counted in `torn`."""

@@ -55,7 +55,9 @@ def measuring(cell: Cell) -> Generator[int, None, Measured]:
         return _row(cell, "refused", _sentence(error))
     except MemoryError:
         return _row(cell, "failed", "There was not enough memory.")
-    except (Exception, SystemExit) as error:  # a sweep of a night must not end at one cell
+    except KeyboardInterrupt:  # of whoever watches, as far as anybody can tell
+        raise
+    except BaseException as error:  # a sweep of a night must not end at one cell
         # torch says of exhausted memory that it is a RuntimeError
         return _row(cell, "failed", _sentence(error, type(error).__name__))
 

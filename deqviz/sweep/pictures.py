@@ -33,6 +33,8 @@ def files_of(folder: Path, pattern: str) -> Sequence[Path]:
     path = Path(pattern)
     base, rest = (Path(path.anchor), str(path.relative_to(path.anchor))) if path.anchor else (folder, pattern)
     try:
+        if (base / rest).is_file():  # as it stands: a name may hold brackets
+            return [base / rest]
         files = sorted(file for file in base.glob(rest) if file.is_file())
     except OSError:  # longer than the disk's names
         files = []

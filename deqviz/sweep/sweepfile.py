@@ -25,6 +25,8 @@ MOST = 100_000
 """Cells of one sweep: each is a row of about 600 bytes."""
 BYTES = 16 * 2**20
 """The largest file."""
+DOTS = 10**8
+"""Of every line squared: parsing them takes some seconds."""
 TITLE = 200
 """Letters of the longest title of a method."""
 _OWN = {p.name: p for p in params_of(Scenario)}
@@ -143,6 +145,9 @@ def parse(text: str, folder: Path = Path(), name: str = "sweep") -> Sweep:
 
 
 def _loaded(text: str) -> Mapping[str, Any]:
+    # A key of n names takes as long as n²: those of people have a handful.
+    if sum(line.count(".") ** 2 for line in text.splitlines()) > DOTS:
+        raise ValueError("A line of it has too many dots for a sweep: give pictures by * and not one by one.")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

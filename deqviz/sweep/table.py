@@ -75,8 +75,5 @@ def _rows(lines: Iterable[Any]) -> tuple[tuple[Measured, ...], tuple[str, ...]]:
 
 
 def merged(old_rows: Sequence[Measured], fresh: Iterable[Measured]) -> dict[str, Measured]:
-    """By their cells, each once: the first that came."""
-    rows = {row.cell: row for row in old_rows}
-    for row in fresh:
-        rows.setdefault(row.cell, row)
-    return rows
+    """By their cells, each once: of two the fresh one, for what was run again was to be."""
+    return {row.cell: row for row in (*old_rows, *fresh)}

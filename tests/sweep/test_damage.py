@@ -1,5 +1,6 @@
 """Sweeps and what is foreign, damaged or too large: one sentence, nothing lost, nothing of others touched."""
 
+import asyncio
 import codecs
 import json
 import math
@@ -20,6 +21,7 @@ from PIL import Image as Pillow
 
 from deqviz import cli
 from deqviz.io import table_formats
+from deqviz.scenario import Scenario
 from deqviz.sweep import command, measure, pictures, sweepfile, table
 from deqviz.sweep.journal import Journal
 from deqviz.sweep.row import Measured
@@ -65,6 +67,7 @@ def is_sentence(text: str) -> bool:
         (f"seeds = {'[' * DEEP}{']' * DEEP}", "too deep"),
         (f"operators = {'[{a=' * DEEP}1{'}]' * DEEP}", "too deep"),
         (f"operators = [{{ key = 'tv', {'a.' * DEEP}a = 1 }}]", "too deep"),
+        (f"size.{'a.' * 20_000}a = 1", "too many dots"),
         (f"size = 1{'0' * 400}", "Image size"),
         (f"size = {'9' * 9000}", "thousands of digits"),
         (f"size = 0x{'f' * 9000}", "Image size (longer side) is a number of thousands of digits"),
@@ -169,7 +172,7 @@ def test_no_name_of_a_file_or_of_a_method_commands_a_terminal(
     # And where the message is of the file itself.
     (tmp_path / "d\x1b[2J.png").write_text("none")
     assert swept(tmp_path, text) == 1
-    assert r"pictures: d\x1b[2J.png is no image" in capsys.readouterr().err
+    assert r"pictures: d\x1b[2J.png: The file is not an image" in capsys.readouterr().err
     assert command.main([str(tmp_path / "\x1b[2J.toml")]) == 1
     assert "\x1b" not in capsys.readouterr().err
 
@@ -496,3 +499,75 @@ def test_a_strange_table_is_refused_in_one_sentence(tmp_path: Path, rows: tuple[
         (tmp_path / "s.parquet").write_bytes(data)
         assert is_sentence(said(lambda d=data: table.opened(d, "a\x1b[2J\n.parquet")))
         assert is_sentence(said(lambda: table.read(tmp_path / "s.parquet")).replace(str(tmp_path), ""))
+
+
+# ---------------------------------------------------------------- what a tester found
+
+
+def test_a_row_of_a_retry_outlives_a_kill(tmp_path: Path, rows: tuple[Measured, ...]):
+    path = tmp_path / "s.parquet"
+    failed = replace(rows[0], state="failed", psnr=None, ssim=None, reason="Broken off.")
+    table.write([failed, rows[1]], path)
+    with Journal(path) as journal:
+        journal.forget([failed.cell])
+        journal.add(rows[0])  # and killed before it is folded
+    with Journal(path) as journal:
+        assert journal.rows[failed.cell].state == rows[0].state
+    assert [row.state for row in table.read(path)] == [row.state for row in rows[:2]]
+
+
+@pytest.mark.parametrize("name", ["s.parquet", "s.parquet.journal", "s.csv"])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]):
+    os.mkfifo(tmp_path / name)
+    assert swept(tmp_path, SMALL, "--csv") == 1
+    assert "is no file" in capsys.readouterr().err
+
+
+class _Broken(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("broken as well")
+
+
+@pytest.mark.parametrize("error", [BaseException("so"), GeneratorExit(), asyncio.CancelledError(), _Broken()])
+def test_whatever_a_method_raises_is_a_row(monkeypatch: pytest.MonkeyPatch, error: BaseException):
+    def fail(self: Scenario) -> None:
+        raise error
+
+    monkeypatch.setattr(Scenario, "build_method", fail)
+    row = measure.measure(parse(SMALL).cells()[0])
+    assert row.state == "failed"
+    assert row.reason.startswith(type(error).__name__)
+
+
+def test_a_csv_of_somebody_else_stays(tmp_path: Path):
+    (tmp_path / "s.csv").write_text("cell,count\nneuron,42\n")
+    assert swept(tmp_path, SMALL, "--csv") == 1
+    assert (tmp_path / "s.csv").read_text() == "cell,count\nneuron,42\n"
+    (tmp_path / "s.csv").unlink()
+    for _ in range(2):  # and its own is renewed
+        assert swept(tmp_path, SMALL, "--csv") == 0
+
+
+def test_a_table_behind_a_link_is_written_there(tmp_path: Path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "s.parquet").symlink_to(tmp_path / "disk" / "real.parquet")
+    assert swept(tmp_path) == 0
+    assert (tmp_path / "s.parquet").is_symlink()
+    assert len(table.read(tmp_path / "disk" / "real.parquet")) == 3
+
+
+def test_a_name_with_brackets_is_a_name(tmp_path: Path):
+    for name in ("img[1].png", "img1.png"):
+        Pillow.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / name)
+    assert [file.name for file in pictures.files_of(tmp_path, "img[1].png")] == ["img[1].png"]
+    assert [file.name for file in pictures.files_of(tmp_path, "img[0-9].png")] == ["img1.png"]
+
+
+def test_two_damaged_tables_are_both_kept(tmp_path: Path, rows: tuple[Measured, ...]):
+    path = tmp_path / "s.parquet"
+    for name in ("s.parquet.damaged", "s.parquet.damaged2"):
+        lines = [{**rows[0].plain(), "state": "unknown"}, rows[1].plain()]
+        with path.open("wb") as file:
+            table_formats.write(lines, file)
+        with Journal(path) as journal:
+            assert journal.kept == tmp_path / name
