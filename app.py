@@ -50,6 +50,11 @@ def visit() -> None:
 if __name__ == "__main__":
     visit()
 else:
+    from starlette.middleware import Middleware
+
+    from deqviz.ui.pages import PAGES
+    from deqviz.ui.shell.first_page import FirstPage
     from deqviz.ui.shell.server import MIDDLEWARE, greeting
 
-    app = st.App(__file__, middleware=MIDDLEWARE, lifespan=greeting)
+    first = Middleware(FirstPage, name=PAGES[0].name)
+    app = st.App(__file__, middleware=(*MIDDLEWARE, first), lifespan=greeting)
