@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
+from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config, file_util, net_util, url_util
+from streamlit.components.v2 import manifest_scanner
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.runtime.runtime_util import get_max_widget_state_size_bytes
 from streamlit.web.server.server_util import get_display_address, get_url, is_url_from_allowed_origins
@@ -194,6 +196,17 @@ def _refusal(scope: Scope) -> PlainTextResponse | None:
     return None
 
 
+_has_components = manifest_scanner._is_likely_streamlit_component_package
+
+
+def _has_readable_components(package: Distribution) -> bool:
+    """Whether Streamlit should look for components in a package: not where its metadata is damaged."""
+    try:
+        return _has_components(package)
+    except Exception:
+        return False
+
+
 MIDDLEWARE: Final = (Middleware(Guard), Middleware(Health), Middleware(Intake))
 
 
@@ -208,6 +221,8 @@ def _unknown() -> str | None:
 net_util.get_external_ip = net_util.get_internal_ip = _unknown
 # Once server.allowedHosts is set, its websocket would be closed to localhost and to addresses.
 starlette_websocket.is_host_allowed = is_own_host
+# One installed package with damaged metadata would end its search, and no page would have its components.
+manifest_scanner._is_likely_streamlit_component_package = _has_readable_components
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 from streamlit import config, net_util
+from streamlit.components.v2.manifest_scanner import scan_component_manifests
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
 
@@ -276,6 +277,16 @@ def test_who_reaches_an_address(address: str | None, is_public: bool) -> None:
 def test_nobody_is_asked_for_the_address_of_this_machine() -> None:
     assert net_util.get_external_ip() is None
     assert net_util.get_internal_ip() is None
+
+
+def test_a_package_with_damaged_metadata_costs_no_page_its_components(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = tmp_path / "damaged-0.3.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_bytes(b"Metadata-Version: 2.1\nName: \xff\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "deqviz" in [manifest.name for manifest, _ in scan_component_manifests()]
 
 
 def heard(*frames: bytes | str) -> list[str | None]:
