@@ -31,6 +31,7 @@ from streamlit.web.server.server_util import get_display_address, get_url
 from streamlit.web.server.starlette import starlette_websocket
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
+from deqviz.core.terminal import shown
 from deqviz.ui.shell.health import Health
 from deqviz.ui.shell.intake import Intake
 
@@ -302,5 +303,5 @@ async def greeting(_app: st.App) -> AsyncIterator[None]:
         place = config.get_option("browser.serverAddress")
     lines = [f"DEQViz is at {get_url(f'[{place}]' if ':' in place else place)}"]
     lines += [PUBLIC] if is_public(address) else []
-    print("", *lines, sep="\n  ", end="\n\n", flush=True)  # noqa: T201 — what `deqviz app` says
+    shown("\n  ".join(["", *lines]) + "\n\n", "deqviz")  # a server that nobody hears serves all the same
     yield

@@ -13,6 +13,7 @@ from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from starlette.types import Message, Receive, Scope, Send
 from streamlit import config, net_util
 from streamlit.components.v2.manifest_scanner import scan_component_manifests
@@ -204,6 +205,26 @@ def test_a_server_that_others_reach_says_so(running: Server, request: pytest.Fix
     place = "127.0.0.1" if "make app" in request.node.name else "localhost"
     assert f"DEQViz is at http://{place}:{running.port}\n" in greeting
     assert greeting.count(server.PUBLIC) == (place == "localhost")
+
+
+def test_a_server_whose_greeting_cannot_be_printed_serves_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served: list[bool] = []
+
+    async def serve() -> None:
+        async with server.greeting(st.App("app.py")):
+            served.append(True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.stdout, "flush", _full)
+        awaited(serve())
+    assert served == [True]
+    assert "cannot be printed" in capsys.readouterr().err
+
+
+def _full() -> None:
+    raise OSError
 
 
 def test_what_streamlit_would_ask_is_heard(tmp_path: Path) -> None:
