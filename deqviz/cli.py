@@ -12,7 +12,7 @@ from pathlib import Path
 
 from deqviz import __version__
 from deqviz.core.quoted import quoted
-from deqviz.core.terminal import say
+from deqviz.core.terminal import say, shown
 from deqviz.resources import APP, SETTINGS
 
 USAGE = """\
@@ -68,11 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     match arguments:
         case [] | ["-h" | "--help" | "help"]:
-            print(USAGE, end="")
-            return 0
+            return 0 if shown(USAGE, "deqviz") else 1
         case ["-V" | "--version"]:
-            print(f"deqviz {__version__}")
-            return 0
+            return 0 if shown(f"deqviz {__version__}\n", "deqviz") else 1
         case [command, *rest] if command in _COMMANDS:
             return _COMMANDS[command](rest)
         case _:
@@ -86,10 +84,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _app(rest: list[str]) -> int:
     if {"-h", "--help"} & set(rest):
-        print(APP_USAGE, end="")
-        return 0
+        return 0 if shown(APP_USAGE, "deqviz") else 1
     if not APP.is_file():
         say(f"deqviz: {APP} is missing: install deqviz again.")
+        return 1
+    try:
+        Path.cwd()
+    except OSError:
+        say("deqviz: the folder that this is started in is gone: change to another one.")
         return 1
     # The app itself would only say it to its first visitor. Nobody waits for torch where nothing is set.
     if any(name.startswith("DEQVIZ_") for name in os.environ):
@@ -100,13 +102,20 @@ def _app(rest: list[str]) -> int:
         except ValueError as error:
             say(f"deqviz: {error}")
             return 2
+    from streamlit import config
     from streamlit.web import cli
 
     import deqviz.ui.shell.server  # noqa: F401 — before a greeting of Streamlit's, which would ask another machine
 
     own = {"run": _settings()}
     with _ended_by_signals():
-        return _status(lambda: cli.main(["run", str(APP), *rest], prog_name="streamlit", default_map=own))
+        try:
+            return _status(lambda: cli.main(["run", str(APP), *rest], prog_name="streamlit", default_map=own))
+        except OverflowError:  # of the socket: Streamlit takes any whole number
+            if 0 <= (port := config.get_option("server.port")) <= 65535:
+                raise
+            say(f"deqviz: there is no port {quoted(port)}: --server.port is 0 … 65535.")
+            return 2
 
 
 @contextmanager
@@ -140,7 +149,7 @@ def _options(file: Path) -> dict[str, object]:
     """What a file sets, by keys such as "theme.light.textColor"; nothing if it cannot be read."""
     try:
         todo = list(tomllib.loads(file.read_text(encoding="utf-8")).items())
-    except (OSError, ValueError):  # Streamlit itself says what is wrong with it
+    except (OSError, ValueError, RecursionError):  # Streamlit itself says what is wrong with it
         return {}
     options: dict[str, object] = {}
     while todo:

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions
 from math import isfinite
+from pathlib import PurePath
 from typing import Any
 
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS, REGULARIZERS, SOLVERS, fill
@@ -82,21 +83,55 @@ def _scanned() -> _Scan:
 def _scan() -> _Scan:
     # First, for a module that fails is taken back with all that came with it.
     fill()
-    every = entry_points()
+    offers, failed = _offers()
     added: list[Plugin] = []
-    failed: list[str] = []
     for group, (registry, _) in GROUPS.items():
-        for point in sorted(every.select(group=group), key=lambda p: (_package(p), p.value)):
+        ours = ((package, point) for package, point in offers if point.group == group)
+        for package, point in sorted(ours, key=lambda offer: (offer[0], offer[1].value)):
             try:
-                with _all_or_nothing() as before, _watched(_package(point)):
+                with _all_or_nothing() as before, _watched(package):
                     keys = _added(point, registry, before)
             # A package of somebody else may fail in any way, also by leaving the program.
             except BaseException as error:
-                failed.append(f"The package {_package(point)} adds no {registry.kind}: {_message(error)}")
+                failed.append(f"The package {package} adds no {registry.kind}: {_message(error)}")
                 _LOG.warning(failed[-1])
             else:
-                added.append(Plugin(_package(point), registry.kind, keys))
+                added.append(Plugin(package, registry.kind, keys))
     return _Scan(tuple(added), tuple(failed))
+
+
+def _offers() -> tuple[list[tuple[str, EntryPoint]], list[str]]:
+    """The entry points of our groups, each with its package; and a sentence for each damaged package.
+
+    Package by package, where `importlib.metadata.entry_points` gives up at the first damaged file of any.
+    """
+    offers: list[tuple[str, EntryPoint]] = []
+    failed: list[str] = []
+    seen = set[str]()
+    for dist in distributions():
+        folder = printable(_folder(dist))
+        name = folder.partition("-")[0].lower()
+        if name and name in seen:  # an older copy further down the path
+            continue
+        seen.add(name)
+        try:
+            points = [point for point in dist.entry_points if point.group in GROUPS]
+            # The other file is opened for our own alone, as there are hundreds.
+            package = f"{dist.name} {dist.version}" if points and dist.name else folder
+        except Exception:
+            failed.append(
+                f"The package {folder} adds nothing, for its metadata is damaged: install it again."
+            )
+            _LOG.warning(failed[-1])
+        else:
+            offers += [(printable(package), point) for point in points]
+    return offers, failed
+
+
+def _folder(dist: Distribution) -> str:
+    """The name of a package and its version, as its folder of metadata is called; no file need be read."""
+    path = PurePath(str(getattr(dist, "_path", "")))
+    return (path if path.suffix else path.parent).stem  # an egg's is called EGG-INFO
 
 
 @contextmanager
@@ -203,10 +238,6 @@ def _all_or_nothing() -> Iterator[_Entries]:
         for registry, entries in before.items():
             registry.restore(entries)
         raise
-
-
-def _package(point: EntryPoint) -> str:
-    return printable(f"{point.dist.name} {point.dist.version}" if point.dist else point.value)
 
 
 def _message(error: BaseException) -> str:

@@ -1,7 +1,10 @@
 """The command line: each word reaches its command, help is cheap, and a wrong word is answered."""
 
 import dataclasses
+import errno
+import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -11,6 +14,7 @@ import types
 from pathlib import Path
 
 import pytest
+import streamlit.config
 import streamlit.web.cli
 
 import deqviz
@@ -161,10 +165,13 @@ def test_app_serves_this_machine_unless_told_otherwise(
     assert signals == [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
 
 
-def test_a_broken_file_of_the_user_is_left_to_streamlit(flags: dict[str, object], tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["[theme\n", f"a = {'[' * 5000}{']' * 5000}\n"], ids=["cut", "deep"])
+def test_a_broken_file_of_the_user_is_left_to_streamlit(
+    flags: dict[str, object], tmp_path: Path, text: str
+) -> None:
     file = tmp_path / "home" / ".streamlit" / "config.toml"
     file.parent.mkdir(parents=True)
-    file.write_text("[theme\n")
+    file.write_text(text)
     assert cli.main(["app"]) == 0
     assert "theme_baseRadius" in flags
 
@@ -176,6 +183,61 @@ def test_app_with_a_limit_that_is_none_says_which(
     limits.cache_clear()  # they are read once per process
     assert cli.main(["app"]) == 2
     assert capsys.readouterr().err == "deqviz: DEQVIZ_SLOTS must be a whole number above 0, not 'none'.\n"
+
+
+class Full(io.TextIOBase):
+    """A stdout whose disk is full, which Python notices when it empties its buffer."""
+
+    def write(self, text: str, /) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["app", "--help"]])
+def test_what_cannot_be_printed_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", Full())
+        assert cli.main(words) == 1
+    said = f"deqviz: The results cannot be printed: {os.strerror(errno.ENOSPC)}.\n"
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(
+    ("port", "is_one"), [("99999999", False), ("65536", False), ("-1", False), ("80", True)]
+)
+def test_a_port_that_there_is_not_is_one_sentence(
+    flags: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    port: str,
+    is_one: bool,
+) -> None:
+    def begin(_file: str, _args: object, flag_options: dict[str, object]) -> None:
+        monkeypatch.setattr(streamlit.config, "get_option", lambda name: flag_options[name.replace(".", "_")])
+        raise OverflowError  # as the socket does
+
+    monkeypatch.setattr(streamlit.web.cli, "_main_run", begin)
+    if is_one:
+        with pytest.raises(OverflowError):
+            cli.main(["app", "--server.port", port])
+        return
+    assert cli.main(["app", "--server.port", port]) == 2
+    assert capsys.readouterr().err == f"deqviz: there is no port {port}: --server.port is 0 … 65535.\n"
+
+
+def test_a_folder_that_is_gone_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone() -> Path:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "cwd", gone)
+    assert cli.main(["app"]) == 1
+    assert "is gone: change to another one." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["", "app", "train", "bench", "sweep"])

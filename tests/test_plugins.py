@@ -54,6 +54,7 @@ class S{}:
 LOOK = """
 import json, sys
 import deqviz.scenario as s
+import skimage.restoration  # asks every package as well
 from deqviz import plugins
 from deqviz.core.catalog import METHODS, SOLVERS
 from deqviz.core.registry import Choice
@@ -158,6 +159,14 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict:
     lay(target, "bare", "deqviz.solvers", bare)
     lay(target, "no-module", "deqviz.methods", "")
     (target / "no_module-0.3.dist-info" / "entry_points.txt").write_text("[deqviz.methods]\nit = ]:[\n")
+    for name, file, text in (
+        ("no-equals", "entry_points.txt", b"[deqviz.methods]\nnothing here\n"),
+        ("not-text", "entry_points.txt", b"[deqviz.methods]\nit = \xff\n"),
+        ("not-named", "METADATA", b"Metadata-Version: 2.1\nName: not-named\xff\nVersion: 0.3\n"),
+        ("nameless", "METADATA", b"Metadata-Version: 2.1\n"),
+    ):
+        lay(target, name, "deqviz.methods", "")
+        (target / f"{name.replace('-', '_')}-0.3.dist-info" / file).write_bytes(text)
     done = python(LOOK, target)
     assert done.returncode == 0, done.stderr
     return {**json.loads(done.stdout.splitlines()[-1]), "stderr": done.stderr}
@@ -218,11 +227,25 @@ def test_a_bad_package_costs_one_sentence(seen: dict, package: str, said: str) -
     assert sentence in seen["stderr"]
 
 
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        (name, "nothing, for its metadata is damaged: install it again.")
+        for name in ("no_equals", "not_text", "not_named")
+    ]
+    + [("nameless", "no method: its module nameless registers none.")],
+)
+def test_a_package_whose_metadata_is_damaged_costs_one_sentence(seen: dict, folder: str, said: str) -> None:
+    sentence = f"The package {folder}-0.3 adds {said}"
+    assert seen["failures"].count(sentence) == 1
+    assert sentence in seen["stderr"]
+
+
 def test_a_bad_package_leaves_no_trace(seen: dict) -> None:
     import deqviz.scenario  # noqa: F401  fills the registries
     from deqviz.core.catalog import METHODS, SOLVERS
 
-    assert len(seen["failures"]) == 25
+    assert len(seen["failures"]) == 29
     assert seen["methods"] == [*METHODS.keys(), "asking", "landweber"]
     assert sorted(seen["solvers"]) == sorted(SOLVERS.keys())
 

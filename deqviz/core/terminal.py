@@ -26,6 +26,16 @@ def say(text: str, *, is_result: bool = False) -> None:
     stream.write(printable(text).encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
+def shown(text: str, command: str) -> bool:
+    """Whether a text could be printed on stdout as it is; if not, the command has said why."""
+    try:
+        print(text, end="", flush=True)  # noqa: T201 — what somebody asked for
+    except OSError as error:
+        say(f"{command}: {unheard(error)}")
+        return False
+    return True
+
+
 def unheard(error: OSError) -> str:
     """Why results cannot be printed: a full disk behind stdout, or a pipe that nobody reads to its end.
 

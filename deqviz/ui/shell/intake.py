@@ -5,9 +5,11 @@ It also keeps those that no widget shows: whoever sends them by hand could fill 
 
 import re
 from collections import Counter
+from contextlib import suppress
 from typing import Final
 
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit import config, runtime
@@ -44,7 +46,10 @@ class Intake:
             return
         self._coming.append(one)
         try:
-            await self._app(scope, receive, send)
+            with suppress(
+                ClientDisconnect
+            ):  # nobody is left to be answered, and a traceback tells nobody more
+                await self._app(scope, receive, send)
         finally:
             self._coming.remove(one)
 

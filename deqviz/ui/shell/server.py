@@ -8,9 +8,11 @@ import ipaddress
 import re
 import socket
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from hashlib import sha256
+from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -22,12 +24,14 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config, file_util, net_util, url_util
+from streamlit.components.v2 import manifest_scanner
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.runtime.runtime_util import get_max_widget_state_size_bytes
-from streamlit.web.server.server_util import get_display_address, get_url, is_url_from_allowed_origins
+from streamlit.web.server.server_util import get_display_address, get_url
 from streamlit.web.server.starlette import starlette_websocket
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
+from deqviz.core.terminal import shown
 from deqviz.ui.shell.health import Health
 from deqviz.ui.shell.intake import Intake
 
@@ -67,6 +71,10 @@ def _policy(index: Path) -> str:
     )
 
 
+PORTS: Final = {"http": 80, "https": 443}
+"""The schemes of pages, and the port of an address that says none."""
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
 HEADERS: Final = {
     "Content-Security-Policy": _policy(Path(file_util.get_static_dir()) / "index.html"),
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -94,14 +102,21 @@ def is_own_host(host: str | None) -> bool:
     return is_allowed or _is_address(name) or name.endswith(".localhost") or name in _own_names()
 
 
-def is_own_page(origin: str, host: str) -> bool:
-    """Whether an Origin header is that of a page from `host`, of this machine or of an allowed place."""
-    try:
-        place = urlsplit(origin).netloc.lower()
-        # Streamlit looks at the name alone, also in what has no port or a user before it.
-        return _name(place) is not None and (place == host.lower() or is_url_from_allowed_origins(origin))
-    except ValueError:
+def is_own_page(origin: str, host: str, schemes: Iterable[str] = PORTS) -> bool:
+    """Whether an Origin header is that of a page from `host`, by one of the schemes, or of an allowed place.
+
+    Streamlit looks at the name alone: every program that serves pages on this machine would be one of ours.
+    """
+    scheme, _, place = origin.lower().partition("://")
+    page = _place(scheme, place)
+    if page is None:
         return False
+    if not config.get_option("server.enableCORS") or any(page == _place(one, host) for one in schemes):
+        return True
+    return any(
+        page.name == _loopback(name) and said in (None, page.scheme) and port in (None, page.port)
+        for said, name, port in _allowed()
+    )
 
 
 def is_public(address: str | None) -> bool:
@@ -119,6 +134,53 @@ def _name(host: str) -> str | None:
     except ValueError:
         return None
     return (parts.hostname or "").rstrip(".") if parts.netloc == host and "@" not in host else None
+
+
+@dataclass(frozen=True)
+class _Place:
+    scheme: str
+    name: str
+    port: int
+
+
+def _place(scheme: str, host: str) -> _Place | None:
+    """What a page at `host` is of, or None where it is nowhere."""
+    name = _name(host)
+    if not name or scheme not in PORTS:
+        return None
+    port = urlsplit(f"//{host}").port
+    return _Place(scheme, _loopback(name), PORTS[scheme] if port is None else port)
+
+
+def _loopback(name: str) -> str:
+    """One name for all of loopback's, other names as they are."""
+    return "localhost" if name in LOOPBACK else name
+
+
+def _allowed() -> Iterator[tuple[str | None, str, int | None]]:
+    """Scheme, name and port of the places that the settings allow; None where they do not say it."""
+    places = list(config.get_option("server.corsAllowedOrigins"))
+    if config.is_manually_set("browser.serverAddress"):
+        name = url_util.get_hostname(config.get_option("browser.serverAddress")) or ""
+        places.append(f"{f'[{name}]' if ':' in name else name}:{config.get_option('browser.serverPort')}")
+    for place in places:
+        with suppress(ValueError):  # a port that is none
+            parts = urlsplit((place if "://" in place else f"//{place}").lower())
+            yield parts.scheme or None, parts.hostname or "", parts.port
+
+
+def _web(scheme: str) -> str:
+    """The scheme of a page that opens a connection of this one, which may be a websocket."""
+    return {"ws": "http", "wss": "https"}.get(scheme, scheme)
+
+
+def _schemes(scope: Scope, headers: Headers, host: str) -> Iterable[str]:
+    """By which schemes the page of a request can have come: both where a proxy does not tell."""
+    if said := headers.get("x-forwarded-proto"):
+        return (_web(said.partition(",")[0].strip().lower()),)
+    own = _web(scope.get("scheme", "http"))
+    place, server = _place(own, host), scope.get("server")
+    return (own,) if place and server and place.port == server[1] else PORTS
 
 
 def _is_address(name: str) -> bool:
@@ -187,11 +249,24 @@ def _refusal(scope: Scope) -> PlainTextResponse | None:
     hosts, origins = headers.getlist("host"), headers.getlist("origin")
     if not all(map(is_own_host, hosts)):
         return PlainTextResponse(NAME_REFUSED, 403)
-    if not all(is_own_page(origin, hosts[0] if hosts else "") for origin in origins):
+    host = hosts[0] if hosts else ""
+    schemes = _schemes(scope, headers, host)
+    if not all(is_own_page(origin, host, schemes) for origin in origins):
         return PlainTextResponse(PAGE_REFUSED, 403)
     if scope["path"].rstrip("/").endswith(METRICS):
         return PlainTextResponse("Not Found\n", 404)
     return None
+
+
+_has_components = manifest_scanner._is_likely_streamlit_component_package
+
+
+def _has_readable_components(package: Distribution) -> bool:
+    """Whether Streamlit should look for components in a package: not where its metadata is damaged."""
+    try:
+        return _has_components(package)
+    except Exception:
+        return False
 
 
 MIDDLEWARE: Final = (Middleware(Guard), Middleware(Health), Middleware(Intake))
@@ -202,12 +277,21 @@ def _unknown() -> str | None:
     return None
 
 
+def _is_heard(origin: str | None, host: str | None) -> bool:
+    """Streamlit's own question, once more behind `Guard`, for a websocket."""
+    return is_own_host(host) and (origin is None or is_own_page(origin, host or ""))
+
+
 # What Streamlit has no setting for, all in this place; test_server.py fails where another version needs more.
 # For its greeting, and for every origin that it does not know, it asks checkip.amazonaws.com how this machine
 # is seen from outside, and opens a socket towards 8.8.8.8. Nothing needs either.
 net_util.get_external_ip = net_util.get_internal_ip = _unknown
-# Once server.allowedHosts is set, its websocket would be closed to localhost and to addresses.
+# Once server.allowedHosts is set, its websocket would be closed to localhost and to addresses; and it would
+# close it to origins that `is_own_page` allows, such as [::1] where the Host is localhost.
 starlette_websocket.is_host_allowed = is_own_host
+starlette_websocket._is_origin_allowed = _is_heard
+# One installed package with damaged metadata would end its search, and no page would have its components.
+manifest_scanner._is_likely_streamlit_component_package = _has_readable_components
 
 
 @asynccontextmanager
@@ -219,5 +303,5 @@ async def greeting(_app: st.App) -> AsyncIterator[None]:
         place = config.get_option("browser.serverAddress")
     lines = [f"DEQViz is at {get_url(f'[{place}]' if ':' in place else place)}"]
     lines += [PUBLIC] if is_public(address) else []
-    print("", *lines, sep="\n  ", end="\n\n", flush=True)  # noqa: T201 — what `deqviz app` says
+    shown("\n  ".join(["", *lines]) + "\n\n", "deqviz")  # a server that nobody hears serves all the same
     yield

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from streamlit import config, runtime
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
@@ -114,6 +115,31 @@ def test_what_is_on_its_way_counts_and_without_a_length_as_the_largest(
 ) -> None:
     one = request("a", **headers)
     assert statuses(one, one, one, request("b", **headers)) == [200, 200, 413, 200]
+
+
+def test_an_upload_that_is_broken_off_is_no_error_and_counts_no_more(
+    manager: MemoryUploadedFileManager,
+) -> None:
+    ends: list[type[BaseException]] = []
+
+    async def app(scope, receive, send):
+        try:
+            await Request(scope, receive).body()
+        except ClientDisconnect:
+            ends.append(ClientDisconnect)
+            raise
+
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        pass
+
+    door = Intake(app)
+    for _ in range(3):
+        awaited(door(request("a"), receive, send))
+    assert ends == [ClientDisconnect] * 3
+    assert door._refusal("a", 1) is None
 
 
 def test_everything_else_is_handed_on(manager: MemoryUploadedFileManager) -> None:

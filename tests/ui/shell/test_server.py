@@ -13,8 +13,10 @@ from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from starlette.types import Message, Receive, Scope, Send
 from streamlit import config, net_util
+from streamlit.components.v2.manifest_scanner import scan_component_manifests
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
 
@@ -142,6 +144,15 @@ def test_a_page_that_is_not_ours_is_refused_under_our_name(running: Server) -> N
     assert server.PAGE_REFUSED.encode() == answer(running, Origin=f"http://{FOREIGN}").body
 
 
+def test_pages_of_other_programs_on_this_machine_are_refused(running: Server) -> None:
+    others = ("http://localhost:1", "http://127.0.0.1:1", "http://0.0.0.0:1", "http://localhost", "localhost")
+    for host in (f"127.0.0.1:{running.port}", f"localhost:{running.port}", f"[::1]:{running.port}"):
+        for origin in (*others, f"https://{host}"):
+            assert status(running, Host=host, Origin=origin) == 403
+            assert not is_open(running, host, origin)
+    assert not is_open(running, "localhost", "http://localhost:1")
+
+
 def test_our_own_pages_are_served(running: Server, request: pytest.FixtureRequest) -> None:
     is_proxied = "behind a proxy" in request.node.name
     # A proxy that passes the Host on, one that does without its port, one that does not.
@@ -150,6 +161,25 @@ def test_our_own_pages_are_served(running: Server, request: pytest.FixtureReques
     for name in ("127.0.0.1", "localhost", "192.168.1.5", "[fe80::1]", socket.gethostname()):
         assert status(running, Host=f"{name}:{running.port}") == 200
         assert is_open(running, f"{name}:{running.port}", f"http://{name}:{running.port}")
+    for name in ("127.0.0.1", "localhost", "[::1]"):
+        assert is_open(running, f"localhost:{running.port}", f"http://{name}:{running.port}")
+
+
+def test_the_scheme_of_a_page_is_what_the_proxy_says(running: Server) -> None:
+    for host in ("192.168.1.5", "192.168.1.5:8443", f"192.168.1.5:{running.port}"):
+        for said, scheme in (
+            ("https", "https"),
+            ("http", "http"),
+            ("https, http", "https"),
+            ("wss", "https"),
+        ):
+            other = {"http": "https", "https": "http"}[scheme]
+            for page, expected in ((scheme, 200), (other, 403)):
+                headers = {"Host": host, "Origin": f"{page}://{host}", "X-Forwarded-Proto": said}
+                assert status(running, **headers) == expected
+    # One that says nothing, but for the port that it has and the server has not.
+    for page in ("http", "https"):
+        assert is_open(running, "192.168.1.5", f"{page}://192.168.1.5")
 
 
 def test_every_answer_says_what_it_allows_and_none_tells_of_the_memory(running: Server) -> None:
@@ -175,6 +205,26 @@ def test_a_server_that_others_reach_says_so(running: Server, request: pytest.Fix
     place = "127.0.0.1" if "make app" in request.node.name else "localhost"
     assert f"DEQViz is at http://{place}:{running.port}\n" in greeting
     assert greeting.count(server.PUBLIC) == (place == "localhost")
+
+
+def test_a_server_whose_greeting_cannot_be_printed_serves_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served: list[bool] = []
+
+    async def serve() -> None:
+        async with server.greeting(st.App("app.py")):
+            served.append(True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.stdout, "flush", _full)
+        awaited(serve())
+    assert served == [True]
+    assert "cannot be printed" in capsys.readouterr().err
+
+
+def _full() -> None:
+    raise OSError
 
 
 def test_what_streamlit_would_ask_is_heard(tmp_path: Path) -> None:
@@ -248,11 +298,51 @@ def test_names_are_ours_that_the_settings_give(
     assert server.is_own_host("127.0.0.1")
     options["server.corsAllowedOrigins"] = ["https://deqviz.example:8443"]
     assert server.is_own_host("deqviz.example")
-    assert server.is_own_page("https://deqviz.example", "127.0.0.1:8501")
     options["server.address"] = "served.example"
     assert server.is_own_host("served.example")
     options["server.allowedHosts"] = ["*"]
     assert server.is_own_host("anything.example")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "own", "foreign"),
+    [
+        (
+            "https://a.example:8443",
+            ["https://a.example:8443"],
+            ["https://a.example", "http://a.example:8443"],
+        ),
+        ("https://a.example/", ["https://a.example", "https://A.example:8443"], ["http://a.example"]),
+        ("a.example", ["https://a.example", "http://a.example:8080"], ["https://b.a.example", "a.example"]),
+        ("http://[fe80::1]:80", ["http://[fe80::1]"], ["http://[fe80::2]", "https://[fe80::1]"]),
+        ("http://127.0.0.1:3000", ["http://localhost:3000"], ["http://localhost:3001"]),
+        ("https://a.example:port", [], ["https://a.example"]),
+        ("*", [], ["https://a.example"]),
+    ],
+)
+def test_an_allowed_origin_is_held_to_what_it_says(
+    options: dict[str, object], allowed: str, own: list[str], foreign: list[str]
+) -> None:
+    options["server.corsAllowedOrigins"] = ["http://c.example", allowed]
+    assert all(server.is_own_page(origin, "127.0.0.1:8501") for origin in own)
+    assert not any(server.is_own_page(origin, "127.0.0.1:8501") for origin in foreign)
+    options["server.enableCORS"] = False
+    assert server.is_own_page("https://anything.example", "127.0.0.1:8501")
+
+
+def test_the_address_in_the_browser_is_ours_with_its_port(
+    options: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not server.is_own_page("https://a.example:8443", "127.0.0.1:8501")
+    monkeypatch.setattr(config, "is_manually_set", lambda name: name == "browser.serverAddress")
+    options |= {"browser.serverAddress": "a.example", "browser.serverPort": 8443}
+    assert server.is_own_page("https://a.example:8443", "127.0.0.1:8501")
+    assert not server.is_own_page("https://a.example", "127.0.0.1:8501")
+
+
+@pytest.mark.parametrize("origin", ["http://", "http:", "", "null", "http://:80", "file://"])
+def test_a_page_of_nowhere_is_nobody_s(origin: str) -> None:
+    assert not server.is_own_page(origin, "")  # HTTP/1.0 may have no Host
 
 
 @pytest.mark.parametrize(
@@ -276,6 +366,16 @@ def test_who_reaches_an_address(address: str | None, is_public: bool) -> None:
 def test_nobody_is_asked_for_the_address_of_this_machine() -> None:
     assert net_util.get_external_ip() is None
     assert net_util.get_internal_ip() is None
+
+
+def test_a_package_with_damaged_metadata_costs_no_page_its_components(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = tmp_path / "damaged-0.3.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_bytes(b"Metadata-Version: 2.1\nName: \xff\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "deqviz" in [manifest.name for manifest, _ in scan_component_manifests()]
 
 
 def heard(*frames: bytes | str) -> list[str | None]:
