@@ -3,16 +3,16 @@
 Each is held by an entry of a session cache of Streamlit's, whose release tells that the tab's socket closed.
 """
 
-import threading
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import streamlit as st
 
 from deqviz.core import uploads
 from deqviz.ui.shell import upkeep
+from deqviz.ui.shell.deadlines import Deadlines
 
 GRACE = 3.0
 """Seconds between a lost connection and the end of its run: a reload of the page comes back sooner."""
@@ -45,28 +45,18 @@ class Tether:
         """The session is alive and watches `job`."""
         self.job = job
         # A blink of the connection released the session's cache: the run goes on under this new tether.
-        timer = _ending.pop(job.id, None) if job is not None else None
-        if timer is not None:
-            timer.cancel()
+        if job is not None:
+            _ending.drop(job.id)
 
     def release(self) -> None:
         """The session's socket closed; called on the event loop, so it must be quick and use no st.*."""
         upkeep.later()
-        if self.job is None or self.job.is_over():
-            return
-        timer = threading.Timer(GRACE, _end, (self.job,))
-        timer.daemon = True
-        _ending[self.job.id] = timer
-        timer.start()
+        if self.job is not None and not self.job.is_over():
+            _ending.note(self.job.id, GRACE, self.job.stop)
 
 
-_ending: dict[str, threading.Timer] = {}
+_ending = Deadlines()
 """Runs that end soon unless their session comes back, by the id of the job."""
-
-
-def _end(run: Run) -> None:
-    _ending.pop(run.id, None)  # or its timer would hold the run for ever
-    run.stop()
 
 
 @st.cache_resource(scope="session", on_release=lambda tether: tether.release(), show_spinner=False)
@@ -84,36 +74,11 @@ class Stay:
 
     def release(self) -> None:
         """The session's socket closed; called on the event loop, as for a tether."""
-        with _lock:
-            _left[self.visitor] = time.monotonic() + KEPT
-        _forget_later()
+        _left.note(self.visitor, KEPT, partial(uploads.leave, self.visitor))
 
 
-_left: dict[str, float] = {}
-"""Visitors whose connection closed, and when their uploads go."""
-_lock = threading.Lock()
-_forgetting: list[threading.Timer] = []
-
-
-def _forget_later() -> None:
-    """At the moment when the first of them has been away for long; one timer for all."""
-    with _lock:
-        for timer in _forgetting:
-            timer.cancel()
-        _forgetting.clear()
-        if _left:
-            _forgetting.append(threading.Timer(max(0.0, min(_left.values()) - time.monotonic()), _forget))
-            _forgetting[0].daemon = True
-            _forgetting[0].start()
-
-
-def _forget() -> None:
-    with _lock:
-        due = [visitor for visitor, moment in _left.items() if moment <= time.monotonic()]
-        for gone in due:
-            del _left[gone]
-            uploads.leave(gone)
-    _forget_later()
+_left = Deadlines()
+"""Visitors whose connection closed, until their uploads go."""
 
 
 @st.cache_resource(scope="session", on_release=lambda stay: stay.release(), show_spinner=False)
@@ -124,7 +89,6 @@ def _stay(visitor: str) -> Stay:
 def stay(visitor: str, keys: Iterable[str]) -> None:
     """A visitor is here, and with them their uploads and those of others under these keys."""
     _stay(visitor)
-    with _lock:
-        _left.pop(visitor, None)
+    _left.drop(visitor)
     for key in keys:
         uploads.hold(key, visitor)

@@ -5,7 +5,6 @@ Streamlit has no public way to most of it; tests hold the private ones to the pi
 
 import contextlib
 import gc
-import threading
 import time
 import weakref
 from typing import Any
@@ -15,8 +14,9 @@ from streamlit.config import get_option
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from deqviz.core.machine import trim
+from deqviz.ui.shell.deadlines import Deadlines
 
-_tidying: list[threading.Timer] = []
+_tidying = Deadlines()
 
 
 def later() -> None:
@@ -25,11 +25,7 @@ def later() -> None:
     A session is a cycle of references, and collections are rare in a quiet process; the allocator keeps what
     it has got. Twenty visitors left 400 MB behind.
     """
-    for timer in _tidying:
-        timer.cancel()
-    _tidying[:] = [threading.Timer(get_option("server.disconnectedSessionTTL") + 1.0, _tidy)]
-    _tidying[0].daemon = True
-    _tidying[0].start()
+    _tidying.note("", get_option("server.disconnectedSessionTTL") + 1.0, _tidy)
 
 
 _sessions: "weakref.WeakValueDictionary[str, Any]" = weakref.WeakValueDictionary()

@@ -30,9 +30,10 @@ def test_a_session_that_comes_back_keeps_its_run(job):
     tether = departure.Tether()
     tether.hold(job)
     tether.release()
-    (timer,) = departure._ending.values()
+    assert job.id in departure._ending
     departure.Tether().hold(job)
-    timer.join()
+    assert job.id not in departure._ending
+    until(lambda: not departure._ending._is_waiting, "the moment that has passed")
     assert job.state == "preparing"
 
 
@@ -54,7 +55,7 @@ def test_uploads_go_with_their_visitor(picture, monkeypatch):
     monkeypatch.setattr(departure, "KEPT", 0.1)
     departure.Stay("a visitor").release()
     until(lambda: picture not in images._uploads, "the end of the upload")
-    assert not departure._left
+    assert "a visitor" not in departure._left
 
 
 def test_a_visitor_who_comes_back_keeps_the_uploads(picture):
@@ -65,7 +66,7 @@ def test_a_visitor_who_comes_back_keeps_the_uploads(picture):
     assert "a visitor" in departure._left
     images.check(picture)
     at.run()
-    assert not departure._left
+    assert "a visitor" not in departure._left
     images.check(picture)
     # Of another visitor's upload whoever opened its link is a holder as well.
     at.session_state.visitor = "another one"
