@@ -15,10 +15,12 @@ from deqviz.core.catalog import METHODS, OPERATORS
 from deqviz.core.operator import ForwardModel
 from deqviz.core.records import Method, Problem
 from deqviz.core.registry import Choice, Pick
-from deqviz.core.space import Image, Space
+from deqviz.core.space import Image, Space, extent
 from deqviz.core.streams import stream
 from deqviz.noises.gaussian import Gaussian
 
+BEYOND = 0.5
+"""What an image may leave its interval by: reconstructions do by little, other units by much."""
 Operator: TypeAlias = ForwardModel | Choice | str | Callable[[Tensor], Tensor]
 """A built operator, a registered one by its key or a choice, or any linear map of b × c × h × w tensors."""
 
@@ -26,11 +28,13 @@ Operator: TypeAlias = ForwardModel | Choice | str | Callable[[Tensor], Tensor]
 def degraded(picture: np.ndarray, operator: Operator, noise: float = 0.02, seed: int = 0) -> Problem:
     """The data A x + `noise`·ε of an image h × w or h × w × 3, uint8 or floats in [0, 1].
 
-    ε is white and drawn from the seed. Raises ValueError with a sentence for anything that does not fit.
+    A complex image is h × w, for operators that have such. ε is white and drawn from the seed.
+    Raises ValueError with a sentence for anything that does not fit.
     """
-    _check_level(noise)
+    _check_level(noise, 1.0)
     x = _image(picture)
     A = _operator(operator, Space(tuple(x.shape[1:]), x.dtype))
+    _check_channels(x.shape[1], A)
     clean = A(x)
     # Of the seed itself an operator may have drawn its mask.
     rng = torch.Generator().manual_seed(stream(seed, "noise"))
@@ -45,8 +49,8 @@ def measured(
     `noise` is the standard deviation per entry. Data are shaped as the operator returns them, without the
     batch axis, or as images are where it returns images. Raises ValueError where they do not fit.
     """
-    _check_level(noise)
     y = _numbers(data)
+    _check_level(noise, float(y.abs().max()))
     sizes = tuple(data.shape) if shape is None else tuple(shape)
     if len(sizes) not in (2, 3) or min(sizes) < 1:
         raise ValueError(f"An image has the shape h × w or h × w × c, not {_dims(sizes)}: give its shape.")
@@ -103,24 +107,49 @@ def _operator(operator: Operator, space: Space) -> ForwardModel:
 def _image(picture: np.ndarray) -> Image:
     if picture.size == 0:
         raise ValueError("The image holds no numbers.")
-    x = images.from_array(picture)
+    if np.iscomplexobj(picture):
+        if picture.ndim != 2:
+            raise ValueError(f"A complex image has the shape h × w, not {_dims(picture.shape)}.")
+        picture = np.stack([picture.real, picture.imag], 2)
+    # Of another machine's order of bytes torch takes nothing.
+    x = images.from_array(picture.astype(picture.dtype.newbyteorder("="), copy=False))
     if not bool(x.isfinite().all()):
         raise ValueError("The image has NaN or infinite values: replace them.")
+    (least, most), low, high = extent(x.shape[1]), float(x.min()), float(x.max())
+    if low < least - BEYOND or high > most + BEYOND:
+        hint = "divide it by 255" if low >= 0 and 2 < high <= 255 else "scale it"
+        raise ValueError(
+            f"The image goes from {low:.4g} to {high:.4g}, and images go from {least:g} to {most:g}: {hint}."
+        )
     return x
+
+
+def _check_channels(count: int, operator: ForwardModel) -> None:
+    if count == 2 and not operator.complex_pictures:
+        raise ValueError(
+            "The image has two channels, a real and an imaginary part, and the operator has real images: "
+            "give h × w or h × w × 3."
+        )
+    if count not in (1, 2, 3):
+        raise ValueError(f"The image has {count} channels: give h × w or h × w × 3.")
 
 
 def _numbers(data: np.ndarray) -> Tensor:
     if data.size == 0 or data.dtype.kind not in "buifc":
         raise ValueError("The data hold no numbers.")
-    y = torch.from_numpy(np.ascontiguousarray(data))
+    y = torch.from_numpy(np.ascontiguousarray(data, data.dtype.newbyteorder("=")))
     if not bool(y.isfinite().all()):
         raise ValueError("The data have NaN or infinite values: replace them.")
     return y
 
 
-def _check_level(noise: float) -> None:
+def _check_level(noise: float, most: float) -> None:
+    """A standard deviation in the units of the data, of which none is larger than `most`."""
     if not (0 <= noise < math.inf):
         raise ValueError(f"The noise is a standard deviation, 0 or above, not {noise:g}.")
+    if noise > max(most, 1.0):
+        meant = f"{noise:g}/255 = {noise / 255:.2g}"
+        raise ValueError(f"The noise is {noise:g}, more than all that it is added to: is {meant} meant?")
 
 
 def _dims(shape: tuple[int, ...] | torch.Size) -> str:

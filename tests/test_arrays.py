@@ -65,12 +65,35 @@ def test_a_denoiser_is_plugged_in_by_name() -> None:
     assert arrays.method("pnp_hqs", plugged=mine).plugged is mine  # pyright: ignore[reportAttributeAccessIssue]
 
 
+def test_bytes_in_another_order_are_the_same_numbers() -> None:
+    swapped = arrays.degraded(GREY.astype(">f4"), "denoising", noise=0.01)
+    assert bool((swapped.data == arrays.degraded(GREY.astype("<f4"), "denoising", noise=0.01).data).all())
+    data = arrays.pixels(swapped.data)
+    again = arrays.measured(data.astype(data.dtype.newbyteorder()), "denoising", 0.01)
+    assert bool((again.data == swapped.data).all())
+
+
+def test_a_complex_image_is_for_operators_of_complex_ones() -> None:
+    x = GREY * np.exp(1j * GREY)
+    problem = arrays.degraded(x, "parallel_mri", noise=0.0)
+    assert problem.operator.image.shape == (2, *GREY.shape)
+    with pytest.raises(ValueError, match="the operator has real images"):
+        arrays.degraded(x, "denoising")
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
         (lambda: arrays.degraded(GREY, "no_such"), "There is no operator 'no_such'"),
         (lambda: arrays.degraded(GREY, "denoising", noise=-1), "0 or above, not -1"),
         (lambda: arrays.degraded(GREY, "denoising", noise=float("nan")), "0 or above, not nan"),
+        (lambda: arrays.degraded(GREY, "denoising", noise=25), "25, .*: is 25/255 = 0.098 meant?"),
+        (lambda: arrays.measured(GREY, "denoising", 25), "is 25/255 = 0.098 meant?"),
+        (lambda: arrays.degraded(255 * GREY, "denoising"), "from .* to 25.*: divide it by 255"),
+        (lambda: arrays.degraded(4000 * GREY - 1000, "denoising"), "from -.* from 0 to 1: scale it"),
+        (lambda: arrays.degraded(np.stack([GREY, GREY], 2), "denoising"), "two channels, a real"),
+        (lambda: arrays.degraded(np.stack([GREY] * 4, 2), "denoising"), "4 channels: give h × w"),
+        (lambda: arrays.degraded(np.stack([GREY + 1j] * 3, 2), "denoising"), "complex image has the shape"),
         (lambda: arrays.degraded(GREY[0], "denoising"), "2 or 3 axes"),
         (lambda: arrays.degraded(GREY[:0], "denoising"), "holds no numbers"),
         (lambda: arrays.degraded(np.where(GREY > 0.5, np.nan, GREY), "denoising"), "NaN or infinite"),
