@@ -15,6 +15,7 @@ from streamlit.config import get_option
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from deqviz.core.machine import trim
+from deqviz.ui.shell import downloads
 
 _tidying: list[threading.Timer] = []
 
@@ -60,6 +61,7 @@ def _empty() -> None:
             ):
                 session.session_state.clear()
                 session._fragment_storage.clear()
+                downloads.forget(instance.media_file_mgr, name)
 
 
 def _tidy() -> None:
