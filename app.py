@@ -18,9 +18,10 @@ import streamlit as st
 def settle() -> None:
     """Once per process: what the imports made will live for ever, so no collection need look at it."""
     from deqviz.io import reader
-    from deqviz.ui.shell import widget_states
+    from deqviz.ui.shell import downloads, widget_states
 
     widget_states.guard()
+    downloads.guard()
     gc.collect()
     gc.freeze()
     reader.warm()

@@ -11,6 +11,7 @@ import pytest
 from deqviz.core.catalog import METHODS
 from deqviz.core.records import Evidence
 from deqviz.core.registry import REGISTRIES, Choice
+from deqviz.experiments.monotone.uniqueness_counterexample import CounterexampleRow
 from deqviz.glossary import INDEX, address, symbols_in, terms, tokens, value
 from deqviz.scenario import Scenario
 from tests.places import ROOT
@@ -85,6 +86,17 @@ def test_the_longest_symbol_wins_and_words_are_none():
 def test_a_paper_keeps_its_letters():
     common, mol = (symbols_in("α < 1", paper)[0].term for paper in ("", "monotone operator learning"))
     assert (common, mol) == ("regularisation parameter", "step size of MOL")
+
+
+def test_the_counterexample_is_written_in_the_letters_of_its_lesson():
+    row = CounterexampleRow("example", 0.0, 0.0, 0.0, -1.0, 0.5, 1.0, "yes", 1.0, 1.0)
+    text = " ".join(f"{g.statement} {g.reason}" for g in row.guarantees)
+    symbols = {t.text: t.term for t in tokens(text, "monotone operator learning")}
+    of_the_lesson = {symbol: term.paper for symbol, term in symbols.items() if term and term.paper}
+    assert set("rbgh") <= set(of_the_lesson)
+    assert not {"y", "G", "u", "v"} & set(symbols)
+    lesson = (ROOT / "assets/lessons/monotone.md").read_text("utf-8")
+    assert all(text in lesson for text in ("r(x) = ", "h = x - z", "g = F(z) - F(x)", "(Ax - b)"))
 
 
 def test_a_symbol_within_a_formula_of_a_script_is_no_symbol_of_its_own():

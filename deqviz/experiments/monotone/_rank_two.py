@@ -74,23 +74,23 @@ class RankTwo(ForwardModel):
 
 
 def joining(first: Image, second: Image, change: Data, weight: float) -> RankTwo:
-    """A = (M/λ)^½ with M(x − z) = u, for images x and z, u = F(z) − F(x) and λ = `weight`.
+    """A = (M/λ)^½ with M(x − z) = g, for images x and z, g = F(z) − F(x) and λ = `weight`.
 
-    M = uuᵀ/⟨u, v⟩ + I − vvᵀ/‖v‖² with v = x − z is positive definite where ⟨u, v⟩ > 0; ValueError otherwise.
-    It is the identity off the plane of u and v, so that its root is that of a 2 × 2 matrix.
+    M = ggᵀ/⟨g, h⟩ + I − hhᵀ/‖h‖² with h = x − z is positive definite where ⟨g, h⟩ > 0; ValueError otherwise.
+    It is the identity off the plane of g and h, so that its root is that of a 2 × 2 matrix.
     """
-    v, u = first - second, change
-    along = float(inner(u, v))
+    h, g = first - second, change
+    along = float(inner(g, h))
     if not along > 0:
         raise ValueError("F is monotone between these two images: no A makes both of them solutions.")
-    e = v / torch.linalg.vector_norm(v)
-    across = u - inner(u, e).view(-1, 1, 1, 1) * e
-    # Once more: of a u that is nearly parallel to v rounding leaves a part along v.
+    e = h / torch.linalg.vector_norm(h)
+    across = g - inner(g, e).view(-1, 1, 1, 1) * e
+    # Once more: of a g that is nearly parallel to h rounding leaves a part along h.
     across = across - inner(across, e).view(-1, 1, 1, 1) * e
     size = float(torch.linalg.vector_norm(across))
-    is_flat = size <= 1e-12 * float(torch.linalg.vector_norm(u))
+    is_flat = size <= 1e-12 * float(torch.linalg.vector_norm(g))
     basis = e if is_flat else torch.cat([e, across / size])
-    parts = torch.stack([inner(u, b[None]).squeeze() for b in basis])
+    parts = torch.stack([inner(g, b[None]).squeeze() for b in basis])
     M = torch.outer(parts, parts) / along
     if not is_flat:
         M[1, 1] += 1

@@ -1,7 +1,7 @@
 """A counterexample to uniqueness: two solutions of one problem, possible only where F is not monotone.
 
 If ⟨F(x) − F(z), x − z⟩ < 0 there are A and b with λA*(Ax − b) + F(x) = 0 and λA*(Az − b) + F(z) = 0. If F is
-m-monotone, ‖R(x)‖ + ‖R(z)‖ ≥ m‖x − z‖ for R(x) = λA*(Ax − b) + F(x), whatever A, b and λ are.
+m-monotone, ‖r(x)‖ + ‖r(z)‖ ≥ m‖x − z‖ for r(x) = λA*(Ax − b) + F(x), whatever A, b and λ are.
 """
 
 from collections.abc import Iterator, Sequence
@@ -69,7 +69,7 @@ class Contender:
 class CounterexampleRow(Row):
     """One F at the image x + t(z − x), lengths as shares of ‖x‖; x is the first image, z the second.
 
-    `residual` is ‖R‖ there and `base` the one at x. `product` is ⟨F(x) − F(z), x − z⟩/‖x − z‖², which no
+    `residual` is ‖r‖ there and `base` the one at x. `product` is ⟨F(x) − F(z), x − z⟩/‖x − z‖², which no
     m-monotone F has below m = `margin`. `is_joined`: A and b were made from this very F, so that both
     images solve; otherwise A is that of the first F, and b only makes x a solution. `low` and `high` are
     A's smallest and largest singular value.
@@ -97,21 +97,23 @@ class CounterexampleRow(Row):
         guarantees: list[Guarantee] = []
         if self.is_joined == "yes" and self.t in (0, 1):
             guarantees.append(
-                self._solves("both", "Two solutions", "by construction, M(x − z) = F(z) − F(x)")
+                self._solves(
+                    "both", "Two solutions", "by construction, λA²h = g for h = x − z, g = F(z) − F(x)"
+                )
             )
         elif self.t == 0:
-            guarantees.append(self._solves("one", "First solution", "y is made for it"))
+            guarantees.append(self._solves("one", "First solution", "b is made for it"))
         return (*guarantees, self._apart())
 
     def _solves(self, key: str, name: str, reason: str) -> Guarantee:
-        statement = "‖λA*(Ax − y) + F(x)‖ ≤ 10⁻¹⁰ ‖x‖"
+        statement = "‖r(x)‖ ≤ 10⁻¹⁰ ‖x‖, r(x) = λA*(Ax − b) + F(x)"
         row = Guarantee(key, name, statement, "certified", reason, quantity(EXACT), quantity(self.residual))
         return replace(row, paper="monotone operator learning")
 
     def _apart(self) -> Guarantee:
         name, statement = (
             "Uniqueness by m-monotonicity",
-            "m‖x − z‖ ≤ ‖G(x)‖ + ‖G(z)‖, G(x) = λA*(Ax − y) + F(x)",
+            "m‖x − z‖ ≤ ‖r(x)‖ + ‖r(z)‖, r(x) = λA*(Ax − b) + F(x)",
         )
         bound, needed = self.residual + self.base, self.margin * abs(self.t) * self.apart
         if self.margin <= 0:
@@ -196,11 +198,11 @@ class Counterexample(Experiment[CounterexampleRow]):
     def _rows(
         self, contender: Contender, second: Image, A: RankTwo
     ) -> Iterator[tuple[CounterexampleRow, dict[str, Image]]]:
-        x, F, v = self.first, contender.F, self.first - second
-        u, size = self._change(F, second), float(norm(x))
-        product = -float(inner(u, v) / inner(v, v))
+        x, F, h = self.first, contender.F, self.first - second
+        g, size = self._change(F, second), float(norm(x))
+        product = -float(inner(g, h) / inner(h, h))
         is_joined = product < 0
-        A = joining(x, second, u, self.weight) if is_joined else A
+        A = joining(x, second, g, self.weight) if is_joined else A
         # λA(Ax − b) + F(x) = 0, solved for b.
         b = A(x) + A.inverse(F(x)) / self.weight
         problem = Problem(A, b, 0.0)
@@ -214,7 +216,7 @@ class Counterexample(Experiment[CounterexampleRow]):
                 base / size,
                 product,
                 margin,
-                float(norm(v)) / size,
+                float(norm(h)) / size,
                 "yes" if is_joined else "no",
                 A.values[-1],
                 A.values[0],

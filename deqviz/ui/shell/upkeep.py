@@ -14,6 +14,7 @@ from streamlit.config import get_option
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from deqviz.core.machine import trim
+from deqviz.ui.shell import downloads
 from deqviz.ui.shell.deadlines import Deadlines
 
 _tidying = Deadlines()
@@ -56,6 +57,7 @@ def _empty() -> None:
             ):
                 session.session_state.clear()
                 session._fragment_storage.clear()
+                downloads.forget(instance.media_file_mgr, name)
 
 
 def _tidy() -> None:

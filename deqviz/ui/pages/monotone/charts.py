@@ -204,10 +204,10 @@ def counterexample_charts(snapshot: StudySnapshot) -> Iterator[Chart]:
         "breaker",
         "Residual on the line through two images",
         Axis("t in x + t(z − x)", low=-0.5, high=1.5),
-        Axis("‖λA*(Ax − b) + F(x)‖ / ‖x‖", log=True, high=10.0),
+        Axis("‖r(x)‖ / ‖x‖", log=True, high=10.0),
         tuple(lines),
         note="0: first image, 1: second",
-        formula="λA² = uu^{T}/⟨u,v⟩ + I − vv^{T}/‖v‖², v = x − z, u = F(z) − F(x)",
+        formula="λA² = gg^{T}/⟨g,h⟩ + I − hh^{T}/‖h‖², h = x − z, g = F(z) − F(x)",
         sentence=_solving(experiment, rows),
     )
 
