@@ -110,7 +110,7 @@ def _image(picture: np.ndarray) -> Image:
     if np.iscomplexobj(picture):
         if picture.ndim != 2:
             raise ValueError(f"A complex image has the shape h × w, not {_dims(picture.shape)}.")
-        picture = np.stack([picture.real, picture.imag], 2)
+        picture = np.stack([np.real(picture), np.imag(picture)], 2)
     # Of another machine's order of bytes torch takes nothing.
     x = images.from_array(picture.astype(picture.dtype.newbyteorder("="), copy=False))
     if not bool(x.isfinite().all()):

@@ -47,7 +47,12 @@ def open(
     if len(data) > kspace_formats.MAX_BYTES:
         raise _too_large(len(data))
     asked = {"side": side, "pixels": pixels, "most": most, "window": window}
-    values, facts = reader.apart("file", data, **asked, number=number, is_scaled=is_scaled)
+    try:
+        values, facts = reader.apart("file", data, **asked, number=number, is_scaled=is_scaled)
+    except FileError:
+        if settings.is_called_so(name or ""):  # and is nothing else
+            raise FileError(settings.NONE) from None
+        raise
     digest = hashlib.sha256(data)
     if facts["what"] == "image":
         width, height = facts["size"]

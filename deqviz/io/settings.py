@@ -12,6 +12,7 @@ from typing import Any
 from deqviz.io.budget import FileError
 
 SUFFIX = "json"
+NONE = "This is no settings file: choose one saved by Settings."
 MAX_BYTES = 64 * 2**10
 """Looked at before anything is parsed; a scenario has one or two kilobytes."""
 
@@ -23,7 +24,12 @@ def is_settings(name: str, data: bytes) -> bool:
     """
     begin = data[:64].removeprefix(codecs.BOM_UTF8).lstrip()
     is_text = not begin or (begin.isascii() and b"\0" not in begin)
-    return begin.startswith(b"{") or (is_text and PurePath(name).suffix.lower() == f".{SUFFIX}")
+    return begin.startswith(b"{") or (is_text and is_called_so(name))
+
+
+def is_called_so(name: str) -> bool:
+    """Whether a name is that of settings."""
+    return PurePath(name).suffix.lower() == f".{SUFFIX}"
 
 
 def read(data: bytes) -> dict[str, Any]:
@@ -37,7 +43,7 @@ def read(data: bytes) -> dict[str, Any]:
             f"This settings file is damaged in line {error.lineno}, character {error.colno}: save it again."
         ) from None
     except (ValueError, RecursionError):  # no text, a number of thousands of digits, brackets without end
-        raise FileError("This is no settings file: choose one saved by Settings.") from None
+        raise FileError(NONE) from None
     if not isinstance(settings, dict):
         raise FileError("These are not the settings of a run: choose a file saved by Settings.")
     settings.pop("deqviz", None)  # the version that wrote it

@@ -537,5 +537,5 @@ def test_suffixes_are_for_a_file_picker() -> None:
 def test_everything_that_is_read_is_named() -> None:
     assert {kind.lower() for kind in NAMES.replace(" or", ",").split(", ")} <= set(SUFFIXES)
     assert all(kind in NAMES for kind in (*FORMATS, "NPY", "NPZ"))
-    with pytest.raises(FileError, match=f"upload {NAMES}"):
+    with pytest.raises(FileError, match=f"choose {NAMES}"):
         read("a", b"hello, I am no picture")

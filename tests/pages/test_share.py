@@ -299,7 +299,7 @@ def test_a_settings_file_sets_the_page():
 
 
 BAD_FILES = (
-    (b"", "damaged in line 1"),
+    (b"", "is empty"),
     (b"{", "damaged in line 1"),
     (b'{\n"seed": 1,,}', "damaged in line 2"),
     (b"[1, 2]", "not the settings of a run"),
