@@ -16,7 +16,7 @@ from typing import Any
 
 from deqviz.core.catalog import METHODS, NOISES, OPERATORS, REGULARIZERS, SOLVERS, fill
 from deqviz.core.operator import ForwardModel
-from deqviz.core.quoted import clipped, printable, quoted
+from deqviz.core.quoted import clipped, printable, quoted, text_of
 from deqviz.core.records import Method, Noise, Solver
 from deqviz.core.registry import REGISTRIES, Entry, Param, Pick, Range, Registry
 from deqviz.core.regularizer import Regularizer
@@ -244,10 +244,6 @@ def _message(error: BaseException) -> str:
     """The error as the end of one sentence, on one line and not longer than a line."""
     if isinstance(error, KeyboardInterrupt):
         return "it was interrupted while it was imported."
-    try:
-        text = printable(" ".join(str(error).split())).rstrip(".")
-    except Exception:  # an error of theirs may be broken as well
-        text = ""
-    text = text or "it left no message"
+    text = printable(" ".join(text_of(error).split())).rstrip(".") or "it left no message"
     text = text if len(text) <= 200 else f"{text[:199]}…"
     return f"{text}." if isinstance(error, ValueError) else f"{type(error).__name__}, {text}."

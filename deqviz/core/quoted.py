@@ -30,10 +30,10 @@ def clipped(text: str, most: int = 60) -> str:
 
 def brief(error: BaseException, most: int = 200) -> str:
     """What an error says on one line, of much both ends; the name of its kind where it says nothing."""
-    return clipped(" ".join(said(error).split()), most) or type(error).__name__
+    return clipped(" ".join(text_of(error).split()), most) or type(error).__name__
 
 
-def said(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
     """The text of an error, which may be of a package: nothing where its own way to write it fails."""
     try:
         return str(error)

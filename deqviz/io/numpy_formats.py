@@ -72,13 +72,13 @@ def npz(data: bytes, names: Sequence[str]) -> np.ndarray:
         entries = _arrays(archive)
         if not entries:
             raise FileError("The archive holds no NumPy array: write it with numpy.savez(file, image=x).")
-        named = [key for key in (*names, *entries) if key in entries]
-        if len(entries) > 1 and named[0] not in names:
+        chosen = _chosen(entries, names)
+        if chosen is None:
             raise FileError(
                 f"The archive holds {len(entries)} arrays: name the one to use, numpy.savez(file, image=x)."
             )
         # What the directory says of its length may be a lie: the array's own header says how much is read.
-        with archive.open(entries[named[0]]) as file:
+        with archive.open(chosen) as file:
             assert isinstance(file, io.BufferedIOBase)
             return npy(file)
 
@@ -87,15 +87,19 @@ def is_complex(data: bytes, names: Sequence[str]) -> bool:
     """Whether the one that `npz` would read holds complex numbers; a damaged archive does not."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = _arrays(archive)
-            chosen = next((key for key in names if key in entries), None)
-            chosen = next(iter(entries)) if chosen is None and len(entries) == 1 else chosen
+            chosen = _chosen(_arrays(archive), names)
             if chosen is None:
                 return False
-            with archive.open(entries[chosen]) as file:
+            with archive.open(chosen) as file:
                 return header(io.BytesIO(file.read(_HEADER)))[2].kind == "c"
     except Exception:  # whatever the library makes of damaged bytes: `npz` says what is wrong
         return False
+
+
+def _chosen(entries: dict[str, zipfile.ZipInfo], names: Sequence[str]) -> zipfile.ZipInfo | None:
+    """The first of these names that is there, or the only entry."""
+    only = list(entries) if len(entries) == 1 else []
+    return next((entries[key] for key in (*names, *only) if key in entries), None)
 
 
 def _arrays(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

@@ -2,7 +2,7 @@
 
 import torch
 
-from deqviz.core.quoted import capitalised, clipped, said
+from deqviz.core.quoted import capitalised, clipped, text_of
 from deqviz.networks._weights import WeightsError
 
 
@@ -14,7 +14,7 @@ def sentence(error: BaseException, where: str, *, own: tuple[type[Exception], ..
     """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return "The device ran out of memory: choose a smaller image, or close other runs."
-    text = said(error)
+    text = text_of(error)
     if isinstance(error, (WeightsError, *own)) and text:
         return f"{capitalised(text)}{'' if text.endswith('.') else '.'}"
     name = type(error).__name__
